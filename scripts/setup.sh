@@ -1,0 +1,43 @@
+#!/bin/sh
+# Brings a fresh machine to where stager runs: npm packages (Node 24 among them), an OCI runtime, dist/.
+# Safe to run again; does nothing that is done already.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+if [ ! -x node_modules/node/bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say 'installing npm packages'
+  npm ci --no-audit --no-fund --loglevel=error
+fi
+
+# apt-get needs root; elsewhere say what is missing instead of failing half-way.
+apt_install() {
+  if [ "$(id -u)" = 0 ]; then
+    sudo=''
+  elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    sudo='sudo'
+  else
+    say "missing: $*. Install them with your package manager."
+    return 1
+  fi
+  say "installing $*"
+  $sudo apt-get update -qq >/dev/null
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+command -v runc >/dev/null 2>&1 || command -v crun >/dev/null 2>&1 || apt_install runc
+
+for tool in "$@"; do
+  name=${tool%%=*}
+  package=${tool#*=}
+  command -v "$name" >/dev/null 2>&1 || apt_install "$package"
+done
+
+PATH="$PWD/node_modules/node/bin:$PATH"
+export PATH
+if [ ! -f dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json package-lock.json -newer dist/.built -print -quit)" ]; then
+  say 'building dist/'
+  node_modules/.bin/tsc -p tsconfig.build.json
+  touch dist/.built
+fi

@@ -1,0 +1,32 @@
+/** result.json as Cloud Controller expects it (buildpack-contracts.md 1.7, staging-internals.md 6.6). */
+
+/** One buildpack in `lifecycle_metadata.buildpacks`. */
+export interface ResultBuildpack {
+  readonly key: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly config?: { readonly entrypoint_prefix: string };
+  readonly output_metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** One process that runs beside another in its container. Memory in MB. */
+export interface ResultSidecar {
+  readonly name: string;
+  readonly process_types: readonly string[];
+  readonly command: string;
+  readonly memory?: number;
+}
+
+/** The whole document. `process_types` is null when finalize, compile or release failed. */
+export interface ResultJson {
+  readonly lifecycle_metadata: {
+    readonly buildpack_key: string;
+    readonly detected_buildpack: string;
+    readonly buildpacks: readonly ResultBuildpack[];
+  };
+  readonly process_types: Readonly<Record<string, string>> | null;
+  readonly processes: readonly { readonly type: string; readonly command: string }[] | null;
+  readonly sidecars?: readonly ResultSidecar[];
+  readonly execution_metadata: string;
+  readonly lifecycle_type: 'buildpack';
+}
