@@ -1,0 +1,107 @@
+/** VCAP_SERVICES: service label → bindings (staging-internals.md 4.4), and what is computed from it. */
+import { z } from 'zod';
+import { StagerError } from '../errors.ts';
+
+const binding = z.looseObject({
+  name: z.string().nullish(),
+  label: z.string().nullish(),
+  tags: z.array(z.string()).nullish(),
+  credentials: z.record(z.string(), z.unknown()).nullish(),
+});
+const servicesSchema = z.record(z.string().min(1), z.array(binding));
+/** What `cf env` prints and people save: the document under its variable's name. */
+const wrappedSchema = z.strictObject({ VCAP_SERVICES: servicesSchema }).transform((it) => it.VCAP_SERVICES);
+const anySchema = z.union([wrappedSchema, servicesSchema]);
+
+/** Service label → its bindings; keys that we don't know are kept. */
+export type Services = z.infer<typeof servicesSchema>;
+
+/**
+ * Parses a VCAP_SERVICES document, bare or as `{"VCAP_SERVICES": …}`.
+ *
+ * @param where the file or setting it came from, for the message.
+ * @throws StagerError SERVICES_INVALID saying where in the document; never quotes a value.
+ */
+export function parseServices(text: string, where: string): Services {
+  const json = parseJson(text);
+  if (json === undefined) {
+    throw new StagerError('SERVICES_INVALID', `${where}: not a JSON document`, {
+      next: 'give the JSON object that VCAP_SERVICES holds: {"label": [{"name": …, "credentials": {…}}]}',
+      details: { where },
+    });
+  }
+  const parsed = anySchema.safeParse(json.value);
+  if (parsed.success) return parsed.data;
+  const problems = servicesSchema
+    .safeParse(json.value)
+    .error?.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
+  throw new StagerError('SERVICES_INVALID', `${where}: ${(problems ?? []).slice(0, 5).join('; ')}`, {
+    next: 'every label needs a list of bindings, every binding is an object, its credentials are one as well',
+    details: { where, problems },
+  });
+}
+
+/** The value of VCAP_SERVICES. */
+export function encodeServices(services: Services): string {
+  return JSON.stringify(services);
+}
+
+/** Schemes that make a DATABASE_URL, and what Cloud Foundry writes for them. */
+const RELATIONAL = new Map([
+  ['mysql', 'mysql2'],
+  ['mysql2', 'mysql2'],
+  ['postgres', 'postgres'],
+  ['postgresql', 'postgres'],
+]);
+
+/**
+ * DATABASE_URL: the first `credentials.uri` with a relational scheme, in the order of the document (the
+ * original takes a random one). It overrides what the app set (buildpack-contracts.md 1.10).
+ */
+export function databaseUrl(services: Services): string | undefined {
+  for (const { credentials } of Object.values(services).flat()) {
+    const uri = credentials?.['uri'];
+    if (typeof uri !== 'string') continue;
+    const [, scheme, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(uri) ?? [];
+    const written = scheme === undefined ? undefined : RELATIONAL.get(scheme.toLowerCase());
+    if (written !== undefined) return `${written}:${rest}`;
+  }
+  return undefined;
+}
+
+/** {@link databaseUrl} of the variable's text; a text that is no VCAP_SERVICES document has none. */
+export function databaseUrlOf(text: string | undefined): string | undefined {
+  const parsed = servicesSchema.safeParse(parseJson(text ?? '')?.value);
+  return parsed.success ? databaseUrl(parsed.data) : undefined;
+}
+
+const SECRET_KEY = /pass|pwd|secret|token|key|private|cert|sas/i;
+
+/**
+ * The strings in all credentials that must not be shown: those whose key says so, and the passwords in URLs.
+ * For {@link import('../logs/redact.ts').createRedactor}.
+ */
+export function secretValues(services: Services): readonly string[] {
+  return Object.values(services)
+    .flat()
+    .flatMap(({ credentials }) => secretsIn(credentials ?? {}, false));
+}
+
+function secretsIn(value: unknown, keySaysSo: boolean): readonly string[] {
+  if (typeof value === 'string') {
+    const password = /:\/\/[^\s/?#:]*:([^\s/?#]+)@/.exec(value)?.[1];
+    return [...(keySaysSo ? [value] : []), ...(password === undefined ? [] : [password])];
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    secretsIn(inner, keySaysSo || (!Array.isArray(value) && SECRET_KEY.test(key))),
+  );
+}
+
+function parseJson(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
