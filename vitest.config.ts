@@ -9,7 +9,6 @@ const slow = {
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/support/global-setup.ts'],
     projects: [
       {
         extends: true,
@@ -26,7 +25,13 @@ export default defineConfig({
       { extends: true, test: { name: 's3', include: [slow.s3], testTimeout: 120_000, hookTimeout: 120_000 } },
       {
         extends: true,
-        test: { name: 'e2e', include: [slow.e2e], testTimeout: 300_000, hookTimeout: 300_000 },
+        test: {
+          name: 'e2e',
+          globalSetup: ['test/support/global-setup.ts'],
+          include: [slow.e2e],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
       },
     ],
   },

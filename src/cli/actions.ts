@@ -1,0 +1,49 @@
+/** Finds what a command does. Each is imported when it is called for, so that none pays for the others. */
+import { type Config, loadConfig } from '../config/load.ts';
+import { noColorWanted } from '../config/terminal.ts';
+import { createOutput, type Output } from './output.ts';
+import type { Action, Invocation } from './program.ts';
+import { reportError } from './report-error.ts';
+
+/** What every command works with. */
+export interface Context extends Invocation {
+  readonly config: Config;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/** A command: does its work, returns the exit status. Failures are thrown. */
+export type Run = (context: Context) => Promise<number>;
+
+const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
+  stage: async () => (await import('./commands/stage.ts')).stageCommand,
+};
+
+/** The action of the command at `path`, such as `buildpack add`. */
+export async function actionFor(path: string, signal: AbortSignal): Promise<Action> {
+  const load = COMMANDS[path];
+  if (load === undefined) throw new Error(`no command ${path}`);
+  const run = await load();
+  return async (invocation) => {
+    const { configFile, flags } = splitConfig(invocation.flags);
+    const config = await loadConfig({ flags, ...(configFile !== undefined && { configFile }) });
+    const output = createOutput({
+      json: config.settings.json ?? false,
+      quiet: config.settings.quiet ?? false,
+      verbose: config.settings.verbose ?? false,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      noColor: noColorWanted(),
+    });
+    try {
+      return await run({ ...invocation, flags, config, output, signal });
+    } catch (error) {
+      return reportError(error, output);
+    }
+  };
+}
+
+function splitConfig(flags: Invocation['flags']): { configFile?: string; flags: Invocation['flags'] } {
+  const { config, ...rest } = flags;
+  return typeof config === 'string' ? { configFile: config, flags: rest } : { flags: rest };
+}

@@ -1,0 +1,68 @@
+/** What a person reads when a staging is done. */
+import { createColors } from 'picocolors';
+import { formatBytes, formatDuration } from '../config/units.ts';
+import type { StagingRecord } from '../droplet/record.ts';
+import { phaseName } from '../phases.ts';
+import type { Output } from './output.ts';
+import { table } from './table.ts';
+
+const MEBIBYTE = 1024 * 1024;
+
+/** The lines of the summary. */
+export function summary(record: StagingRecord, output: Pick<Output, 'colour'>): string[] {
+  const { bold } = createColors(output.colour);
+  const verb = record.reused ? 'Reused the droplet of' : 'Staged';
+  return [
+    bold(`${verb} ${record.app.name} in ${formatDuration(record.durationMs)}`),
+    '',
+    ...table(facts(record), '  '),
+    '',
+    ...table([['phase', 'time'], ...record.phases.map(phaseRow)], '  '),
+  ];
+}
+
+function facts(record: StagingRecord): string[][] {
+  const { droplet, buildCache, limits, peaks } = record;
+  return [
+    ['droplet', `${formatBytes(droplet.sizeBytes)}  sha256:${droplet.sha256}`],
+    ['', droplet.location],
+    ...(buildCache === undefined ? [] : [['build cache', formatBytes(buildCache.sizeBytes)]]),
+    ...labelled(
+      'buildpacks',
+      record.buildpacks.map((used) => `${used.name}${used.version === undefined ? '' : ` ${used.version}`}`),
+    ),
+    ['stack', record.stack],
+    ...processes(record),
+    ...sidecars(record),
+    ['memory', `${peak(peaks.memoryBytes)} of ${formatBytes(limits.memoryMb * MEBIBYTE)} requested`],
+    ['disk', `${peak(peaks.diskBytes)} of ${formatBytes(limits.diskMb * MEBIBYTE)} requested`],
+  ];
+}
+
+function peak(bytes: number | undefined): string {
+  return bytes === undefined ? 'peak not measured,' : `peak ${formatBytes(bytes)}`;
+}
+
+function processes(record: StagingRecord): string[][] {
+  const types = Object.entries(record.result.process_types ?? {});
+  if (types.length === 0) return [['processes', 'none: give a command when you run it']];
+  return labelled('processes', table(types));
+}
+
+function sidecars(record: StagingRecord): string[][] {
+  const rows = (record.result.sidecars ?? []).map((sidecar) => [
+    sidecar.name,
+    sidecar.command,
+    `beside ${sidecar.process_types.join(', ')}${sidecar.memory === undefined ? '' : `, ${sidecar.memory}M`}`,
+  ]);
+  return labelled('sidecars', table(rows));
+}
+
+function labelled(label: string, lines: readonly string[]): string[][] {
+  return lines.map((line, index) => [index === 0 ? label : '', line]);
+}
+
+function phaseRow(timing: StagingRecord['phases'][number]): string[] {
+  const time = timing.outcome === 'done' ? formatDuration(timing.durationMs) : timing.outcome;
+  return [phaseName(timing.phase), time];
+}

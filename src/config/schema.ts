@@ -1,0 +1,313 @@
+/**
+ * Every setting once: key, flag, variable, kind, default and the sentence that help and docs show.
+ *
+ * Plain data on purpose: `stager --help` reads it and must not load a validator (150 ms budget).
+ */
+
+/** How a setting's text is read. Sizes are MiB in the config (`M`, `MB`, `G`, `GB` in text, as cf has them). */
+export type SettingKind =
+  | 'text'
+  | 'path'
+  | 'list'
+  | 'flag'
+  | 'size'
+  | 'duration'
+  | 'network'
+  | 'sandbox'
+  | 'keep'
+  | 'buildpackApi'
+  | 'ignoreStyle';
+
+/** One row of the table. */
+export interface Setting {
+  /** As commander takes it: `-b, --buildpack <ref>`. */
+  readonly flag: string;
+  readonly variable: `STAGER_${string}`;
+  readonly kind: SettingKind;
+  readonly help: string;
+  /** Text of the default, read like any other text; absent means "not set". */
+  readonly default?: string;
+  /** Commands that take it. */
+  readonly on: readonly CommandName[];
+}
+
+/** Commands that read settings. `all` marks settings of every command. */
+export type CommandName =
+  | 'all'
+  | 'stage'
+  | 'run'
+  | 'package'
+  | 'shell'
+  | 'buildpack'
+  | 'blobs'
+  | 'stack'
+  | 'files';
+
+/** Words a kind accepts, where it accepts only some. */
+export const CHOICES = {
+  network: ['host', 'none'],
+  sandbox: ['auto', 'oci', 'none'],
+  keep: ['never', 'failed', 'always'],
+  buildpackApi: ['cf', 'heroku'],
+  ignoreStyle: ['cf', 'git'],
+} as const;
+
+/** The table. Keys are the names in a config file and in the library's options. */
+export const SETTINGS = {
+  buildpacks: {
+    flag: '-b, --buildpack <ref>',
+    variable: 'STAGER_BUILDPACK',
+    kind: 'list',
+    help: 'name, directory, .zip/.tgz path or https URL, or git URL with #ref; repeat for several',
+    on: ['stage', 'shell'],
+  },
+  buildpackApi: {
+    flag: '--buildpack-api <family>',
+    variable: 'STAGER_BUILDPACK_API',
+    kind: 'buildpackApi',
+    help: 'treat every buildpack as cf or heroku instead of looking',
+    on: ['stage', 'shell'],
+  },
+  stack: {
+    flag: '--stack <name>',
+    variable: 'STAGER_STACK',
+    kind: 'text',
+    default: 'host',
+    help: 'root file system that scripts and the app see (stager stack list)',
+    on: ['stage', 'run', 'shell', 'buildpack'],
+  },
+  env: {
+    flag: '-e, --env <K=V>',
+    variable: 'STAGER_ENV',
+    kind: 'list',
+    help: 'environment variable of the app; repeat for several',
+    on: ['stage', 'run', 'shell'],
+  },
+  envFile: {
+    flag: '--env-file <file>',
+    variable: 'STAGER_ENV_FILE',
+    kind: 'path',
+    help: 'file of K=V lines; --env wins over it',
+    on: ['stage', 'run', 'shell'],
+  },
+  services: {
+    flag: '--services <file>',
+    variable: 'STAGER_SERVICES',
+    kind: 'path',
+    help: 'a VCAP_SERVICES document (JSON)',
+    on: ['stage', 'run', 'shell'],
+  },
+  appName: {
+    flag: '--app-name <name>',
+    variable: 'STAGER_APP_NAME',
+    kind: 'text',
+    help: 'name of the app; default: the name of the source',
+    on: ['stage', 'run', 'package', 'shell'],
+  },
+  memory: {
+    flag: '-m, --memory <size>',
+    variable: 'STAGER_MEMORY',
+    kind: 'size',
+    default: '1G',
+    help: 'memory limit, such as 512M or 2G',
+    on: ['stage', 'run', 'shell'],
+  },
+  disk: {
+    flag: '-k, --disk <size>',
+    variable: 'STAGER_DISK',
+    kind: 'size',
+    default: '4G',
+    help: 'disk limit, such as 512M or 8G',
+    on: ['stage', 'run', 'shell'],
+  },
+  timeout: {
+    flag: '-t, --timeout <time>',
+    variable: 'STAGER_TIMEOUT',
+    kind: 'duration',
+    default: '15m',
+    help: 'longest time for all buildpack scripts together, such as 90s or 15m',
+    on: ['stage'],
+  },
+  network: {
+    flag: '--network <kind>',
+    variable: 'STAGER_NETWORK',
+    kind: 'network',
+    default: 'host',
+    help: 'host, or none for no network at all',
+    on: ['stage', 'run', 'shell', 'buildpack'],
+  },
+  sandbox: {
+    flag: '--sandbox <kind>',
+    variable: 'STAGER_SANDBOX',
+    kind: 'sandbox',
+    default: 'auto',
+    help: 'auto or oci; none gives up all isolation',
+    on: ['stage', 'run', 'shell', 'buildpack'],
+  },
+  runtime: {
+    flag: '--runtime <path>',
+    variable: 'STAGER_RUNTIME',
+    kind: 'path',
+    help: 'OCI runtime to use instead of the first of runc, crun, runsc that works',
+    on: ['stage', 'run', 'shell', 'buildpack'],
+  },
+  output: {
+    flag: '-o, --output <file>',
+    variable: 'STAGER_OUTPUT',
+    kind: 'path',
+    help: 'also write the droplet to this file',
+    on: ['stage'],
+  },
+  result: {
+    flag: '--result <file>',
+    variable: 'STAGER_RESULT',
+    kind: 'path',
+    help: "write Cloud Foundry's result.json with stager's record of the staging to this file",
+    on: ['stage'],
+  },
+  package: {
+    flag: '--package <guid>',
+    variable: 'STAGER_PACKAGE',
+    kind: 'text',
+    help: 'stage a stored package instead of SOURCE',
+    on: ['stage'],
+  },
+  blobstore: {
+    flag: '--blobstore <url>',
+    variable: 'STAGER_BLOBSTORE',
+    kind: 'text',
+    help: 'where packages, droplets and caches rest: a directory, file:///… or s3://bucket/prefix; default: below the data home',
+    on: ['stage', 'run', 'package', 'blobs'],
+  },
+  noCache: {
+    flag: '--no-cache',
+    variable: 'STAGER_NO_CACHE',
+    kind: 'flag',
+    help: 'neither restore nor save the build cache',
+    on: ['stage'],
+  },
+  clearCache: {
+    flag: '--clear-cache',
+    variable: 'STAGER_CLEAR_CACHE',
+    kind: 'flag',
+    help: 'start from an empty build cache, and save the new one',
+    on: ['stage'],
+  },
+  compression: {
+    flag: '--compression <how>',
+    variable: 'STAGER_COMPRESSION',
+    kind: 'text',
+    help: 'gzip:1-9, zstd[:level] or none, for droplet and build cache; cells read gzip',
+    on: ['stage'],
+  },
+  reproducible: {
+    flag: '--reproducible',
+    variable: 'STAGER_REPRODUCIBLE',
+    kind: 'flag',
+    help: 'set file times in the droplet to SOURCE_DATE_EPOCH (0 when unset)',
+    on: ['stage'],
+  },
+  reuse: {
+    flag: '--reuse',
+    variable: 'STAGER_REUSE',
+    kind: 'flag',
+    help: 'return the stored droplet of an earlier staging with the same inputs',
+    on: ['stage'],
+  },
+  keep: {
+    flag: '--keep <when>',
+    variable: 'STAGER_KEEP',
+    kind: 'keep',
+    default: 'never',
+    help: 'keep the workspace: never, failed or always; prints where it is',
+    on: ['stage', 'shell'],
+  },
+  ignoreStyle: {
+    flag: '--ignore-style <style>',
+    variable: 'STAGER_IGNORE_STYLE',
+    kind: 'ignoreStyle',
+    default: 'cf',
+    help: 'read .cfignore as the cf client does, or by the rules of git',
+    on: ['stage', 'package', 'shell', 'files'],
+  },
+  manifest: {
+    flag: '-f, --manifest <file>',
+    variable: 'STAGER_MANIFEST',
+    kind: 'path',
+    help: 'stage the apps of a Cloud Foundry manifest.yml',
+    on: ['stage'],
+  },
+  vars: {
+    flag: '--var <K=V>',
+    variable: 'STAGER_VAR',
+    kind: 'list',
+    help: 'variable of the manifest; repeat for several',
+    on: ['stage'],
+  },
+  varsFiles: {
+    flag: '--vars-file <file>',
+    variable: 'STAGER_VARS_FILE',
+    kind: 'list',
+    help: 'YAML file of variables of the manifest; repeat for several',
+    on: ['stage'],
+  },
+  lock: {
+    flag: '--lock',
+    variable: 'STAGER_LOCK',
+    kind: 'flag',
+    help: 'record the exact buildpacks in stager.lock',
+    on: ['stage'],
+  },
+  frozen: {
+    flag: '--frozen',
+    variable: 'STAGER_FROZEN',
+    kind: 'flag',
+    help: 'use exactly the buildpacks of stager.lock, or fail',
+    on: ['stage'],
+  },
+  trace: {
+    flag: '--trace',
+    variable: 'STAGER_TRACE',
+    kind: 'flag',
+    help: 'run shell buildpacks with set -x',
+    on: ['stage'],
+  },
+  caFile: {
+    flag: '--ca-file <file>',
+    variable: 'STAGER_CA_FILE',
+    kind: 'path',
+    help: 'extra CA certificates (PEM), for our downloads and inside the sandbox',
+    on: ['stage', 'run', 'shell', 'buildpack', 'package', 'blobs'],
+  },
+  home: {
+    flag: '--home <dir>',
+    variable: 'STAGER_HOME',
+    kind: 'path',
+    help: 'data home: installed buildpacks, stacks, caches, the default blobstore',
+    on: ['all'],
+  },
+  json: {
+    flag: '--json',
+    variable: 'STAGER_JSON',
+    kind: 'flag',
+    help: 'one JSON object a line on stdout',
+    on: ['all'],
+  },
+  quiet: { flag: '-q, --quiet', variable: 'STAGER_QUIET', kind: 'flag', help: 'only errors', on: ['all'] },
+  verbose: {
+    flag: '-v, --verbose',
+    variable: 'STAGER_VERBOSE',
+    kind: 'flag',
+    help: 'more detail',
+    on: ['all'],
+  },
+} as const satisfies Record<string, Setting>;
+
+/** Names of the settings. */
+export type SettingKey = keyof typeof SETTINGS;
+
+/** The settings of a command, in table order. */
+export function settingsOf(command: CommandName): readonly (readonly [string, Setting])[] {
+  const rows: readonly (readonly [string, Setting])[] = Object.entries(SETTINGS);
+  return rows.filter(([, row]) => row.on.includes(command) || row.on.includes('all'));
+}

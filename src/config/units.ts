@@ -1,0 +1,44 @@
+/** Sizes and times as people write them. */
+
+/** MiB in `text` (`512M`, `512MB`, `1G`, `1.5GB`, `1T`; a unit is required, as cf requires it), or undefined. */
+export function parseMegabytes(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*(M|MB|MIB|G|GB|GIB|T|TB|TIB)$/i.exec(text.trim());
+  if (match === null) return undefined;
+  const unit = (match[2] ?? 'M').charAt(0).toUpperCase();
+  const factor = unit === 'T' ? 1024 * 1024 : unit === 'G' ? 1024 : 1;
+  const megabytes = Math.round(Number(match[1]) * factor);
+  return megabytes > 0 ? megabytes : undefined;
+}
+
+/** Milliseconds in `text` (`500ms`, `90s`, `15m`, `1h`, `1h30m`), or undefined. */
+export function parseDuration(text: string): number | undefined {
+  const trimmed = text.trim();
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(trimmed)) return undefined;
+  const factors: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  let total = 0;
+  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    total += Number(amount) * (factors[unit ?? 's'] ?? 0);
+  }
+  return total > 0 ? Math.round(total) : undefined;
+}
+
+/** `1.4 GiB`, `31 MiB`, `12 KiB`, `7 B`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit > 0 && value < 10 ? 1 : 0;
+  return `${value.toFixed(digits)} ${units[unit] ?? 'B'}`;
+}
+
+/** `1m 04s`, `12.3s`, `87ms`. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs < 1000) return `${Math.round(durationMs)}ms`;
+  if (durationMs < 60_000) return `${(durationMs / 1000).toFixed(1)}s`;
+  const seconds = Math.round(durationMs / 1000);
+  return `${Math.floor(seconds / 60)}m ${String(seconds % 60).padStart(2, '0')}s`;
+}
