@@ -99,9 +99,7 @@ function unknownKeys(root: unknown, at: { file: string; lines: LineCounter }): s
   const warnings: string[] = [];
   for (const app of apps.items) {
     if (isAlias(app) || !isMap(app)) continue;
-    warnings.push(
-      ...unknownIn(app, at, new Set([...Object.keys(appSchema.shape), ...KEYS_WITHOUT_EFFECT, '<<'])),
-    );
+    warnings.push(...unknownIn(app, at, new Set([...Object.keys(appSchema.shape), ...KEYS_WITHOUT_EFFECT])));
   }
   return warnings;
 }
@@ -112,9 +110,10 @@ function unknownIn(
   known: ReadonlySet<string>,
 ): string[] {
   return map.items.flatMap(({ key }) => {
-    if (!isScalar(key) || known.has(String(key.value))) return [];
+    // A merge key's value is a symbol.
+    if (!isScalar(key) || typeof key.value !== 'string' || known.has(key.value)) return [];
     const line = at.lines.linePos(key.range?.[0] ?? 0).line;
-    return [`${at.file}:${line}: unknown key ${String(key.value)} is ignored`];
+    return [`${at.file}:${line}: unknown key ${key.value} is ignored`];
   });
 }
 
