@@ -10,8 +10,16 @@ export type BlobKind = 'packages' | 'droplets' | 'buildpack_cache' | 'buildpacks
 /** Address of a blob inside a store: kind, then a path that the owner of the kind chose (no leading slash). */
 export interface BlobKey {
   readonly kind: BlobKind;
-  /** Path segments of `[A-Za-z0-9._-]`, separated by `/`. */
+  /** Path segments of `[A-Za-z0-9._-]`, separated by `/`. No name may be another one's directory. */
   readonly name: string;
+}
+
+/** A blob as a listing shows it: without the digests, which cost a request each on some stores. */
+export interface BlobName {
+  readonly key: BlobKey;
+  readonly sizeBytes: number;
+  /** Milliseconds since the epoch. */
+  readonly modifiedAtMs: number;
 }
 
 /** What the store knows of a blob. */
@@ -42,6 +50,76 @@ export interface GetOptions {
   readonly range?: { readonly start: number; readonly end: number };
 }
 
+/** How to list: only names that start with `prefix`. */
+export interface ListOptions {
+  readonly signal: AbortSignal;
+  readonly prefix?: string;
+}
+
+/** How to put a file that is on this host already. */
+export interface PutFileOptions extends PutOptions {
+  /**
+   * The file will never be written again, so the store may keep a hard link to it. Without this a reflink is
+   * tried, then a copy is made.
+   */
+  readonly immutable?: boolean;
+}
+
+/** How to sweep what writers left that did not finish. */
+export interface SweepOptions {
+  readonly signal: AbortSignal;
+  /** Leave alone what is younger, in milliseconds: its writer may be at work elsewhere. */
+  readonly minAgeMs: number;
+  /** Say what would go, remove nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** Something that a writer left which did not finish: never visible under a key. */
+export interface Leftover {
+  readonly what: 'temporary file' | 'unreferenced data' | 'unfinished upload' | 'unreferenced record';
+  /** Where it is, for people. */
+  readonly location: string;
+  readonly sizeBytes: number;
+  readonly ageMs: number;
+}
+
+/** How to sign a URL. */
+export interface PresignOptions {
+  readonly signal: AbortSignal;
+  /** How long the URL works, in seconds. */
+  readonly expiresInSeconds: number;
+}
+
+/** What a client that was given a PUT URL has to send: the store checks that the bytes are the ones promised. */
+export interface PresignPutOptions extends PresignOptions {
+  readonly contentType: string;
+  readonly sha1: Sha1;
+  readonly sha256: Sha256;
+  readonly sizeBytes: number;
+}
+
+/** A request that works without credentials until it expires. The URL *is* a secret: never log it. */
+export interface PresignedRequest {
+  readonly method: 'GET' | 'PUT';
+  readonly url: string;
+  /** Headers that the client must send as they are. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Stores that can hand out URLs to others. */
+export interface Presigner {
+  get(key: BlobKey, options: PresignOptions): Promise<PresignedRequest>;
+  put(key: BlobKey, options: PresignPutOptions): Promise<PresignedRequest>;
+}
+
+/** What {@link BlobStore.probe} found. */
+export interface ProbeReport {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /** Facts for `stager doctor`, one sentence each; no secret. */
+  readonly notes: readonly string[];
+}
+
 /**
  * Stores blobs. Nothing becomes visible under its key before it is complete and verified; a reader of a whole
  * blob gets a stream that fails with BLOB_CORRUPT at its end when size or sha256 differ.
@@ -58,9 +136,16 @@ export interface BlobStore {
   stat(key: BlobKey, options: { readonly signal: AbortSignal }): Promise<BlobInfo | undefined>;
   /** Deleting what is absent is fine. */
   delete(key: BlobKey, options: { readonly signal: AbortSignal }): Promise<void>;
-  /** In key order. */
-  list(
-    kind: BlobKind,
-    options: { readonly signal: AbortSignal; readonly prefix?: string },
-  ): AsyncIterable<BlobInfo>;
+  /** In the order of their paths in the store (docs/blobstore.md), the same in every adapter. */
+  list(kind: BlobKind, options: ListOptions): AsyncIterable<BlobInfo>;
+  /** As {@link list}, without digests: one request for a thousand blobs where the store is remote. */
+  names(kind: BlobKind, options: ListOptions): AsyncIterable<BlobName>;
+  /** As {@link put} for a file on this host; shares its blocks where the file system can. */
+  putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo>;
+  /** Removes what unfinished writers left, and tells what that was. Safe beside writers and readers. */
+  sweep(options: SweepOptions): Promise<readonly Leftover[]>;
+  /** Whether the store can be read and written, without leaving anything behind. Never throws for a refusal. */
+  probe(options: { readonly signal: AbortSignal }): Promise<ProbeReport>;
+  /** Present where the store can hand out URLs. */
+  readonly presign?: Presigner;
 }

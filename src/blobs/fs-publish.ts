@@ -1,0 +1,126 @@
+/** Making a written file visible under its key, in one rename. */
+import { link, mkdir, open, readlink, rename, rm, rmdir, stat, symlink } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import type { BlobKey } from './blob-store.ts';
+import { dataNameOfLink, dataPath, linkPath, linkText } from './fs-layout.ts';
+import { dropTemp, tempPath } from './fs-write.ts';
+
+/** Makes a directory's entries durable. File systems that can't sync a directory say EINVAL. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL') throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** mkdir -p whose new entries are durable. */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  let made = dirname(first);
+  const below = relative(made, path).split(sep);
+  for (const segment of below) {
+    await syncDirectory(made);
+    made = join(made, segment);
+  }
+}
+
+/** Moves a synced temporary file to its place among the data. */
+export async function publishData(root: string, temp: string, name: string): Promise<void> {
+  const target = dataPath(root, name);
+  await makeDirectory(dirname(target));
+  await rename(temp, target);
+  await syncDirectory(dirname(target));
+}
+
+/** The data name a key points to now, or undefined when the key is absent. */
+export async function readKey(root: string, key: BlobKey): Promise<string | undefined> {
+  try {
+    return dataNameOfLink(await readlink(linkPath(root, key)));
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EINVAL') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Points a key to its data.
+ *
+ * @returns false when `ifAbsent` was asked for and the key exists; it is left as it is.
+ */
+export async function publishKey(
+  root: string,
+  key: BlobKey,
+  options: { readonly name: string; readonly ifAbsent: boolean },
+): Promise<boolean> {
+  const path = linkPath(root, key);
+  const text = linkText(root, key, options.name);
+  const aside = await tempPath(root);
+  try {
+    const published = await withDirectory(dirname(path), async () => {
+      // Each try begins anew: the owner's directory may have gone with another put's last file.
+      await mkdir(dirname(aside), { recursive: true, mode: 0o700 });
+      await rm(aside, { force: true });
+      await symlink(text, aside);
+      if (!options.ifAbsent) {
+        await rename(aside, path);
+        return true;
+      }
+      // link(2) of the link itself: atomic, and it refuses where something is.
+      return link(aside, path).then(
+        () => true,
+        (error: unknown) => {
+          if (errnoOf(error) === 'EEXIST') return false;
+          throw error;
+        },
+      );
+    });
+    if (published) await syncDirectory(dirname(path));
+    return published;
+  } finally {
+    await dropTemp(aside);
+  }
+}
+
+/** Runs `step` with its directory there, again when a delete removed the empty directory in between. */
+async function withDirectory<T>(path: string, step: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    await makeDirectory(path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT' || attempt === 20) throw error;
+    });
+    try {
+      return await step();
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt === 20) throw error;
+    }
+  }
+}
+
+/** True when the data of a key that was just published is still there. */
+export async function dataExists(root: string, name: string): Promise<boolean> {
+  return stat(dataPath(root, name)).then(
+    () => true,
+    (error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );
+}
+
+/** Removes the directories above a removed link that are empty now, up to the kind. */
+export async function pruneAbove(root: string, key: BlobKey): Promise<void> {
+  const top = join(root, key.kind);
+  for (let path = dirname(linkPath(root, key)); path !== top; path = dirname(path)) {
+    const gone = await rmdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (!gone) return;
+  }
+}

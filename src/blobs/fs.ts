@@ -1,0 +1,287 @@
+/** The directory adapter of the blob store. fs-layout.ts says how it keeps blobs and why. */
+import { constants } from 'node:fs';
+import { access, copyFile, type FileHandle, link, lstat, open, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+import { cancelled, errnoOf, StagerError } from '../errors.ts';
+import type {
+  BlobInfo,
+  BlobKey,
+  BlobKind,
+  BlobName,
+  BlobStore,
+  GetOptions,
+  Leftover,
+  ListOptions,
+  ProbeReport,
+  PutFileOptions,
+  PutOptions,
+  SweepOptions,
+} from './blob-store.ts';
+import { Digester, type Digests } from './digests.ts';
+import { storeError } from './fs-errors.ts';
+import { dataName, dataPath, infoOf, linkPath, parseDataName } from './fs-layout.ts';
+import { listKind } from './fs-list.ts';
+import { dataExists, pruneAbove, publishData, publishKey, readKey } from './fs-publish.ts';
+import { findLeftovers, sweepDeadOwners } from './fs-sweep.ts';
+import { dropTemp, openTemp, tempPath, writeHashed } from './fs-write.ts';
+import { checkKey } from './key.ts';
+import { checkExpected, corrupt, verified } from './verify.ts';
+
+const READ_BYTES = 1 << 20;
+/** A key can be replaced between reading its link and opening its data; more often in a row it is no race. */
+const RACES = 20;
+
+/** A blob store in a directory, made at the first put. `root` is absolute. */
+export class DirectoryBlobStore implements BlobStore {
+  readonly url: string;
+  readonly #root: string;
+  #swept: Promise<void> | undefined;
+
+  constructor(root: string) {
+    this.#root = root;
+    this.url = pathToFileURL(root).href;
+  }
+
+  location(key: BlobKey): string {
+    checkKey(key);
+    return pathToFileURL(linkPath(this.#root, key)).href;
+  }
+
+  async put(key: BlobKey, body: Readable, options: PutOptions): Promise<BlobInfo> {
+    const location = this.location(key);
+    return this.#guard('storing', location, async () => {
+      await this.#sweepOnce();
+      const temp = await openTemp(this.#root).catch((error: unknown) => {
+        body.destroy();
+        throw error;
+      });
+      try {
+        const digests = await writeHashed(body, temp.handle, options.signal);
+        return await this.#publish(key, { path: temp.path, digests }, options);
+      } finally {
+        await temp.dispose();
+      }
+    });
+  }
+
+  async putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo> {
+    const location = this.location(key);
+    const shared = await this.#guard('storing', location, () =>
+      this.#share(path, options.immutable === true),
+    );
+    if (shared === undefined) {
+      const handle = await open(path, 'r');
+      return this.put(key, Readable.from(blocks(handle, { start: 0 }), { objectMode: false }), options);
+    }
+    return this.#guard('storing', location, async () => {
+      try {
+        const digests = await hashFile(shared, options.signal);
+        return await this.#publish(key, { path: shared, digests }, options);
+      } finally {
+        await dropTemp(shared);
+      }
+    });
+  }
+
+  async get(
+    key: BlobKey,
+    options: GetOptions,
+  ): Promise<{ readonly info: BlobInfo; readonly body: Readable }> {
+    const location = this.location(key);
+    return this.#guard('reading', location, async () => {
+      const { info, handle } = await this.#open(key, location);
+      const { range, signal } = options;
+      if (signal.aborted) {
+        await handle.close();
+        throw cancelled(signal);
+      }
+      const raw = blocks(handle, range === undefined ? { start: 0 } : range);
+      const chunks = range === undefined ? verified(raw, info, location) : raw;
+      return { info, body: Readable.from(cancellable(chunks, signal), { objectMode: false }) };
+    });
+  }
+
+  async stat(key: BlobKey, _options: { readonly signal: AbortSignal }): Promise<BlobInfo | undefined> {
+    return this.#guard('looking at', this.location(key), async () => {
+      for (let race = 0; race < RACES; race++) {
+        const name = await readKey(this.#root, key);
+        if (name === undefined) return undefined;
+        const record = parseDataName(name);
+        const info = await lstat(linkPath(this.#root, key)).catch(ignoreAbsent);
+        if (record !== undefined && info !== undefined && (await dataExists(this.#root, name))) {
+          return infoOf(key, record, info.mtimeMs);
+        }
+      }
+      return undefined;
+    });
+  }
+
+  async delete(key: BlobKey, _options: { readonly signal: AbortSignal }): Promise<void> {
+    await this.#guard('deleting', this.location(key), async () => {
+      const name = await readKey(this.#root, key);
+      // The link first: data without a link is swept, a link without data would be a broken blob.
+      await rm(linkPath(this.#root, key), { force: true }).catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOTDIR') throw error;
+      });
+      if (name !== undefined) await rm(dataPath(this.#root, name), { force: true });
+      await pruneAbove(this.#root, key);
+    });
+  }
+
+  async *list(kind: BlobKind, options: ListOptions): AsyncIterable<BlobInfo> {
+    try {
+      yield* listKind(this.#root, kind, options);
+    } catch (error) {
+      throw storeError(error, 'listing', `${this.url}/${kind}`);
+    }
+  }
+
+  names(kind: BlobKind, options: ListOptions): AsyncIterable<BlobName> {
+    return this.list(kind, options);
+  }
+
+  async sweep(options: SweepOptions): Promise<readonly Leftover[]> {
+    return this.#guard('sweeping', this.url, () => findLeftovers(this.#root, options));
+  }
+
+  async probe(_options: { readonly signal: AbortSignal }): Promise<ProbeReport> {
+    try {
+      await access(this.#root, constants.R_OK | constants.X_OK);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') return { readable: false, writable: false, notes: [say(error)] };
+      return { readable: true, writable: true, notes: ['made at the first use'] };
+    }
+    try {
+      await dropTemp(await tempPath(this.#root));
+      return { readable: true, writable: true, notes: [] };
+    } catch (error) {
+      return { readable: true, writable: false, notes: [say(error)] };
+    }
+  }
+
+  /** Data, then link; then makes sure that no sweep took the data in between, and drops what was replaced. */
+  async #publish(
+    key: BlobKey,
+    file: { readonly path: string; readonly digests: Digests },
+    options: PutOptions,
+  ): Promise<BlobInfo> {
+    checkExpected(file.digests, options, this.location(key));
+    if (options.signal.aborted) throw cancelled(options.signal);
+    const before = await readKey(this.#root, key);
+    if (options.ifAbsent === true && before !== undefined) {
+      const info = await this.stat(key, options);
+      if (info !== undefined) return info;
+    }
+    const name = dataName(file.digests, options.contentType);
+    await publishData(this.#root, file.path, name);
+    // A key whose data is gone (half-restored copy of a store) counts as absent, and its link is replaced.
+    const ifAbsent = options.ifAbsent === true && before === undefined;
+    const published = await publishKey(this.#root, key, { name, ifAbsent });
+    const unneeded = published ? before : name;
+    if (unneeded !== undefined) await rm(dataPath(this.#root, unneeded), { force: true });
+    const info = await this.stat(key, options);
+    if (info !== undefined) return info;
+    throw new StagerError('BLOBSTORE_UNAVAILABLE', `${this.location(key)} was removed while it was stored`, {
+      next: 'store it again',
+    });
+  }
+
+  async #open(key: BlobKey, location: string): Promise<{ info: BlobInfo; handle: FileHandle }> {
+    for (let race = 0; race < RACES; race++) {
+      const info = await this.stat(key, { signal: new AbortController().signal });
+      const name = info === undefined ? undefined : await readKey(this.#root, key);
+      const record = parseDataName(name ?? '');
+      if (info === undefined || name === undefined || record === undefined) break;
+      const handle = await open(dataPath(this.#root, name), 'r').catch(ignoreAbsent);
+      if (handle === undefined) continue;
+      const { size } = await handle.stat();
+      if (size === record.sizeBytes) return { info: infoOf(key, record, info.modifiedAtMs), handle };
+      await handle.close();
+      throw corrupt(location, 'its length is not the recorded one', {
+        limit: record.sizeBytes,
+        actual: size,
+      });
+    }
+    throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${location}`, {
+      next: 'list what there is with `stager blobs ls`',
+      details: { location },
+    });
+  }
+
+  /** A temporary file that shares its blocks with `path`, or undefined where that can't be. */
+  async #share(path: string, immutable: boolean): Promise<string | undefined> {
+    await this.#sweepOnce();
+    const temp = await tempPath(this.#root);
+    const cloned = await copyFile(path, temp, constants.COPYFILE_FICLONE_FORCE).then(
+      () => true,
+      () => false,
+    );
+    if (cloned) return temp;
+    await dropTemp(temp);
+    if (!immutable) return undefined;
+    const linked = await tempPath(this.#root);
+    return link(path, linked).then(
+      () => linked,
+      () => undefined,
+    );
+  }
+
+  #sweepOnce(): Promise<void> {
+    this.#swept ??= sweepDeadOwners(this.#root).catch(() => undefined);
+    return this.#swept;
+  }
+
+  async #guard<T>(doing: string, location: string, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      throw storeError(error, doing, location);
+    }
+  }
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (errnoOf(error) === 'ENOENT') return undefined;
+  throw error;
+}
+
+const say = (error: unknown): string => `the file system says ${errnoOf(error) ?? String(error)}`;
+
+/** Bytes `start` to `end` (inclusive) of a file, which is closed at the end, on failure and on return. */
+async function* blocks(
+  handle: FileHandle,
+  range: { readonly start: number; readonly end?: number },
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    let position = range.start;
+    const stop = range.end === undefined ? Number.POSITIVE_INFINITY : range.end + 1;
+    while (position < stop) {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, stop - position));
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function* cancellable(
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of chunks) {
+    if (signal.aborted) throw cancelled(signal);
+    yield chunk;
+  }
+}
+
+async function hashFile(path: string, signal: AbortSignal): Promise<Digests> {
+  const digester = new Digester();
+  const handle = await open(path, 'r');
+  await handle.sync();
+  for await (const chunk of cancellable(blocks(handle, { start: 0 }), signal)) digester.update(chunk);
+  return digester.end();
+}

@@ -1,0 +1,40 @@
+/** From an address to the adapter that serves it. */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { StagerError } from '../errors.ts';
+import type { BlobStore } from './blob-store.ts';
+
+/**
+ * Opens the store at `address`: a path, `file:///…`, or `s3://bucket/prefix?endpoint=…` (docs/blobstore.md). Makes
+ * nothing and sends nothing; the S3 client is loaded only when it is asked for.
+ *
+ * @throws StagerError CONFIG_INVALID when the address is none.
+ */
+export async function openBlobStore(address: string): Promise<BlobStore> {
+  if (address.startsWith('s3://')) {
+    const { openS3BlobStore } = await import('./s3.ts');
+    return openS3BlobStore(address);
+  }
+  const { DirectoryBlobStore } = await import('./fs.ts');
+  return new DirectoryBlobStore(directoryOf(address));
+}
+
+function directoryOf(address: string): string {
+  if (address.startsWith('file:')) {
+    try {
+      return fileURLToPath(address);
+    } catch (cause) {
+      throw badAddress(address, cause);
+    }
+  }
+  if (address === '' || /^[a-z][a-z0-9+.-]+:\/\//i.test(address)) throw badAddress(address, undefined);
+  return resolve(address);
+}
+
+function badAddress(address: string, cause: unknown): StagerError {
+  const shown = address.replace(/\/\/[^/@]*@/, '//***@').replace(/\?.*$/s, '?…');
+  return new StagerError('CONFIG_INVALID', `no blob store address: ${JSON.stringify(shown)}`, {
+    next: 'give a directory, file:///DIRECTORY or s3://BUCKET/PREFIX',
+    cause,
+  });
+}

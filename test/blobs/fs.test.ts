@@ -1,0 +1,124 @@
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  realpath,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BlobKey } from '../../src/blobs/blob-store.ts';
+import { openBlobStore } from '../../src/blobs/open.ts';
+import { blobStoreContract, streamOf } from './contract.ts';
+
+const signal = new AbortController().signal;
+const contentType = 'application/gzip';
+
+async function filesBelow(root: string): Promise<readonly string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+describe('the directory store', () => {
+  blobStoreContract(async () => {
+    const root = await mkdtemp(join(tmpdir(), 'stager-blobs-'));
+    const store = await openBlobStore(`file://${root}`);
+    const dataOf = (key: BlobKey): Promise<string> => realpath(fileURLToPath(store.location(key)));
+    return {
+      store,
+      leftovers: () => filesBelow(root),
+      truncate: async (key, length) => truncate(await dataOf(key), length),
+      corrupt: async (key, offset) => {
+        const file = await open(await dataOf(key), 'r+');
+        const one = Buffer.alloc(1);
+        await file.read(one, 0, 1, offset);
+        one[0] = (one[0] ?? 0) ^ 1;
+        await file.write(one, 0, 1, offset);
+        await file.close();
+      },
+      close: () => rm(root, { recursive: true, force: true }),
+    };
+  }, 3_000_000);
+});
+
+describe('what a directory store keeps on disk', () => {
+  let root: string;
+  const key: BlobKey = { kind: 'droplets', name: 'abcdef01/0123' };
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'stager-blobs-'));
+  });
+  afterEach(async () => {
+    await rm(root, { recursive: true, force: true });
+  });
+
+  it('is readable by other programs at the path of the key', async () => {
+    const store = await openBlobStore(root);
+    await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });
+    const { readFile } = await import('node:fs/promises');
+    expect(await readFile(join(root, 'droplets/ab/cd/abcdef01/0123'), 'utf8')).toBe('hello');
+  });
+
+  it('shares the file when it is said to be immutable', async () => {
+    const store = await openBlobStore(join(root, 'store'));
+    const path = join(root, 'droplet');
+    await writeFile(path, 'hello');
+    await store.putFile(key, path, { contentType, signal, immutable: true });
+    expect((await lstat(path)).nlink).toBe(2);
+  });
+
+  it('sweeps the files of a killed writer and data without a key, and never what is young', async () => {
+    const store = await openBlobStore(root);
+    await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });
+    const dead = join(root, '.tmp', 'elsewhere.0.0.4194000.1', 'half');
+    await mkdir(dirname(dead), { recursive: true });
+    await writeFile(dead, 'half');
+    const data = await realpath(join(root, 'droplets/ab/cd/abcdef01/0123'));
+    const orphan = data.replace(/\.[0-9a-f]{16}\./, '.00000000000000ff.');
+    await writeFile(orphan, 'hello');
+    await utimes(orphan, 1, 1);
+    expect(await store.sweep({ signal, minAgeMs: 60_000 })).toEqual([]);
+    const dry = await store.sweep({ signal, minAgeMs: 0, dryRun: true });
+    expect(dry.map(({ what }) => what)).toEqual(['temporary file', 'unreferenced data']);
+    expect(await filesBelow(root)).toHaveLength(4);
+    await store.sweep({ signal, minAgeMs: 0 });
+    expect(await filesBelow(root)).toHaveLength(2);
+    expect((await buffer((await store.get(key, { signal })).body)).toString()).toBe('hello');
+  });
+
+  it('reads as absent when the data of a key is gone', async () => {
+    const store = await openBlobStore(root);
+    await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });
+    await rm(await realpath(join(root, 'droplets/ab/cd/abcdef01/0123')));
+    expect(await store.stat(key, { signal })).toBeUndefined();
+    const listed = [];
+    for await (const info of store.list('droplets', { signal })) listed.push(info);
+    expect(listed).toEqual([]);
+    await store.put(key, streamOf(Buffer.from('again')), { contentType, signal, ifAbsent: true });
+    expect((await buffer((await store.get(key, { signal })).body)).toString()).toBe('again');
+  });
+
+  it('says so when the directory is a file', async () => {
+    const path = join(root, 'file');
+    await writeFile(path, '');
+    await chmod(path, 0o600);
+    const store = await openBlobStore(path);
+    await expect(store.put(key, streamOf(Buffer.from('x')), { contentType, signal })).rejects.toMatchObject({
+      name: 'StagerError',
+    });
+  });
+
+  it.each(['http://host/x', 'ftp://u:secret@host/x', ''])('refuses the address %j', async (address) => {
+    const refused = openBlobStore(address);
+    await expect(refused).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(refused).rejects.not.toThrow(/secret/);
+  });
+});
