@@ -15,12 +15,21 @@ export type FileEntry =
   | { readonly kind: 'directory'; readonly path: RelPath; readonly mode: number; readonly mtimeMs: number }
   | { readonly kind: 'symlink'; readonly path: RelPath; readonly target: string; readonly mtimeMs: number };
 
+/** What a file system says of a file in full resolution: what a stat cache compares. */
+export interface FileStat {
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly inode: bigint;
+}
+
 /** An entry with its content; for a file `open` may be called once, and before the next entry is asked for. */
 export type SourceEntry = FileEntry & {
   /** Content of a file. Absent for directories and links. */
   readonly open?: () => Promise<Readable>;
   /** Host path of a file that may be copied (reflinked) instead of streamed. */
   readonly hostPath?: string;
+  /** The lstat(2) that the entry came from, where the source has it; spares its readers another one. */
+  readonly stat?: FileStat;
 };
 
 /** A source after its ignore rules were applied. */
