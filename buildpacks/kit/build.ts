@@ -1,0 +1,102 @@
+/**
+ * Makes buildpacks that stand alone: `node buildpacks/kit/build.ts [DIR…]`.
+ *
+ * For each source tree (default: the ones that ship) its `dist/` gets a bundle of `src/main.ts` with the kit and
+ * all libraries in it, and the shell entry points; then what a buildpack consists of is copied to
+ * `dist/buildpacks/<name>`, ready to be installed or zipped. Nothing is done when sources are older than the result.
+ * The same sources give the same bytes.
+ */
+import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+import { loadManifest, type Manifest } from './manifest.ts';
+import { registryUrl } from './mirrors.ts';
+
+const kit = dirname(fileURLToPath(import.meta.url));
+const root = resolve(kit, '../..');
+/** The only entries of a source tree that belong to the buildpack. */
+const PARTS = ['bin', 'dist', 'profile', 'manifest.yml', 'VERSION'];
+
+async function main(dirs: readonly string[]): Promise<void> {
+  const sources = dirs.length > 0 ? dirs.map((dir) => resolve(dir)) : await shipped();
+  const stamp = await newest([kit, join(root, 'package-lock.json')]);
+  for (const dir of sources) {
+    const out = join(root, 'dist/buildpacks', basename(dir));
+    const changed = Math.max(stamp, await newest([dir]));
+    if ((await newest([join(out, '.built')])) >= changed) continue;
+    await bundle(dir);
+    await assemble(dir, out);
+    console.error(`built ${basename(dir)}`);
+  }
+}
+
+async function shipped(): Promise<string[]> {
+  const above = dirname(kit);
+  const names = (await readdir(above)).filter((name) => name !== 'kit');
+  return names.sort().map((name) => join(above, name));
+}
+
+/** Writes `<dir>/dist`, aside first: a staging may be copying it. */
+async function bundle(dir: string): Promise<void> {
+  const fresh = join(dir, `dist.new-${process.pid}`);
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh);
+  await cp(join(kit, 'launch-env.sh'), join(fresh, 'launch-env.sh'));
+  const main = join(dir, 'src/main.ts');
+  if ((await newest([main])) > 0) {
+    await cp(join(kit, 'run.sh'), join(fresh, 'run.sh'));
+    await writeFile(join(fresh, 'node-runtime'), runtimeTable(await loadManifest(join(kit, 'runtime'))));
+    await build({
+      input: main,
+      platform: 'node',
+      logLevel: 'warn',
+      output: {
+        file: join(fresh, 'main.mjs'),
+        format: 'esm',
+        codeSplitting: false,
+        comments: { legal: true },
+      },
+    });
+  }
+  await rm(join(dir, 'dist'), { recursive: true, force: true });
+  await rename(fresh, join(dir, 'dist'));
+}
+
+/** For run.sh: the registry, then package, version and sha512 of the Node that the kit itself can run on. */
+function runtimeTable(manifest: Manifest): string {
+  const rows = manifest.dependencies.map(
+    ({ uri, version, checksum }) => `${uri.replace(/^npm:|@.*$/g, '')} ${version} ${checksum.digest}`,
+  );
+  return `registry ${registryUrl('npm', {})}\n${rows.join('\n')}\n`;
+}
+
+async function assemble(dir: string, out: string): Promise<void> {
+  const fresh = `${out}.new-${process.pid}`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { recursive: true });
+  for (const part of await readdir(dir)) {
+    if (PARTS.includes(part)) await cp(join(dir, part), join(fresh, part), { recursive: true });
+  }
+  await writeFile(join(fresh, '.built'), '');
+  await rm(out, { recursive: true, force: true });
+  await rename(fresh, out);
+}
+
+/** Latest change below the paths, in ms; 0 when there is nothing. Generated folders don't count. */
+async function newest(paths: readonly string[]): Promise<number> {
+  let latest = 0;
+  for (const path of paths) {
+    const at = await stat(path).catch(() => undefined);
+    if (at === undefined) continue;
+    if (at.isFile()) latest = Math.max(latest, at.mtimeMs);
+    if (!at.isDirectory()) continue;
+    const names = (await readdir(path)).filter(
+      (name) => !/^(dist(\.new-\d+)?|node_modules|vendor)$/.test(name),
+    );
+    latest = Math.max(latest, await newest(names.map((name) => join(path, name))));
+  }
+  return latest;
+}
+
+await main(process.argv.slice(2));

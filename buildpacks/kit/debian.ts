@@ -1,0 +1,140 @@
+/**
+ * The newest version of a package of a Debian suite, through the signed index: InRelease (signature) states the
+ * sha256 of Packages.gz, which states the sha256 of the package.
+ */
+import { createReadStream } from 'node:fs';
+import { access, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createGunzip } from 'node:zlib';
+import { type Checksum, checksum } from './checksum.ts';
+import { compareDebianVersions } from './debian-version.ts';
+import { download, fetchText, NotThere } from './download.ts';
+import { succeeds } from './exec.ts';
+import { BuildpackFailure } from './failure.ts';
+import type { Log } from './log.ts';
+import { type Env, registryUrl } from './mirrors.ts';
+
+/** What to look for, and where files may be put meanwhile. */
+export interface SuiteQuery {
+  /** Code name, e.g. `bookworm`; its security suite is looked at as well. */
+  readonly suite: string;
+  readonly package: string;
+  readonly arch: 'x64' | 'arm64';
+  readonly env: Env;
+  readonly log: Log;
+  readonly scratch: string;
+}
+
+/** A package as an index states it. */
+export interface DebianPackage {
+  readonly version: string;
+  readonly uri: string;
+  readonly checksum: Checksum;
+}
+
+const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' } as const;
+const KEYRINGS = ['/usr/share/keyrings/debian-archive-keyring.gpg', '/etc/apt/trusted.gpg'];
+const INRELEASE_LIMIT = 4 * 1024 * 1024;
+
+/** @throws BuildpackFailure when no suite has the package, or a signature or checksum is wrong. */
+export async function newestInSuite(query: SuiteQuery): Promise<DebianPackage> {
+  await mkdir(query.scratch, { recursive: true });
+  const places = [
+    { registry: 'debian-security', dist: `${query.suite}-security` },
+    { registry: 'debian', dist: query.suite },
+  ] as const;
+  let best: DebianPackage | undefined;
+  for (const place of places) {
+    for (const found of await packagesOf(place.registry, place.dist, query)) {
+      if (best === undefined || compareDebianVersions(found.version, best.version) > 0) best = found;
+    }
+  }
+  if (best !== undefined) return best;
+  throw new BuildpackFailure(`Debian ${query.suite} has no package ${query.package} for ${query.arch}`);
+}
+
+async function packagesOf(
+  registry: 'debian' | 'debian-security',
+  dist: string,
+  query: SuiteQuery,
+): Promise<DebianPackage[]> {
+  const base = `${registryUrl(registry, query.env)}/dists/${dist}`;
+  const release = await readRelease(base, dist, query);
+  if (release === undefined) return [];
+  const index = `main/binary-${ARCHITECTURES[query.arch]}/Packages.gz`;
+  const stated = release.get(index);
+  if (stated === undefined) throw new BuildpackFailure(`${base}/InRelease does not list ${index}`);
+  const file = join(query.scratch, `${dist}.Packages.gz`);
+  await download(`${base}/${index}`, file, { log: query.log, checksum: stated });
+  return scan(file, query.package, registry);
+}
+
+/** Verified InRelease as path → checksum; undefined when the mirror lacks the suite. */
+async function readRelease(
+  base: string,
+  dist: string,
+  query: SuiteQuery,
+): Promise<Map<string, Checksum> | undefined> {
+  let text: string;
+  try {
+    text = await fetchText(`${base}/InRelease`, INRELEASE_LIMIT);
+  } catch (error) {
+    if (error instanceof NotThere) return undefined;
+    throw error;
+  }
+  const file = join(query.scratch, `${dist}.InRelease`);
+  await writeFile(file, text);
+  await verifySignature(file, query);
+  const signed =
+    /^-----BEGIN PGP SIGNED MESSAGE-----\n[\s\S]*?\n\n([\s\S]*?)\n-----BEGIN PGP SIGNATURE-----/.exec(text);
+  const sums = /^SHA256:\n((?: .*\n?)+)/m.exec(signed?.[1] ?? '')?.[1] ?? '';
+  const listed = new Map<string, Checksum>();
+  for (const line of sums.split('\n')) {
+    const [, hex = '', path = ''] = /^ ([0-9a-f]{64})\s+\d+\s+(\S+)$/.exec(line) ?? [];
+    const stated = checksum('sha256', hex);
+    if (stated !== undefined) listed.set(path, stated);
+  }
+  return listed;
+}
+
+async function verifySignature(file: string, query: SuiteQuery): Promise<void> {
+  for (const keyring of KEYRINGS) {
+    const readable = await access(keyring).then(
+      () => true,
+      () => false,
+    );
+    if (!readable) continue;
+    const good = await succeeds(['gpgv', '--keyring', keyring, file], query.env);
+    if (good === true) return;
+    if (good === false) {
+      throw new BuildpackFailure(`the signature of Debian's index (${file}) is not good with ${keyring}`, {
+        next: 'Check the mirror that STAGER_DEBIAN_MIRROR names; nothing of it was used.',
+      });
+    }
+  }
+  query.log.warning("This stack has no gpgv and Debian keyring: the index's signature was not checked.");
+}
+
+/** All versions of `name` in a Packages.gz, read as a stream: an index unpacks to 50 MB. */
+async function scan(file: string, name: string, registry: string): Promise<DebianPackage[]> {
+  const found: DebianPackage[] = [];
+  let stanza: Record<string, string> = {};
+  const close = (): void => {
+    const { Package, Version, Filename, SHA256 } = stanza;
+    stanza = {};
+    const stated = checksum('sha256', SHA256 ?? '');
+    if (Package !== name || Version === undefined || Filename === undefined || stated === undefined) return;
+    found.push({ version: Version, uri: `${registry}:${Filename}`, checksum: stated });
+  };
+  const source = createReadStream(file);
+  const unzipped = source.pipe(createGunzip());
+  source.once('error', (error) => unzipped.destroy(error));
+  for await (const line of createInterface({ input: unzipped })) {
+    if (line === '') close();
+    const [, key, value] = /^(Package|Version|Filename|SHA256): (.*)$/.exec(line) ?? [];
+    if (key !== undefined && value !== undefined) stanza[key] = value;
+  }
+  close();
+  return found;
+}

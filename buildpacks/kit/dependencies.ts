@@ -1,0 +1,148 @@
+/**
+ * Getting a dependency of the manifest: from the buildpack itself (offline), from the cache of an earlier
+ * staging, from the network, in this order (buildpack-contracts.md 3.5).
+ */
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
+import { hashFile } from './checksum.ts';
+import { newestInSuite } from './debian.ts';
+import { download, NotThere, wrongChecksum } from './download.ts';
+import { type Pick, unpack } from './extract.ts';
+import { BuildpackFailure, errnoOf } from './failure.ts';
+import type { Log } from './log.ts';
+import type { Dependency } from './manifest.ts';
+import { type Env, fileNameOf, locate } from './mirrors.ts';
+
+/** Where things are, and what to tell. */
+export interface DependencyOptions {
+  readonly buildpackDir: string;
+  /** The script's CACHE_DIR. */
+  readonly cacheDir: string;
+  readonly env: Env;
+  readonly log: Log;
+  readonly retryMs?: readonly number[];
+}
+
+/** Where a dependency is unpacked to. */
+export interface InstallOptions {
+  /** Leading path segments to drop, as tar's `--strip-components`; default 0. */
+  readonly strip?: number;
+  /** Chooses and renames entries (after `strip`); undefined leaves one out. */
+  readonly pick?: Pick;
+}
+
+/** Fetches and installs dependencies; remembers what was used, so that {@link prune} can drop the rest. */
+export class Dependencies {
+  readonly #options: DependencyOptions;
+  readonly #used = new Set<string>();
+
+  constructor(options: DependencyOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A verified copy of the dependency's file; it is not to be changed.
+   *
+   * @throws BuildpackFailure when it can't be had, or has the wrong checksum.
+   */
+  async fetch(dependency: Dependency): Promise<string> {
+    if (dependency.file !== undefined) return this.#fromBuildpack(dependency, dependency.file);
+    const { log } = this.#options;
+    const { path, known } = await this.#cached(dependency);
+    if (known) {
+      log.info(`Using ${dependency.name} ${dependency.version} from the cache`);
+      return path;
+    }
+    const url = locate(dependency.uri, this.#options.env);
+    log.info(`Downloading ${dependency.name} ${dependency.version} from ${url}`);
+    try {
+      await download(url, path, { ...this.#options, checksum: dependency.checksum });
+    } catch (error) {
+      if (error instanceof NotThere && error.status === 404 && dependency.debian !== undefined) {
+        return this.#fetchNewest(dependency, dependency.debian);
+      }
+      throw error;
+    }
+    return path;
+  }
+
+  /** Fetches the dependency and unpacks it into `target`. */
+  async install(dependency: Dependency, target: string, options: InstallOptions = {}): Promise<void> {
+    const { log } = this.#options;
+    log.info(`Installing ${dependency.name} ${dependency.version}`);
+    const file = await this.fetch(dependency);
+    const name = basename(file);
+    if (!/\.(tgz|tar|tar\.gz|tar\.xz|tar\.zst|zip|deb)$/.test(name)) {
+      await mkdir(target, { recursive: true });
+      await copyFile(file, join(target, name));
+      return;
+    }
+    await unpack(file, target, options);
+  }
+
+  /** Removes from the cache what this run did not use. Call it at the end of supply. */
+  async prune(): Promise<void> {
+    const root = join(this.#options.cacheDir, 'dependencies');
+    let names: string[] = [];
+    try {
+      names = await readdir(root);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+    for (const name of names) {
+      if (!this.#used.has(name)) await rm(join(root, name), { recursive: true, force: true });
+    }
+  }
+
+  async #fromBuildpack(dependency: Dependency, file: string): Promise<string> {
+    const path = isAbsolute(file) ? file : join(this.#options.buildpackDir, file);
+    try {
+      const actual = await hashFile(path, dependency.checksum.algorithm);
+      if (actual === dependency.checksum.digest) return path;
+      throw wrongChecksum(path, dependency.checksum, actual);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      throw new BuildpackFailure(`the buildpack should contain ${file} (${dependency.name}), but does not`, {
+        next: 'Package the offline buildpack again.',
+      });
+    }
+  }
+
+  /** Path in the cache, and whether a good copy is there; a bad one is removed. */
+  async #cached(dependency: Dependency): Promise<{ path: string; known: boolean }> {
+    const key = createHash('sha256').update(dependency.uri).digest('hex');
+    this.#used.add(key);
+    const path = join(this.#options.cacheDir, 'dependencies', key, fileNameOf(dependency.uri));
+    try {
+      const actual = await hashFile(path, dependency.checksum.algorithm);
+      if (actual === dependency.checksum.digest) return { path, known: true };
+      this.#options.log.warning(`The cached copy of ${dependency.name} is damaged; downloading it again.`);
+      await rm(path, { force: true });
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+    return { path, known: false };
+  }
+
+  async #fetchNewest(dependency: Dependency, where: { suite: string; package: string }): Promise<string> {
+    const { log, env } = this.#options;
+    log.warning(
+      `The mirror no longer has ${fileNameOf(dependency.uri)}; taking the newest ${where.package} of ` +
+        `Debian ${where.suite} as its signed index states it.`,
+    );
+    const arch = dependency.arch ?? 'x64';
+    const scratch = join(this.#options.cacheDir, 'debian-index');
+    try {
+      const newest = await newestInSuite({ ...where, arch, env, log, scratch });
+      return await this.fetch({
+        name: dependency.name,
+        version: newest.version,
+        uri: newest.uri,
+        checksum: newest.checksum,
+      });
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Unpacking tar (plain, gzip, xz, zstd), zip and Debian packages without tools of the stack.
+ *
+ * Archives are hostile until shown otherwise: no entry is written outside the target, none through a link that
+ * an earlier entry made, and links must point inside.
+ */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { chmod, link, lstat, mkdir, rm, symlink } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { extract as tarExtract } from 'tar-stream';
+import { XzReadableStream } from 'xz-decompress';
+import { debData } from './ar.ts';
+import { BuildpackFailure, errnoOf } from './failure.ts';
+import { eachZipEntry } from './zip.ts';
+
+/** New path of an entry, or undefined to leave it out. */
+export type Pick = (path: string) => string | undefined;
+
+/** One entry, as any archive has it. */
+export interface ArchiveEntry {
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink';
+  readonly mode: number;
+  /** Target of a link. */
+  readonly target?: string;
+  /** Content of a file. */
+  readonly body?: Readable;
+}
+
+/**
+ * Unpacks `archive`, whose name's ending says its kind, into `target`.
+ *
+ * @throws BuildpackFailure for an entry that would leave `target`, a damaged archive or an unknown kind.
+ */
+export async function unpack(
+  archive: string,
+  target: string,
+  options: { readonly strip?: number; readonly pick?: Pick } = {},
+): Promise<void> {
+  await mkdir(target, { recursive: true });
+  const writer = new EntryWriter(archive, target, options);
+  if (archive.endsWith('.zip')) return eachZipEntry(archive, (entry) => writer.write(entry));
+  const tar = tarExtract();
+  const source = await tarBytes(archive);
+  const feeding = pipeline(source, tar);
+  // The loop below reports what goes wrong; without this a failure in between would be unhandled.
+  feeding.catch(() => undefined);
+  for await (const entry of tar) {
+    const { name, type, mode, linkname } = entry.header;
+    const kind = KINDS[type ?? 'file'];
+    if (kind === undefined) throw new BuildpackFailure(`${archive}: ${name} is a ${type}, which is refused`);
+    const link = linkname === undefined || linkname === null ? {} : { target: linkname };
+    await writer.write({ path: name, kind, mode: mode ?? 0o644, body: Readable.from(entry), ...link });
+    entry.resume();
+  }
+  await feeding;
+}
+
+const KINDS: Readonly<Record<string, ArchiveEntry['kind']>> = {
+  file: 'file',
+  'contiguous-file': 'file',
+  directory: 'directory',
+  symlink: 'symlink',
+  link: 'hardlink',
+};
+
+async function tarBytes(archive: string): Promise<Readable> {
+  if (!archive.endsWith('.deb')) return decompress(createReadStream(archive), archive);
+  const { name, start, end } = await debData(archive);
+  return decompress(createReadStream(archive, { start, end }), name);
+}
+
+function decompress(source: Readable, name: string): Readable {
+  if (/\.(tgz|gz)$/.test(name)) return through(source, createGunzip());
+  if (name.endsWith('.zst')) return through(source, createZstdDecompress());
+  if (name.endsWith('.xz')) return Readable.from(new XzReadableStream(Readable.toWeb(source)));
+  if (name.endsWith('.tar')) return source;
+  throw new BuildpackFailure(`${name} is packed in a way that is not known here`);
+}
+
+function through(source: Readable, step: NodeJS.ReadWriteStream & Readable): Readable {
+  source.once('error', (error) => step.destroy(error));
+  return source.pipe(step);
+}
+
+class EntryWriter {
+  readonly #archive: string;
+  readonly #root: string;
+  readonly #strip: number;
+  readonly #pick: Pick;
+
+  constructor(archive: string, root: string, options: { readonly strip?: number; readonly pick?: Pick }) {
+    this.#archive = archive;
+    this.#root = root;
+    this.#strip = options.strip ?? 0;
+    this.#pick = options.pick ?? ((path) => path);
+  }
+
+  async write(entry: ArchiveEntry): Promise<void> {
+    const path = this.#place(entry.path);
+    if (path === undefined) return;
+    const at = join(this.#root, path);
+    await this.#makeParents(dirname(path));
+    if (entry.kind === 'directory') return this.#makeParents(path);
+    await rm(at, { force: true });
+    if (entry.kind === 'symlink') return symlink(this.#inside(path, entry.target ?? ''), at);
+    if (entry.kind === 'hardlink') return this.#hardLink(entry, at);
+    // Never setuid, and the owner can always replace it.
+    const mode = (entry.mode & 0o777) | 0o600;
+    await pipeline(entry.body ?? Readable.from([]), createWriteStream(at, { flags: 'wx', mode }));
+    await chmod(at, mode);
+  }
+
+  /** Clean path below the root, or undefined for what is left out. */
+  #place(raw: string): string | undefined {
+    if (raw.startsWith('/') || raw.includes('\0') || raw.split('/').includes('..')) {
+      throw this.#refusal(raw, 'leaves the target directory');
+    }
+    const segments = raw.split('/').filter((part) => part !== '' && part !== '.');
+    const kept = segments.slice(this.#strip);
+    if (kept.length === 0) return undefined;
+    const picked = this.#pick(kept.join('/'));
+    return picked === undefined || picked === '' ? undefined : picked;
+  }
+
+  #inside(path: string, target: string): string {
+    const resolved = posix.normalize(posix.join(posix.dirname(path), target));
+    if (target === '' || target.startsWith('/') || resolved === '..' || resolved.startsWith('../')) {
+      throw this.#refusal(path, `links to ${target}, which leaves the target directory`);
+    }
+    return target;
+  }
+
+  async #hardLink(entry: ArchiveEntry, at: string): Promise<void> {
+    const existing = this.#place(entry.target ?? '');
+    if (existing === undefined) return;
+    await this.#makeParents(dirname(existing));
+    const source = join(this.#root, existing);
+    if (!(await lstat(source)).isFile()) throw this.#refusal(entry.path, `links to ${existing}, no file`);
+    await link(source, at);
+  }
+
+  /** Makes directories one by one, so that none of them is a link of this archive's making. */
+  async #makeParents(path: string): Promise<void> {
+    let at = this.#root;
+    for (const segment of path.split('/')) {
+      if (segment === '.' || segment === '') continue;
+      at = join(at, segment);
+      try {
+        await mkdir(at);
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST') throw error;
+        if (!(await lstat(at)).isDirectory()) throw this.#refusal(path, `writes through ${at}, no directory`);
+      }
+    }
+  }
+
+  #refusal(path: string, why: string): BuildpackFailure {
+    return new BuildpackFailure(`${this.#archive}: entry ${path} ${why}`, {
+      next: 'The archive is not used. Report it to whoever made it.',
+    });
+  }
+}

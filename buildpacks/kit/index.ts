@@ -1,0 +1,25 @@
+/** The buildpack kit: what an author imports. docs/kit.md shows a whole buildpack made with it. */
+export { type Checksum, checksum, hashFile, parseIntegrity } from './checksum.ts';
+export { Dependencies, type DependencyOptions, type InstallOptions } from './dependencies.ts';
+export { type DownloadOptions, download, fetchText, NotThere } from './download.ts';
+export { stagingEnv, writeLaunchEnv } from './environment.ts';
+export { type Argv, output, type RunOptions, run, succeeds } from './exec.ts';
+export { type Pick, unpack } from './extract.ts';
+export { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
+export { DepDir, type LaunchProcess } from './layout.ts';
+export { createLog, hideCredentials, type Log } from './log.ts';
+export {
+  applyOverride,
+  type Dependency,
+  defaultRange,
+  deprecation,
+  type Fit,
+  loadManifest,
+  type Manifest,
+  readYaml,
+  resolve,
+  versionsOf,
+} from './manifest.ts';
+export { type Env, fileNameOf, locate, type RegistryName, registryUrl } from './mirrors.ts';
+export { runSteps, type StepContext, type Steps } from './step.ts';
+export { highestMatch, newestFirst, normaliseRange } from './versions.ts';

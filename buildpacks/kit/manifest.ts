@@ -1,0 +1,186 @@
+/** manifest.yml in Cloud Foundry's shape (buildpack-contracts.md 3.4), with a few keys of our own. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { satisfies } from 'semver';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { type Checksum, checksum, parseIntegrity } from './checksum.ts';
+import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
+import { highestMatch, newestFirst, normaliseRange } from './versions.ts';
+
+const version = z.union([z.string(), z.number()]).transform(String);
+const stringMap = z.record(z.string(), z.string());
+
+const dependencySchema = z
+  .object({
+    name: z.string().min(1),
+    version,
+    uri: z.string().min(1),
+    sha256: z.string().optional(),
+    integrity: z.string().optional(),
+    cf_stacks: z.array(z.string()).optional(),
+    file: z.string().optional(),
+    arch: z.enum(['x64', 'arm64']).optional(),
+    requires: stringMap.optional(),
+    debian: z.object({ suite: z.string(), package: z.string() }).optional(),
+  })
+  .transform(({ sha256, integrity, ...rest }, context) => {
+    const stated = sha256 === undefined ? parseIntegrity(integrity ?? '') : checksum('sha256', sha256);
+    if (stated === undefined) {
+      context.addIssue({ code: 'custom', message: 'needs a sha256 (hex) or an integrity (sha512-…)' });
+      return z.NEVER;
+    }
+    return { ...rest, checksum: stated };
+  });
+
+const overrideSchema = z.object({
+  default_versions: z.array(z.object({ name: z.string(), version })).default([]),
+  dependencies: z.array(dependencySchema).default([]),
+});
+
+const manifestSchema = overrideSchema.extend({
+  language: z.string().min(1),
+  stack: z.string().optional(),
+  dependency_deprecation_dates: z
+    .array(
+      z.object({
+        name: z.string(),
+        version_line: version,
+        date: z.union([z.string(), z.date()]),
+        link: z.string().optional(),
+      }),
+    )
+    .default([]),
+});
+
+/** One thing that can be installed. */
+export type Dependency = z.output<typeof dependencySchema> & { readonly checksum: Checksum };
+/** The parsed file. */
+export type Manifest = z.output<typeof manifestSchema>;
+
+/** What a dependency has to fit. */
+export interface Fit {
+  /** CF_STACK; entries without `cf_stacks` fit any. */
+  readonly stack: string;
+  readonly arch: string;
+  /** Versions chosen so far, held against an entry's `requires`: `{ node: '24.21.0' }`. */
+  readonly with?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads and checks `<root>/manifest.yml`.
+ *
+ * @throws BuildpackFailure naming every key that is wrong.
+ */
+export async function loadManifest(root: string): Promise<Manifest> {
+  const path = join(root, 'manifest.yml');
+  return parseWith(manifestSchema, await readYaml(path), path);
+}
+
+/** The value of a YAML file, or undefined when there is none. */
+export async function readYaml(path: string): Promise<unknown> {
+  try {
+    return parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw new BuildpackFailure(`${path} can't be read: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function parseWith<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`);
+  throw new BuildpackFailure(`${path} is not a valid manifest:\n${issues.join('\n')}`);
+}
+
+/**
+ * The manifest with one override.yml (3.6) applied: its defaults replace, its dependencies come on top.
+ * A file without a key for this manifest's language changes nothing.
+ */
+export function applyOverride(manifest: Manifest, override: unknown, path: string): Manifest {
+  const perLanguage = z.record(z.string(), z.unknown()).safeParse(override);
+  const mine = perLanguage.success ? perLanguage.data[manifest.language] : undefined;
+  if (mine === undefined || mine === null) return manifest;
+  const parsed = parseWith(overrideSchema, mine, path);
+  const replaced = new Set(parsed.default_versions.map(({ name }) => name));
+  const kept = manifest.default_versions.filter(({ name }) => !replaced.has(name));
+  const same = (a: Dependency, b: Dependency) => a.name === b.name && a.version === b.version;
+  const known = manifest.dependencies.filter((old) => !parsed.dependencies.some((fresh) => same(old, fresh)));
+  return {
+    ...manifest,
+    default_versions: [...kept, ...parsed.default_versions],
+    dependencies: [...known, ...parsed.dependencies],
+  };
+}
+
+/**
+ * The range that `default_versions` gives for `name`.
+ *
+ * @throws BuildpackFailure unless there is exactly one.
+ */
+export function defaultRange(manifest: Manifest, name: string): string {
+  const found = manifest.default_versions.filter((entry) => entry.name === name);
+  const [only, second] = found;
+  if (only !== undefined && second === undefined) return only.version;
+  throw new BuildpackFailure(
+    `manifest.yml has ${found.length} default versions for ${name}; exactly one is needed`,
+  );
+}
+
+/** Versions of `name` that fit, highest first. */
+export function versionsOf(manifest: Manifest, name: string, fit: Fit): string[] {
+  return newestFirst([...new Set(candidates(manifest, name, fit).map((entry) => entry.version))]);
+}
+
+/**
+ * The highest version of `name` in `range` that fits.
+ *
+ * @throws BuildpackFailure listing what exists when nothing matches.
+ */
+export function resolve(manifest: Manifest, name: string, range: string, fit: Fit): Dependency {
+  const entries = candidates(manifest, name, fit);
+  const versions = entries.map((entry) => entry.version);
+  const chosen = versions.includes(range) ? range : highestMatch(range, versions);
+  const found = entries.find((entry) => entry.version === chosen);
+  if (found !== undefined) return found;
+  const has = newestFirst([...new Set(versions)]).join(', ') || `none for stack ${fit.stack} on ${fit.arch}`;
+  if (normaliseRange(range) === undefined) {
+    throw new BuildpackFailure(`"${range}" is no version range for ${name}. Available: ${has}`);
+  }
+  throw new BuildpackFailure(`no ${name} version matches "${range}". Available: ${has}`, {
+    next: `Ask for one of these versions, or use a buildpack whose manifest.yml has the one you need.`,
+  });
+}
+
+function candidates(manifest: Manifest, name: string, fit: Fit): Dependency[] {
+  const meets = (requires: Readonly<Record<string, string>>) =>
+    Object.entries(requires).every(([other, range]) => {
+      const chosen = fit.with?.[other];
+      return chosen === undefined || satisfies(chosen, range);
+    });
+  return manifest.dependencies.filter(
+    (entry) =>
+      entry.name === name &&
+      (entry.arch === undefined || entry.arch === fit.arch) &&
+      (entry.cf_stacks === undefined || entry.cf_stacks.includes(fit.stack)) &&
+      (entry.requires === undefined || meets(entry.requires)),
+  );
+}
+
+/** The sentence about a version line that ends within 30 days of `now`, or has ended; undefined when none does. */
+export function deprecation(manifest: Manifest, dependency: Dependency, now: Date): string | undefined {
+  for (const line of manifest.dependency_deprecation_dates) {
+    if (line.name !== dependency.name) continue;
+    if (highestMatch(line.version_line, [dependency.version]) === undefined) continue;
+    const end = new Date(line.date);
+    const days = (end.getTime() - now.getTime()) / 86_400_000;
+    if (days > 30) continue;
+    const when = end.toISOString().slice(0, 10);
+    const link = line.link === undefined ? '' : `\nSee: ${line.link}`;
+    return days < 0
+      ? `${line.name} ${line.version_line} reached its end of life on ${when}.${link}`
+      : `${line.name} ${line.version_line} reaches its end of life on ${when}.${link}`;
+  }
+  return undefined;
+}
