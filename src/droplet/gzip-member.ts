@@ -1,0 +1,68 @@
+/**
+ * One gzip member (RFC 1952) whose header says how long it is, so that a reader can hand whole members to several
+ * cores. The lengths are in an extra field, which every gzip reader skips; nothing else in a header varies: no
+ * time, no name, operating system "unknown".
+ *
+ * Extra field: subfield `SG`, eight bytes: length of the whole member, then of its content, little-endian; the top
+ * bit of the content's length marks a member that holds a piece of a big file instead of whole entries.
+ */
+import { crc32, deflateRawSync } from 'node:zlib';
+
+/** Length of our header: ten fixed bytes, two of extra length, four of subfield header, eight of lengths. */
+export const MEMBER_HEADER_BYTES = 24;
+const TRAILER_BYTES = 8;
+const PIECE = 0x8000_0000;
+/** No member of ours is longer, whatever a header claims. */
+export const MAX_MEMBER_BYTES = 16 * 1024 * 1024;
+
+/** What the header of a member says. */
+export interface MemberHeader {
+  /** Length of the member, header and trailer included. */
+  readonly memberBytes: number;
+  /** Length of its content. */
+  readonly rawBytes: number;
+  /** True for a piece of a big file. */
+  readonly piece: boolean;
+}
+
+/** `raw` as one member. */
+export function gzipMember(
+  raw: Buffer,
+  options: { readonly level: number; readonly piece: boolean },
+): Buffer {
+  const body = deflateRawSync(raw, {
+    level: options.level,
+    memLevel: 9,
+    chunkSize: deflateBound(raw.length),
+  });
+  const member = Buffer.allocUnsafeSlow(MEMBER_HEADER_BYTES + body.length + TRAILER_BYTES);
+  member.write('\x1f\x8b\x08\x04\0\0\0\0\0\xff\x0c\0SG\x08\0', 0, 16, 'latin1');
+  member.writeUInt32LE(member.length, 16);
+  member.writeUInt32LE((raw.length | (options.piece ? PIECE : 0)) >>> 0, 20);
+  body.copy(member, MEMBER_HEADER_BYTES);
+  member.writeUInt32LE(crc32(raw), member.length - 8);
+  member.writeUInt32LE(raw.length, member.length - 4);
+  return member;
+}
+
+/** The header at the start of `bytes`; undefined when it is not one of ours (or too few bytes are there). */
+export function readMemberHeader(bytes: Buffer): MemberHeader | undefined {
+  if (bytes.length < MEMBER_HEADER_BYTES) return undefined;
+  if (
+    bytes.toString('latin1', 0, 4) !== '\x1f\x8b\x08\x04' ||
+    bytes.toString('latin1', 10, 16) !== '\x0c\0SG\x08\0'
+  ) {
+    return undefined;
+  }
+  const memberBytes = bytes.readUInt32LE(16);
+  const raw = bytes.readUInt32LE(20);
+  const rawBytes = raw % PIECE;
+  if (memberBytes < MEMBER_HEADER_BYTES + TRAILER_BYTES || memberBytes > MAX_MEMBER_BYTES) return undefined;
+  if (rawBytes > MAX_MEMBER_BYTES) return undefined;
+  return { memberBytes, rawBytes, piece: raw >= PIECE };
+}
+
+/** zlib's worst case, so that one output buffer is enough. */
+function deflateBound(length: number): number {
+  return length + (length >> 9) + (length >> 12) + 4096;
+}

@@ -1,0 +1,183 @@
+/**
+ * Packs roots on disk into one tarball, as a stream: walked, read, hashed, compressed and handed on in one pass.
+ *
+ *     walk ─► members ─► worker threads: read, tar, sha256 ─► in the cache? ─► compressed bytes, in order ─► body
+ *
+ * The same roots give the same bytes, whatever the cache holds and however many threads work.
+ */
+
+import { versions } from 'node:process';
+import { Readable } from 'node:stream';
+import { cancelled, StagerError } from '../errors.ts';
+import { type Compression, DEFAULT_COMPRESSION, formatCompression } from './compression.ts';
+import type { MemberReply, MemberWorkerData } from './member-worker.ts';
+import { type Member, membersOf } from './members.ts';
+import { type ContentRoot, type TreeEntry, walkRoots } from './tree-walk.ts';
+import { type PoolTask, WorkerPool } from './worker-pool.ts';
+
+/** How to pack. */
+export interface PackOptions {
+  readonly signal: AbortSignal;
+  /** {@link DEFAULT_COMPRESSION} when absent. */
+  readonly compression?: Compression;
+  /** Directory of the member cache; nothing is kept when absent. */
+  readonly memberCache?: string;
+  /** Seconds since the epoch; every time in the archive becomes this (`--reproducible`). */
+  readonly sourceDateEpoch?: number;
+  /** Worker threads; one a core by default. */
+  readonly threads?: number;
+}
+
+/** What was packed. */
+export interface PackSummary {
+  readonly files: number;
+  readonly directories: number;
+  /** Symbolic and hard links. */
+  readonly links: number;
+  /** Bytes of the tar before compression. */
+  readonly rawBytes: number;
+  /** Bytes of the body. */
+  readonly packedBytes: number;
+  readonly members: number;
+  /** Members that came out of the cache. */
+  readonly cachedMembers: number;
+  /** Sentences for people: what was left out, a cache that could not be written. */
+  readonly warnings: readonly string[];
+}
+
+/** A tarball on its way. */
+export interface PackedTarball {
+  /** Fails with DROPLET_PACK_FAILED when a file changes, vanishes or can't be read; with CANCELLED on the signal. */
+  readonly body: Readable;
+  /** Settles when the body has ended; rejects with what the body failed with. */
+  readonly summary: Promise<PackSummary>;
+}
+
+/** Packs `roots`. Nothing is read before the body is. */
+export function packTarball(roots: readonly ContentRoot[], options: PackOptions): PackedTarball {
+  const { promise, resolve, reject } = Promise.withResolvers<PackSummary>();
+  // A caller that only looks at the body must not be ended by the same failure once more.
+  promise.catch(() => {});
+  const body = Readable.from(pack(roots, options, resolve), {
+    objectMode: false,
+    highWaterMark: 1024 * 1024,
+  });
+  body.once('close', () => {
+    reject(body.errored ?? (options.signal.aborted ? cancelled(options.signal) : abandoned()));
+  });
+  return { body, summary: promise };
+}
+
+interface Tally {
+  files: number;
+  directories: number;
+  links: number;
+  rawBytes: number;
+  packedBytes: number;
+  members: number;
+  cachedMembers: number;
+  readonly warnings: string[];
+}
+
+async function* pack(
+  roots: readonly ContentRoot[],
+  options: PackOptions,
+  done: (summary: PackSummary) => void,
+): AsyncGenerator<Uint8Array> {
+  const tally: Tally = {
+    files: 0,
+    directories: 0,
+    links: 0,
+    rawBytes: 0,
+    packedBytes: 0,
+    members: 0,
+    cachedMembers: 0,
+    warnings: [],
+  };
+  const compression = options.compression ?? DEFAULT_COMPRESSION;
+  const pool = memberPool(workerDataOf(compression, options.memberCache), options);
+  try {
+    for await (const reply of pool.inOrder(tasks(roots, options, tally))) {
+      yield take(memberReply(reply), tally);
+    }
+  } finally {
+    await pool.close();
+  }
+  done(tally);
+}
+
+/** A pool of threads that make members. */
+export function memberPool(data: MemberWorkerData, options: PackOptions): WorkerPool {
+  return new WorkerPool({
+    module: './member-worker',
+    workerData: data,
+    signal: options.signal,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+  });
+}
+
+function workerDataOf(compression: Compression, dir: string | undefined): MemberWorkerData {
+  if (dir === undefined || compression.codec === 'none') return { compression };
+  const engine = compression.codec === 'gzip' ? versions.zlib : versions['zstd'];
+  return { compression, cache: { dir, variant: `${formatCompression(compression)}-${engine ?? 'unknown'}` } };
+}
+
+/** Walks while the threads work: the generator is drawn from as members are asked for. */
+function* tasks(roots: readonly ContentRoot[], options: PackOptions, tally: Tally): Generator<PoolTask> {
+  const onSkipped = (path: string, reason: string): void => {
+    tally.warnings.push(`${path} ${reason} and was left out`);
+  };
+  const walk = walkRoots(roots, {
+    onSkipped,
+    ...(options.sourceDateEpoch === undefined ? {} : { sourceDateEpoch: options.sourceDateEpoch }),
+  });
+  for (const member of membersOf(counted(walk, tally))) {
+    tally.rawBytes += member.rawBytes;
+    tally.members += 1;
+    yield { message: member satisfies Member };
+  }
+}
+
+function* counted(entries: Iterable<TreeEntry>, tally: Tally): Generator<TreeEntry> {
+  for (const entry of entries) {
+    if (entry.type === 'file') tally.files += 1;
+    else if (entry.type === 'directory') tally.directories += 1;
+    else tally.links += 1;
+    yield entry;
+  }
+}
+
+function take(reply: Extract<MemberReply, { bytes: Uint8Array }>, tally: Tally): Uint8Array {
+  if (reply.cached) tally.cachedMembers += 1;
+  if (reply.cacheFault !== undefined && tally.warnings.length === 0) {
+    tally.warnings.push(
+      `the member cache could not be written (${reply.cacheFault}); restaging will be slower`,
+    );
+  }
+  tally.packedBytes += reply.bytes.length;
+  return reply.bytes;
+}
+
+/** A worker's answer as our own type; a failure is thrown. */
+export function memberReply(reply: unknown): Extract<MemberReply, { bytes: Uint8Array }> {
+  if (isPacked(reply)) return reply;
+  if (isFailed(reply)) {
+    throw new StagerError('DROPLET_PACK_FAILED', `${reply.path} ${reply.failed}`, {
+      next: 'make sure that nothing changes the workspace while it is packed, then stage again',
+      details: { path: reply.path },
+    });
+  }
+  throw new Error('a worker thread answered with something unknown');
+}
+
+function isPacked(reply: unknown): reply is Extract<MemberReply, { bytes: Uint8Array }> {
+  return typeof reply === 'object' && reply !== null && 'bytes' in reply && reply.bytes instanceof Uint8Array;
+}
+
+function isFailed(reply: unknown): reply is Extract<MemberReply, { failed: string }> {
+  return typeof reply === 'object' && reply !== null && 'failed' in reply;
+}
+
+function abandoned(): Error {
+  return new Error('the tarball was not read to its end');
+}
