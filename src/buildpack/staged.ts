@@ -1,0 +1,136 @@
+/**
+ * Makes a workspace ready for an order of buildpacks: a private writable copy of each buildpack, deps, profile.d and
+ * cache directories (buildpack-contracts.md 2.3, 2.8, 6.1; staging-internals.md 6.2).
+ */
+import { lchown, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Sha256 } from '../ids.ts';
+import { INSIDE, type Workspace } from '../workspace/layout.ts';
+import { depsIndex, type Family, FINAL_CACHE } from './contract.ts';
+import { copyTree, needsChown, type Owner, ownedDirectory } from './copy-tree.ts';
+import { keyHash } from './key-hash.ts';
+import { removeTree } from './remove-tree.ts';
+
+/** A buildpack whose bytes are known and at hand. */
+export interface ResolvedBuildpack {
+  /** As a person gave it, without credentials; what result.json says. */
+  readonly key: string;
+  /** What directory names are hashed from: the key, and for installed buildpacks the digest as well. */
+  readonly cacheKey: string;
+  /** Short name for people and events. */
+  readonly name: string;
+  /** From the buildpack's VERSION file, or the resolved commit. */
+  readonly version?: string;
+  /** Digest of the tree. */
+  readonly digest: Sha256;
+  /** Host directory with the tree; never written to. */
+  readonly dir: string;
+  /** Host directory of the buildpack's root: `dir` or the one directory nested in it. */
+  readonly root: string;
+  readonly family: Family;
+}
+
+/** A buildpack in a workspace. */
+export interface StagedBuildpack extends ResolvedBuildpack {
+  readonly position: number;
+  /** Padded position. */
+  readonly index: string;
+  /** Its root on the host and inside. */
+  readonly hostRoot: string;
+  readonly insideRoot: string;
+  /** CACHE_DIR inside. */
+  readonly cacheDir: string;
+}
+
+/** How the order was chosen: tried one after another, or given. */
+export type OrderMode = 'detect' | 'explicit';
+
+/** What {@link prepareWorkspace} needs beside the order. */
+export interface PrepareOptions {
+  readonly mode: OrderMode;
+  readonly owner: Owner;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes the directories, cleans the cache and copies the buildpacks. In detect mode every candidate is the last one of
+ * an order of its own: index 0, cache `final`.
+ */
+export async function prepareWorkspace(
+  workspace: Workspace,
+  order: readonly ResolvedBuildpack[],
+  options: PrepareOptions,
+): Promise<readonly StagedBuildpack[]> {
+  const { mode, owner, signal } = options;
+  const count = mode === 'detect' ? 1 : order.length;
+  await makeDirectories(workspace, owner);
+  for (let position = 0; position < count; position += 1) {
+    await ownedDirectory(join(workspace.deps, depsIndex(position, count)), owner);
+  }
+  const staged: StagedBuildpack[] = [];
+  for (const [place, buildpack] of order.entries()) {
+    const hash = await keyHash(buildpack.cacheKey);
+    const position = mode === 'detect' ? 0 : place;
+    const isLast = mode === 'detect' || place === order.length - 1;
+    const inner = relative(buildpack.dir, buildpack.root);
+    const copy = join(workspace.buildpacks, hash);
+    // The same buildpack listed twice has one key and one directory.
+    if (!staged.some((it) => it.cacheKey === buildpack.cacheKey)) {
+      await copyTree(buildpack.dir, copy, { signal, owner });
+    }
+    staged.push({
+      ...buildpack,
+      position,
+      index: depsIndex(position, count),
+      hostRoot: join(copy, inner),
+      insideRoot: join(INSIDE.buildpacks, hash, inner),
+      cacheDir: join(INSIDE.cache, isLast || buildpack.family === 'heroku' ? FINAL_CACHE : hash),
+    });
+  }
+  await prepareCache(workspace, staged, owner);
+  return staged;
+}
+
+async function makeDirectories(workspace: Workspace, owner: Owner): Promise<void> {
+  await mkdir(workspace.platform, { recursive: true });
+  for (const path of [workspace.cache, workspace.contents, workspace.deps, workspace.profileD]) {
+    await ownedDirectory(path, owner);
+  }
+  for (const path of [workspace.buildpacks, workspace.home, join(workspace.home, 'app')]) {
+    await ownedDirectory(path, owner);
+  }
+}
+
+/** Makes the cache directories of this order and removes every other entry of the cache. */
+async function prepareCache(
+  workspace: Workspace,
+  staged: readonly StagedBuildpack[],
+  owner: Owner,
+): Promise<void> {
+  const needed = new Set([FINAL_CACHE, ...staged.map((it) => relative(INSIDE.cache, it.cacheDir))]);
+  for (const name of await readdir(workspace.cache)) {
+    if (!needed.has(name)) await removeTree(join(workspace.cache, name));
+  }
+  for (const name of needed) {
+    const path = join(workspace.cache, name);
+    // A link or file in its place: a cache of another tool, or a hostile one.
+    if ((await lstat(path).catch(() => undefined))?.isDirectory() === false) await rm(path);
+    await ownedDirectory(path, owner);
+  }
+}
+
+/** Writes ENV_DIR: one file a variable, its content the value as it is. */
+export async function writeEnvDir(
+  workspace: Workspace,
+  variables: Readonly<Record<string, string>>,
+  owner: Owner,
+): Promise<void> {
+  await removeTree(workspace.envDir);
+  await ownedDirectory(workspace.envDir, owner);
+  for (const [name, value] of Object.entries(variables)) {
+    if (name.includes('/') || name === '.' || name === '..') continue;
+    const path = join(workspace.envDir, name);
+    await writeFile(path, value, { mode: 0o644 });
+    if (needsChown(owner)) await lchown(path, owner.uid, owner.gid);
+  }
+}
