@@ -1,0 +1,125 @@
+/** One sandboxed command of a run: a process, a sidecar or a task; its log lines, its signals and its end. */
+import type { Clock } from '../clock.ts';
+import { StagerError } from '../errors.ts';
+import { type Line, LineSplitter } from '../logs/lines.ts';
+import type { Redact } from '../logs/redact.ts';
+import type { ExitReport } from '../sandbox/exit-report.ts';
+import type { Sandbox, SandboxSpec } from '../sandbox/sandbox.ts';
+import type { EmitRun, LogSource } from './events.ts';
+import { exitCodeOf } from './exit-code.ts';
+
+/** How one command of a run ended. */
+export interface InstanceEnd {
+  readonly source: LogSource;
+  readonly report: ExitReport;
+  readonly exitCode: number;
+  /** The last lines that it wrote, oldest first, for a message about a crash. */
+  readonly lastLines: readonly string[];
+}
+
+/** What an instance needs. */
+export interface InstancePorts {
+  readonly sandbox: Sandbox;
+  readonly clock: Clock;
+  readonly emit: EmitRun;
+  readonly redact: Redact;
+}
+
+const LAST_LINES = 20;
+const LAST_LINE_CHARACTERS = 1024;
+
+/** A command that was started. */
+export class Instance {
+  readonly source: LogSource;
+  /** Rejects with STACK_INVALID when there is no bash, or with what the sandbox threw. */
+  readonly ended: Promise<InstanceEnd>;
+  readonly #spec: SandboxSpec;
+  readonly #ports: InstancePorts;
+  readonly #killer = new AbortController();
+  readonly #lastLines: string[] = [];
+  #lastIsOpen = false;
+  #over = false;
+
+  constructor(source: LogSource, spec: SandboxSpec, ports: InstancePorts) {
+    this.source = source;
+    this.#spec = spec;
+    this.#ports = ports;
+    this.ended = this.#run();
+  }
+
+  get alive(): boolean {
+    return !this.#over;
+  }
+
+  /** SIGTERM to the command itself. What can't be told to stop is killed. */
+  async terminate(): Promise<void> {
+    if (this.#over) return;
+    try {
+      await this.#ports.sandbox.signal(this.#spec.owner, 'SIGTERM');
+    } catch (error) {
+      this.#ports.emit({
+        type: 'warning',
+        at: this.#now(),
+        code: 'signal-failed',
+        message: `SIGTERM did not reach ${this.source.id}: ${error instanceof Error ? error.message : String(error)}`,
+      });
+      this.kill();
+    }
+  }
+
+  /** SIGKILL to the command and everything it started. */
+  kill(): void {
+    this.#killer.abort();
+  }
+
+  async #run(): Promise<InstanceEnd> {
+    const stdout = this.#splitter('stdout');
+    const stderr = this.#splitter('stderr');
+    const report = await this.#ports.sandbox
+      .run(this.#spec, {
+        signal: this.#killer.signal,
+        onOutput: (stream, chunk) => (stream === 'stdout' ? stdout : stderr).write(chunk),
+      })
+      .finally(() => {
+        this.#over = true;
+        stdout.end();
+        stderr.end();
+      });
+    if (report.outcome.kind === 'not-started') throw this.#notStarted(report.outcome.reason);
+    const exitCode = exitCodeOf(report.outcome);
+    const { source } = this;
+    this.#ports.emit({ type: 'exited', at: this.#now(), source, outcome: report.outcome, exitCode });
+    return { source, report, exitCode, lastLines: this.#lastLines };
+  }
+
+  #splitter(stream: 'stdout' | 'stderr'): LineSplitter {
+    const { clock, emit, redact } = this.#ports;
+    const onLine = (line: Line): void => {
+      const text = redact(line.text);
+      this.#remember(text, line.partial);
+      const partial = line.partial ? { partial: true } : {};
+      emit({ type: 'log', at: this.#now(), source: this.source, stream, text, ...partial });
+    };
+    return new LineSplitter({ clock, onLine });
+  }
+
+  #remember(text: string, partial: boolean): void {
+    const begun = this.#lastIsOpen ? (this.#lastLines.pop() ?? '') : '';
+    this.#lastLines.push((begun + text).slice(0, LAST_LINE_CHARACTERS));
+    this.#lastIsOpen = partial;
+    if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
+  }
+
+  #notStarted(reason: string): StagerError {
+    const [program] = this.#spec.argv;
+    return new StagerError('STACK_INVALID', `${program} of the stack could not be started: ${reason}`, {
+      next: 'a droplet is launched by bash: use a stack that has it',
+      phase: 'launch',
+      details: { program, reason, rootfs: this.#spec.rootfs },
+    });
+  }
+
+  #now(): string {
+    return new Date(this.#ports.clock.now()).toISOString();
+  }
+}
