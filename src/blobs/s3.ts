@@ -1,7 +1,186 @@
-/** The S3 adapter of the blob store. */
-import { StagerError } from '../errors.ts';
-import type { BlobStore } from './blob-store.ts';
+/** The S3 adapter of the blob store. s3-record.ts says how an object carries its digests and why. */
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { HeadBucketCommand } from '@aws-sdk/client-s3';
+import { isStagerError, StagerError } from '../errors.ts';
+import type {
+  BlobInfo,
+  BlobKey,
+  BlobKind,
+  BlobName,
+  BlobStore,
+  GetOptions,
+  Leftover,
+  ListOptions,
+  Presigner,
+  ProbeReport,
+  PutFileOptions,
+  PutOptions,
+  SweepOptions,
+} from './blob-store.ts';
+import { checkKey } from './key.ts';
+import { parseS3Address } from './s3-address.ts';
+import { listNames, sweepS3 } from './s3-list.ts';
+import { presignerOf } from './s3-presign.ts';
+import { readResuming } from './s3-read.ts';
+import { deleteObject, headBlob, objectKey, recordKey, type S3Blob } from './s3-record.ts';
+import { openSession, type S3Session } from './s3-session.ts';
+import { S3Upload } from './s3-upload.ts';
+import { verified } from './verify.ts';
 
-export function openS3BlobStore(_address: string): BlobStore {
-  throw new StagerError('CONFIG_INVALID', 'the S3 store is not here yet');
+/** HEAD requests of a listing that run at once. */
+const HEADS = 16;
+
+/** Opens a store at `s3://bucket/prefix?…`. Sends nothing. @throws StagerError CONFIG_INVALID. */
+export async function openS3BlobStore(address: string): Promise<BlobStore> {
+  return new S3BlobStore(await openSession(parseS3Address(address)));
+}
+
+/** A blob store in a bucket. */
+export class S3BlobStore implements BlobStore {
+  readonly url: string;
+  readonly presign: Presigner;
+  readonly #session: S3Session;
+
+  constructor(session: S3Session) {
+    this.#session = session;
+    this.url = session.address.url;
+    this.presign = presignerOf(session);
+  }
+
+  location(key: BlobKey): string {
+    checkKey(key);
+    return this.#session.locationOf(objectKey(this.#session, key));
+  }
+
+  async put(key: BlobKey, body: Readable, options: PutOptions): Promise<BlobInfo> {
+    checkKey(key);
+    // The record of the blob that is being replaced goes when the new one is there.
+    const before = await headBlob(this.#session, key, options.signal).catch((error: unknown) => {
+      if (isStagerError(error, 'BLOB_CORRUPT')) return undefined;
+      body.destroy();
+      throw error;
+    });
+    const { published } = await new S3Upload(this.#session, key, options).run(body);
+    const after = await headBlob(this.#session, key, options.signal);
+    if (after === undefined) {
+      throw new StagerError(
+        'BLOBSTORE_UNAVAILABLE',
+        `${this.location(key)} was removed while it was stored`,
+        {
+          next: 'store it again',
+        },
+      );
+    }
+    if (published && before?.recordId !== undefined && before.recordId !== after.recordId) {
+      const stale = recordKey(this.#session, key, before.recordId);
+      await deleteObject(this.#session, stale, options.signal).catch(() => undefined);
+    }
+    return after.info;
+  }
+
+  putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo> {
+    return this.put(key, createReadStream(path, { highWaterMark: 1 << 20 }), options);
+  }
+
+  async get(
+    key: BlobKey,
+    { signal, range }: GetOptions,
+  ): Promise<{ readonly info: BlobInfo; readonly body: Readable }> {
+    const blob = await this.#find(key, signal);
+    const { info } = blob;
+    const last = info.sizeBytes - 1;
+    const start = range?.start ?? 0;
+    const end = Math.min(range?.end ?? last, last);
+    const raw = readResuming(this.#session, { blob, start, end, signal });
+    const chunks = range === undefined ? verified(raw, info, this.location(key)) : raw;
+    return { info, body: Readable.from(chunks, { objectMode: false }) };
+  }
+
+  async stat(key: BlobKey, { signal }: { readonly signal: AbortSignal }): Promise<BlobInfo | undefined> {
+    checkKey(key);
+    return (await headBlob(this.#session, key, signal))?.info;
+  }
+
+  async delete(key: BlobKey, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    checkKey(key);
+    const blob = await headBlob(this.#session, key, signal).catch((error: unknown) => {
+      // A damaged blob must be deletable.
+      if (isStagerError(error, 'BLOB_CORRUPT')) return undefined;
+      throw error;
+    });
+    await deleteObject(this.#session, objectKey(this.#session, key), signal);
+    if (blob?.recordId === undefined) return;
+    await deleteObject(this.#session, recordKey(this.#session, key, blob.recordId), signal);
+  }
+
+  async *list(kind: BlobKind, options: ListOptions): AsyncIterable<BlobInfo> {
+    const ahead: Promise<BlobInfo | undefined>[] = [];
+    try {
+      for await (const { key } of this.names(kind, options)) {
+        const found = this.stat(key, options);
+        // Taken when its turn comes; until then a failure must not end the process.
+        found.catch(() => undefined);
+        ahead.push(found);
+        if (ahead.length < HEADS) continue;
+        const info = await ahead.shift();
+        if (info !== undefined) yield info;
+      }
+      for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
+        const info = await next;
+        if (info !== undefined) yield info;
+      }
+    } finally {
+      await Promise.allSettled(ahead);
+    }
+  }
+
+  names(kind: BlobKind, options: ListOptions): AsyncIterable<BlobName> {
+    return listNames(this.#session, kind, options);
+  }
+
+  sweep(options: SweepOptions): Promise<readonly Leftover[]> {
+    return sweepS3(this.#session, options);
+  }
+
+  async probe({ signal }: { readonly signal: AbortSignal }): Promise<ProbeReport> {
+    const { bucket } = this.#session.address;
+    try {
+      await this.#session.send('looking for the bucket', { key: '', signal }, () =>
+        this.#session.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }),
+      );
+    } catch (error) {
+      if (!isStagerError(error)) throw error;
+      return { readable: false, writable: false, notes: [error.message] };
+    }
+    const writable = await this.#tryWrite(signal);
+    return {
+      readable: true,
+      writable: writable === undefined,
+      notes: writable === undefined ? [] : [writable],
+    };
+  }
+
+  /** Puts and deletes an object outside every kind. @returns why it can't be done. */
+  async #tryWrite(signal: AbortSignal): Promise<string | undefined> {
+    const key: BlobKey = { kind: 'packages', name: `probe.${process.pid}.${Date.now()}` };
+    try {
+      await this.put(key, Readable.from([Buffer.from('probe')]), { contentType: 'text/plain', signal });
+      await this.delete(key, { signal });
+      return undefined;
+    } catch (error) {
+      if (!isStagerError(error)) throw error;
+      return error.message;
+    }
+  }
+
+  async #find(key: BlobKey, signal: AbortSignal): Promise<S3Blob> {
+    const location = this.location(key);
+    const blob = await headBlob(this.#session, key, signal);
+    if (blob !== undefined) return blob;
+    throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${location}`, {
+      next: 'list what there is with `stager blobs ls`',
+      details: { location },
+    });
+  }
 }

@@ -1,0 +1,125 @@
+/** The SDK's client as stager configures it, and how its requests are sent. */
+import { readFile } from 'node:fs/promises';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { rootCertificates } from 'node:tls';
+import { HeadBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { StagerError } from '../errors.ts';
+import { DEFAULT_RETRY, type RetryPolicy, withRetry } from './retry.ts';
+import type { S3Address } from './s3-address.ts';
+import { isTransient, s3Error } from './s3-errors.ts';
+
+/** After this long without an answer from the bucket, an absent key makes us ask whether the bucket is there. */
+const BUCKET_SEEN_MS = 30_000;
+
+/** One S3 store's client, settings and retry rules. */
+export class S3Session {
+  readonly client: S3Client;
+  readonly address: S3Address;
+  readonly policy: RetryPolicy;
+  #bucketSeenAt = 0;
+
+  constructor(client: S3Client, address: S3Address) {
+    this.client = client;
+    this.address = address;
+    this.policy = { ...DEFAULT_RETRY, attempts: address.attempts };
+  }
+
+  /** Options of every request that writes an object. */
+  get writeOptions(): { ServerSideEncryption?: 'AES256' | 'aws:kms' | 'aws:kms:dsse'; SSEKMSKeyId?: string } {
+    const { sse, kmsKeyId } = this.address;
+    return {
+      ...(sse === undefined ? {} : { ServerSideEncryption: sse }),
+      ...(kmsKeyId === undefined ? {} : { SSEKMSKeyId: kmsKeyId }),
+    };
+  }
+
+  /** A store key as `s3://bucket/…`. */
+  locationOf(key: string): string {
+    return `s3://${this.address.bucket}/${key}`;
+  }
+
+  /** Sends with retries; failures keep the SDK's type, so that the caller can tell expected ones apart. */
+  async raw<T>(what: string, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+    const result = await withRetry(step, { policy: this.policy, signal, what, isTransient });
+    this.#bucketSeenAt = Date.now();
+    return result;
+  }
+
+  /** As {@link raw}, with failures as StagerErrors that name bucket and key. */
+  async send<T>(what: string, at: { key: string; signal: AbortSignal }, step: () => Promise<T>): Promise<T> {
+    try {
+      return await this.raw(`${what} ${this.locationOf(at.key)}`, at.signal, step);
+    } catch (error) {
+      throw this.explain(error, what, at.key);
+    }
+  }
+
+  explain(error: unknown, what: string, key: string): unknown {
+    const { bucket, endpoint } = this.address;
+    return s3Error(error, what, { bucket, key, endpoint: endpoint ?? '' });
+  }
+
+  /**
+   * A HEAD of a key in a bucket that vanished answers 404 like one of an absent key. So that a lost bucket is never
+   * taken for an empty one, the bucket itself is asked for when it has not answered lately.
+   */
+  async confirmBucket(signal: AbortSignal): Promise<void> {
+    if (Date.now() - this.#bucketSeenAt < BUCKET_SEEN_MS) return;
+    const { bucket } = this.address;
+    try {
+      await this.raw(`look for bucket ${bucket}`, signal, () =>
+        this.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }),
+      );
+    } catch (error) {
+      const shown = this.explain(error, 'looking for the bucket', '');
+      if (!(shown instanceof StagerError) || shown.code !== 'BLOB_NOT_FOUND') throw shown;
+      throw new StagerError('BLOBSTORE_UNAVAILABLE', `the bucket ${bucket} does not exist`, {
+        next: `create the bucket ${bucket}, or correct the address`,
+        details: { bucket },
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Connects nothing yet; credentials are resolved by the SDK's chain at the first request. */
+export async function openSession(address: S3Address): Promise<S3Session> {
+  const extra = address.caFile === undefined ? undefined : await readCa(address.caFile);
+  // Parts go up in parallel beside small requests; idle sockets are reused.
+  const agent = { keepAlive: true, maxSockets: address.concurrency * 2 + 16 };
+  const config: S3ClientConfig = {
+    forcePathStyle: address.pathStyle,
+    // The SDK's newer defaults send CRC trailers that many S3-compatible stores refuse. Bytes are protected anyway:
+    // requests are signed over the sha256 of their body, and readers check the sha256 of the whole blob.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // Ours is the only retry loop: it has the deadline and the message.
+    maxAttempts: 1,
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: Math.min(10_000, address.requestTimeoutMs),
+      socketTimeout: address.requestTimeoutMs,
+      httpAgent: new HttpAgent(agent),
+      httpsAgent: new HttpsAgent({
+        ...agent,
+        ...(extra === undefined ? {} : { ca: [...rootCertificates, extra] }),
+      }),
+    },
+    ...(address.endpoint === undefined ? {} : { endpoint: address.endpoint, region: 'us-east-1' }),
+    ...(address.region === undefined ? {} : { region: address.region }),
+    ...(address.profile === undefined ? {} : { profile: address.profile }),
+  };
+  return new S3Session(new S3Client(config), address);
+}
+
+async function readCa(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new StagerError('CONFIG_INVALID', `the CA file ${path} can't be read`, {
+      next: 'correct caFile in the S3 address',
+      cause,
+    });
+  }
+}
