@@ -1,0 +1,57 @@
+/** What a pass over a source saw, as far as hints need it. */
+import type { IgnoreLine, Verdict } from './ignore.ts';
+import { printable } from './refusals.ts';
+
+/** Counts, and the names at the top. Bounded: two names are enough to know that there is more than one. */
+export class Summary {
+  kept = 0;
+  keptFiles = 0;
+  ignored = 0;
+  private readonly top = new Map<string, 'directory' | 'other'>();
+  private readonly rules = new Map<IgnoreLine, number>();
+
+  keep(path: string, kind: 'directory' | 'file' | 'symlink'): void {
+    this.kept += 1;
+    if (kind !== 'directory') this.keptFiles += 1;
+    const slash = path.indexOf('/');
+    const name = slash < 0 ? path : path.slice(0, slash);
+    if (this.top.size < 2 && !this.top.has(name)) {
+      this.top.set(name, slash < 0 && kind !== 'directory' ? 'other' : 'directory');
+    }
+  }
+
+  ignore(verdict: Verdict): void {
+    this.ignored += 1;
+    if (verdict.rule !== undefined) this.rules.set(verdict.rule, (this.rules.get(verdict.rule) ?? 0) + 1);
+  }
+
+  /** Sentences on why a source may look wrong to buildpacks; empty when nothing is odd. */
+  hints(description: string): string[] {
+    if (this.kept === 0 && this.ignored === 0) return [`${description} is empty.`];
+    if (this.kept === 0) return [`Everything in ${description} is ignored${this.blame()}.`];
+    if (this.keptFiles === 0) return [`${description} holds directories but no file.`];
+    const [only] = [...this.top];
+    if (this.top.size === 1 && only?.[1] === 'directory') {
+      const folder = printable(only[0]);
+      return [
+        `${description} holds nothing but the folder ${folder}: did you mean \`stager stage ${within(description, folder)}\`?`,
+      ];
+    }
+    return [];
+  }
+
+  private blame(): string {
+    let worst: { line: IgnoreLine; count: number } | undefined;
+    for (const [line, count] of this.rules) {
+      if (worst === undefined || count > worst.count) worst = { line, count };
+    }
+    if (worst === undefined) return '';
+    const { line } = worst;
+    return `, mostly by "${printable(line.text.trim())}" (${line.from}, line ${line.line})`;
+  }
+}
+
+function within(description: string, folder: string): string {
+  if (description === '.') return `./${folder}`;
+  return `${description.replace(/\/+$/, '')}/${folder}`;
+}

@@ -1,0 +1,173 @@
+/**
+ * A zip's central directory as plain facts, read at random so that nothing is unpacked.
+ *
+ * Bytes before the zip data (self-extracting archives, executable jars) are tolerated: the end record says how
+ * long the central directory is and where it should start, and the difference to where it does start is the
+ * length of the prefix.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { inflateRaw } from 'node:zlib';
+import yauzl from 'yauzl';
+import type { ArchiveFile } from './archive-file.ts';
+import { HandleReader } from './handle-reader.ts';
+
+const END_SIGNATURE = 0x06054b50;
+const END_BYTES = 22;
+const CENTRAL_SIGNATURE = 0x02014b50;
+
+/** One entry of the central directory. */
+export interface ZipItem {
+  /** Exactly as stored (decoded), trailing slash included. */
+  readonly name: string;
+  readonly kind: 'file' | 'directory' | 'symlink' | 'special';
+  /** Permission bits, where the zip was made on unix. */
+  readonly unixMode: number | undefined;
+  readonly sizeBytes: number;
+  readonly crc32: number;
+  readonly mtimeMs: number;
+  readonly encrypted: boolean;
+  /** Method that can be read here: stored or deflate. */
+  readonly readable: boolean;
+  readonly method: number;
+  /** Content, unchecked. */
+  open(): Promise<AsyncIterable<unknown>>;
+}
+
+/** An open zip. */
+export interface ZipReader {
+  /** As the end record claims; hostile until counted. */
+  readonly declaredEntries: number;
+  items(): AsyncGenerator<ZipItem, void, undefined>;
+  close(): Promise<void>;
+}
+
+interface OpenZip {
+  readonly zip: yauzl.ZipFile;
+  readonly reader: HandleReader;
+}
+
+/** @throws StagerError SOURCE_ARCHIVE_INVALID, SOURCE_UNREADABLE, SOURCE_CHANGED. */
+export async function openZip(file: ArchiveFile): Promise<ZipReader> {
+  const { handle, sizeBytes } = await file.open();
+  try {
+    const prefix = await prefixOf(handle, sizeBytes);
+    const reader = new HandleReader(handle, prefix);
+    const zip = await yauzl.fromRandomAccessReaderPromise(reader, sizeBytes - prefix, {
+      autoClose: false,
+      lazyEntries: true,
+      decodeStrings: false,
+      validateEntrySizes: true,
+    });
+    return {
+      declaredEntries: zip.entryCount,
+      items: () => items({ zip, reader }, file),
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw file.damaged("can't be read as a zip", { cause: error });
+  }
+}
+
+async function* items({ zip, reader }: OpenZip, file: ArchiveFile): AsyncGenerator<ZipItem, void, undefined> {
+  try {
+    for await (const entry of zip.eachEntry()) yield toItem(zip, reader, entry);
+  } catch (error) {
+    throw file.damaged('has a broken central directory', { cause: error });
+  }
+}
+
+/** Host system that recorded a unix mode in the upper half of the external attributes: unix, and macOS. */
+const UNIX_HOSTS: ReadonlySet<number> = new Set([3, 19]);
+const TYPE_MASK = 0o170000;
+
+function toItem(zip: yauzl.ZipFile, reader: HandleReader, entry: yauzl.Entry): ZipItem {
+  const raw = nameOf(entry);
+  const host = entry.versionMadeBy >>> 8;
+  const attributes = entry.externalFileAttributes >>> 16;
+  const unixMode = UNIX_HOSTS.has(host) && attributes !== 0 ? attributes : undefined;
+  return {
+    name: raw,
+    kind: kindOf(raw, unixMode),
+    unixMode: unixMode === undefined ? undefined : unixMode & 0o777,
+    sizeBytes: entry.uncompressedSize,
+    crc32: entry.crc32,
+    mtimeMs: entry.getLastModDate().getTime() || 0,
+    encrypted: entry.isEncrypted(),
+    readable: entry.compressionMethod === 0 || entry.compressionMethod === 8,
+    method: entry.compressionMethod,
+    open: () => (isSmall(entry) ? smallContent(zip, reader, entry) : zip.openReadStreamPromise(entry)),
+  };
+}
+
+/** Up to this size an entry is inflated in one call: setting up streams costs more than reading it. */
+const SMALL_BYTES = 262_144;
+const inflate = promisify(inflateRaw);
+
+function isSmall(entry: yauzl.Entry): boolean {
+  return entry.uncompressedSize <= SMALL_BYTES && entry.compressedSize <= SMALL_BYTES && !entry.isEncrypted();
+}
+
+async function smallContent(
+  zip: yauzl.ZipFile,
+  reader: HandleReader,
+  entry: yauzl.Entry,
+): Promise<AsyncIterable<unknown>> {
+  const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+  const packed = await reader.readWhole(fileDataStart, entry.compressedSize);
+  // One byte more than listed shows an overrun without unpacking all of it.
+  const content =
+    entry.compressionMethod === 0
+      ? packed
+      : await inflate(packed, { maxOutputLength: entry.uncompressedSize + 1 });
+  return once(content);
+}
+
+async function* once(content: Buffer): AsyncGenerator<Buffer> {
+  if (content.length > 0) yield content;
+}
+
+/** A directory is what ends in a slash: the cf client writes them with the type of a file (cf-cli-wire.md 3.2.3). */
+function kindOf(name: string, unixMode: number | undefined): ZipItem['kind'] {
+  if (name.endsWith('/')) return 'directory';
+  switch ((unixMode ?? 0) & TYPE_MASK) {
+    case 0:
+    case 0o100000:
+      return 'file';
+    case 0o120000:
+      return 'symlink';
+    case 0o040000:
+      return 'directory';
+    default:
+      return 'special';
+  }
+}
+
+/** Names are UTF-8 where they can be, whatever the flag says (as Go's reader takes them), else code page 437. */
+function nameOf(entry: yauzl.Entry): string {
+  const raw = entry.fileNameRaw;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw);
+  } catch {
+    return yauzl.getFileNameLowLevel(entry.generalPurposeBitFlag & ~0x800, raw, [], true);
+  }
+}
+
+/** Bytes before the zip data: 0 for an ordinary zip, and where offsets already count the prefix. */
+async function prefixOf(handle: FileHandle, sizeBytes: number): Promise<number> {
+  const tail = Buffer.alloc(Math.min(sizeBytes, END_BYTES + 0xffff));
+  await handle.read(tail, 0, tail.length, sizeBytes - tail.length);
+  for (let at = tail.length - END_BYTES; at >= 0; at -= 1) {
+    if (tail.readUInt32LE(at) !== END_SIGNATURE) continue;
+    const endOffset = sizeBytes - tail.length + at;
+    const length = tail.readUInt32LE(at + 12);
+    const start = tail.readUInt32LE(at + 16);
+    const prefix = endOffset - length - start;
+    if (prefix <= 0 || start === 0xffffffff) return 0;
+    const signature = Buffer.alloc(4);
+    await handle.read(signature, 0, 4, start + prefix);
+    return length > 0 && signature.readUInt32LE(0) === CENTRAL_SIGNATURE ? prefix : 0;
+  }
+  return 0;
+}

@@ -1,0 +1,59 @@
+/** Which process is this, in a way that survives reuse of pids, reboots and containers. */
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+
+/** One process of one boot of one machine. */
+export const ProcessIdentity = z.object({
+  pid: z.int().positive(),
+  /** Clock ticks after boot at which the process started (/proc/PID/stat, field 22). */
+  startTime: z.string(),
+  bootId: z.string(),
+  /** `pid:[4026531836]`: the name space the pid is a number of. */
+  pidNamespace: z.string(),
+  host: z.string(),
+});
+export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
+
+/** This process. */
+export function ownIdentity(): ProcessIdentity {
+  return {
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? '',
+    bootId: bootId(),
+    pidNamespace: pidNamespace(),
+    host: hostname(),
+  };
+}
+
+/**
+ * Whether that process still runs. `unknown` where it can't be seen from here (another machine on a shared
+ * directory, another container): nothing of it may be touched.
+ */
+export function lifeOf(owner: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
+  if (owner.host !== hostname()) return 'unknown';
+  if (owner.bootId !== bootId()) return 'dead';
+  if (owner.pidNamespace !== pidNamespace()) return 'unknown';
+  return startTimeOf(owner.pid) === owner.startTime ? 'alive' : 'dead';
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+function pidNamespace(): string {
+  return readlinkSync('/proc/self/ns/pid');
+}
+
+/** Undefined when there is no such process, or only its unreaped remains. */
+function startTimeOf(pid: number): string | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  // The second field is the command in parentheses, which may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+}
