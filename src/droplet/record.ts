@@ -1,7 +1,7 @@
 /** Our own record of a staging: what `--result` holds beside Cloud Foundry's result.json. */
 import type { PhaseRef } from '../events.ts';
 import type { Guid, Sha1, Sha256 } from '../ids.ts';
-import type { ResultJson } from './result.ts';
+import type { ResultJson, ResultSidecar } from './result.ts';
 
 /** A stored blob, as a record names it. */
 export interface StoredBlob {
@@ -46,6 +46,13 @@ export interface StagingRecord {
   readonly limits: { readonly memoryMb: number; readonly diskMb: number; readonly timeoutMs: number };
   readonly peaks: { readonly memoryBytes?: number; readonly diskBytes?: number };
   readonly warnings: readonly string[];
+  /** What a manifest says about running; wins over the droplet's own commands. */
+  readonly launch?: {
+    readonly commands: Readonly<Record<string, string>>;
+    readonly sidecars: readonly ResultSidecar[];
+  };
+  /** Digest of everything that went in; what `--reuse` looks for (docs/reuse.md). */
+  readonly reuseKey?: Sha256;
   /** Cloud Foundry's result.json. */
   readonly result: ResultJson;
 }

@@ -10,7 +10,7 @@
 export interface TarEntry {
   /** Byte string, `./app/x`; a directory ends with `/`. */
   readonly name: string;
-  readonly type: 'file' | 'directory' | 'symlink' | 'hardlink';
+  readonly type: 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'character' | 'block';
   /** Permission bits. */
   readonly mode: number;
   /** Bytes of content; 0 unless `type` is `file`. */
@@ -19,6 +19,18 @@ export interface TarEntry {
   readonly mtime: number;
   /** Byte string; target of a link. */
   readonly link: string;
+  /** Who it belongs to; vcap when absent. */
+  readonly owner?: TarOwner;
+  /** Numbers of a device. */
+  readonly device?: { readonly major: number; readonly minor: number };
+}
+
+/** Owner and group of an entry, by number and name; a name may be empty. */
+export interface TarOwner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly user: string;
+  readonly group: string;
 }
 
 /** Everything in a tar is a multiple of this. */
@@ -27,7 +39,15 @@ export const BLOCK = 512;
 /** vcap of Cloud Foundry's stacks. */
 const OWNER = { id: 2000, name: 'vcap' } as const;
 
-const TYPE = { file: 0x30, hardlink: 0x31, symlink: 0x32, directory: 0x35 } as const;
+const TYPE = {
+  file: 0x30,
+  hardlink: 0x31,
+  symlink: 0x32,
+  character: 0x33,
+  block: 0x34,
+  directory: 0x35,
+  fifo: 0x36,
+} as const;
 const LONG_NAME = 0x4c;
 const LONG_LINK = 0x4b;
 const NAME_BYTES = 100;
@@ -57,8 +77,31 @@ export function writeHeader(into: Buffer, at: number, entry: TarEntry): number {
   writeNumber(into, offset + 124, entry.size);
   writeNumber(into, offset + 136, entry.mtime);
   into[offset + 156] = TYPE[entry.type];
+  if (entry.owner !== undefined) writeOwner(into, offset, entry.owner);
+  if (entry.device !== undefined) {
+    writeOctal(into, offset + 329, 7, entry.device.major);
+    writeOctal(into, offset + 337, 7, entry.device.minor);
+  }
   writeChecksum(into, offset);
   return offset + BLOCK;
+}
+
+/** Over the owner of the template. Numbers that need more than seven octal digits are base-256. */
+function writeOwner(into: Buffer, at: number, owner: TarOwner): void {
+  for (const [place, id] of [
+    [at + 108, owner.uid],
+    [at + 116, owner.gid],
+  ] as const) {
+    if (id <= 0o7777777) writeOctal(into, place, 7, id);
+    else into.writeBigUInt64BE(BigInt(id) | (1n << 63n), place);
+  }
+  for (const [place, name] of [
+    [at + 265, owner.user],
+    [at + 297, owner.group],
+  ] as const) {
+    into.fill(0, place, place + 32);
+    into.write(name, place, 31, 'latin1');
+  }
 }
 
 function longRecordBytes(text: string): number {

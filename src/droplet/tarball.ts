@@ -55,10 +55,21 @@ export interface PackedTarball {
 
 /** Packs `roots`. Nothing is read before the body is. */
 export function packTarball(roots: readonly ContentRoot[], options: PackOptions): PackedTarball {
+  return packEntries((onSkipped) => {
+    const { sourceDateEpoch } = options;
+    return walkRoots(roots, { onSkipped, ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }) });
+  }, options);
+}
+
+/** Makes the entries of an archive as they are asked for; `onSkipped` takes what can't be in one. */
+export type EntrySource = (onSkipped: (path: string, reason: string) => void) => Iterable<TreeEntry>;
+
+/** Packs `entries`, which may be of any walk. Nothing is read before the body is. */
+export function packEntries(entries: EntrySource, options: PackOptions): PackedTarball {
   const { promise, resolve, reject } = Promise.withResolvers<PackSummary>();
   // A caller that only looks at the body must not be ended by the same failure once more.
   promise.catch(() => {});
-  const body = Readable.from(pack(roots, options, resolve), {
+  const body = Readable.from(pack(entries, options, resolve), {
     objectMode: false,
     highWaterMark: 1024 * 1024,
   });
@@ -80,7 +91,7 @@ interface Tally {
 }
 
 async function* pack(
-  roots: readonly ContentRoot[],
+  entries: EntrySource,
   options: PackOptions,
   done: (summary: PackSummary) => void,
 ): AsyncGenerator<Uint8Array> {
@@ -97,7 +108,7 @@ async function* pack(
   const compression = options.compression ?? DEFAULT_COMPRESSION;
   const pool = memberPool(workerDataOf(compression, options.memberCache), options);
   try {
-    for await (const reply of pool.inOrder(tasks(roots, options, tally))) {
+    for await (const reply of pool.inOrder(tasks(entries, tally))) {
       yield take(memberReply(reply), tally);
     }
   } finally {
@@ -123,15 +134,11 @@ function workerDataOf(compression: Compression, dir: string | undefined): Member
 }
 
 /** Walks while the threads work: the generator is drawn from as members are asked for. */
-function* tasks(roots: readonly ContentRoot[], options: PackOptions, tally: Tally): Generator<PoolTask> {
+function* tasks(entries: EntrySource, tally: Tally): Generator<PoolTask> {
   const onSkipped = (path: string, reason: string): void => {
     tally.warnings.push(`${path} ${reason} and was left out`);
   };
-  const walk = walkRoots(roots, {
-    onSkipped,
-    ...(options.sourceDateEpoch === undefined ? {} : { sourceDateEpoch: options.sourceDateEpoch }),
-  });
-  for (const member of membersOf(counted(walk, tally))) {
+  for (const member of membersOf(counted(entries(onSkipped), tally))) {
     tally.rawBytes += member.rawBytes;
     tally.members += 1;
     yield { message: member satisfies Member };

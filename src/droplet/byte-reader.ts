@@ -1,0 +1,54 @@
+/** Exact numbers of bytes from a stream of chunks. */
+import { Refused } from './tar-parse.ts';
+
+/** Reads `source` front to back. */
+export class ByteReader {
+  readonly #source: AsyncIterator<Buffer>;
+  #chunk: Buffer = Buffer.alloc(0);
+  #ended = false;
+
+  constructor(source: AsyncIterable<Buffer>) {
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  /** The next `length` bytes without consuming them; fewer at the end. */
+  async peek(length: number): Promise<Buffer> {
+    while (this.#chunk.length < length && (await this.#next())) {
+      // #next appends.
+    }
+    return this.#chunk.subarray(0, length);
+  }
+
+  /** The next `length` bytes in a buffer of their own. @throws Refused when the stream ends before. */
+  async take(length: number): Promise<Buffer<ArrayBuffer>> {
+    const taken = Buffer.allocUnsafeSlow(length);
+    let at = 0;
+    while (at < length) {
+      if (this.#chunk.length === 0 && !(await this.#next())) throw new Refused('it ends early');
+      const count = this.#chunk.copy(taken, at);
+      this.#chunk = this.#chunk.subarray(count);
+      at += count;
+    }
+    return taken;
+  }
+
+  /** Everything that was not read yet. */
+  async *rest(): AsyncGenerator<Buffer> {
+    do {
+      const chunk = this.#chunk;
+      this.#chunk = Buffer.alloc(0);
+      if (chunk.length > 0) yield chunk;
+    } while (await this.#next());
+  }
+
+  async #next(): Promise<boolean> {
+    if (this.#ended) return false;
+    const { value, done } = await this.#source.next();
+    if (done === true) {
+      this.#ended = true;
+      return false;
+    }
+    this.#chunk = this.#chunk.length === 0 ? value : Buffer.concat([this.#chunk, value]);
+    return true;
+  }
+}

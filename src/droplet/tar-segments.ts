@@ -1,0 +1,132 @@
+/**
+ * Cuts a tarball, whatever its compression, into segments that worker threads unpack side by side.
+ *
+ * Our own gzip members are segments already: their headers say how long they are, and they are handed over still
+ * compressed. Anything else is decompressed as one stream and cut at entries here.
+ */
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { ByteReader } from './byte-reader.ts';
+import { MEMBER_HEADER_BYTES, readMemberHeader } from './gzip-member.ts';
+import { BIG_FILE, BLOCK_BYTES } from './members.ts';
+import { BLOCK, padded } from './tar-header.ts';
+import {
+  applyMeta,
+  contentSize,
+  isMeta,
+  isZeroBlock,
+  metaBytes,
+  type Overrides,
+  parseHeader,
+  Refused,
+} from './tar-parse.ts';
+
+/** A piece of the archive. Every segment owns its buffer, which may be transferred. */
+export interface Segment {
+  /** Whole entries (the content of the last may follow in pieces), or a piece of that content. */
+  readonly kind: 'entries' | 'piece';
+  readonly gzip: boolean;
+  readonly bytes: Buffer<ArrayBuffer>;
+  /** Length when decompressed. */
+  readonly rawBytes: number;
+}
+
+const GZIP_MAGIC = 0x1f8b;
+const ZSTD_MAGIC = 0x28b52ffd;
+/** Enough that a message to a thread costs nothing beside its work. */
+const SEGMENT_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * The segments of `body` in order.
+ *
+ * @throws Refused when it is no archive, or ends early; errors of zlib; whatever `body` fails with.
+ */
+export async function* segmentsOf(body: Readable): AsyncGenerator<Segment> {
+  const reader = new ByteReader(body);
+  const start = await reader.peek(BLOCK);
+  if (start.length === 0) throw new Refused('it is empty');
+  if (readMemberHeader(start) !== undefined) {
+    yield* ownMembers(reader);
+    return;
+  }
+  if (start.length >= 4 && start.readUInt16BE(0) === GZIP_MAGIC) {
+    yield* entries(decompressed(reader, createGunzip({ chunkSize: CHUNK_BYTES })));
+  } else if (start.length >= 4 && start.readUInt32BE(0) === ZSTD_MAGIC) {
+    yield* entries(decompressed(reader, createZstdDecompress({ chunkSize: CHUNK_BYTES })));
+  } else {
+    yield* entries(reader);
+  }
+}
+
+async function* ownMembers(reader: ByteReader): AsyncGenerator<Segment> {
+  for (;;) {
+    const start = await reader.peek(MEMBER_HEADER_BYTES);
+    if (start.length === 0) return;
+    const header = readMemberHeader(start);
+    if (header === undefined) throw new Refused('it goes on with something that is not part of it');
+    const bytes = await reader.take(header.memberBytes);
+    yield { kind: header.piece ? 'piece' : 'entries', gzip: true, bytes, rawBytes: header.rawBytes };
+  }
+}
+
+function decompressed(reader: ByteReader, codec: NodeJS.ReadWriteStream & Readable): ByteReader {
+  // The failure comes out of the iteration over `codec`; there is nothing to do here.
+  pipeline(Readable.from(reader.rest(), { objectMode: false }), codec, () => {});
+  return new ByteReader(codec);
+}
+
+/** Cuts a plain tar at entries. */
+async function* entries(reader: ByteReader): AsyncGenerator<Segment> {
+  let batch: Buffer[] = [];
+  let bytes = 0;
+  let overrides: Overrides = {};
+  const flush = (): Segment => {
+    const joined = joinOwned(batch, bytes);
+    batch = [];
+    bytes = 0;
+    return { kind: 'entries', gzip: false, bytes: joined, rawBytes: joined.length };
+  };
+  for (;;) {
+    const block = await reader.take(BLOCK);
+    batch.push(block);
+    bytes += BLOCK;
+    if (isZeroBlock(block, 0)) break;
+    const header = parseHeader(block, 0);
+    const size = isMeta(header) ? metaBytes(header) : contentSize(header, overrides);
+    const big = size > BIG_FILE && !isMeta(header);
+    if (!big && size > 0) {
+      const content = await reader.take(padded(size));
+      batch.push(content);
+      bytes += content.length;
+      if (isMeta(header)) overrides = applyMeta(header, content.subarray(0, header.size), overrides);
+    }
+    if (isMeta(header)) continue;
+    overrides = {};
+    if (big || bytes >= SEGMENT_BYTES) yield flush();
+    if (big) yield* pieces(reader, size);
+  }
+  yield flush();
+  await onlyZeros(reader);
+}
+
+async function* pieces(reader: ByteReader, size: number): AsyncGenerator<Segment> {
+  for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
+    const bytes = await reader.take(padded(Math.min(BLOCK_BYTES, size - offset)));
+    yield { kind: 'piece', gzip: false, bytes, rawBytes: bytes.length };
+  }
+}
+
+/** Behind the end of a tar is padding only; entries there would be seen by some readers and not by others. */
+async function onlyZeros(reader: ByteReader): Promise<void> {
+  for await (const chunk of reader.rest()) {
+    for (const byte of chunk) if (byte !== 0) throw new Refused('it goes on behind its end');
+  }
+}
+
+function joinOwned(parts: readonly Buffer[], length: number): Buffer<ArrayBuffer> {
+  const joined = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (const part of parts) at += part.copy(joined, at);
+  return joined;
+}
