@@ -25,6 +25,8 @@ export interface InstancePorts {
   readonly redact: Redact;
 }
 
+/** Until SIGTERM is sent again to a command that may not have been there yet. */
+const AGAIN_MS = 200;
 const LAST_LINES = 20;
 const LAST_LINE_CHARACTERS = 1024;
 
@@ -39,6 +41,9 @@ export class Instance {
   readonly #lastLines: string[] = [];
   #lastIsOpen = false;
   #over = false;
+  /** The command has written something. */
+  #heard = false;
+  #callOff: (() => void) | undefined;
 
   constructor(source: LogSource, spec: SandboxSpec, ports: InstancePorts) {
     this.source = source;
@@ -51,11 +56,19 @@ export class Instance {
     return !this.#over;
   }
 
-  /** SIGTERM to the command itself. What can't be told to stop is killed. */
+  /**
+   * SIGTERM to the command itself. What can't be told to stop is killed.
+   *
+   * A sandbox that is still being made has no command that could get the signal. A command that has written
+   * something is there for sure; until then the signal is sent again.
+   */
   async terminate(): Promise<void> {
     if (this.#over) return;
+    const arrives = this.#heard;
     try {
       await this.#ports.sandbox.signal(this.#spec.owner, 'SIGTERM');
+      if (!arrives && this.alive)
+        this.#callOff = this.#ports.clock.schedule(AGAIN_MS, () => void this.terminate());
     } catch (error) {
       this.#ports.emit({
         type: 'warning',
@@ -78,10 +91,14 @@ export class Instance {
     const report = await this.#ports.sandbox
       .run(this.#spec, {
         signal: this.#killer.signal,
-        onOutput: (stream, chunk) => (stream === 'stdout' ? stdout : stderr).write(chunk),
+        onOutput: (stream, chunk) => {
+          this.#heard = true;
+          (stream === 'stdout' ? stdout : stderr).write(chunk);
+        },
       })
       .finally(() => {
         this.#over = true;
+        this.#callOff?.();
         stdout.end();
         stderr.end();
       });

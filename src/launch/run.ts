@@ -32,8 +32,6 @@ export interface RunPorts {
 
 /** Processes and threads of one sandbox. */
 const PIDS = 1024;
-/** The longest that Node's timers know, 24 days: a run ends when its process does. */
-const NO_WALL_LIMIT_MS = 2 ** 31 - 1;
 const MB = 1024 * 1024;
 
 /**
@@ -159,7 +157,8 @@ function specOf(request: RunRequest, { what, info, owner, instance }: StartInput
       memoryBytes: what.memoryMb * MB,
       pids: PIDS,
       diskBytes: diskMb * MB,
-      wallMs: NO_WALL_LIMIT_MS,
+      // A run ends when its process does.
+      wallMs: Number.POSITIVE_INFINITY,
       openFiles: DEFAULT_FDS,
     },
     network: request.network,

@@ -25,7 +25,7 @@ export interface SandboxLimits {
   readonly cpuShares?: number;
   /** Bytes under {@link SandboxSpec.diskRoot}. */
   readonly diskBytes: number;
-  /** Milliseconds this one command may take. */
+  /** Milliseconds this one command may take; Infinity: as long as it likes. */
   readonly wallMs: number;
   /** Open files of one process. */
   readonly openFiles: number;

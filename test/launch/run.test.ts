@@ -90,6 +90,29 @@ describe('running a droplet', () => {
     expect(await run.done).toMatchObject({ exitCode: 143, end: { kind: 'stopped' } });
   });
 
+  it('sends SIGTERM again to a command that was not there yet', async () => {
+    sandbox = new HostSandbox();
+    dirs = await dropletOf({});
+    const deliver = sandbox.signal.bind(sandbox);
+    const sent: string[] = [];
+    sandbox.signal = async (owner, signal) => {
+      sent.push(signal);
+      if (sent.length === 3) await deliver(owner, signal);
+    };
+    const task = { target: { kind: 'task', command: 'exec sleep 60' } } as const;
+    const { run } = await watchRun(sandbox, requestFor(dirs, task));
+    expect((await run.stop()).exitCode).toBe(143);
+    expect(sent).toEqual(['SIGTERM', 'SIGTERM', 'SIGTERM']);
+  });
+
+  it('sends SIGTERM once to a command that has written something', async () => {
+    const { run, untilLogged } = await start(
+      `trap 'n=$((n+1))' TERM; echo up; sleep 0.7 & while ! wait; do :; done; echo got $n; exit $n`,
+    );
+    await untilLogged('up');
+    expect((await run.stop()).exitCode).toBe(1);
+  });
+
   it('starts nothing when the signal has fired before', async () => {
     await expect(start('true', {}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'CANCELLED',
