@@ -1,5 +1,4 @@
 /** Putting one blob: one request for what fits a part, a multipart upload for the rest. */
-import type { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -11,7 +10,7 @@ import { cancelled, StagerError } from '../errors.ts';
 import type { BlobKey, PutOptions } from './blob-store.ts';
 import { type Digests, digestsOf } from './digests.ts';
 import { isConditionUnmet, isNotImplemented } from './s3-errors.ts';
-import { cutToParts, type Part } from './s3-parts.ts';
+import { cutToParts, type Part, type PartSource } from './s3-parts.ts';
 import { deleteObject, headBlob, META, newRecordId, objectKey, putRecord, recordKey } from './s3-record.ts';
 import type { S3Session } from './s3-session.ts';
 import { checkExpected } from './verify.ts';
@@ -39,16 +38,16 @@ export class S3Upload {
   }
 
   /**
-   * Uploads `body` and publishes it.
+   * Uploads what `source` has and publishes it; closes the source in any case.
    *
    * @returns the digests, and false for `published` when `ifAbsent` was asked for and the key exists.
    */
-  async run(body: Readable): Promise<{ readonly digests: Digests; readonly published: boolean }> {
+  async run(source: PartSource): Promise<{ readonly digests: Digests; readonly published: boolean }> {
     const { signal } = this.#options;
     const { partSizeBytes, concurrency } = this.#session.address;
     try {
       if (signal.aborted) throw cancelled(signal);
-      const digests = await cutToParts(body, {
+      const digests = await cutToParts(source, {
         partBytes: partSizeBytes,
         concurrency,
         signal,
@@ -62,7 +61,7 @@ export class S3Upload {
       await this.#abandon();
       throw signal.aborted ? cancelled(signal) : error;
     } finally {
-      body.destroy();
+      await source.close();
     }
   }
 

@@ -1,5 +1,5 @@
 /** The S3 adapter of the blob store. s3-record.ts says how an object carries its digests and why. */
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { isStagerError, StagerError } from '../errors.ts';
@@ -21,6 +21,7 @@ import type {
 import { checkKey } from './key.ts';
 import { parseS3Address } from './s3-address.ts';
 import { listNames, sweepS3 } from './s3-list.ts';
+import { fileSource, type PartSource, streamSource } from './s3-parts.ts';
 import { presignerOf } from './s3-presign.ts';
 import { readResuming } from './s3-read.ts';
 import { deleteObject, headBlob, objectKey, recordKey, type S3Blob } from './s3-record.ts';
@@ -55,13 +56,22 @@ export class S3BlobStore implements BlobStore {
 
   async put(key: BlobKey, body: Readable, options: PutOptions): Promise<BlobInfo> {
     checkKey(key);
+    return this.#put(key, streamSource(body, options.signal), options);
+  }
+
+  async putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo> {
+    checkKey(key);
+    return this.#put(key, fileSource(await open(path, 'r')), options);
+  }
+
+  async #put(key: BlobKey, source: PartSource, options: PutOptions): Promise<BlobInfo> {
     // The record of the blob that is being replaced goes when the new one is there.
-    const before = await headBlob(this.#session, key, options.signal).catch((error: unknown) => {
+    const before = await headBlob(this.#session, key, options.signal).catch(async (error: unknown) => {
       if (isStagerError(error, 'BLOB_CORRUPT')) return undefined;
-      body.destroy();
+      await source.close();
       throw error;
     });
-    const { published } = await new S3Upload(this.#session, key, options).run(body);
+    const { published } = await new S3Upload(this.#session, key, options).run(source);
     const after = await headBlob(this.#session, key, options.signal);
     if (after === undefined) {
       throw new StagerError(
@@ -77,10 +87,6 @@ export class S3BlobStore implements BlobStore {
       await deleteObject(this.#session, stale, options.signal).catch(() => undefined);
     }
     return after.info;
-  }
-
-  putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo> {
-    return this.put(key, createReadStream(path, { highWaterMark: 1 << 20 }), options);
   }
 
   async get(
