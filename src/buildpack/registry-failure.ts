@@ -1,0 +1,91 @@
+/** What the registry refuses, and how it says so. */
+import { StagerError } from '../errors.ts';
+import type { FetchedBuildpack } from './fetch.ts';
+import { BUILDPACK_NAME } from './reference.ts';
+import type { IndexEntry } from './registry-index.ts';
+
+export function checkName(name: string): void {
+  if (BUILDPACK_NAME.test(name)) return;
+  throw new StagerError('USAGE', `${JSON.stringify(name.slice(0, 300))} can't name a buildpack`, {
+    next: 'use 1 to 250 letters, digits, _ and -',
+    details: { name: name.slice(0, 300), limit: 250 },
+  });
+}
+
+export function checkPosition(position: number | undefined): void {
+  if (position === undefined || (Number.isInteger(position) && position >= 1)) return;
+  throw new StagerError('USAGE', `${position} is no position`, {
+    next: 'positions are whole numbers from 1',
+    details: { position },
+  });
+}
+
+export function checkStack(old: IndexEntry, fetched: FetchedBuildpack): void {
+  if (old.stack === undefined || fetched.stack === undefined || old.stack === fetched.stack) return;
+  throw new StagerError(
+    'BUILDPACK_MALFORMED',
+    `buildpack ${old.name} is for stack ${old.stack}, the new files are for ${fetched.stack}; a stack can't change`,
+    {
+      next: `install them beside it: stager buildpack add ${old.name} ${fetched.key}`,
+      details: { buildpack: old.name, stack: old.stack, newStack: fetched.stack },
+    },
+  );
+}
+
+export function lockedBits(name: string): StagerError {
+  return new StagerError('BUILDPACK_LOCKED', `buildpack ${name} is locked: its files can't be replaced`, {
+    next: `unlock it: stager buildpack update ${name} --unlock`,
+    details: { buildpack: name },
+  });
+}
+
+export function taken(name: string, stack: string | undefined): StagerError {
+  const where = stack === undefined ? 'without a stack' : `for stack ${stack}`;
+  return new StagerError('BUILDPACK_NAME_TAKEN', `a buildpack ${name} ${where} is installed already`, {
+    next: `replace its files: stager buildpack update ${name} --path REF`,
+    details: { buildpack: name, ...(stack !== undefined && { stack }) },
+  });
+}
+
+export function notInstalled(
+  name: string,
+  facts: {
+    readonly stack?: string;
+    readonly stacks: readonly string[];
+    readonly installed: readonly string[];
+  } = {
+    stacks: [],
+    installed: [],
+  },
+): StagerError {
+  const { stack, stacks } = facts;
+  const but = stacks.length > 0 ? `; it is installed for ${stacks.join(', ')}` : '';
+  const where = stack === undefined ? '' : ` for stack ${stack}`;
+  const known =
+    facts.installed.length === 0 ? '' : ` (installed: ${[...new Set(facts.installed)].join(', ')})`;
+  return new StagerError('BUILDPACK_NOT_FOUND', `no buildpack ${name} is installed${where}${but}${known}`, {
+    next: 'see stager buildpack list; a directory is named with a slash: ./dir',
+    details: { buildpack: name, ...(stack !== undefined && { stack }), stacks },
+  });
+}
+
+export function ambiguous(name: string, stacks: readonly string[]): StagerError {
+  return new StagerError('USAGE', `buildpack ${name} is installed for several stacks: ${stacks.join(', ')}`, {
+    next: 'choose one with --stack',
+    details: { buildpack: name, stacks },
+  });
+}
+
+export function disabled(entry: { readonly name: string; readonly stack?: string }): StagerError {
+  return new StagerError('BUILDPACK_DISABLED', `buildpack ${entry.name} is disabled`, {
+    next: `enable it: stager buildpack update ${entry.name} --enable`,
+    details: { buildpack: entry.name, ...(entry.stack !== undefined && { stack: entry.stack }) },
+  });
+}
+
+export function filesGone(name: string, digest: string): StagerError {
+  return new StagerError('BUILDPACK_NOT_FOUND', `the files of buildpack ${name} are gone`, {
+    next: `install them again: stager buildpack update ${name} --path REF`,
+    details: { buildpack: name, digest },
+  });
+}
