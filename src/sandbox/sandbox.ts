@@ -82,7 +82,8 @@ export interface Sandbox {
   ): Promise<ExitReport>;
   /**
    * Sends a signal to the command that runs for `owner` (the launcher passes SIGTERM on).
-   * Does nothing when it has ended.
+   *
+   * @returns false when there was no command to send it to: it is still being started, or has ended.
    */
-  signal(owner: string, signal: NodeJS.Signals): Promise<void>;
+  signal(owner: string, signal: NodeJS.Signals): Promise<boolean>;
 }

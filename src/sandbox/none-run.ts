@@ -1,0 +1,169 @@
+/** One command on the host, from the start to the report. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DiskLedger, DiskWatch } from './disk-watch.ts';
+import type { ExitReport } from './exit-report.ts';
+import { InsideView } from './inside-view.ts';
+import { outcomeOf, type StopReason } from './outcome.ts';
+import { type OutputPipe, outputPipes } from './pipes.ts';
+import { markedPids, send } from './processes.ts';
+import { whyNotStartable } from './program.ts';
+import type { OnOutput, SandboxSpec } from './sandbox.ts';
+import { removeDirectory } from './state-directory.ts';
+
+/** Set in the environment of everything that the command starts: how its daemons are found again. */
+export const MARKER = 'STAGER_SANDBOX_RUN';
+
+export class NoRun {
+  readonly #spec: SandboxSpec;
+  readonly #parts: { readonly ledger: DiskLedger; readonly marker: string };
+  readonly #timers: NodeJS.Timeout[] = [];
+  #child: ChildProcess | undefined;
+  #stopped: StopReason | undefined;
+
+  /** @param spec with paths of the host. */
+  constructor(spec: SandboxSpec, parts: { readonly ledger: DiskLedger; readonly marker: string }) {
+    this.#spec = spec;
+    this.#parts = parts;
+  }
+
+  /** Runs to the end and kills what was left. */
+  async finish(io: { readonly signal: AbortSignal; readonly onOutput: OnOutput }): Promise<ExitReport> {
+    const spec = this.#spec;
+    const begun = performance.now();
+    const reason = await this.#whyNot();
+    if (reason !== undefined) {
+      return { outcome: { kind: 'not-started', reason }, durationMs: performance.now() - begun };
+    }
+    const watch = new DiskWatch({
+      root: spec.diskRoot,
+      limitBytes: spec.limits.diskBytes,
+      ledger: this.#parts.ledger,
+      heldOpen: async () => 0,
+      onOverrun: () => this.#stop('out-of-disk', 0),
+    });
+    const cancel = (): void => this.#stop('cancelled', spec.graceMs ?? 0);
+    io.signal.addEventListener('abort', cancel, { once: true });
+    const pipes = await mkdtemp(join(tmpdir(), 'stager-pipes-'));
+    try {
+      const ended = this.#start(pipes, io.onOutput);
+      this.#after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
+      watch.start();
+      if (io.signal.aborted) cancel();
+      const status = await ended;
+      const durationMs = performance.now() - begun;
+      const { peakBytes, overrun } = await watch.stop();
+      const disk = this.#parts.ledger.get(spec.diskRoot)?.usage;
+      const ending = {
+        status,
+        stopped: this.#stopped,
+        limits: spec.limits,
+        memory: { oomKills: 0 },
+        overrun,
+        disk,
+      };
+      return { outcome: outcomeOf(ending), durationMs, peakDiskBytes: peakBytes };
+    } finally {
+      io.signal.removeEventListener('abort', cancel);
+      for (const timer of this.#timers) clearTimeout(timer);
+      await watch.stop().catch(() => undefined);
+      await this.#killAll();
+      await removeDirectory(pipes);
+    }
+  }
+
+  /** Sends a signal to the command itself. */
+  signal(signal: NodeJS.Signals): void {
+    const pid = this.#child?.pid;
+    if (pid !== undefined && this.#child?.exitCode === null) send(pid, signal);
+  }
+
+  async #whyNot(): Promise<string | undefined> {
+    const view = new InsideView('/', []);
+    const cwd = await view.resolve(this.#spec.cwd);
+    if ('missing' in cwd || !cwd.stats.isDirectory()) {
+      return `${this.#spec.cwd}: no such directory (working directory)`;
+    }
+    const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+    return await whyNotStartable(this.#spec.argv[0], view, user);
+  }
+
+  async #start(directory: string, onOutput: OnOutput): Promise<number> {
+    const [program, ...args] = this.#spec.argv;
+    const options = {
+      cwd: this.#spec.cwd,
+      env: { ...this.#spec.env, [MARKER]: this.#parts.marker },
+    };
+    if (this.#spec.stdin === 'inherit') {
+      this.#child = spawn(program, args, { ...options, stdio: 'inherit' });
+      return await exitStatus(this.#child);
+    }
+    const pipes = await outputPipes(directory, {
+      uid: process.getuid?.() ?? 0,
+      gid: process.getgid?.() ?? 0,
+    });
+    const drained = Promise.all([
+      drain(pipes.stdout, (chunk) => onOutput('stdout', chunk)),
+      drain(pipes.stderr, (chunk) => onOutput('stderr', chunk)),
+    ]);
+    this.#child = spawn(program, args, {
+      ...options,
+      stdio: ['ignore', pipes.stdout.writer, pipes.stderr.writer],
+      detached: true,
+    });
+    const exited = exitStatus(this.#child);
+    pipes.stdout.closeWriter();
+    pipes.stderr.closeWriter();
+    if (this.#stopped !== undefined) await this.#killAll();
+    const status = await exited;
+    // A daemon that holds the pipe open would keep us waiting for ever.
+    await this.#killAll();
+    await drained;
+    return status;
+  }
+
+  #stop(reason: StopReason, graceMs: number): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = reason;
+    if (graceMs <= 0) return void this.#killAll();
+    void this.#sendAll('SIGTERM');
+    this.#after(graceMs, () => void this.#killAll());
+  }
+
+  async #killAll(): Promise<void> {
+    // Twice: a process may have been started while the first list was made.
+    for (let round = 0; round < 2; round += 1) {
+      if ((await this.#sendAll('SIGKILL')) === 0) return;
+    }
+  }
+
+  async #sendAll(signal: NodeJS.Signals): Promise<number> {
+    const group = this.#child?.pid;
+    if (group !== undefined && this.#spec.stdin !== 'inherit') send(-group, signal);
+    const pids = await markedPids(`${MARKER}=${this.#parts.marker}`);
+    for (const pid of pids) send(pid, signal);
+    return pids.length;
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    if (delayMs <= MAX_TIMER_MS) this.#timers.push(setTimeout(run, delayMs));
+  }
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const SIGNAL_BASE = 128;
+
+async function exitStatus(child: ChildProcess): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      resolve(code ?? SIGNAL_BASE + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}
+
+async function drain(pipe: OutputPipe, take: (chunk: Buffer) => void): Promise<void> {
+  for await (const chunk of pipe.reader) take(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk));
+}

@@ -1,0 +1,173 @@
+/** Pure: a {@link SandboxSpec} and what this machine offers → the config.json of an OCI bundle. */
+import type { CgroupPlan } from './cgroups.ts';
+import type { IdPlan } from './ids.ts';
+import type { Mount, SandboxSpec } from './sandbox.ts';
+import { type SeccompProfile, seccompProfile } from './seccomp.ts';
+
+/** What the machine and the composed root add to a spec. */
+export interface ConfigParts {
+  readonly id: string;
+  readonly ids: IdPlan;
+  readonly cgroups: CgroupPlan;
+  /** Relative to the bundle. */
+  readonly rootPath: string;
+  readonly binds: readonly Mount[];
+  readonly hasTmp: boolean;
+  /** Targets of read-only binds that have mounts of the host below them. */
+  readonly recursive: ReadonlySet<string>;
+  readonly terminal: boolean;
+  /** The most open files that this process may grant. */
+  readonly maxOpenFiles: number;
+  readonly arch: string;
+}
+
+interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options?: readonly string[];
+}
+
+/** The part of the runtime specification that we write. */
+export interface OciConfig {
+  readonly ociVersion: string;
+  readonly process: Readonly<Record<string, unknown>> & { readonly args: readonly string[] };
+  readonly root: { readonly path: string; readonly readonly: true };
+  readonly hostname: string;
+  readonly mounts: readonly OciMount[];
+  readonly linux: Readonly<Record<string, unknown>> & { readonly seccomp: SeccompProfile };
+}
+
+/**
+ * The first process of a pid name space ignores signals that it does not handle and has to reap strangers'
+ * children, which programs don't expect. So it is a shell that runs the command in the foreground and waits. Its
+ * own messages ("Killed") go nowhere; the command gets the caller's stderr back, and none of the shell's variables.
+ */
+const INIT = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
+const SHELL_VARIABLES = ['PWD', 'OLDPWD', 'SHLVL'] as const;
+
+const MASKED = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/sysrq-trigger',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+];
+const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys'];
+
+/** Out of memory: the foreign code dies before anything of the host. */
+const OOM_SCORE = 500;
+
+export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      terminal: parts.terminal,
+      user: parts.ids.user,
+      args: ['/bin/sh', '-c', initScript(spec), 'stager-init', ...commandOf(spec)],
+      env: Object.entries(spec.env)
+        .filter(([name]) => isShellName(name))
+        .map(([name, value]) => `${name}=${value}`),
+      cwd: spec.cwd,
+      capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
+      noNewPrivileges: true,
+      oomScoreAdj: OOM_SCORE,
+      rlimits: rlimits(spec, parts),
+    },
+    root: { path: parts.rootPath, readonly: true },
+    hostname: spec.hostname ?? 'stager',
+    mounts: [...kernelMounts(parts), ...parts.binds.map((bind) => bindMount(bind, parts.recursive))],
+    linux: {
+      namespaces: namespaces(spec, parts.ids),
+      ...(parts.ids.mappings === undefined
+        ? {}
+        : { uidMappings: parts.ids.mappings.uid, gidMappings: parts.ids.mappings.gid }),
+      ...cgroup(spec, parts),
+      maskedPaths: MASKED,
+      readonlyPaths: READ_ONLY,
+      seccomp: seccompProfile(parts.arch),
+    },
+  };
+}
+
+function initScript({ env }: SandboxSpec): string {
+  const unset = SHELL_VARIABLES.filter((name) => !(name in env));
+  return unset.length === 0 ? INIT : `unset ${unset.join(' ')}; ${INIT}`;
+}
+
+/** Shells drop variables whose names they could not write (`spring.profiles.active`); env(1) hands them on. */
+function commandOf(spec: SandboxSpec): readonly string[] {
+  const odd = Object.entries(spec.env).filter(([name]) => !isShellName(name));
+  if (odd.length === 0) return spec.argv;
+  return ['/usr/bin/env', ...odd.map(([name, value]) => `${name}=${value}`), ...spec.argv];
+}
+
+const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
+
+function rlimits(spec: SandboxSpec, parts: ConfigParts): readonly unknown[] {
+  const limit = (type: string, value: number): unknown => ({ type, hard: value, soft: value });
+  const list = [
+    limit('RLIMIT_NOFILE', Math.min(spec.limits.openFiles, parts.maxOpenFiles)),
+    limit('RLIMIT_CORE', 0),
+    // The watcher sees an overrun late; this stops one file at once.
+    limit('RLIMIT_FSIZE', spec.limits.diskBytes),
+  ];
+  // The kernel counts processes of a user for each user name space, so this holds only where there is one.
+  const counts = parts.cgroups.parents.pids === undefined && parts.ids.mappings !== undefined;
+  return counts ? [...list, limit('RLIMIT_NPROC', spec.limits.pids)] : list;
+}
+
+function kernelMounts({ hasTmp, ids }: ConfigParts): OciMount[] {
+  const tty = ids.kind === 'rootless-single' || ids.kind === 'dropped' ? [] : ['gid=5'];
+  const tmpfs = (destination: string, ...options: string[]): OciMount => ({
+    destination,
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', ...options],
+  });
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    tmpfs('/dev', 'strictatime', 'mode=755', 'size=65536k'),
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...tty],
+    },
+    tmpfs('/dev/shm', 'noexec', 'nodev', 'mode=1777', 'size=65536k'),
+    ...(hasTmp ? [] : [tmpfs('/tmp', 'nodev', 'mode=1777', 'size=65536k')]),
+  ];
+}
+
+function bindMount({ source, target, writable }: Mount, recursive: ReadonlySet<string>): OciMount {
+  const mode = writable ? ['rw'] : recursive.has(target) ? ['ro', 'rro'] : ['ro'];
+  return { destination: target, type: 'bind', source, options: ['rbind', 'nosuid', 'nodev', ...mode] };
+}
+
+function namespaces(spec: SandboxSpec, ids: IdPlan): readonly { type: string }[] {
+  const types = ['pid', 'mount', 'ipc', 'uts', 'cgroup'];
+  if (ids.mappings !== undefined) types.push('user');
+  if (spec.network === 'none') types.push('network');
+  return types.map((type) => ({ type }));
+}
+
+function cgroup(spec: SandboxSpec, { id, cgroups }: ConfigParts): Readonly<Record<string, unknown>> {
+  if (cgroups.pathPrefix === undefined) return {};
+  const { memoryBytes, pids, cpuShares } = spec.limits;
+  const has = cgroups.parents;
+  const memory = { limit: memoryBytes, ...(cgroups.swap ? { swap: memoryBytes } : {}) };
+  return {
+    cgroupsPath: `${cgroups.pathPrefix}${id}`,
+    resources: {
+      ...(has.memory === undefined ? {} : { memory }),
+      ...(has.pids === undefined ? {} : { pids: { limit: pids } }),
+      ...(has.cpu === undefined || cpuShares === undefined ? {} : { cpu: { shares: cpuShares } }),
+    },
+  };
+}

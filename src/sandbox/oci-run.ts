@@ -1,0 +1,218 @@
+/** One command in its container, from the start to the report. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readlink, stat } from 'node:fs/promises';
+import { execa } from 'execa';
+import { StagerError } from '../errors.ts';
+import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from './cgroups.ts';
+import { type DiskLedger, DiskWatch } from './disk-watch.ts';
+import type { ExitReport } from './exit-report.ts';
+import { outcomeOf, type StopReason } from './outcome.ts';
+import { outputPipes } from './pipes.ts';
+import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from './processes.ts';
+import { deleteArguments, loggedErrors, type OciRuntime, type RunFiles, runArguments } from './runtime.ts';
+import type { OnOutput, SandboxSpec } from './sandbox.ts';
+
+/** What a run is made of. */
+export interface OciRunParts {
+  readonly spec: SandboxSpec;
+  readonly runtime: OciRuntime;
+  readonly cgroups: CgroupPlan;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly stateRoot: string;
+  readonly files: RunFiles;
+  readonly ledger: DiskLedger;
+}
+
+/** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
+const KILL_PATIENCE_MS = 1_000;
+
+export class OciRun {
+  readonly #parts: OciRunParts;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #child: ChildProcess | undefined;
+  #stopped: StopReason | undefined;
+
+  constructor(parts: OciRunParts) {
+    this.#parts = parts;
+  }
+
+  /** Runs to the end. Whatever happens, nothing of the container is left afterwards. */
+  async finish(io: { readonly signal: AbortSignal; readonly onOutput: OnOutput }): Promise<ExitReport> {
+    const { spec, ledger } = this.#parts;
+    const begun = performance.now();
+    const watch = new DiskWatch({
+      root: spec.diskRoot,
+      limitBytes: spec.limits.diskBytes,
+      ledger,
+      heldOpen: () => this.#heldOpen(),
+      onOverrun: () => this.#stop('out-of-disk', 0),
+    });
+    const cancel = (): void => this.#stop('cancelled', spec.graceMs ?? 0);
+    io.signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const ended = this.#start(io.onOutput);
+      this.#after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
+      watch.start();
+      if (io.signal.aborted) cancel();
+      const status = await ended;
+      const durationMs = performance.now() - begun;
+      await this.#checkStarted();
+      return await this.#report(status, durationMs, watch);
+    } finally {
+      io.signal.removeEventListener('abort', cancel);
+      for (const timer of this.#timers) clearTimeout(timer);
+      await watch.stop().catch(() => undefined);
+      await this.#remove();
+    }
+  }
+
+  /** Sends a signal to the command itself: the first child of the container's first process. */
+  async signal(signal: NodeJS.Signals): Promise<boolean> {
+    const init = await this.#init();
+    if (init === undefined) return false;
+    const [command] = await childrenOf(init);
+    return command !== undefined && send(command, signal);
+  }
+
+  /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
+  async #start(onOutput: OnOutput): Promise<number> {
+    const { runtime, stateRoot, files, spec, owner } = this.#parts;
+    const args = runArguments(runtime, stateRoot, files);
+    const options = { cwd: files.bundle, env: {} };
+    if (spec.stdin === 'inherit') {
+      this.#child = spawn(runtime.path, args, { ...options, stdio: 'inherit' });
+      return await exitStatus(this.#child);
+    }
+    const pipes = await outputPipes(files.bundle, owner);
+    const drained = Promise.all([
+      drain(pipes.stdout.reader, (chunk) => onOutput('stdout', chunk)),
+      drain(pipes.stderr.reader, (chunk) => onOutput('stderr', chunk)),
+    ]);
+    // A session of its own: Ctrl-C at the terminal is for us to pass on, not for the runtime to see.
+    this.#child = spawn(runtime.path, args, {
+      ...options,
+      stdio: ['ignore', pipes.stdout.writer, pipes.stderr.writer],
+      detached: true,
+    });
+    const exited = exitStatus(this.#child);
+    pipes.stdout.closeWriter();
+    pipes.stderr.closeWriter();
+    if (this.#stopped !== undefined) void this.#kill();
+    const [status] = await Promise.all([exited, drained]);
+    return status;
+  }
+
+  async #report(status: number, durationMs: number, watch: DiskWatch): Promise<ExitReport> {
+    const { cgroups, files, spec, ledger } = this.#parts;
+    const memory = await memoryUse(cgroups, files.id);
+    const { peakBytes, overrun } = await watch.stop();
+    const outcome = outcomeOf({
+      status,
+      stopped: this.#stopped,
+      limits: spec.limits,
+      memory,
+      overrun,
+      disk: ledger.get(spec.diskRoot)?.usage,
+    });
+    return {
+      outcome,
+      durationMs,
+      peakDiskBytes: peakBytes,
+      ...(memory.peakBytes === undefined ? {} : { peakMemoryBytes: memory.peakBytes }),
+    };
+  }
+
+  /** The pid file is written when the container's process runs; without it the runtime has failed. */
+  async #checkStarted(): Promise<void> {
+    const { files, runtime } = this.#parts;
+    if (this.#stopped !== undefined || (await stat(files.pidFile).catch(() => undefined)) !== undefined)
+      return;
+    const said = await loggedErrors(files.logFile);
+    throw new StagerError(
+      'SANDBOX_FAILED',
+      `${runtime.name} ${runtime.version} could not start a container: ${said || 'it gave no reason'}`,
+      { next: 'run `stager doctor` to see what this machine can do', details: { runtime: runtime.path } },
+    );
+  }
+
+  #stop(reason: StopReason, graceMs: number): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = reason;
+    if (graceMs <= 0) return void this.#kill();
+    void this.#terminate();
+    this.#after(graceMs, () => void this.#kill());
+  }
+
+  /** SIGTERM to every process but the first, which is ours. */
+  async #terminate(): Promise<void> {
+    const init = await this.#init();
+    if (init === undefined) return await this.#kill();
+    for (const pid of await namespacePids(init)) if (pid !== init) send(pid, 'SIGTERM');
+  }
+
+  /** The first process takes all others of its name space with it. */
+  async #kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    const init = await this.#init();
+    const sent = init !== undefined && send(init, 'SIGKILL');
+    if (sent) this.#after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
+    else await this.#killRuntime(child);
+  }
+
+  async #killRuntime(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await this.#delete();
+  }
+
+  /** Host pid of the container's first process while it runs. */
+  async #init(): Promise<number | undefined> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return undefined;
+    const pid = Number((await readOrNothing(this.#parts.files.pidFile)) ?? Number.NaN);
+    if (!Number.isInteger(pid) || pid <= 1) return undefined;
+    // Never a process of our own name space, should the pid have been used again.
+    const spaces = await Promise.all(
+      [`/proc/${pid}/ns/pid`, '/proc/self/ns/pid'].map((path) => readlink(path).catch(() => undefined)),
+    );
+    return spaces[0] === undefined || spaces[0] === spaces[1] ? undefined : pid;
+  }
+
+  async #heldOpen(): Promise<number> {
+    const init = await this.#init();
+    if (init === undefined) return 0;
+    const { dev } = await stat(this.#parts.spec.diskRoot);
+    return await heldOpenBytes(await namespacePids(init), dev);
+  }
+
+  async #remove(): Promise<void> {
+    const { cgroups, files } = this.#parts;
+    await this.#delete();
+    await removeCgroups(cgroupDirectories(cgroups, files.id));
+  }
+
+  async #delete(): Promise<void> {
+    const { runtime, stateRoot, files } = this.#parts;
+    await execa(runtime.path, deleteArguments(stateRoot, files), { reject: false, stdin: 'ignore', env: {} });
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    // Longer delays than a timer can hold mean "no limit".
+    if (delayMs <= MAX_TIMER_MS) this.#timers.push(setTimeout(run, delayMs));
+  }
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const RUNTIME_KILLED = 137;
+
+async function exitStatus(child: ChildProcess): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? RUNTIME_KILLED));
+  });
+}
+
+async function drain(from: NodeJS.ReadableStream, take: (chunk: Buffer) => void): Promise<void> {
+  for await (const chunk of from) take(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk));
+}

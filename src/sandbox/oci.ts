@@ -1,0 +1,231 @@
+/**
+ * Runs commands in an OCI runtime (runc, crun, runsc …): one container a command, made, run and removed.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile, realpath, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CgroupPlan, CONTROLLERS, describeCgroups } from './cgroups.ts';
+import type { DiskLedger } from './disk-watch.ts';
+import { composeEtc } from './etc.ts';
+import type { ExitReport } from './exit-report.ts';
+import { makeDirectory, writeExact } from './files.ts';
+import type { IdPlan } from './ids.ts';
+import { hasMountsBelow, parseMountInfo } from './mountinfo.ts';
+import { ociConfig } from './oci-config.ts';
+import { OciRun } from './oci-run.ts';
+import { readOrNothing } from './processes.ts';
+import { whyNotStartable } from './program.ts';
+import { type ComposedRoot, composeRoot } from './root.ts';
+import type { OciRuntime } from './runtime.ts';
+import type { OnOutput, Rootfs, Sandbox, SandboxSpec } from './sandbox.ts';
+import { claimDirectory, removeDirectory } from './state-directory.ts';
+
+/** What was chosen for this machine; see select.ts. */
+export interface OciOptions {
+  readonly runtime: OciRuntime;
+  readonly ids: IdPlan;
+  readonly cgroups: CgroupPlan;
+  /** Directory for bundles and state; the mapped root must be able to pass through to it. */
+  readonly stateDir: string;
+}
+
+/** Name of the file that tells a later process how to remove what this one left. */
+export const OWNER_FILE = 'owner.json';
+
+export class OciSandbox implements Sandbox {
+  readonly kind = 'oci';
+  readonly description: string;
+  readonly unenforced: Sandbox['unenforced'];
+  readonly owner: Sandbox['owner'];
+  readonly #options: OciOptions;
+  /** Directory of this process. */
+  readonly #home: string;
+  readonly #maxOpenFiles: number;
+  readonly #ledger: DiskLedger = new Map();
+  readonly #etc = new Map<string, Promise<string>>();
+  readonly #running = new Map<string, Set<OciRun>>();
+
+  private constructor(options: OciOptions, home: string, maxOpenFiles: number) {
+    const { runtime, ids, cgroups } = options;
+    this.#options = options;
+    this.#home = home;
+    this.#maxOpenFiles = maxOpenFiles;
+    this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
+    this.unenforced = unenforced(options);
+    this.owner = ids.owner;
+  }
+
+  /** Makes this process's own state directory. */
+  static async open(options: OciOptions): Promise<OciSandbox> {
+    const home = await claimDirectory(options.stateDir, randomBytes(4).toString('hex'));
+    const { path, name, version, keeps } = options.runtime;
+    await makeDirectory(join(home, 'runs'), 0o711);
+    await makeDirectory(join(home, 'etc'), 0o711);
+    await writeFile(
+      join(home, OWNER_FILE),
+      JSON.stringify({
+        runtime: { path, name, version, keeps },
+        cgroups: Object.values(options.cgroups.parents),
+      }),
+    );
+    const own = /^Max open files\s+\S+\s+(\d+)/m.exec((await readOrNothing('/proc/self/limits')) ?? '');
+    const isRoot = process.getuid?.() === 0;
+    return new OciSandbox(options, home, isRoot || own === null ? 1_048_576 : Number(own[1]));
+  }
+
+  /** Removes this process's state directory. Call it when no command runs any more. */
+  async close(): Promise<void> {
+    await removeDirectory(this.#home);
+  }
+
+  async run(
+    spec: SandboxSpec,
+    io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
+  ): Promise<ExitReport> {
+    if (io.signal.aborted) return { outcome: { kind: 'cancelled' }, durationMs: 0 };
+    const begun = performance.now();
+    const id = `stager-${ownerLabel(spec.owner)}-${randomBytes(4).toString('hex')}`;
+    const bundle = join(this.#home, 'runs', id);
+    await makeDirectory(bundle, 0o711);
+    try {
+      const root = await this.#compose(bundle, spec);
+      const reason = await whyNot(spec, root, this.owner);
+      if (reason !== undefined) {
+        return { outcome: { kind: 'not-started', reason }, durationMs: performance.now() - begun };
+      }
+      await this.#writeConfig(id, { bundle, spec, root });
+      return await this.#track(spec.owner, this.#newRun(id, bundle, spec), io);
+    } finally {
+      await removeDirectory(bundle);
+    }
+  }
+
+  async signal(owner: string, signal: NodeJS.Signals): Promise<boolean> {
+    let sent = false;
+    for (const run of this.#running.get(owner) ?? []) if (await run.signal(signal)) sent = true;
+    return sent;
+  }
+
+  #newRun(id: string, bundle: string, spec: SandboxSpec): OciRun {
+    const { runtime, cgroups } = this.#options;
+    return new OciRun({
+      spec,
+      runtime,
+      cgroups,
+      owner: this.owner,
+      stateRoot: join(this.#home, 'state'),
+      files: {
+        id,
+        bundle,
+        pidFile: join(bundle, 'pid'),
+        logFile: join(bundle, 'log.json'),
+        network: spec.network,
+      },
+      ledger: this.#ledger,
+    });
+  }
+
+  async #track(
+    owner: string,
+    run: OciRun,
+    io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
+  ): Promise<ExitReport> {
+    const runs = this.#running.get(owner) ?? new Set();
+    this.#running.set(owner, runs.add(run));
+    try {
+      return await run.finish(io);
+    } finally {
+      runs.delete(run);
+      if (runs.size === 0) this.#running.delete(owner);
+    }
+  }
+
+  async #compose(bundle: string, spec: SandboxSpec): Promise<ComposedRoot> {
+    const hosts = join(bundle, 'hosts');
+    const resolv = join(bundle, 'resolv.conf');
+    const hostname = join(bundle, 'hostname');
+    const name = spec.hostname ?? 'stager';
+    const shared = spec.network === 'host';
+    const known = shared
+      ? ((await readOrNothing('/etc/hosts')) ?? '')
+      : '127.0.0.1 localhost\n::1 localhost\n';
+    await writeExact(hosts, `${known.trimEnd()}\n127.0.1.1 ${name}\n`, 0o644);
+    await writeExact(resolv, shared ? ((await readOrNothing('/etc/resolv.conf')) ?? '') : '', 0o644);
+    await writeExact(hostname, `${name}\n`, 0o644);
+    const etcFiles = { hosts, 'resolv.conf': resolv, hostname };
+    return await composeRoot(join(bundle, 'root'), { spec, etc: await this.#etcOf(spec.rootfs), etcFiles });
+  }
+
+  /** /etc is copied once a process and stack. */
+  #etcOf(rootfs: Rootfs): Promise<string> {
+    const root = rootfs.kind === 'host' ? '/' : rootfs.path;
+    const known = this.#etc.get(root);
+    if (known !== undefined) return known;
+    const path = join(this.#home, 'etc', createHash('sha256').update(root).digest('hex').slice(0, 16));
+    const made = composeEtc(path, {
+      root,
+      allowListOnly: rootfs.kind === 'host',
+      user: this.#options.ids.user,
+    });
+    const promise = made.then(() => path);
+    this.#etc.set(root, promise);
+    return promise;
+  }
+
+  async #writeConfig(
+    id: string,
+    { bundle, spec, root }: { bundle: string; spec: SandboxSpec; root: ComposedRoot },
+  ): Promise<void> {
+    const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+    const recursive = new Set<string>();
+    for (const { source, target, writable } of root.binds) {
+      if (!writable && hasMountsBelow(await realpath(source), mounts)) recursive.add(target);
+    }
+    const config = ociConfig(spec, {
+      id,
+      ids: this.#options.ids,
+      cgroups: this.#options.cgroups,
+      rootPath: 'root',
+      binds: root.binds,
+      hasTmp: root.hasTmp,
+      recursive,
+      terminal: spec.stdin === 'inherit' && process.stdin.isTTY === true,
+      maxOpenFiles: this.#maxOpenFiles,
+      arch: process.arch,
+    });
+    await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  }
+}
+
+async function whyNot(
+  spec: SandboxSpec,
+  root: ComposedRoot,
+  owner: Sandbox['owner'],
+): Promise<string | undefined> {
+  const cwd = await root.view.resolve(spec.cwd);
+  if ('missing' in cwd) return `${spec.cwd}: no such directory (working directory)`;
+  if (!cwd.stats.isDirectory()) return `${spec.cwd}: not a directory (working directory)`;
+  const init = await whyNotStartable('/bin/sh', root.view, owner);
+  if (init !== undefined) return `the stack has no usable /bin/sh: ${init}`;
+  return await whyNotStartable(spec.argv[0], root.view, owner);
+}
+
+/** A runtime's ids are short and plain; an owner that is not becomes a digest. */
+function ownerLabel(owner: string): string {
+  if (/^[A-Za-z0-9-]{1,64}$/.test(owner)) return owner;
+  return createHash('sha256').update(owner).digest('hex').slice(0, 16);
+}
+
+const LIMIT_OF = { memory: 'memoryBytes', pids: 'pids', cpu: 'cpuShares' } as const;
+
+function unenforced({ cgroups, ids, runtime }: OciOptions): Sandbox['unenforced'] {
+  const list: { limit: Sandbox['unenforced'][number]['limit']; reason: string }[] = [];
+  for (const name of CONTROLLERS) {
+    const reason = cgroups.reasons[name];
+    if (cgroups.parents[name] !== undefined || reason === undefined) continue;
+    // A limit of processes of a user holds in its place where the user is the sandbox's own.
+    if (name === 'pids' && ids.mappings !== undefined && runtime.name !== 'runsc') continue;
+    list.push({ limit: LIMIT_OF[name], reason });
+  }
+  return list;
+}

@@ -1,0 +1,102 @@
+/**
+ * Finds out by trying what works on this machine, and remembers it until the next boot, so that a staging does not
+ * pay for it each time.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { isStagerError } from '../errors.ts';
+import { type OciOptions, OciSandbox } from './oci.ts';
+
+const PROBE_TIMEOUT_MS = 10_000;
+const PROBE_MEMORY_BYTES = 64 * 1024 * 1024;
+const PROBE_DISK_BYTES = 1024 * 1024 * 1024;
+
+/** Runs `true` in a container of this kind: undefined when that worked, otherwise why it did not. */
+export async function probe(options: OciOptions, signal: AbortSignal): Promise<string | undefined> {
+  const sandbox = await OciSandbox.open(options);
+  let said = '';
+  try {
+    const report = await sandbox.run(
+      {
+        owner: 'probe',
+        argv: ['/bin/sh', '-c', 'exit 0'],
+        env: { PATH: '/usr/bin:/bin' },
+        cwd: '/',
+        rootfs: { kind: 'host' },
+        mounts: [],
+        diskRoot: options.stateDir,
+        limits: {
+          memoryBytes: PROBE_MEMORY_BYTES,
+          pids: 32,
+          diskBytes: PROBE_DISK_BYTES,
+          wallMs: PROBE_TIMEOUT_MS,
+          openFiles: 256,
+        },
+        network: 'none',
+      },
+      {
+        signal,
+        onOutput: (_, chunk) => {
+          said = `${said}${chunk.toString('utf8')}`.slice(-2_000);
+        },
+      },
+    );
+    const { outcome } = report;
+    if (outcome.kind === 'exited' && outcome.code === 0) return undefined;
+    return `a first command ended as ${JSON.stringify(outcome)} ${said}`.trim();
+  } catch (error) {
+    if (isStagerError(error, 'SANDBOX_FAILED')) return error.message;
+    throw error;
+  } finally {
+    await sandbox.close();
+  }
+}
+
+const Memory = z.record(z.string(), z.string());
+
+/** Remembers outcomes of probes in one file. */
+export class ProbeMemory {
+  readonly #path: string;
+
+  constructor(stateDir: string) {
+    this.#path = join(stateDir, 'probes.json');
+  }
+
+  /** What was found, `''` for "works", or undefined when nothing is known. */
+  async recall(key: string): Promise<string | undefined> {
+    return (await this.#load())[key];
+  }
+
+  /** Adds to the file; a concurrent writer may win, which costs a probe. */
+  async remember(key: string, why: string): Promise<void> {
+    const boot = await bootId();
+    const current = Object.entries(await this.#load()).filter(([known]) => known.startsWith(boot));
+    const aside = `${this.#path}.${process.pid}.tmp`;
+    await writeFile(aside, JSON.stringify(Object.fromEntries([...current, [key, why]])), { mode: 0o600 });
+    await rename(aside, this.#path);
+  }
+
+  async #load(): Promise<Readonly<Record<string, string>>> {
+    const text = await readFile(this.#path, 'utf8').catch(() => '{}');
+    try {
+      return Memory.parse(JSON.parse(text));
+    } catch {
+      // Only a memory: what can't be read is found out again.
+      return {};
+    }
+  }
+}
+
+/** Changes with the boot, the runtime's file, the mounts of cgroups, and what is asked for. */
+export async function probeKey(options: OciOptions): Promise<string> {
+  const { mtimeMs, size, ino } = await stat(options.runtime.path);
+  const { runtime, ids, cgroups, stateDir } = options;
+  const facts = JSON.stringify([runtime, mtimeMs, size, ino, ids, cgroups.mode, cgroups.parents, stateDir]);
+  return `${await bootId()}:${createHash('sha256').update(facts).digest('hex')}`;
+}
+
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+}
