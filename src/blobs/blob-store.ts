@@ -50,6 +50,13 @@ export interface GetOptions {
   readonly range?: { readonly start: number; readonly end: number };
 }
 
+/** Which bytes to read. */
+export interface ReadRangeOptions {
+  readonly signal: AbortSignal;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** How to list: only names that start with `prefix`. */
 export interface ListOptions {
   readonly signal: AbortSignal;
@@ -133,6 +140,11 @@ export interface BlobStore {
   location(key: BlobKey): string;
   put(key: BlobKey, body: Readable, options: PutOptions): Promise<BlobInfo>;
   get(key: BlobKey, options: GetOptions): Promise<{ readonly info: BlobInfo; readonly body: Readable }>;
+  /**
+   * Bytes `start` to `end` (inclusive, inside the blob) of a blob that is never replaced: one request where the store
+   * is remote. Not verified, so the caller must. The stream fails with BLOB_NOT_FOUND when the blob is absent.
+   */
+  readRange(key: BlobKey, options: ReadRangeOptions): Readable;
   stat(key: BlobKey, options: { readonly signal: AbortSignal }): Promise<BlobInfo | undefined>;
   /** Deleting what is absent is fine. */
   delete(key: BlobKey, options: { readonly signal: AbortSignal }): Promise<void>;

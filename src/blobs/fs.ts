@@ -16,6 +16,7 @@ import type {
   ProbeReport,
   PutFileOptions,
   PutOptions,
+  ReadRangeOptions,
   SweepOptions,
 } from './blob-store.ts';
 import { Digester, type Digests } from './digests.ts';
@@ -100,6 +101,20 @@ export class DirectoryBlobStore implements BlobStore {
       const chunks = range === undefined ? verified(raw, info, location) : raw;
       return { info, body: Readable.from(cancellable(chunks, signal), { objectMode: false }) };
     });
+  }
+
+  readRange(key: BlobKey, { signal, start, end }: ReadRangeOptions): Readable {
+    const location = this.location(key);
+    const read = async function* (store: DirectoryBlobStore): AsyncGenerator<Uint8Array, void, void> {
+      const { body } = await store.get(key, { signal, range: { start, end } });
+      let missing = end + 1 - start;
+      for await (const chunk of body) {
+        missing -= chunk.byteLength;
+        yield chunk;
+      }
+      if (missing > 0) throw corrupt(location, 'it ends before the bytes asked for', { start, end, missing });
+    };
+    return Readable.from(read(this), { objectMode: false });
   }
 
   async stat(key: BlobKey, _options: { readonly signal: AbortSignal }): Promise<BlobInfo | undefined> {

@@ -3,13 +3,15 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { cancelled, StagerError } from '../errors.ts';
 import { backoffMs, pause } from './retry.ts';
 import { failureOf, isAbsent, isConditionUnmet, isTransient } from './s3-errors.ts';
-import { objectKey, type S3Blob } from './s3-record.ts';
 import type { S3Session } from './s3-session.ts';
 import { corrupt } from './verify.ts';
 
-/** What to read: bytes `start` to `end`, both inclusive, of this version of the object. */
+/** What to read: bytes `start` to `end`, both inclusive. */
 export interface ReadOptions {
-  readonly blob: S3Blob;
+  /** Key inside the bucket. */
+  readonly key: string;
+  /** The version to read; empty for the one that the first answer names. */
+  readonly etag: string;
   readonly start: number;
   readonly end: number;
   readonly signal: AbortSignal;
@@ -23,13 +25,15 @@ export async function* readResuming(
   session: S3Session,
   options: ReadOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const { blob, end, signal } = options;
-  const key = objectKey(session, blob.info.key);
+  const { key, end, signal } = options;
+  let { etag } = options;
   let position = options.start;
   let failures = 0;
   while (position <= end) {
     try {
-      for await (const chunk of await request(session, options, position)) {
+      const answer = await request(session, { ...options, etag }, position);
+      etag = answer.etag;
+      for await (const chunk of answer.body) {
         if (signal.aborted) throw cancelled(signal);
         // A store that ignores the range would send the object's first bytes again.
         if (position + chunk.byteLength > end + 1)
@@ -53,19 +57,17 @@ export async function* readResuming(
 
 async function request(
   session: S3Session,
-  { blob, end, signal }: ReadOptions,
+  { key, etag, end, signal }: ReadOptions,
   position: number,
-): Promise<AsyncIterable<Uint8Array>> {
-  const whole = position === 0 && end === blob.info.sizeBytes - 1;
+): Promise<{ readonly body: AsyncIterable<Uint8Array>; readonly etag: string }> {
   const command = new GetObjectCommand({
     Bucket: session.address.bucket,
-    Key: objectKey(session, blob.info.key),
-    ...(whole ? {} : { Range: `bytes=${position}-${end}` }),
-    ...(blob.etag === '' ? {} : { IfMatch: blob.etag }),
+    Key: key,
+    Range: `bytes=${position}-${end}`,
+    ...(etag === '' ? {} : { IfMatch: etag }),
   });
-  const { Body, ContentRange } = await session.client.send(command, { abortSignal: signal });
-  if (!whole && ContentRange?.startsWith(`bytes ${position}-`) !== true) {
-    const key = objectKey(session, blob.info.key);
+  const { Body, ContentRange, ETag } = await session.client.send(command, { abortSignal: signal });
+  if (ContentRange?.startsWith(`bytes ${position}-`) !== true) {
     throw new StagerError(
       'BLOBSTORE_UNAVAILABLE',
       `the store ignored a range request for ${session.locationOf(key)}`,
@@ -75,8 +77,8 @@ async function request(
       },
     );
   }
-  if (Body === undefined || !(Symbol.asyncIterator in Body)) return empty();
-  return Body;
+  const body = Body !== undefined && Symbol.asyncIterator in Body ? Body : empty();
+  return { body, etag: ETag ?? etag };
 }
 
 async function* empty(): AsyncGenerator<Uint8Array, void, void> {}

@@ -16,6 +16,7 @@ import type {
   ProbeReport,
   PutFileOptions,
   PutOptions,
+  ReadRangeOptions,
   SweepOptions,
 } from './blob-store.ts';
 import { checkKey } from './key.ts';
@@ -93,14 +94,31 @@ export class S3BlobStore implements BlobStore {
     key: BlobKey,
     { signal, range }: GetOptions,
   ): Promise<{ readonly info: BlobInfo; readonly body: Readable }> {
-    const blob = await this.#find(key, signal);
-    const { info } = blob;
+    const { info, etag } = await this.#find(key, signal);
     const last = info.sizeBytes - 1;
     const start = range?.start ?? 0;
     const end = Math.min(range?.end ?? last, last);
-    const raw = readResuming(this.#session, { blob, start, end, signal });
+    const raw = readResuming(this.#session, {
+      key: objectKey(this.#session, key),
+      etag,
+      start,
+      end,
+      signal,
+    });
     const chunks = range === undefined ? verified(raw, info, this.location(key)) : raw;
     return { info, body: Readable.from(chunks, { objectMode: false }) };
+  }
+
+  readRange(key: BlobKey, { signal, start, end }: ReadRangeOptions): Readable {
+    checkKey(key);
+    const chunks = readResuming(this.#session, {
+      key: objectKey(this.#session, key),
+      etag: '',
+      start,
+      end,
+      signal,
+    });
+    return Readable.from(chunks, { objectMode: false });
   }
 
   async stat(key: BlobKey, { signal }: { readonly signal: AbortSignal }): Promise<BlobInfo | undefined> {
