@@ -25,8 +25,8 @@ export interface InstancePorts {
   readonly redact: Redact;
 }
 
-/** Until SIGTERM is sent again to a command that may not have been there yet. */
-const AGAIN_MS = 200;
+/** Until SIGTERM is sent again to a command that was not there yet. */
+const AGAIN_MS = 50;
 const LAST_LINES = 20;
 const LAST_LINE_CHARACTERS = 1024;
 
@@ -41,8 +41,6 @@ export class Instance {
   readonly #lastLines: string[] = [];
   #lastIsOpen = false;
   #over = false;
-  /** The command has written something. */
-  #heard = false;
   #callOff: (() => void) | undefined;
 
   constructor(source: LogSource, spec: SandboxSpec, ports: InstancePorts) {
@@ -59,15 +57,13 @@ export class Instance {
   /**
    * SIGTERM to the command itself. What can't be told to stop is killed.
    *
-   * A sandbox that is still being made has no command that could get the signal. A command that has written
-   * something is there for sure; until then the signal is sent again.
+   * A sandbox that is still being made has no command that could get the signal, so it is sent until it arrives.
    */
   async terminate(): Promise<void> {
     if (this.#over) return;
-    const arrives = this.#heard;
     try {
-      await this.#ports.sandbox.signal(this.#spec.owner, 'SIGTERM');
-      if (!arrives && this.alive)
+      const sent = await this.#ports.sandbox.signal(this.#spec.owner, 'SIGTERM');
+      if (!sent && this.alive)
         this.#callOff = this.#ports.clock.schedule(AGAIN_MS, () => void this.terminate());
     } catch (error) {
       this.#ports.emit({
@@ -91,10 +87,7 @@ export class Instance {
     const report = await this.#ports.sandbox
       .run(this.#spec, {
         signal: this.#killer.signal,
-        onOutput: (stream, chunk) => {
-          this.#heard = true;
-          (stream === 'stdout' ? stdout : stderr).write(chunk);
-        },
+        onOutput: (stream, chunk) => (stream === 'stdout' ? stdout : stderr).write(chunk),
       })
       .finally(() => {
         this.#over = true;

@@ -75,9 +75,9 @@ export class NoRun {
   }
 
   /** Sends a signal to the command itself. */
-  signal(signal: NodeJS.Signals): void {
+  signal(signal: NodeJS.Signals): boolean {
     const pid = this.#child?.pid;
-    if (pid !== undefined && this.#child?.exitCode === null) send(pid, signal);
+    return pid !== undefined && this.#child?.exitCode === null && send(pid, signal);
   }
 
   async #whyNot(): Promise<string | undefined> {

@@ -41,8 +41,10 @@ export class NoSandbox implements Sandbox {
     }
   }
 
-  async signal(owner: string, signal: NodeJS.Signals): Promise<void> {
-    for (const run of this.#running.get(owner) ?? []) run.signal(signal);
+  async signal(owner: string, signal: NodeJS.Signals): Promise<boolean> {
+    let sent = false;
+    for (const run of this.#running.get(owner) ?? []) if (run.signal(signal)) sent = true;
+    return sent;
   }
 }
 

@@ -97,7 +97,7 @@ describe('running a droplet', () => {
     const sent: string[] = [];
     sandbox.signal = async (owner, signal) => {
       sent.push(signal);
-      if (sent.length === 3) await deliver(owner, signal);
+      return sent.length === 3 && (await deliver(owner, signal));
     };
     const task = { target: { kind: 'task', command: 'exec sleep 60' } } as const;
     const { run } = await watchRun(sandbox, requestFor(dirs, task));

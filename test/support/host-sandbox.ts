@@ -56,8 +56,8 @@ export class HostSandbox implements Sandbox {
     return { outcome, durationMs: Date.now() - startedAt };
   }
 
-  async signal(owner: string, signal: NodeJS.Signals): Promise<void> {
-    this.#running.get(owner)?.kill(signal);
+  async signal(owner: string, signal: NodeJS.Signals): Promise<boolean> {
+    return this.#running.get(owner)?.kill(signal) ?? false;
   }
 }
 

@@ -42,7 +42,9 @@ export class MappedSandbox implements Sandbox {
     return { outcome: await ended(child), durationMs: 1, peakMemoryBytes: 1024 };
   }
 
-  async signal(): Promise<void> {}
+  async signal(): Promise<boolean> {
+    return false;
+  }
 
   #map(text: string): string {
     const { tmp, app } = this.#workspace;
