@@ -1,17 +1,17 @@
 /**
  * The newest version of a package of a Debian suite, through the signed index: InRelease (signature) states the
- * sha256 of Packages.gz, which states the sha256 of the package.
+ * sha256 of Packages.xz, which states the sha256 of the package.
  */
 import { createReadStream } from 'node:fs';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
-import { type Checksum, checksum } from './checksum.ts';
+import { type Checksum, checksum, hashFile } from './checksum.ts';
 import { compareDebianVersions } from './debian-version.ts';
 import { download, fetchText, NotThere } from './download.ts';
 import { succeeds } from './exec.ts';
-import { BuildpackFailure } from './failure.ts';
+import { decompress } from './extract.ts';
+import { BuildpackFailure, errnoOf } from './failure.ts';
 import type { Log } from './log.ts';
 import { type Env, registryUrl } from './mirrors.ts';
 
@@ -62,11 +62,13 @@ async function packagesOf(
   const base = `${registryUrl(registry, query.env)}/dists/${dist}`;
   const release = await readRelease(base, dist, query);
   if (release === undefined) return [];
-  const index = `main/binary-${ARCHITECTURES[query.arch]}/Packages.gz`;
+  const index = `main/binary-${ARCHITECTURES[query.arch]}/Packages.xz`;
   const stated = release.get(index);
   if (stated === undefined) throw new BuildpackFailure(`${base}/InRelease does not list ${index}`);
-  const file = join(query.scratch, `${dist}.Packages.gz`);
-  await download(`${base}/${index}`, file, { log: query.log, checksum: stated });
+  const file = join(query.scratch, `${dist}.Packages.xz`);
+  if (!(await isGood(file, stated))) {
+    await download(`${base}/${index}`, file, { log: query.log, checksum: stated });
+  }
   return scan(file, query.package, registry);
 }
 
@@ -98,6 +100,16 @@ async function readRelease(
   return listed;
 }
 
+/** Whether the scratch folder has the index from an earlier query. */
+async function isGood(file: string, stated: Checksum): Promise<boolean> {
+  try {
+    return (await hashFile(file, stated.algorithm)) === stated.digest;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 async function verifySignature(file: string, query: SuiteQuery): Promise<void> {
   for (const keyring of KEYRINGS) {
     const readable = await access(keyring).then(
@@ -116,7 +128,7 @@ async function verifySignature(file: string, query: SuiteQuery): Promise<void> {
   query.log.warning("This stack has no gpgv and Debian keyring: the index's signature was not checked.");
 }
 
-/** All versions of `name` in a Packages.gz, read as a stream: an index unpacks to 50 MB. */
+/** All versions of `name` in a Packages.xz, read as a stream: an index unpacks to 50 MB. */
 async function scan(file: string, name: string, registry: string): Promise<DebianPackage[]> {
   const found: DebianPackage[] = [];
   let stanza: Record<string, string> = {};
@@ -127,10 +139,8 @@ async function scan(file: string, name: string, registry: string): Promise<Debia
     if (Package !== name || Version === undefined || Filename === undefined || stated === undefined) return;
     found.push({ version: Version, uri: `${registry}:${Filename}`, checksum: stated });
   };
-  const source = createReadStream(file);
-  const unzipped = source.pipe(createGunzip());
-  source.once('error', (error) => unzipped.destroy(error));
-  for await (const line of createInterface({ input: unzipped })) {
+  const index = decompress(createReadStream(file), file);
+  for await (const line of createInterface({ input: index })) {
     if (line === '') close();
     const [, key, value] = /^(Package|Version|Filename|SHA256): (.*)$/.exec(line) ?? [];
     if (key !== undefined && value !== undefined) stanza[key] = value;

@@ -7,7 +7,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Checksum } from './checksum.ts';
-import { BuildpackFailure, reasonOf } from './failure.ts';
+import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
 import { hideCredentials, type Log } from './log.ts';
 
 /** How to download. */
@@ -49,7 +49,7 @@ export async function download(url: string, path: string, options: DownloadOptio
       return await attemptOnce(url, path, options);
     } catch (error) {
       if (error instanceof BuildpackFailure) throw error;
-      const pause = pauses[attempt];
+      const pause = isCertificateError(error) ? undefined : pauses[attempt];
       if (pause === undefined) throw unreachable(url, attempt + 1, error);
       options.log.info(`Download failed (${reasonOf(error)}), trying again`);
       await sleep(pause);
@@ -121,9 +121,15 @@ async function get(url: string, timeoutMs: number): Promise<AsyncIterable<Uint8A
   return body;
 }
 
+/** A certificate that is not trusted now will not be trusted in a second. */
+function isCertificateError(error: unknown): boolean {
+  const code = error instanceof Error ? (errnoOf(error.cause) ?? errnoOf(error)) : undefined;
+  return /CERT|UNABLE_TO_VERIFY|ERR_TLS/.test(code ?? '');
+}
+
 function unreachable(url: string, attempts: number, cause: unknown): BuildpackFailure {
   const shown = hideCredentials(url);
-  return new BuildpackFailure(`could not download ${shown} in ${attempts} tries: ${reasonOf(cause)}`, {
+  return new BuildpackFailure(`could not download ${shown} (tried ${attempts} times): ${reasonOf(cause)}`, {
     cause,
     next: 'Check network, proxy (https_proxy) and CA (NODE_EXTRA_CA_CERTS), or use an offline buildpack.',
   });

@@ -72,4 +72,4 @@ if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -n "${SSL_CERT_FILE:-${CURL_CA_BUNDLE:
   NODE_EXTRA_CA_CERTS=${SSL_CERT_FILE:-$CURL_CA_BUNDLE}
   export NODE_EXTRA_CA_CERTS
 fi
-exec "$node" --use-env-proxy --disable-warning=ExperimentalWarning "$BUILDPACK_DIR/dist/main.mjs" "$@"
+exec "$node" --use-env-proxy --use-system-ca --disable-warning=ExperimentalWarning "$BUILDPACK_DIR/dist/main.mjs" "$@"

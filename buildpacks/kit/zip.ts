@@ -16,14 +16,15 @@ export async function eachZipEntry(
     const unix = entry.externalFileAttributes >>> 16;
     const name = entry.fileName;
     if (name.endsWith('/')) {
-      await take({ path: name, kind: 'directory', mode: 0o755 });
+      await take({ path: name, kind: 'directory', mode: 0o755, sizeBytes: 0 });
       continue;
     }
     const body = await zip.openReadStreamPromise(entry);
     if ((unix & TYPE_MASK) === SYMLINK) {
-      await take({ path: name, kind: 'symlink', mode: 0o777, target: await text(body) });
+      await take({ path: name, kind: 'symlink', mode: 0o777, sizeBytes: 0, target: await text(body) });
     } else {
-      await take({ path: name, kind: 'file', mode: unix === 0 ? 0o644 : unix & 0o777, body });
+      const mode = unix === 0 ? 0o644 : unix & 0o777;
+      await take({ path: name, kind: 'file', mode, sizeBytes: entry.uncompressedSize, body });
     }
   }
 }

@@ -1,0 +1,113 @@
+/** Installing dependencies, building the app, taking build-time dependencies out again. */
+import { type Argv, BuildpackFailure, output, run, type StepContext } from '../../kit/index.ts';
+import {
+  type InstallPlan,
+  installCommand,
+  managerEnv,
+  pruneCommand,
+  rebuildCommand,
+  scriptCommand,
+} from './commands.ts';
+import type { Manager } from './manager.ts';
+import type { App } from './package-json.ts';
+
+/** Scripts whose presence means that build-time dependencies are needed. */
+const BUILD_SCRIPTS = ['heroku-prebuild', 'build', 'heroku-postbuild', 'prepare'];
+const OFFLINE_MIRROR = 'npm-packages-offline-cache';
+
+/** Runs prebuild script, install (or rebuild), build script and pruning, in the app's directory. */
+export async function buildApp(context: StepContext, app: App, manager: Manager): Promise<void> {
+  const { log, env } = context;
+  const policy = productionPolicy(context.env);
+  const building = BUILD_SCRIPTS.some((name) => app.json.scripts[name] !== undefined);
+  const plan: InstallPlan = {
+    manager,
+    dev: policy === 'keep-dev' || (policy === 'prune' && building),
+    cacheDir: context.cacheDir,
+    offlineMirror: app.files.has(OFFLINE_MIRROR) ? `${app.dir}/${OFFLINE_MIRROR}` : undefined,
+  };
+  Object.assign(env, managerEnv(plan, context.dep.at('node')), await linkerEnv(context, app, plan));
+  const start = (argv: Argv, next?: string): Promise<void> => {
+    log.info(`$ ${argv.join(' ')}`);
+    return run(argv, { cwd: app.dir, env, ...(next === undefined ? {} : { next }) });
+  };
+  const script = async (name: string): Promise<void> => {
+    log.step(`Running the ${name} script`);
+    await start(
+      scriptCommand(manager, name),
+      `The script ${name} of package.json failed; see its output above.`,
+    );
+  };
+
+  if (app.json.scripts['heroku-prebuild'] !== undefined) await script('heroku-prebuild');
+  const vendored = app.files.has('node_modules');
+  if (vendored) await rebuildVendored(context, app, plan, start);
+  else await install(context, plan, start);
+
+  const build = ['heroku-postbuild', 'build'].find((name) => app.json.scripts[name] !== undefined);
+  if (build !== undefined) await script(build);
+  if (plan.dev && policy === 'prune' && !vendored && Object.keys(app.json.devDependencies).length > 0) {
+    await prune(context, plan, start);
+  }
+}
+
+type Start = (argv: Argv, next?: string) => Promise<void>;
+type Policy = 'prune' | 'keep-dev' | 'never-dev';
+
+/** NODE_ENV other than production keeps devDependencies; NPM_CONFIG_PRODUCTION says it outright. */
+export function productionPolicy(env: Readonly<Record<string, string | undefined>>): Policy {
+  const stated = env['NPM_CONFIG_PRODUCTION'] ?? env['npm_config_production'];
+  if (stated === 'true') return 'never-dev';
+  if (stated === 'false') return 'keep-dev';
+  return env['NODE_ENV'] === 'production' ? 'prune' : 'keep-dev';
+}
+
+async function install(context: StepContext, plan: InstallPlan, start: Start): Promise<void> {
+  const { manager } = plan;
+  context.log.step(`Installing dependencies (${manager.lock ?? 'package.json'})`);
+  if (manager.lock === undefined) {
+    context.log.warning(
+      'There is no lock file: the next staging may install other versions. Commit the one that your package manager writes.',
+    );
+  }
+  const advice =
+    manager.lock === undefined
+      ? 'See the output above; a native module needs a compiler and python3 in the stack.'
+      : `See the output above. If ${manager.lock} does not fit package.json, install locally and commit it; ` +
+        'a native module needs a compiler and python3 in the stack.';
+  await start(installCommand(plan), advice);
+}
+
+async function rebuildVendored(
+  context: StepContext,
+  app: App,
+  plan: InstallPlan,
+  start: Start,
+): Promise<void> {
+  const { log, env } = context;
+  log.step('Rebuilding native modules (the app carries node_modules)');
+  log.info('Nothing is installed. To install from the lock file, put node_modules into .cfignore.');
+  await start(rebuildCommand(plan.manager), 'A native module needs a compiler and python3 in the stack.');
+  if (plan.manager.name === 'pnpm') return;
+  const listed = await output(['npm', 'ls', '--omit=dev', '--depth=0', '--parseable'], { cwd: app.dir, env });
+  if (!listed.ok) log.warning('node_modules does not have all that package.json asks for; see npm ls.');
+}
+
+async function prune(context: StepContext, plan: InstallPlan, start: Start): Promise<void> {
+  context.log.step('Removing devDependencies');
+  try {
+    await start(pruneCommand(plan));
+  } catch (error) {
+    // Yarn 2 and 3 need a plugin for it. The app works all the same, only larger.
+    if (plan.manager.name !== 'berry' || !(error instanceof BuildpackFailure)) throw error;
+    context.log.warning('devDependencies stay in the droplet: this Yarn lacks the workspace-tools plugin.');
+  }
+}
+
+/** Plug'n'Play runs from the cache, so the cache has to be in the app; a mirror of it stays in CACHE_DIR. */
+async function linkerEnv(context: StepContext, app: App, plan: InstallPlan): Promise<Record<string, string>> {
+  if (plan.manager.name !== 'berry') return {};
+  const asked = await output(['yarn', 'config', 'get', 'nodeLinker'], { cwd: app.dir, env: context.env });
+  if (asked.stdout.trim() !== 'pnp') return {};
+  return { YARN_ENABLE_GLOBAL_CACHE: 'false', YARN_ENABLE_MIRROR: 'true' };
+}

@@ -1,0 +1,90 @@
+/** The command lines of each package manager: the only place that knows their flags. */
+import type { Argv } from '../../kit/index.ts';
+import type { Manager } from './manager.ts';
+
+/** What the install is to do. */
+export interface InstallPlan {
+  readonly manager: Manager;
+  /** Whether devDependencies are wanted. */
+  readonly dev: boolean;
+  /** CACHE_DIR of the staging. */
+  readonly cacheDir: string;
+  /** A folder of tarballs that the app carries (Yarn 1's offline mirror). */
+  readonly offlineMirror: string | undefined;
+}
+
+/** Installs what the lock file says; without one, what package.json allows today. */
+export function installCommand(plan: InstallPlan): Argv {
+  const { manager, dev } = plan;
+  const locked = manager.lock !== undefined;
+  switch (manager.name) {
+    case 'npm':
+      return [
+        'npm',
+        locked ? 'ci' : 'install',
+        dev ? '--include=dev' : '--omit=dev',
+        ...(locked ? [] : ['--no-save']),
+      ];
+    case 'yarn': {
+      const offline = plan.offlineMirror === undefined ? [] : ['--offline'];
+      const frozen = locked ? ['--frozen-lockfile'] : ['--no-lockfile'];
+      return ['yarn', 'install', '--non-interactive', `--production=${!dev}`, ...frozen, ...offline];
+    }
+    case 'berry':
+      return ['yarn', 'install', ...(locked ? ['--immutable'] : ['--no-immutable'])];
+    case 'pnpm': {
+      const store = ['--store-dir', `${plan.cacheDir}/pnpm`, '--package-import-method', 'clone-or-copy'];
+      const frozen = locked ? ['--frozen-lockfile'] : ['--no-frozen-lockfile'];
+      return ['pnpm', 'install', ...(dev ? ['--prod=false'] : ['--prod']), ...frozen, ...store];
+    }
+  }
+}
+
+/** Takes devDependencies out again after the build. */
+export function pruneCommand(plan: InstallPlan): Argv {
+  switch (plan.manager.name) {
+    case 'npm':
+      return ['npm', 'prune', '--omit=dev', '--ignore-scripts'];
+    case 'yarn':
+      return [...installCommand({ ...plan, dev: false }), '--ignore-scripts', '--prefer-offline'];
+    case 'berry':
+      return ['yarn', 'workspaces', 'focus', '--all', '--production'];
+    case 'pnpm':
+      return ['pnpm', 'prune', '--prod', '--ignore-scripts'];
+  }
+}
+
+/** Compiles native modules again that the app carries. */
+export function rebuildCommand(manager: Manager): Argv {
+  return manager.name === 'pnpm' ? ['pnpm', 'rebuild'] : ['npm', 'rebuild'];
+}
+
+/** Runs a script of package.json. */
+export function scriptCommand(manager: Manager, script: string): Argv {
+  return [manager.name === 'berry' ? 'yarn' : manager.name, 'run', script];
+}
+
+/** Variables for the manager: quiet, its cache in CACHE_DIR, headers of the installed Node. */
+export function managerEnv(plan: InstallPlan, nodeHome: string): Record<string, string> {
+  const { cacheDir } = plan;
+  const common = {
+    CI: 'true',
+    npm_config_cache: `${cacheDir}/npm`,
+    // For node-gyp: headers from here, not from the network. npm 11 warns about npm_config_nodedir.
+    npm_package_config_node_gyp_nodedir: nodeHome,
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
+    npm_config_update_notifier: 'false',
+  };
+  if (plan.manager.name === 'yarn') {
+    const mirror = plan.offlineMirror === undefined ? {} : { YARN_YARN_OFFLINE_MIRROR: plan.offlineMirror };
+    return { ...common, YARN_CACHE_FOLDER: `${cacheDir}/yarn`, ...mirror };
+  }
+  if (plan.manager.name === 'berry') {
+    return { ...common, YARN_GLOBAL_FOLDER: `${cacheDir}/berry`, YARN_ENABLE_TELEMETRY: '0' };
+  }
+  return common;
+}
+
+/** Folders below CACHE_DIR that managers keep, by manager. */
+export const CACHE_FOLDERS = { npm: 'npm', yarn: 'yarn', berry: 'berry', pnpm: 'pnpm' } as const;

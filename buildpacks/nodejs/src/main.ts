@@ -1,0 +1,46 @@
+/** The nodejs buildpack: supply installs Node and builds the app, finalize says how to start it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runSteps, type StepContext, stagingEnv } from '../../kit/index.ts';
+import { buildApp } from './build.ts';
+import { chooseManager, mayCompile } from './manager.ts';
+import { nodeRange } from './node-version.ts';
+import { prunePackageCache } from './package-cache.ts';
+import { readApp } from './package-json.ts';
+import { dropHeaders, installManagers, installNode } from './runtime.ts';
+import { startProcesses } from './start.ts';
+
+async function supply(context: StepContext): Promise<void> {
+  const { log, dep, env } = context;
+  const app = await readApp(context.buildDir);
+  log.step('Installing Node.js');
+  const manager = await chooseManager(app, log);
+  const headers = await mayCompile(app, manager);
+  const node = await installNode(context, await nodeRange(app, log), headers);
+  await installManagers(context, manager, app.json.engines['npm'], node);
+
+  const defaults = { NODE_HOME: dep.at('node'), NODE_ENV: env['NODE_ENV'] ?? 'production' };
+  for (const [name, value] of Object.entries(defaults)) await dep.writeEnv(name, value);
+  Object.assign(env, await stagingEnv(context.depsDir, env));
+
+  await buildApp(context, app, manager);
+  await prunePackageCache(context.cacheDir, manager.name, { log, limit: env['NODE_CACHE_LIMIT_MB'] });
+  await dropHeaders(context);
+}
+
+async function finalize(context: StepContext): Promise<void> {
+  const { dep, log } = context;
+  const app = await readApp(context.buildDir);
+  const script = await readFile(join(context.buildpackDir, 'profile/nodejs.sh'), 'utf8');
+  const plugAndPlay = app.files.has('.pnp.cjs')
+    ? `export NODE_OPTIONS="--require $HOME/.pnp.cjs\${NODE_OPTIONS:+ $NODE_OPTIONS}"\n`
+    : '';
+  await dep.writeProfile('nodejs.sh', script.replaceAll('@IDX@', dep.idx) + plugAndPlay);
+  const processes = startProcesses(app);
+  await dep.writeLaunch(processes);
+  if (processes.length === 0 && !app.files.has('Procfile')) {
+    log.warning('Nothing says how to start the app. Add scripts.start, a server.js or a Procfile.');
+  }
+}
+
+await runSteps({ supply, finalize });

@@ -1,0 +1,144 @@
+/** The nodejs buildpack over the fixture apps: real registries, real Node, real HTTP answers. */
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { Driver } from '../support/buildpack-driver.ts';
+
+async function answer(url: string): Promise<string> {
+  return (await fetch(url)).text();
+}
+
+describe('nodejs buildpack', () => {
+  it('stages an Express app from its lock file, and the app answers and stops cleanly', async () => {
+    await using app = await Driver.of('express', { OPTIMIZE_MEMORY: 'true' });
+    const staged = await app.stage('nodejs');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toContain('-----> Installing dependencies (package-lock.json)');
+    expect(existsSync(app.at('deps/0/node/include'))).toBe(false);
+    expect(readFileSync(app.at('deps/0/launch.yml'), 'utf8')).toContain('command: npm start');
+    expect(readFileSync(app.at('deps/0/config.yml'), 'utf8')).toContain('name: nodejs');
+
+    const limits = { VCAP_APPLICATION: '{"limits":{"fds":1,"mem":1024}}' };
+    const run = await app.launch(
+      'node server.js',
+      async (url) => {
+        expect(await answer(url)).toBe('Hello from express on stager\n');
+        expect(JSON.parse(await answer(`${url}/runtime`))).toMatchObject({
+          node: expect.stringMatching(/^v24\./),
+          NODE_ENV: 'production',
+          NODE_OPTIONS: '--max-old-space-size=768',
+          WEB_CONCURRENCY: '2',
+        });
+      },
+      limits,
+    );
+    expect(run.code, run.output).toBe(0);
+    expect(run.output).toContain('closed');
+  });
+
+  it('#45 downloads nothing that an earlier staging with the same cache has', async () => {
+    await using app = await Driver.of('vendored');
+    expect((await app.stage('nodejs')).code).toBe(0);
+    const again = await app.stage('nodejs');
+    expect(again, again.output).toMatchObject({ code: 0 });
+    expect(again.output).toMatch(/Using node 24[\d.]+ from the cache/);
+    expect(again.output).not.toContain('Downloading');
+  });
+
+  it('rebuilds node_modules that the app carries, and installs nothing', async () => {
+    await using app = await Driver.of('vendored');
+    const staged = await app.stage('nodejs');
+    expect(staged.output).toContain('Rebuilding native modules');
+    await app.launch('node server.js', async (url) => expect(await answer(url)).toBe('rebuilt\n'));
+  });
+
+  it('compiles with devDependencies and takes them out of the droplet', async () => {
+    await using app = await Driver.of('typescript');
+    const staged = await app.stage('nodejs');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(existsSync(app.at('app/dist/server.js'))).toBe(true);
+    await app.launch('npm start', async (url) => {
+      expect(await answer(`${url}/x`)).toBe(
+        'compiled on stager, without compiler, a day is 86400000 ms: /x\n',
+      );
+    });
+  });
+
+  it('keeps devDependencies when NODE_ENV is not production', async () => {
+    await using app = await Driver.of('typescript', { NODE_ENV: 'development' });
+    const staged = await app.stage('nodejs');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(existsSync(app.at('app/node_modules/typescript'))).toBe(true);
+  });
+
+  it('installs with Yarn 1 from yarn.lock', async () => {
+    await using app = await Driver.of('yarn');
+    const staged = await app.stage('nodejs');
+    expect(staged.output).toContain('yarn install --non-interactive --production=true --frozen-lockfile');
+    expect(existsSync(app.at('cache/yarn'))).toBe(true);
+    await app.launch('node server.js', async (url) =>
+      expect(await answer(url)).toBe('a minute is 60000 ms\n'),
+    );
+  });
+
+  it("runs a Yarn 4 app with Plug'n'Play from a cache inside the droplet", async () => {
+    await using app = await Driver.of('berry');
+    const staged = await app.stage('nodejs');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toContain('Installing yarn 4.18.1');
+    await rm(app.at('cache'), { recursive: true });
+    await app.launch('npm start', async (url) => expect(await answer(url)).toBe('a minute is 60000 ms\n'));
+  });
+
+  it('builds with pnpm, prunes, and takes the Node line from .nvmrc', async () => {
+    await using app = await Driver.of('pnpm');
+    const staged = await app.stage('nodejs');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toContain('.nvmrc asks for 24');
+    expect(readFileSync(app.at('app/built'), 'utf8')).toBe('odd: true\n');
+    expect(await readdir(app.at('app/node_modules'))).not.toContain('is-odd');
+    await app.launch('node server.js', async (url) =>
+      expect(await answer(url)).toBe('a minute is 60000 ms\n'),
+    );
+  });
+
+  it('warns about a missing lock file and about several of them', async () => {
+    await using app = await Driver.of('yarn');
+    await cp(app.at('app/yarn.lock'), app.at('app/pnpm-lock.yaml'));
+    await writeFile(app.at('app/package.json'), '{"engines":{"node":"24.x"},"packageManager":"npm@11.21.2"}');
+    const staged = await app.stage('nodejs');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toContain('**WARNING** Using npm; pnpm-lock.yaml, yarn.lock is ignored');
+    expect(staged.output).toContain('**WARNING** There is no lock file');
+    expect(staged.output).toContain('**WARNING** Nothing says how to start');
+  });
+
+  it('refuses a package manager whose pinned checksum is another', async () => {
+    await using app = await Driver.of('yarn');
+    const pin = `npm@11.21.2+sha512.${'0'.repeat(128)}`;
+    await writeFile(
+      app.at('app/package.json'),
+      JSON.stringify({ engines: { node: '24.x' }, packageManager: pin }),
+    );
+    const staged = await app.stage('nodejs');
+    expect(staged.code).toBe(1);
+    expect(staged.output).toContain('wrong checksum');
+  });
+
+  it('lists the versions that exist when none matches', async () => {
+    await using app = await Driver.of('yarn');
+    await writeFile(app.at('app/package.json'), '{"engines":{"node":"19.x"}}');
+    const staged = await app.stage('nodejs');
+    expect(staged.code).toBe(1);
+    expect(staged.output).toMatch(/\*\*ERROR\*\* no node version matches "19.x". Available: 26\..*, 18\./);
+  });
+
+  it('is not detected without package.json, and says where one is', async () => {
+    await using app = await Driver.of('procfile-multi');
+    expect(await app.detect('nodejs')).toMatchObject({ code: 1, output: 'no package.json\n' });
+    await cp(app.at('app'), app.at('nested'), { recursive: true });
+    await cp(app.at('nested'), app.at('app/web'), { recursive: true });
+    await writeFile(app.at('app/web/package.json'), '{}');
+    expect((await app.detect('nodejs')).output).toContain('there is web/package.json');
+  });
+});

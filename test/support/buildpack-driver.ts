@@ -1,0 +1,199 @@
+/**
+ * Runs buildpack scripts the way the builder does (buildpack-contracts.md 2.2), without the engine: as an
+ * unprivileged user where the test has root, with only the staging environment, in a directory tree of its own.
+ * For tests of the buildpacks themselves; what the engine does with them is tested through the engine.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chmod, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Verified downloads of earlier runs: CACHE_DIR/dependencies of every staging starts from it. */
+const SHARED = join(ROOT, '.cache/buildpack-tests/dependencies');
+const VCAP = process.getuid?.() === 0 ? { uid: 2000, gid: 2000 } : {};
+
+/** What the engine passes on of the machine's network: without it, a proxy that re-signs TLS stops every test. */
+const NETWORK = Object.fromEntries(
+  [
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'NODE_EXTRA_CA_CERTS',
+    'SSL_CERT_FILE',
+    'NPM_CONFIG_REGISTRY',
+    'STAGER_NPM_REGISTRY',
+    'STAGER_DEBIAN_MIRROR',
+    'STAGER_DEBIAN_SECURITY_MIRROR',
+  ].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  }),
+);
+
+/** How a script or process ended. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** One app's tree: app, cache, deps, profile.d, tmp. */
+export class Driver {
+  readonly root: string;
+  readonly env: Record<string, string>;
+
+  private constructor(root: string, env: Record<string, string>) {
+    this.root = root;
+    this.env = env;
+  }
+
+  /** A tree with a copy of `fixtures/apps/<app>`, or of an absolute path. */
+  static async of(app: string, env: Record<string, string> = {}): Promise<Driver> {
+    const root = await mkdtemp(join(tmpdir(), 'buildpack-'));
+    await chmod(root, 0o755);
+    const driver = new Driver(root, {
+      CF_STACK: 'host',
+      HOME: join(root, 'home'),
+      TMPDIR: join(root, 'tmp'),
+      LANG: 'C.UTF-8',
+      PATH: '/usr/local/bin:/usr/bin:/bin',
+      ...NETWORK,
+      ...env,
+    });
+    for (const name of ['home', 'tmp', 'cache', 'deps', 'profile.d']) await mkdir(driver.at(name));
+    const source = app.startsWith('/') ? app : join(ROOT, 'fixtures/apps', app);
+    await cp(source, driver.at('app'), { recursive: true, verbatimSymlinks: true });
+    return driver;
+  }
+
+  /** A path in the tree. */
+  at(...names: readonly string[]): string {
+    return join(this.root, ...names);
+  }
+
+  /** Runs `bin/detect` of a shipped buildpack over the app. */
+  async detect(buildpack: string): Promise<Outcome> {
+    return this.#script(await this.#copy(buildpack), 'detect', [this.at('app')]);
+  }
+
+  /** Runs `bin/release`. */
+  async release(buildpack: string): Promise<Outcome> {
+    return this.#script(await this.#copy(buildpack), 'release', [this.at('app')]);
+  }
+
+  /** Supply of all, then finalize of the last; the first failure ends it. */
+  async stage(...buildpacks: readonly string[]): Promise<Outcome> {
+    await cp(SHARED, this.at('cache/dependencies'), { recursive: true }).catch(() => undefined);
+    for (const idx of buildpacks.keys()) await mkdir(this.at('deps', `${idx}`), { recursive: true });
+    let output = '';
+    for (const [idx, buildpack] of buildpacks.entries()) {
+      const dir = await this.#copy(buildpack);
+      const args = [this.at('app'), this.at('cache'), this.at('deps'), `${idx}`];
+      const supplied = await this.#script(dir, 'supply', args);
+      output += supplied.output;
+      if (supplied.code !== 0) return { code: supplied.code, output };
+      if (idx < buildpacks.length - 1) continue;
+      const finalized = await this.#script(dir, 'finalize', [...args, this.at('profile.d')]);
+      output += finalized.output;
+      if (finalized.code !== 0) return { code: finalized.code, output };
+    }
+    await mkdir(SHARED, { recursive: true });
+    await cp(this.at('cache/dependencies'), SHARED, { recursive: true }).catch(() => undefined);
+    return { code: 0, output };
+  }
+
+  /** Starts a command as the launcher does; `use` talks to it; SIGTERM ends it. Its exit code and output. */
+  async launch(
+    command: string,
+    use: (url: string) => Promise<void>,
+    env: Record<string, string> = {},
+  ): Promise<Outcome> {
+    const port = await freePort();
+    const script = 'cd "$HOME"; for f in ../profile.d/*; do [ -f "$f" ] && . "$f"; done; exec bash -c "$1"';
+    const child = spawn('bash', ['-c', script, 'launcher', command], {
+      cwd: this.at('app'),
+      env: { ...this.env, HOME: this.at('app'), DEPS_DIR: this.at('deps'), PORT: `${port}`, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...VCAP,
+    });
+    const ended = collect(child);
+    try {
+      await listening(port, child);
+      await use(`http://127.0.0.1:${port}`);
+      child.kill('SIGTERM');
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw new Error(`the app failed: ${(await ended).output}`, { cause: error });
+    }
+    return ended;
+  }
+
+  /** Removes the tree. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.root, { recursive: true, force: true });
+  }
+
+  async #copy(buildpack: string): Promise<string> {
+    const copies = this.at('buildpacks');
+    const to = join(copies, `${(await readdir(copies).catch(() => [])).length}`);
+    const source = buildpack.startsWith('/') ? buildpack : join(ROOT, 'buildpacks', buildpack);
+    await cp(source, to, { recursive: true, verbatimSymlinks: true });
+    return to;
+  }
+
+  async #script(dir: string, name: string, args: readonly string[]): Promise<Outcome> {
+    if (VCAP.uid !== undefined) execFileSync('chown', ['-R', `${VCAP.uid}:${VCAP.gid}`, this.root]);
+    const path = join(dir, 'bin', name);
+    const child = spawn(path, args, {
+      cwd: dir,
+      env: { ...this.env, PATH: `${join(ROOT, 'node_modules/node/bin')}:${this.env['PATH']}` },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...VCAP,
+    });
+    return collect(child);
+  }
+}
+
+function collect(child: ChildProcess): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const add = (chunk: Buffer): void => {
+      output += chunk.toString();
+    };
+    child.stdout?.on('data', add);
+    child.stderr?.on('data', add);
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output }));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = address !== null && typeof address === 'object' ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Resolves when something answers at `port`; fails when the child ends before. */
+async function listening(port: number, child: ChildProcess): Promise<void> {
+  for (const until = Date.now() + 30_000; Date.now() < until; ) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error('it ended before it listened');
+    const up = await fetch(`http://127.0.0.1:${port}/`).then(
+      () => true,
+      () => false,
+    );
+    if (up) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('it did not listen within 30 s');
+}
