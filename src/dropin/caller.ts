@@ -1,0 +1,41 @@
+/** What the two programs are given by whoever starts them, and how they answer. */
+import { writeSync } from 'node:fs';
+
+/** The caller's side of a drop-in program. */
+export interface Caller {
+  /** Name of the program as it was called; part of its messages. */
+  readonly argv0: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Working directory, absolute; `PWD` where that names it, as Go has it. */
+  readonly cwd: string;
+  /** Soft limit of open files at the start; undefined when it is the hard one. Node raises its own. */
+  readonly openFiles: string | undefined;
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+/** Ends the program with `status` after what was printed. */
+export class Exit extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`exit ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * Writes all of `text` to a descriptor. Synchronous, so that it keeps its place among what scripts write to the
+ * same descriptor. A reader that has gone is no failure of ours; a full pipe in non-blocking mode is waited for.
+ */
+export function writeAll(fd: number, text: string): void {
+  let rest: Buffer = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/** Bytes to text as Go's encoders do: every byte that is no UTF-8 becomes U+FFFD, one for one. */
+
+/** Decodes `bytes`. Unlike TextDecoder, a cut-off sequence of three bytes gives three replacement characters. */
+export function decodeUtf8(bytes: Buffer): string {
+  const parts: string[] = [];
+  let good = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const length = sequenceLength(bytes, at);
+    if (length > 0) {
+      at += length;
+      continue;
+    }
+    parts.push(bytes.toString('utf8', good, at), '\ufffd');
+    at++;
+    good = at;
+  }
+  parts.push(bytes.toString('utf8', good));
+  return parts.join('');
+}
+
+/** Length of the valid sequence at `at`, or 0. */
+function sequenceLength(bytes: Buffer, at: number): number {
+  const first = bytes[at] ?? 0;
+  if (first < 0x80) return 1;
+  const second = bytes[at + 1] ?? 0;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  if (first < 0xe0) return isTail(second) ? 2 : 0;
+  if (first < 0xf0) {
+    const low = first === 0xe0 ? 0xa0 : 0x80;
+    const high = first === 0xed ? 0x9f : 0xbf;
+    return second >= low && second <= high && isTail(bytes[at + 2]) ? 3 : 0;
+  }
+  const low = first === 0xf0 ? 0x90 : 0x80;
+  const high = first === 0xf4 ? 0x8f : 0xbf;
+  const fits = second >= low && second <= high;
+  return fits && isTail(bytes[at + 2]) && isTail(bytes[at + 3]) ? 4 : 0;
+}
+
+function isTail(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x80 && byte <= 0xbf;
+}

@@ -1,0 +1,158 @@
+/** The launcher program: environment, profile scripts, then the app in our place (staging-internals.md 7.1 to 7.3). */
+import { CREDHUB_FLAGS, type CredhubRetry, credhubRetry } from './builder-flags.ts';
+import { type Caller, Exit } from './caller.ts';
+import { databaseUrl } from './database-url.ts';
+import { pathError } from './go/errno.ts';
+import { parseFlags } from './go/flags.ts';
+import { encodeJson, type Json, parseJson } from './go/json.ts';
+import { clean, join, readIfThere } from './go/path.ts';
+import { parseInteger } from './go/text.ts';
+import { decodeUtf8 } from './go/utf8.ts';
+import { decodeYaml, stringShape, structShape } from './go/yaml-decode.ts';
+import { launchScript } from './launch-script.ts';
+import { credhubUri } from './platform-options.ts';
+import { type BuildpackConfig, configShape } from './result-files.ts';
+
+const USAGE = '<app-directory> <start-command> <metadata>';
+const STAGING_INFO = 'staging_info.yml';
+const BAD_ENVIRONMENT = 3;
+const EXEC_FAILED = 4;
+
+/** Replaces this process; returns only by throwing. */
+export type Execute = (file: string, args: readonly string[], env: Readonly<Record<string, string>>) => never;
+
+interface StagingInfo {
+  readonly detected_buildpack: string;
+  readonly start_command: string;
+  readonly config: BuildpackConfig | undefined;
+}
+
+const stagingInfoShape = structShape<StagingInfo>(
+  'buildpackrunner.DeaStagingInfo',
+  { detected_buildpack: stringShape, start_command: stringShape, config: configShape },
+  () => ({ detected_buildpack: '', start_command: '', config: undefined }),
+);
+
+/** Starts the app of `caller` through `execute`. @throws Exit with the status when it can't be started. */
+export async function launcher(caller: Caller, execute: Execute): Promise<never> {
+  const { args, argv0 } = caller;
+  const [dir, startCommand] = args;
+  if (dir === undefined || startCommand === undefined || args.length < 3) {
+    caller.stderr(`${argv0}: received only ${args.length} arguments\nUsage: ${argv0} ${USAGE}`);
+    throw new Exit(1);
+  }
+  const info = readStagingInfo(caller);
+  const command = startCommand === '' ? info.start_command : startCommand;
+  if (command === '') {
+    caller.stderr(`${argv0}: no start command specified or detected in droplet`);
+    throw new Exit(1);
+  }
+  // Credhub's flags are looked for from the metadata on, so metadata that begins with a dash is taken for one.
+  const flags = parseFlags('launcher', CREDHUB_FLAGS, args.slice(2));
+  if (!flags.ok) {
+    caller.stderr(flags.text);
+    throw new Exit(flags.exit);
+  }
+  const home = dir.startsWith('/') ? clean(dir) : join(caller.cwd, dir);
+  const env = await launchEnvironment(home, caller, credhubRetry(flags.values));
+  const script = launchScript(info.config?.entrypoint_prefix ?? '', caller.openFiles);
+  try {
+    execute('/bin/bash', ['bash', '-c', script, argv0, home, command], env);
+  } catch (error) {
+    caller.stderr(pathError('', '', error).message.replace(/^ : /, ''));
+    throw new Exit(EXEC_FAILED);
+  }
+}
+
+function readStagingInfo(caller: Caller): StagingInfo {
+  const refuse = (message: string): Exit => {
+    caller.stderr(`Invalid staging info - ${message}`);
+    return new Exit(1);
+  };
+  let content: Buffer | undefined;
+  try {
+    content = readIfThere(STAGING_INFO);
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message : String(error));
+  }
+  const { value, message } = decodeYaml(stagingInfoShape, content === undefined ? '' : decodeUtf8(content));
+  if (message !== undefined) throw refuse(`failed to unmarshal ${STAGING_INFO}: ${message}`);
+  return value;
+}
+
+async function launchEnvironment(
+  home: string,
+  caller: Caller,
+  retry: CredhubRetry,
+): Promise<Readonly<Record<string, string>>> {
+  const env: Record<string, string> = {
+    ...caller.env,
+    HOME: home,
+    TMPDIR: join(home, '..', 'tmp'),
+    DEPS_DIR: join(home, '..', 'deps'),
+  };
+  const application = instanceApplication(env, caller);
+  if (application !== undefined) env['VCAP_APPLICATION'] = application;
+  const services = await credhubServices(env, caller, retry);
+  if (services !== undefined) env['VCAP_SERVICES'] = services;
+  delete env['VCAP_PLATFORM_OPTIONS'];
+  const url = databaseUrl(env['VCAP_SERVICES'] ?? '');
+  if (url !== undefined) env['DATABASE_URL'] = url;
+  return env;
+}
+
+async function credhubServices(
+  env: Readonly<Record<string, string>>,
+  caller: Caller,
+  retry: CredhubRetry,
+): Promise<string | undefined> {
+  const refuse = (what: string, error: unknown): Exit => {
+    caller.stderr(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    return new Exit(BAD_ENVIRONMENT);
+  };
+  let uri: string | undefined;
+  try {
+    uri = credhubUri(env['VCAP_PLATFORM_OPTIONS']);
+  } catch (error) {
+    throw refuse('Invalid platform options', error);
+  }
+  if (uri === undefined) return undefined;
+  try {
+    const { interpolatedServices } = await import('./credhub.ts');
+    return await interpolatedServices(uri, env, { ...retry, stdout: caller.stdout });
+  } catch (error) {
+    throw refuse('Unable to interpolate credhub refs', error);
+  }
+}
+
+/** VCAP_APPLICATION with what only the instance knows; undefined when it is no JSON object. */
+function instanceApplication(env: Readonly<Record<string, string>>, caller: Caller): string | undefined {
+  const parsed = parseJson(env['VCAP_APPLICATION'] ?? '');
+  if (!parsed.ok || hasHugeNumber(parsed.value)) return undefined;
+  if (parsed.value === null) {
+    // The original writes into a nil map and dies of it.
+    caller.stderr('panic: assignment to entry in nil map\n');
+    throw new Exit(2);
+  }
+  if (!(parsed.value instanceof Map)) return undefined;
+  const application = new Map<string, Json>(parsed.value);
+  application.set('host', '0.0.0.0');
+  application.set('instance_id', env['INSTANCE_GUID'] ?? '');
+  for (const [key, variable] of [
+    ['port', 'PORT'],
+    ['instance_index', 'INSTANCE_INDEX'],
+  ] as const) {
+    const number = env[variable] ?? '';
+    if (!/^[+-]?\d+$/.test(number)) continue;
+    const value = parseInteger(number.replace(/^([+-]?)0+(?=\d)/, '$1'));
+    if (typeof value === 'bigint') application.set(key, Number(value));
+  }
+  return encodeJson(application);
+}
+
+/** A number beyond float64, which Go refuses to decode. */
+function hasHugeNumber(value: Json): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  if (value instanceof Map) return [...value.values()].some(hasHugeNumber);
+  return Array.isArray(value) && value.some(hasHugeNumber);
+}

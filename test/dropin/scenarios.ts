@@ -1,0 +1,13 @@
+/** Every scenario of the comparison. */
+import { builderScenarios } from './builder-scenarios.ts';
+import { launcherScenarios } from './launcher-scenarios.ts';
+import { platformScenarios } from './platform-scenarios.ts';
+import type { Scenario } from './scenario.ts';
+import { yamlScenarios } from './yaml-scenarios.ts';
+
+export const scenarios: readonly Scenario[] = [
+  ...builderScenarios,
+  ...yamlScenarios,
+  ...platformScenarios,
+  ...launcherScenarios,
+];

@@ -1,0 +1,185 @@
+/** What the scenarios talk to: a file server for zips, a TLS server that asks for a client certificate as CredHub. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+/** Addresses, and the directory with certificates, zips and git repositories. */
+export interface Servers {
+  readonly dir: string;
+  readonly http: string;
+  readonly https: string;
+  readonly credhub: string;
+  /** Bodies that were posted since the last reset. */
+  readonly posted: string[];
+  /** Back to the state before a run. */
+  reset(): void;
+  close(): Promise<void>;
+}
+
+/** Starts both on free ports of the loopback address. */
+export async function startServers(): Promise<Servers> {
+  const dir = mkdtempSync(join(tmpdir(), 'side-by-side-servers-'));
+  makeCertificates(dir);
+  makeZips(dir);
+  makeRepositories(dir);
+  const posted: string[] = [];
+  let failures = 0;
+  const files = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.url === '/moved.zip') {
+      response.writeHead(302, { location: '/good.zip' }).end();
+      return;
+    }
+    try {
+      response.end(readFileSync(join(dir, 'zips', (request.url ?? '').slice(1))));
+    } catch {
+      response.writeHead(404).end('nothing here');
+    }
+  };
+  const interpolate = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await text(request);
+    posted.push(`${request.method} ${request.url} ${request.headers['content-type']} ${body}`);
+    if (body.includes('not-found'))
+      response.writeHead(404).end('{"error":"The request could not be completed."}');
+    else if (body.includes('garbage')) response.writeHead(500).end('<html>');
+    else if (body.includes('forbidden'))
+      response.writeHead(403).end('{"error":"no","error_description":"way"}');
+    else if (body.includes('flaky') && failures++ < 1) response.writeHead(503).end('{"error":"later"}');
+    else
+      response.end(
+        body.replaceAll(/\{"credhub-ref":"[^"]*"\}/g, '{"uri":"mysql://u:p@db/x","password":"s3cret"}'),
+      );
+  };
+  const tls = { cert: readFileSync(join(dir, 'server.crt')), key: readFileSync(join(dir, 'server.key')) };
+  const clientCa = readFileSync(join(dir, 'ca', 'ca.crt'));
+  const servers = [
+    createServer(files),
+    createTlsServer(tls, files),
+    createTlsServer({ ...tls, ca: clientCa, requestCert: true, rejectUnauthorized: true }, (req, res) => {
+      void interpolate(req, res);
+    }),
+  ];
+  const [http, https, credhub] = await Promise.all(servers.map(listen));
+  return {
+    dir,
+    http: `http://127.0.0.1:${http}`,
+    https: `https://127.0.0.1:${https}`,
+    credhub: `https://127.0.0.1:${credhub}`,
+    posted,
+    reset: () => {
+      posted.length = 0;
+      failures = 0;
+    },
+    close: async () => {
+      for (const server of servers) server.closeAllConnections();
+      await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+function run(cwd: string, file: string, ...args: readonly string[]): void {
+  execFileSync(file, args, { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function makeCertificates(dir: string): void {
+  mkdirSync(join(dir, 'ca'));
+  const openssl = (...args: readonly string[]): void => run(dir, 'openssl', ...args);
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  openssl('req', '-x509', ...key, '-days', '30', '-subj', '/CN=ca', '-keyout', 'ca.key', '-out', 'ca/ca.crt');
+  for (const name of ['server', 'client']) {
+    openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
+    writeFileSync(join(dir, 'ext'), 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n');
+    const sign = [
+      '-CA',
+      'ca/ca.crt',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-days',
+      '30',
+      '-extfile',
+      'ext',
+    ];
+    openssl('x509', '-req', '-in', `${name}.csr`, ...sign, '-out', `${name}.crt`);
+  }
+  openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-days',
+    '30',
+    '-subj',
+    '/CN=other',
+    '-keyout',
+    'other.key',
+    '-out',
+    'other.crt',
+  );
+  mkdirSync(join(dir, 'no-ca'));
+  mkdirSync(join(dir, 'bad-ca'));
+  writeFileSync(join(dir, 'bad-ca', 'bad.crt'), 'no certificate\n');
+}
+
+const SCRIPTS: Readonly<Record<string, string>> = {
+  detect: 'echo zipped',
+  supply: 'echo supplying; echo "$4" > "$3/$4/s"',
+  finalize: 'echo finalizing; echo done > "$1/finalized"',
+  release: 'echo "default_process_types: {web: from zip}"',
+};
+
+function writeBuildpack(dir: string): void {
+  mkdirSync(join(dir, 'bin'), { recursive: true });
+  for (const [name, body] of Object.entries(SCRIPTS)) {
+    writeFileSync(join(dir, 'bin', name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  }
+  writeFileSync(join(dir, 'README'), 'plain\n', { mode: 0o640 });
+}
+
+function makeZips(dir: string): void {
+  const zips = join(dir, 'zips');
+  mkdirSync(zips);
+  const source = join(dir, 'source', 'nested');
+  writeBuildpack(source);
+  run(source, 'ln', '-s', 'README', 'link');
+  run(source, 'zip', '-qry', join(zips, 'good.zip'), '.');
+  run(join(dir, 'source'), 'zip', '-qry', join(zips, 'nested.zip'), 'nested');
+  writeFileSync(join(zips, 'text.zip'), 'this is no zip\n');
+  writeFileSync(join(zips, 'page.zip'), '<!DOCTYPE html><html>sorry</html>\n');
+  writeFileSync(join(zips, 'long.zip'), 'words '.repeat(200));
+  writeFileSync(join(zips, 'empty.zip'), '');
+  writeFileSync(join(zips, 'cut.zip'), readFileSync(join(zips, 'good.zip')).subarray(0, 300));
+}
+
+function makeRepositories(dir: string): void {
+  const git = (cwd: string, ...args: readonly string[]): void =>
+    run(cwd, 'git', '-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'protocol.file.allow=always', ...args);
+  const module = join(dir, 'module');
+  mkdirSync(module);
+  writeFileSync(join(module, 'inside'), 'submodule\n');
+  const repository = join(dir, 'repository');
+  writeBuildpack(repository);
+  for (const path of [module, repository]) {
+    git(path, 'init', '-q', '-b', 'main');
+    git(path, 'add', '.');
+    git(path, 'commit', '-qm', 'first');
+  }
+  git(repository, 'tag', 'v1');
+  git(repository, 'checkout', '-qb', 'feature');
+  writeFileSync(join(repository, 'on-feature'), 'yes\n');
+  git(repository, 'submodule', 'add', '-q', module, 'sub');
+  git(repository, 'add', '.');
+  git(repository, 'commit', '-qm', 'second');
+  git(repository, 'checkout', '-q', 'main');
+}
