@@ -6,9 +6,8 @@
  * Heroku's as files in ENV_DIR.
  */
 import { createHash } from 'node:crypto';
-import { StagerError } from '../errors.ts';
 import { type ApplicationFacts, encodeSorted, stagingApplication } from '../vcap/application.ts';
-import { checkVariables, MAX_VARIABLE_BYTES } from '../vcap/names.ts';
+import { checkVariables } from '../vcap/names.ts';
 import { databaseUrl, encodeServices, type Services } from '../vcap/services.ts';
 import { INSIDE } from '../workspace/layout.ts';
 import type { Family } from './contract.ts';
@@ -70,7 +69,6 @@ export function stagingEnvironment(input: EnvironmentInput): StagingEnvironment 
   checkVariables(input.appEnv, 'environment of the app');
   const services = input.services ?? {};
   const document = encodeServices(services);
-  checkServicesSize(document);
   const database = databaseUrl(services);
   const own = { ...input.groupEnv, ...input.appEnv };
   const computed: Variables = database === undefined ? {} : { DATABASE_URL: database };
@@ -109,19 +107,6 @@ function herokuStack(stack: string, own: Variables): string {
 
 function proxiesOf(own: Variables): Variables {
   return Object.fromEntries(Object.entries(own).filter(([name]) => /^(https?|no)_proxy$/i.test(name)));
-}
-
-function checkServicesSize(document: string): void {
-  const bytes = Buffer.byteLength(document) + 'VCAP_SERVICES='.length + 1;
-  if (bytes <= MAX_VARIABLE_BYTES) return;
-  throw new StagerError(
-    'SERVICES_INVALID',
-    `VCAP_SERVICES takes ${bytes} bytes; Linux allows ${MAX_VARIABLE_BYTES} for one variable`,
-    {
-      next: 'bind fewer services, or shorten their credentials',
-      details: { limitBytes: MAX_VARIABLE_BYTES, actualBytes: bytes },
-    },
-  );
 }
 
 function stableHex(seed: readonly unknown[]): string {

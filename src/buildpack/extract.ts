@@ -1,19 +1,17 @@
 /**
  * Unpacks a buildpack's archive into a new directory. Names, links and sizes were judged before anything is handed out
- * (src/source): what leaves the tree is refused, all of it at once. Writing follows no link and replaces nothing.
+ * (src/source): what leaves the tree is refused, all of it at once. Writing follows no link (src/workspace).
  */
-import { constants } from 'node:fs';
-import { chmod, mkdir, open, symlink, utimes } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { mkdir } from 'node:fs/promises';
 import { isStagerError, StagerError } from '../errors.ts';
 import { ArchiveFile } from '../source/archive-file.ts';
-import type { Source, SourceEntry } from '../source/entry.ts';
+import type { Source } from '../source/entry.ts';
 import { IgnoreRules } from '../source/ignore.ts';
 import type { SourceLimits } from '../source/limits.ts';
 import { sniff } from '../source/sniff.ts';
 import { TarSource } from '../source/tar.ts';
 import { ZipSource } from '../source/zip.ts';
+import { materialise } from '../workspace/materialise.ts';
 
 /** Offline buildpacks are above 1 GB packed (buildpack-contracts.md 3.5). */
 const LIMITS: SourceLimits = { maxEntries: 200_000, maxBytes: 8 * 1024 ** 3, maxIgnoreFileBytes: 1024 ** 2 };
@@ -37,8 +35,7 @@ export async function extractArchive(archive: string, to: string, options: Extra
   try {
     const source = await openArchive(archive, options);
     await mkdir(to, { mode: 0o755 });
-    const made = new Set<string>([to]);
-    for await (const entry of source.entries({ signal: options.signal })) await write(entry, to, made);
+    await materialise(source, to, { limits: LIMITS, signal: options.signal });
   } catch (error) {
     throw isStagerError(error) && error.code.startsWith('SOURCE_') ? refused(error, options.key) : error;
   }
@@ -51,37 +48,6 @@ async function openArchive(archive: string, options: ExtractOptions): Promise<So
   if (packed === 'zip') return new ZipSource({ file, limits: LIMITS, modes: 'archive', rulesOf: everything });
   const { tempRoot } = options;
   return new TarSource({ file, limits: LIMITS, gzip: packed === 'gzip', tempRoot, rulesOf: everything });
-}
-
-async function write(entry: SourceEntry, root: string, made: Set<string>): Promise<void> {
-  const path = join(root, entry.path);
-  await makeParents(dirname(path), made);
-  switch (entry.kind) {
-    case 'directory':
-      if (!made.has(path)) await mkdir(path, { recursive: true });
-      made.add(path);
-      await chmod(path, entry.mode | 0o700);
-      return;
-    case 'symlink':
-      await symlink(entry.target, path);
-      return;
-    case 'file': {
-      const content = await entry.open?.();
-      if (content === undefined) throw new Error(`${entry.path} came without content`);
-      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-      const file = await open(path, flags, 0o600);
-      await pipeline(content, file.createWriteStream());
-      await chmod(path, entry.mode & 0o777);
-      await utimes(path, entry.mtimeMs / 1000, entry.mtimeMs / 1000);
-      return;
-    }
-  }
-}
-
-async function makeParents(dir: string, made: Set<string>): Promise<void> {
-  if (made.has(dir)) return;
-  await mkdir(dir, { recursive: true, mode: 0o755 });
-  made.add(dir);
 }
 
 function refused(error: StagerError, key: string): StagerError {

@@ -100,7 +100,10 @@ async function speaksHeroku(compile: string): Promise<boolean> {
   const text = await readBounded(compile, MAX_SCRIPT_BYTES);
   if (text === undefined) return false;
   const code = text.replace(/^\s*#.*$/gm, '');
-  return /\bENV_DIR\b|\benv_dir\b|\$\{?STACK\b|\$\{?3\b|\/app\/\.heroku|\$BP_DIR\/export\b/.test(code);
+  // `$3` alone is mostly awk's.
+  return /\bENV_DIR\b|\benv_dir\b|\$\{?STACK\b|"\$3"|=\$3\b|\$\{3[}:]|\/app\/\.heroku|\/export"?$/m.test(
+    code,
+  );
 }
 
 /** A file's text; undefined when it is absent, no file, or larger than `limit`. */
