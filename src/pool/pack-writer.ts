@@ -1,0 +1,178 @@
+/**
+ * Putting resources into packs. A pack is the contents one after another, then a directory of them, so that an index
+ * that was lost can be made again:
+ *
+ *     contents…   directory: n × 58 (sha1[20] sha256[32] size u48)   foot: "STGRPCK1" entries u32 crc32-of-directory u32
+ *
+ * A large resource gets a pack of its own, which holds its bytes and nothing else. Packs are immutable.
+ */
+import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import { Digester, type Digests } from '../blobs/digests.ts';
+import { isStagerError, StagerError } from '../errors.ts';
+import type { Resource } from './format.ts';
+import { newPoolId, PACK_TYPE, packKey } from './layout.ts';
+import type { PackRef } from './segment-writer.ts';
+
+/** A pack is closed when it has this many bytes. */
+export const PACK_BYTES = 32 << 20;
+/** A resource of this size or more gets a pack of its own. */
+export const LARGE_BYTES = 8 << 20;
+const MAGIC = 'STGRPCK1';
+const DIRECTORY_BYTES = 58;
+
+/** A resource that is to be stored. */
+export interface NewResource extends Digests {
+  /** For messages. */
+  readonly path: string;
+  readonly open: () => Promise<Readable>;
+  /** Host path of the same bytes, where there is one. */
+  readonly hostPath?: string;
+}
+
+/** What was stored. */
+export interface StoredPacks {
+  readonly packs: readonly PackRef[];
+  readonly resources: readonly Resource[];
+  readonly bytes: number;
+}
+
+interface Io {
+  readonly store: BlobStore;
+  readonly tenant: string;
+  readonly signal: AbortSignal;
+  /** Called with the bytes stored so far. */
+  readonly onBytes?: (bytes: number) => void;
+}
+
+/**
+ * Stores resources, in packs, in the order in which they come. Every content is hashed again on its way: what is
+ * stored under a digest has that digest.
+ *
+ * @throws StagerError SOURCE_CHANGED when a content is not what its digests say; nothing of its pack is published.
+ */
+export async function writePacks(
+  io: Io,
+  resources: Iterable<NewResource> | AsyncIterable<NewResource>,
+): Promise<StoredPacks> {
+  const packs: PackRef[] = [];
+  const stored: Resource[] = [];
+  const iterator = peekable(resources);
+  let bytes = 0;
+  for (let next = await iterator.peek(); next !== undefined; next = await iterator.peek()) {
+    const id = newPoolId();
+    const written = isLarge(next)
+      ? await writeLarge(io, id, await iterator.take())
+      : await writeMany(io, id, iterator);
+    packs.push({ id, sizeBytes: written.sizeBytes, atMs: Date.now() });
+    for (const resource of written.resources) stored.push(resource);
+    bytes += written.sizeBytes;
+    io.onBytes?.(bytes);
+  }
+  return { packs, resources: stored, bytes };
+}
+
+interface Written {
+  readonly resources: readonly Resource[];
+  readonly sizeBytes: number;
+}
+
+const isLarge = ({ sizeBytes }: Digests): boolean => sizeBytes >= LARGE_BYTES;
+
+async function writeLarge(io: Io, id: string, resource: NewResource): Promise<Written> {
+  const { sha1, sha256, sizeBytes, hostPath } = resource;
+  const options = { contentType: PACK_TYPE, signal: io.signal, expected: { sha256, sizeBytes } };
+  const key = packKey(io.tenant, id);
+  try {
+    if (hostPath === undefined) await io.store.put(key, await resource.open(), options);
+    else await io.store.putFile(key, hostPath, options);
+  } catch (error) {
+    throw isStagerError(error, 'BLOB_CORRUPT') ? changed(resource.path, error) : error;
+  }
+  return { resources: [{ sha1, sha256, sizeBytes, pack: id, offset: 0 }], sizeBytes };
+}
+
+async function writeMany(io: Io, id: string, iterator: Peekable): Promise<Written> {
+  const resources: Resource[] = [];
+  async function* contents(): AsyncGenerator<Uint8Array, void, void> {
+    let offset = 0;
+    for (let next = await iterator.peek(); next !== undefined; next = await iterator.peek()) {
+      if (isLarge(next) || offset >= PACK_BYTES) break;
+      const resource = await iterator.take();
+      yield* unchanged(resource);
+      const { sha1, sha256, sizeBytes } = resource;
+      resources.push({ sha1, sha256, sizeBytes, pack: id, offset });
+      offset += sizeBytes;
+    }
+    yield directoryOf(resources);
+  }
+  const body = Readable.from(contents(), { objectMode: false, highWaterMark: 1 << 20 });
+  const { sizeBytes } = await io.store.put(packKey(io.tenant, id), body, {
+    contentType: PACK_TYPE,
+    signal: io.signal,
+  });
+  return { resources, sizeBytes };
+}
+
+/** The directory at the end of a pack. */
+export function directoryOf(resources: readonly Digests[]): Buffer {
+  const directory = Buffer.allocUnsafe(resources.length * DIRECTORY_BYTES);
+  resources.forEach(({ sha1, sha256, sizeBytes }, n) => {
+    directory.write(sha1, n * DIRECTORY_BYTES, 20, 'hex');
+    directory.write(sha256, n * DIRECTORY_BYTES + 20, 32, 'hex');
+    directory.writeUIntLE(sizeBytes, n * DIRECTORY_BYTES + 52, 6);
+  });
+  const foot = Buffer.alloc(16);
+  foot.write(MAGIC, 0, 'latin1');
+  foot.writeUInt32LE(resources.length, 8);
+  foot.writeUInt32LE(crc32(directory), 12);
+  return Buffer.concat([directory, foot]);
+}
+
+async function* unchanged(resource: NewResource): AsyncGenerator<Uint8Array, void, void> {
+  const digester = new Digester();
+  for await (const chunk of await resource.open()) {
+    const bytes: Uint8Array = chunk;
+    digester.update(bytes);
+    if (digester.sizeBytes > resource.sizeBytes) throw changed(resource.path);
+    yield bytes;
+  }
+  const { sizeBytes, sha256 } = digester.end();
+  if (sizeBytes !== resource.sizeBytes || sha256 !== resource.sha256) throw changed(resource.path);
+}
+
+function changed(path: string, cause?: unknown): StagerError {
+  return new StagerError('SOURCE_CHANGED', `${path} changed while it was packaged`, {
+    next: 'let nothing write to the app while it is packaged, and try again',
+    details: { path },
+    cause,
+  });
+}
+
+interface Peekable {
+  peek(): Promise<NewResource | undefined>;
+  /** What {@link Peekable.peek} showed. */
+  take(): Promise<NewResource>;
+}
+
+function peekable(source: Iterable<NewResource> | AsyncIterable<NewResource>): Peekable {
+  const iterator =
+    Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  let ahead: NewResource | undefined;
+  const peek = async (): Promise<NewResource | undefined> => {
+    if (ahead !== undefined) return ahead;
+    const next = await iterator.next();
+    ahead = next.done === true ? undefined : next.value;
+    return ahead;
+  };
+  return {
+    peek,
+    async take() {
+      const resource = await peek();
+      if (resource === undefined) throw new Error('nothing to take');
+      ahead = undefined;
+      return resource;
+    },
+  };
+}
