@@ -48,6 +48,9 @@ export interface RunRequest {
   readonly redact?: Redact;
 }
 
+/** Linux takes 131,072 bytes for one argument, and quoting can make a command four times as long. */
+const MAX_COMMAND_BYTES = 24 * 1024;
+
 /** One command of the plan. */
 export interface PlannedCommand {
   readonly command: string;
@@ -64,19 +67,24 @@ export interface RunPlan {
  * Decides what to start. Memory of sidecars comes out of the process's; a sidecar without a figure of its own
  * shares that of the process.
  *
- * @throws StagerError NO_START_COMMAND naming the process types there are, USAGE when sidecars need all memory.
+ * @throws StagerError NO_START_COMMAND naming the process types there are, USAGE when sidecars need all memory or
+ * a command can't be passed to a program.
  */
 export function planRun(request: RunRequest, info: LaunchInfo): RunPlan {
   const { target, memoryMb } = request;
-  if (target.kind === 'task') return { main: { command: target.command, memoryMb }, sidecars: [] };
+  if (target.kind === 'task') return { main: { command: usable(target.command), memoryMb }, sidecars: [] };
   const type = target.type ?? 'web';
   const beside = (request.sidecars ?? []).filter((sidecar) => sidecar.process_types.includes(type));
   const taken = beside.reduce((sum, sidecar) => sum + (sidecar.memory ?? 0), 0);
   if (taken >= memoryMb) throw noMemoryLeft(type, taken, memoryMb);
   const left = memoryMb - taken;
   return {
-    main: { command: startCommand(request, type, info), memoryMb: left },
-    sidecars: beside.map(({ name, command, memory }) => ({ name, command, memoryMb: memory ?? left })),
+    main: { command: usable(startCommand(request, type, info)), memoryMb: left },
+    sidecars: beside.map(({ name, command, memory }) => ({
+      name,
+      command: usable(command),
+      memoryMb: memory ?? left,
+    })),
   };
 }
 
@@ -93,6 +101,19 @@ function startCommand(request: RunRequest, type: string, info: LaunchInfo): stri
     next: 'choose another --process, give a command after --, or add the type to the Procfile and stage again',
     phase: 'launch',
     details: { type, types },
+  });
+}
+
+/** The command is one argument of a program, together with the launcher's script. */
+function usable(command: string): string {
+  const bytes = Buffer.byteLength(command);
+  if (bytes <= MAX_COMMAND_BYTES && !command.includes('\0')) return command;
+  const why =
+    bytes > MAX_COMMAND_BYTES ? `has ${bytes} bytes, the limit is ${MAX_COMMAND_BYTES}` : 'holds NUL';
+  throw new StagerError('USAGE', `the command ${why}`, {
+    next: 'put it in a script of the app, and run that',
+    phase: 'launch',
+    details: { bytes, limitBytes: MAX_COMMAND_BYTES },
   });
 }
 

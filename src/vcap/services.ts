@@ -1,6 +1,7 @@
 /** VCAP_SERVICES: service label → bindings (staging-internals.md 4.4), and what is computed from it. */
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
+import { MAX_VARIABLE_BYTES } from './names.ts';
 
 const binding = z.looseObject({
   name: z.string().nullish(),
@@ -41,9 +42,23 @@ export function parseServices(text: string, where: string): Services {
   });
 }
 
-/** The value of VCAP_SERVICES. */
+/**
+ * The value of VCAP_SERVICES.
+ *
+ * @throws StagerError SERVICES_INVALID when the kernel would not take the variable.
+ */
 export function encodeServices(services: Services): string {
-  return JSON.stringify(services);
+  const document = JSON.stringify(services);
+  const bytes = Buffer.byteLength(document) + 'VCAP_SERVICES='.length + 1;
+  if (bytes <= MAX_VARIABLE_BYTES) return document;
+  throw new StagerError(
+    'SERVICES_INVALID',
+    `VCAP_SERVICES takes ${bytes} bytes; Linux allows ${MAX_VARIABLE_BYTES} for one variable`,
+    {
+      next: 'bind fewer services, or shorten their credentials',
+      details: { limitBytes: MAX_VARIABLE_BYTES, actualBytes: bytes },
+    },
+  );
 }
 
 /** Schemes that make a DATABASE_URL, and what Cloud Foundry writes for them. */

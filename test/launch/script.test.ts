@@ -108,6 +108,13 @@ describe('launch script', () => {
     expect(lines.slice(2)).toEqual([`a  b c'd "`, '2 e']);
   });
 
+  it('passes the longest command, made of nothing but quotes', async () => {
+    const command = `echo ${'""'.repeat(4)}${"''".repeat(12_000)}`;
+    const { lines, exitCode } = await launch({}, command);
+    expect(lines.slice(2)).toEqual(['']);
+    expect(exitCode).toBe(0);
+  });
+
   it.each([
     ['absolute', '/home/vcap/app/wrap'],
     ['on PATH', 'wrap'],

@@ -81,6 +81,12 @@ describe('what a run starts', () => {
     expect(command({ kind: 'process', type: 'worker' }, processTypes)).toBe('node worker.js');
   });
 
+  it('refuses commands that no program could be given', () => {
+    const plan = (command: string) => () => planRun({ ...request, target: { kind: 'task', command } }, info);
+    expect(plan('x'.repeat(24_577))).toThrow(/the command has 24577 bytes, the limit is 24576/);
+    expect(plan('a\0b')).toThrow(/the command holds NUL/);
+  });
+
   it('names the types there are when the wanted one is not', () => {
     const plan = () =>
       planRun({ ...request, target: { kind: 'process', type: 'clock' }, processTypes }, info);

@@ -56,6 +56,13 @@ describe('VCAP_SERVICES', () => {
     expect(databaseUrlOf(text)).toBeUndefined();
   });
 
+  it('refuses a document that the kernel would not take as a variable', () => {
+    const services = (length: number) => ({ db: [{ credentials: { x: 'x'.repeat(length) } }] });
+    const overhead = JSON.stringify(services(0)).length + 'VCAP_SERVICES='.length + 1;
+    expect(encodeServices(services(131_072 - overhead))).toContain('xxx');
+    expect(() => encodeServices(services(131_073 - overhead))).toThrow(/takes 131073 bytes/);
+  });
+
   it('knows which values must not be shown', () => {
     const services = parseServices(
       JSON.stringify({
