@@ -2,29 +2,6 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { errnoOf } from '../errors.ts';
 
-/** One process for as long as the machine runs: a pid alone is used again. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Start time in clock ticks since boot, field 22 of /proc/<pid>/stat. */
-  readonly startTicks: number;
-}
-
-/** The identity of a living process; a zombie counts as dead. */
-export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
-  const stat = await readOrNothing(`/proc/${pid}/stat`);
-  if (stat === undefined) return undefined;
-  // The name in parentheses may hold anything, so fields are counted from the last one.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const startTicks = Number(fields[19]);
-  if (!Number.isFinite(startTicks) || fields[0] === 'Z' || fields[0] === 'X') return undefined;
-  return { pid, startTicks };
-}
-
-/** True while exactly this process lives. */
-export async function isAlive(process: ProcessIdentity): Promise<boolean> {
-  return (await identify(process.pid))?.startTicks === process.startTicks;
-}
-
 /** Pids of this machine's processes, as this process sees them. */
 export async function allPids(): Promise<number[]> {
   return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);

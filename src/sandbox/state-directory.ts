@@ -4,39 +4,43 @@
  * Every stager process has a directory of its own, named after the boot, its pid name space, pid and start time.
  * The name alone says whether the owner lives, so there is no moment at which a directory exists without its lock.
  */
-import { mkdir, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { lifeOf, ownIdentity } from '../workspace/process-identity.ts';
 import { makeDirectory } from './files.ts';
-import { identify, isAlive } from './processes.ts';
 
-const NAME = /^([0-9a-f]{8})\.(\d+)\.(\d+)\.(\d+)\.(\w+)$/;
+const NAME = /^([0-9a-f-]{36})\.(\d+)\.(\d+)\.(\d+)\.(\w+)$/;
 
 /** The directory of this process, made if need be; `tag` tells several of one process apart. */
 export async function claimDirectory(stateDir: string, tag: string): Promise<string> {
-  const self = await identify(process.pid);
-  const name = [await bootId(), await pidSpace(), process.pid, self?.startTicks ?? 0, tag].join('.');
+  const name = `${processLabel()}.${tag}`;
   const path = join(stateDir, name);
   await mkdir(stateDir, { recursive: true });
   await makeDirectory(path, 0o711);
   return path;
 }
 
+/** Names this process among all of this machine. */
+export function processLabel(): string {
+  const { bootId, pidNamespace, pid, startTime } = ownIdentity();
+  return [bootId, /\d+/.exec(pidNamespace)?.[0] ?? '0', pid, startTime].join('.');
+}
+
 /**
- * Directories whose owners are gone: of an earlier boot, or of a process that no longer lives. Those of another
- * pid name space (a container that shares the directory) can't be judged from here and are left alone.
+ * Whether the process that a name `<label>.<tag>` belongs to lives. That of another pid name space (a container
+ * that shares the directory) can't be seen from here and is `unknown`; so is a name that is not ours.
  */
+export function lifeOfLabel(name: string): 'alive' | 'dead' | 'unknown' {
+  const [, bootId, space, pid, startTime] = NAME.exec(name) ?? [];
+  if (bootId === undefined || startTime === undefined) return 'unknown';
+  return lifeOf({ host: hostname(), bootId, pidNamespace: `pid:[${space}]`, pid: Number(pid), startTime });
+}
+
+/** Directories whose owners are gone; those that can't be judged are left alone. */
 export async function deadDirectories(stateDir: string): Promise<string[]> {
   const names = await readdir(stateDir).catch(() => []);
-  const [boot, space] = [await bootId(), await pidSpace()];
-  const dead: string[] = [];
-  for (const name of names) {
-    const [, ownBoot, ownSpace, pid, startTicks] = NAME.exec(name) ?? [];
-    if (ownBoot === undefined) continue;
-    const elsewhere = ownBoot === boot && ownSpace !== space;
-    const lives = ownBoot === boot && (await isAlive({ pid: Number(pid), startTicks: Number(startTicks) }));
-    if (!elsewhere && !lives) dead.push(join(stateDir, name));
-  }
-  return dead;
+  return names.filter((name) => lifeOfLabel(name) === 'dead').map((name) => join(stateDir, name));
 }
 
 /** Removes a directory of ours; nothing is mounted in it on the host. */
@@ -54,12 +58,4 @@ async function isSearchable(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => undefined);
   if (stats !== undefined && (stats.mode & 0o001) === 0) return false;
   return path === '/' ? true : await isSearchable(dirname(path));
-}
-
-async function bootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).slice(0, 8);
-}
-
-async function pidSpace(): Promise<string> {
-  return /\d+/.exec(await readlink('/proc/self/ns/pid'))?.[0] ?? '0';
 }
