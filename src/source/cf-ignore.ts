@@ -23,13 +23,14 @@ export function cfMatcher(line: IgnoreLine): Matcher | 'unusable' | undefined {
   if (expression === undefined) return 'unusable';
   const { body, negated } = translated;
   const test = plainTest(body) ?? ((path: string) => expression.test(path));
-  // A character that could end the match early or split it makes "and everything below" uncertain.
-  const extends_ = !/[$^\\|\n]/.test(body);
+  // The expression ends in "and everything below", unless a live character ends or splits the match before that.
+  const reachesDown = !/[$^\\|]/.test(body);
+  const below = translated.expression.endsWith('/(|.*)$') ? '/' : '';
   return {
     line,
     negated,
     matches: test,
-    matchesAllBelow: (directory) => extends_ && test(`${directory}/`),
+    matchesAllBelow: (directory) => reachesDown && test(`${directory}${below}`),
     mayMatchBelow: (directory) => !isRootedElsewhere(body, directory),
   };
 }

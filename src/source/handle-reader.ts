@@ -42,11 +42,10 @@ export class HandleReader extends RandomAccessReader {
     this.readOn(buffer.subarray(offset, offset + length), position).then(() => callback(null), callback);
   }
 
-  /** `length` bytes at `position`. */
-  async readWhole(position: number, length: number): Promise<Buffer> {
+  /** `length` bytes at `position`, fewer at the end of the file. */
+  async readUpTo(position: number, length: number): Promise<Buffer> {
     const into = Buffer.allocUnsafe(length);
-    if ((await this.fill(into, position)) < length) throw new Error('unexpected end of file');
-    return into;
+    return into.subarray(0, await this.fill(into, position));
   }
 
   private async readOn(into: Buffer, position: number): Promise<void> {

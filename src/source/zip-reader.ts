@@ -6,8 +6,7 @@
  * length of the prefix.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { inflateRaw } from 'node:zlib';
+import { inflateRawSync } from 'node:zlib';
 import yauzl from 'yauzl';
 import type { ArchiveFile } from './archive-file.ts';
 import { HandleReader } from './handle-reader.ts';
@@ -97,31 +96,37 @@ function toItem(zip: yauzl.ZipFile, reader: HandleReader, entry: yauzl.Entry): Z
     encrypted: entry.isEncrypted(),
     readable: entry.compressionMethod === 0 || entry.compressionMethod === 8,
     method: entry.compressionMethod,
-    open: () => (isSmall(entry) ? smallContent(zip, reader, entry) : zip.openReadStreamPromise(entry)),
+    open: () => (isSmall(entry) ? smallContent(reader, entry) : zip.openReadStreamPromise(entry)),
   };
 }
 
-/** Up to this size an entry is inflated in one call: setting up streams costs more than reading it. */
-const SMALL_BYTES = 262_144;
-const inflate = promisify(inflateRaw);
+/** Up to this size an entry is read and inflated in one call each: setting up streams costs more than that. */
+const SMALL_BYTES = 131_072;
+const LOCAL_SIGNATURE = 0x04034b50;
+const LOCAL_BYTES = 30;
+/** The local header's own extra field may be longer than the central one. */
+const LOCAL_SLACK = 256;
 
 function isSmall(entry: yauzl.Entry): boolean {
   return entry.uncompressedSize <= SMALL_BYTES && entry.compressedSize <= SMALL_BYTES && !entry.isEncrypted();
 }
 
-async function smallContent(
-  zip: yauzl.ZipFile,
-  reader: HandleReader,
-  entry: yauzl.Entry,
-): Promise<AsyncIterable<unknown>> {
-  const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
-  const packed = await reader.readWhole(fileDataStart, entry.compressedSize);
+async function smallContent(reader: HandleReader, entry: yauzl.Entry): Promise<AsyncIterable<unknown>> {
+  const at = entry.relativeOffsetOfLocalHeader;
+  const guess =
+    LOCAL_BYTES + entry.fileNameLength + entry.extraFieldLength + LOCAL_SLACK + entry.compressedSize;
+  let local = await reader.readUpTo(at, guess);
+  if (local.length < LOCAL_BYTES || local.readUInt32LE(0) !== LOCAL_SIGNATURE) {
+    throw new Error('the local header is missing');
+  }
+  const start = LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28);
+  const end = start + entry.compressedSize;
+  if (end > local.length) local = await reader.readUpTo(at, end);
+  if (end > local.length) throw new Error('unexpected end of file');
+  const packed = local.subarray(start, end);
+  if (entry.compressionMethod === 0) return once(packed);
   // One byte more than listed shows an overrun without unpacking all of it.
-  const content =
-    entry.compressionMethod === 0
-      ? packed
-      : await inflate(packed, { maxOutputLength: entry.uncompressedSize + 1 });
-  return once(content);
+  return once(inflateRawSync(packed, { maxOutputLength: entry.uncompressedSize + 1 }));
 }
 
 async function* once(content: Buffer): AsyncGenerator<Buffer> {

@@ -11,7 +11,7 @@ import { Pace } from './pace.ts';
 import { Refusals } from './refusals.ts';
 import { Shape } from './shape.ts';
 import { Summary } from './summary.ts';
-import { openZip, type ZipItem } from './zip-reader.ts';
+import { openZip, type ZipItem, type ZipReader } from './zip-reader.ts';
 
 /** Mode of files in a zip that carries none, and of all files for `cf` (cf-cli-wire.md 3.2.2). */
 const CF_FILE_MODE = 0o744;
@@ -54,7 +54,7 @@ export class ZipSource implements Source {
     const { kept, links, refusals, summary } = await this.scan(options.signal);
     refusals.throwIfAny(this.description);
     if (summary.kept === 0) throw emptySource(this.description, summary);
-    const zip = await openZip(this.input.file);
+    const zip = await this.open();
     try {
       let index = -1;
       for await (const item of zip.items()) {
@@ -83,12 +83,8 @@ export class ZipSource implements Source {
     throwIfCancelled(signal);
     if (this.scanned !== undefined) return this.scanned;
     const rules = await this.rules();
-    const zip = await openZip(this.input.file);
+    const zip = await this.open();
     try {
-      const { maxEntries } = this.input.limits;
-      if (zip.declaredEntries > maxEntries * 2) {
-        throw tooManyEntries(this.description, maxEntries, zip.declaredEntries);
-      }
       const scan = new ZipScan(this.input, zip.declaredEntries);
       const pace = new Pace(signal);
       for await (const item of zip.items()) {
@@ -103,9 +99,18 @@ export class ZipSource implements Source {
     }
   }
 
+  /** Ignored entries are no cost to the app, but reading past them is: twice the limit may be in the archive. */
+  private async open(): Promise<ZipReader> {
+    const zip = await openZip(this.input.file);
+    const { maxEntries } = this.input.limits;
+    if (zip.declaredEntries <= maxEntries * 2) return zip;
+    await zip.close();
+    throw tooManyEntries(this.description, maxEntries, zip.declaredEntries);
+  }
+
   /** The first entry whose name ends in `.cfignore`, at any depth: so the client takes it. */
   private async ignoreFile(): Promise<{ text: string; path: string } | undefined> {
-    const zip = await openZip(this.input.file);
+    const zip = await this.open();
     try {
       for await (const item of zip.items()) {
         if (!item.name.endsWith(IGNORE_FILE) || item.kind !== 'file') continue;

@@ -28,7 +28,7 @@ export const INSIDE_LINKS = { '/home/vcap': '/tmp/home', '/app': '/tmp/app' } as
 
 /** Host paths of one workspace. */
 export interface Workspace {
-  /** The workspace's own directory; holds `tmp`, `platform` and the lock. */
+  /** The workspace's own directory; holds `tmp` and `platform`. Its lock lies beside it. */
   readonly root: string;
   /** Host directory that is `/tmp` inside: the only writable one. */
   readonly tmp: string;

@@ -2,7 +2,7 @@
  * Who owns a workspace: `GUID.lock` beside the directory `GUID`. It is there before the directory is made and
  * goes after the directory is gone, so a directory without a lock is one that was kept for a person.
  */
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { type Guid, parseGuid } from '../ids.ts';
@@ -13,11 +13,15 @@ const UNFINISHED = '.lock-new';
 /** A lock is written in a moment; one that is unfinished for an hour was left by a crash. */
 const UNFINISHED_MS = 3_600_000;
 
-/** Writes the lock for this process; readers see all of it or nothing. */
+/** Writes the lock for this process; readers see all of it or nothing. Fails with EEXIST when there is one. */
 export async function writeLock(parent: string, guid: Guid): Promise<void> {
   const aside = join(parent, `.${guid}${UNFINISHED}`);
   await writeFile(aside, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 });
-  await rename(aside, join(parent, `${guid}${SUFFIX}`));
+  try {
+    await link(aside, join(parent, `${guid}${SUFFIX}`));
+  } finally {
+    await rm(aside, { force: true });
+  }
 }
 
 /** Removes the lock; missing is fine. */
@@ -46,7 +50,7 @@ async function ownerIsDead(lockPath: string): Promise<boolean> {
     throw error;
   }
   const owner = ProcessIdentity.safeParse(parseJson(text));
-  // A lock is renamed into place whole, but a power cut can leave it empty: then its writer is gone as well.
+  // A lock is put in place whole, but a power cut can leave it empty: then its writer is gone as well.
   return owner.success ? lifeOf(owner.data) === 'dead' : text === '';
 }
 

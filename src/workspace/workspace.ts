@@ -53,11 +53,18 @@ export async function createWorkspace(options: WorkspaceOptions): Promise<OwnedW
   try {
     await mkdir(parent, { recursive: true, mode: 0o700 });
     await writeLock(parent, guid);
+  } catch (error) {
+    throw asHostError(parent, error);
+  }
+  let made = false;
+  try {
     await mkdir(root, { mode: 0o700 });
+    made = true;
     await makeTree(paths, options.owner);
     await chmod(root, rootMode);
   } catch (error) {
-    await removeTree(root).catch(() => undefined);
+    // A directory that was there before is somebody's kept workspace.
+    if (made) await removeTree(root).catch(() => undefined);
     await removeLock(parent, guid).catch(() => undefined);
     throw asHostError(parent, error);
   }
@@ -125,6 +132,8 @@ async function makeTree(paths: Workspace, owner: Owner | undefined): Promise<voi
   await chmod(paths.platform, 0o755);
 }
 
+const REFUSALS: ReadonlySet<string> = new Set(['EACCES', 'EEXIST', 'ENOTDIR', 'EPERM', 'EROFS']);
+
 function asHostError(parent: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
@@ -134,7 +143,7 @@ function asHostError(parent: string, error: unknown): unknown {
       cause: error,
     });
   }
-  if (errno === 'EACCES' || errno === 'EROFS' || errno === 'ENOTDIR' || errno === 'EPERM') {
+  if (errno !== undefined && REFUSALS.has(errno)) {
     return new StagerError('CONFIG_INVALID', `no workspace can be made in ${parent}: ${errno}`, {
       next: 'Choose a directory for workspaces that stager may write to.',
       details: { path: parent, errno },
