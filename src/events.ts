@@ -3,6 +3,7 @@
  * library's events and the log of a build. Documented in docs/events.md.
  */
 import type { StagingRecord } from './droplet/record.ts';
+import type { ResultJson } from './droplet/result.ts';
 import type { Blame, Code } from './errors.ts';
 import type { Guid } from './ids.ts';
 
@@ -97,6 +98,8 @@ export type BuildEvent =
       readonly at: string;
       readonly outcome: 'failed' | 'cancelled';
       readonly error: ErrorReport;
+      /** Cloud Foundry's result.json, when a last buildpack's scripts or the Procfile failed. */
+      readonly result?: ResultJson;
     };
 
 /** Takes events in order; must not throw. */

@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   manifest: ['config'],
   config: [],
   blobs: [],
-  vcap: [],
+  vcap: ['logs'],
   logs: [],
   proxy: [],
 };

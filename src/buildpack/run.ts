@@ -2,6 +2,7 @@
  * Runs an order of buildpacks over a workspace: detect if asked, then supply and finalize, compile, release, and reads
  * back what they left. What a script does wrong is an outcome; result.json is part of a failed one as well.
  */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildpackRecord } from '../droplet/record.ts';
 import type { ResultBuildpack, ResultJson } from '../droplet/result.ts';
@@ -30,9 +31,11 @@ import { type Peaks, type ScriptPorts, ScriptRunner } from './script.ts';
 import { type Built, phaseOf, type Session } from './session.ts';
 import {
   type OrderMode,
+  prepareCache,
   prepareWorkspace,
   type ResolvedBuildpack,
   type StagedBuildpack,
+  stageBuildpack,
   writeEnvDir,
 } from './staged.ts';
 
@@ -53,6 +56,8 @@ export interface RunInput {
   readonly secrets: readonly string[];
   /** Run shell buildpacks with `-x`. */
   readonly trace?: boolean;
+  /** A Node binary of the host for buildpacks that are written with the kit. */
+  readonly kitNode?: string;
 }
 
 /** Ports of {@link runBuildpacks}. */
@@ -133,13 +138,13 @@ interface Progress {
 async function run(input: RunInput, session: Session, progress: Progress) {
   refuseMixedOrder(input);
   const { signal, sandbox } = session.runner.ports;
-  const staged = await prepareWorkspace(input.workspace, input.order, {
-    mode: input.mode,
-    owner: sandbox.owner,
-    signal,
-  });
-  const selected = await select(input, session, { staged, progress });
+  const { owner } = sandbox;
+  const count = input.mode === 'detect' ? 1 : input.order.length;
+  await prepareWorkspace(input.workspace, count, { owner, signal });
+  const selected = await select(input, session, progress);
   progress.selected = selected;
+  await input.restoreCache?.(selected);
+  await prepareCache(input.workspace, selected, owner);
   const family = selected.at(-1)?.family ?? 'cf-v2';
   const built =
     family === 'heroku'
@@ -156,19 +161,31 @@ async function run(input: RunInput, session: Session, progress: Progress) {
   };
 }
 
+/** The buildpacks that will build, copied into the workspace. */
 async function select(
   input: RunInput,
   session: Session,
-  { staged, progress }: { readonly staged: readonly StagedBuildpack[]; readonly progress: Progress },
+  progress: Progress,
 ): Promise<readonly StagedBuildpack[]> {
-  if (input.mode === 'explicit') return staged;
-  if (staged.some((it) => it.family === 'heroku')) {
-    await writeEnvDir(input.workspace, input.env.configVars('heroku'), session.runner.ports.sandbox.owner);
+  const { signal, sandbox } = session.runner.ports;
+  const { owner } = sandbox;
+  if (input.mode === 'explicit') {
+    const staged: StagedBuildpack[] = [];
+    for (const [position, it] of input.order.entries()) {
+      const place = { position, count: input.order.length, owner, signal };
+      staged.push(await stageBuildpack(input.workspace, it, place));
+    }
+    return staged;
   }
+  if (input.order.some((it) => it.family === 'heroku')) {
+    await writeEnvDir(input.workspace, input.env.configVars('heroku'), owner);
+  }
+  const bring = (it: ResolvedBuildpack) =>
+    stageBuildpack(input.workspace, it, { position: 0, count: 1, owner, signal });
   return await session.phases.run(
     { name: 'detect' },
     async () => {
-      const { winner, tries } = await detect(session, staged);
+      const { winner, tries } = await detect(session, input.order, bring);
       progress.tries = tries;
       if (winner === undefined) throw nothingDetected(tries);
       progress.detectOutput = winner.output;

@@ -13,6 +13,9 @@ import { ScriptOutput, type SecretFilter } from './output.ts';
 /** Bytes of stdout that are kept of `detect` and `release`; more is a broken script. */
 export const CAPTURE_BYTES = 1024 * 1024;
 
+/** Where {@link ScriptSetting.kitNode} is seen. */
+const KIT_NODE = `${INSIDE.platform}/node`;
+
 /** What every script of a staging has in common. */
 export interface ScriptSetting {
   /** Guid of the staging. */
@@ -22,6 +25,8 @@ export interface ScriptSetting {
   /** `wallMs` is the time for all scripts together. */
   readonly limits: SandboxLimits;
   readonly network: 'host' | 'none';
+  /** A Node binary of the host for buildpacks that are written with the kit; seen at {@link KIT_NODE}. */
+  readonly kitNode?: string;
   readonly filter: SecretFilter;
 }
 
@@ -100,6 +105,9 @@ export class ScriptRunner {
         mounts: [
           { source: setting.workspace.tmp, target: INSIDE.tmp, writable: true },
           { source: setting.workspace.platform, target: INSIDE.platform, writable: false },
+          ...(setting.kitNode === undefined
+            ? []
+            : [{ source: setting.kitNode, target: KIT_NODE, writable: false }]),
         ],
         links: call.links,
         diskRoot: setting.workspace.tmp,

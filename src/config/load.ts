@@ -40,6 +40,8 @@ export type Settings = { readonly [K in Always]: Of<K> } & {
 /** Settings and the few facts of the machine that the rest of the program may know. */
 export interface Config {
   readonly settings: Settings;
+  /** Keys of the settings that came from a flag or a variable: they win over a manifest. */
+  readonly given: ReadonlySet<string>;
   /** Data home (absolute). */
   readonly home: string;
   /** Cache home (absolute): downloads, probes; can be deleted at any time. */
@@ -80,6 +82,9 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
   const parsed = settingsSchema.parse(settings);
   return Object.freeze({
     settings: Object.freeze(parsed),
+    given: new Set(
+      rows.flatMap(([key, row]) => (input.flags[key] !== undefined || env[row.variable] ? [key] : [])),
+    ),
     home: parsed.home ?? join(xdg(env, 'XDG_DATA_HOME', '.local/share'), 'stager'),
     cacheHome:
       parsed.home === undefined

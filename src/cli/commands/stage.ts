@@ -1,1 +1,47 @@
-export async function stageCommand(): Promise<number> { return 0; }
+/** `stager stage`: one app, or those of a manifest. */
+import { Stager } from '../../compose.ts';
+import { writeJsonFile } from '../../config/json-file.ts';
+import type { BuildEvent } from '../../events.ts';
+import type { StageRequest } from '../../request.ts';
+import { stage } from '../../stage.ts';
+import type { Context } from '../actions.ts';
+import { stageTargets } from '../manifest-apps.ts';
+import { createRenderer } from '../render.ts';
+import { stageRequest } from '../stage-request.ts';
+
+/** Stages, shows the events, writes the result file. A failure ends the run; apps before it stay staged. */
+export async function stageCommand(context: Context): Promise<number> {
+  const { config, signal, output } = context;
+  const requests: StageRequest[] = [];
+  for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
+  const stager = new Stager(config);
+  const renderer = await createRenderer(output);
+  const results: unknown[] = [];
+  try {
+    for (const request of requests) {
+      await stage(request, await stager.stagePorts(signal), {
+        signal,
+        emit: (event) => {
+          renderer.show(event);
+          if (event.type === 'staging-ended') results.push(resultDocument(event));
+        },
+      });
+    }
+    return 0;
+  } finally {
+    renderer.clear();
+    await stager.close();
+    const { result } = config.settings;
+    if (result !== undefined && results.length > 0) {
+      await writeJsonFile(result, requests.length === 1 ? results[0] : results);
+    }
+  }
+}
+
+/** result.json with our own record, or the failure, under a key that Cloud Foundry does not read. */
+function resultDocument(event: Extract<BuildEvent, { type: 'staging-ended' }>): unknown {
+  if (event.outcome !== 'staged')
+    return { ...event.result, stager: { outcome: event.outcome, error: event.error } };
+  const { result, ...record } = event.record;
+  return { ...result, stager: { outcome: event.outcome, ...record } };
+}

@@ -1,0 +1,107 @@
+/** Settings (and an app of a manifest) → StageRequest. */
+import { resolve } from 'node:path';
+import type { Config } from '../config/load.ts';
+import { parseCompression } from '../droplet/compression.ts';
+import { StagerError } from '../errors.ts';
+import { type Guid, parseGuid } from '../ids.ts';
+import type { ManifestApp } from '../manifest/schema.ts';
+import { appIdentity, readEnv, readServices, type StageRequest } from '../request.ts';
+
+/** What the command line adds to the settings. */
+export interface StageTarget {
+  /** SOURCE; default `.`. */
+  readonly source: string;
+  /** The app of a manifest; flags and variables win over it. */
+  readonly app?: ManifestApp;
+}
+
+/**
+ * The request for one app.
+ *
+ * @throws StagerError CONFIG_INVALID, ENV_NAME_REFUSED, SERVICES_INVALID, USAGE.
+ */
+export async function stageRequest(config: Config, target: StageTarget): Promise<StageRequest> {
+  const { settings } = config;
+  const app = target.app;
+  const pick = <T>(key: string, own: T, manifest: T | undefined): T =>
+    manifest === undefined || config.given.has(key) ? own : manifest;
+  const env = { ...manifestEnv(app), ...(await readEnv(settings.env ?? [], settings.envFile)) };
+  return {
+    source:
+      settings.package === undefined
+        ? { kind: 'path', path: target.source }
+        : packageSource(settings.package),
+    app: await appIdentity(target.source, app?.name ?? settings.appName),
+    buildpacks: pick('buildpacks', settings.buildpacks ?? [], manifestBuildpacks(app)),
+    stack: pick('stack', settings.stack, app?.stack),
+    env,
+    services: await readServices(settings.services),
+    memoryMb: pick('memory', settings.memory, app?.memory),
+    diskMb: pick('disk', settings.disk, app?.disk_quota ?? app?.['disk-quota']),
+    timeoutMs: settings.timeout,
+    network: settings.network,
+    cache: settings.noCache === true ? 'none' : settings.clearCache === true ? 'clear' : 'use',
+    reuse: settings.reuse === true,
+    keep: settings.keep,
+    ignoreStyle: settings.ignoreStyle,
+    trace: settings.trace === true,
+    ...(settings.buildpackApi !== undefined && { buildpackApi: settings.buildpackApi }),
+    ...(settings.compression !== undefined && { compression: parseCompression(settings.compression) }),
+    ...(settings.reproducible === true && { sourceDateEpoch: config.sourceDateEpoch }),
+    ...(settings.output !== undefined && { output: settings.output }),
+    ...lockOf(config),
+    ...launchOf(app),
+  };
+}
+
+function packageSource(text: string): { readonly kind: 'package'; readonly guid: Guid } {
+  const guid = parseGuid(text);
+  if (guid !== undefined) return { kind: 'package', guid };
+  throw new StagerError('USAGE', `--package ${JSON.stringify(text)} is no guid`, {
+    next: 'Give the guid that stager package create printed.',
+  });
+}
+
+function lockOf({ settings }: Config): Pick<StageRequest, 'lock'> {
+  if (settings.lock === true && settings.frozen === true) {
+    throw new StagerError('USAGE', '--lock and --frozen exclude each other', {
+      next: 'Use --lock to write stager.lock, --frozen to be held to it.',
+    });
+  }
+  if (settings.lock !== true && settings.frozen !== true) return {};
+  return { lock: { path: resolve('stager.lock'), mode: settings.frozen === true ? 'frozen' : 'write' } };
+}
+
+function manifestBuildpacks(app: ManifestApp | undefined): readonly string[] | undefined {
+  if (app?.buildpacks !== undefined) return app.buildpacks ?? [];
+  const one = app?.buildpack;
+  if (one === undefined) return undefined;
+  return one === null || one === 'default' || one === 'null' ? [] : [one];
+}
+
+/** Cloud Controller writes numbers and booleans as text, lists and maps as JSON; null removes. */
+function manifestEnv(app: ManifestApp | undefined): Record<string, string> {
+  const entries = Object.entries(app?.env ?? {}).flatMap(([name, value]): [string, string][] => {
+    if (value === null) return [];
+    return [[name, typeof value === 'object' ? JSON.stringify(value) : String(value)]];
+  });
+  return Object.fromEntries(entries);
+}
+
+function launchOf(app: ManifestApp | undefined): Pick<StageRequest, 'launch'> {
+  if (app === undefined) return {};
+  const processes = (app.processes ?? []).map(({ type, command }): [string, string | null | undefined] => [
+    type,
+    command,
+  ]);
+  const all: [string, string | null | undefined][] = [['web', app.command], ...processes];
+  const commands = Object.fromEntries(
+    all.flatMap(([type, command]) =>
+      typeof command === 'string' && command !== '' ? [[type, command] as const] : [],
+    ),
+  );
+  const sidecars = app.sidecars ?? [];
+  return Object.keys(commands).length === 0 && sidecars.length === 0
+    ? {}
+    : { launch: { commands, sidecars } };
+}

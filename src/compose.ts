@@ -1,0 +1,123 @@
+/** The only file that constructs adapters: configuration in, a {@link Stager} out. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BlobStore } from './blobs/blob-store.ts';
+import { openBlobStore } from './blobs/open.ts';
+import { ContentStore } from './buildpack/content-store.ts';
+import { BuildpackFetcher } from './buildpack/fetch.ts';
+import { BuildpackRegistry } from './buildpack/registry.ts';
+import type { ResolveParts } from './buildpack/resolve.ts';
+import { installShipped } from './buildpack/shipped.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config/load.ts';
+import { StagerError } from './errors.ts';
+import { readCaFile } from './proxy/ca-bundle.ts';
+import { httpClient } from './proxy/http-client.ts';
+import { StagingRecords } from './records/records.ts';
+import { type Selection, selectSandbox } from './sandbox/select.ts';
+import { StackStore } from './stack/store.ts';
+import type { StagePorts } from './staging/staging.ts';
+
+/** The buildpacks that ship, made ready by the build. */
+const SHIPPED = fileURLToPath(new URL('../dist/buildpacks', import.meta.url));
+
+/** Everything that the doors share. Parts that cost something are made when they are first asked for. */
+export class Stager {
+  readonly config: Config;
+  readonly clock: Clock = systemClock;
+  readonly records: StagingRecords;
+  readonly stacks: StackStore;
+  /** Directory that holds workspaces and runs. */
+  readonly workspaces: string;
+  #blobs: Promise<BlobStore> | undefined;
+  #buildpacks: Promise<ResolveParts> | undefined;
+  #sandbox: Promise<Selection> | undefined;
+  #extraCas: Promise<readonly string[]> | undefined;
+
+  constructor(config: Config) {
+    this.config = config;
+    this.records = new StagingRecords(join(config.home, 'stagings'));
+    this.stacks = new StackStore(join(config.home, 'stacks'));
+    this.workspaces = join(config.home, 'workspaces');
+  }
+
+  /** The blobstore that the settings name. */
+  blobs(): Promise<BlobStore> {
+    this.#blobs ??= openBlobStore(this.config.settings.blobstore ?? join(this.config.home, 'blobs'));
+    return this.#blobs;
+  }
+
+  /** Registry, store and fetcher of buildpacks, the shipped ones installed. */
+  buildpacks(signal: AbortSignal): Promise<ResolveParts> {
+    this.#buildpacks ??= this.#openBuildpacks(signal);
+    return this.#buildpacks;
+  }
+
+  /** The sandbox that the settings ask for. @throws StagerError SANDBOX_UNAVAILABLE. */
+  sandbox(signal: AbortSignal): Promise<Selection> {
+    const { settings, home, searchPath } = this.config;
+    this.#sandbox ??= selectSandbox({
+      wanted: settings.sandbox,
+      stateDir: join(home, 'sandbox'),
+      searchPath: searchPath.split(':').filter((path) => path.startsWith('/')),
+      signal,
+      ...(settings.runtime !== undefined && { runtimePath: settings.runtime }),
+    });
+    return this.#sandbox;
+  }
+
+  /** The operator's own certificate authorities. */
+  extraCas(): Promise<readonly string[]> {
+    const { caFile } = this.config.settings;
+    this.#extraCas ??= caFile === undefined ? Promise.resolve([]) : readCaFile(caFile);
+    return this.#extraCas;
+  }
+
+  /** What a staging needs. */
+  async stagePorts(signal: AbortSignal): Promise<StagePorts> {
+    const { home, proxy } = this.config;
+    const [{ sandbox }, blobs, buildpacks, extraCas] = await Promise.all([
+      this.sandbox(signal),
+      this.blobs(),
+      this.buildpacks(signal),
+      this.extraCas(),
+    ]);
+    return {
+      sandbox,
+      blobs,
+      buildpacks,
+      extraCas,
+      proxy,
+      openPackage: (guid) => Promise.reject(new StagerError('PACKAGE_NOT_FOUND', `no package ${guid}`)),
+      stack: (name) => this.stacks.resolve(name),
+      records: this.records,
+      workspaces: this.workspaces,
+      memberCache: join(home, 'members'),
+      kitNode: process.execPath,
+      clock: this.clock,
+      now: () => performance.now(),
+    };
+  }
+
+  /** Gives back what this process holds. Call it when nothing runs any more. */
+  async close(): Promise<void> {
+    await (await this.#sandbox?.catch(() => undefined))?.close();
+  }
+
+  async #openBuildpacks(signal: AbortSignal): Promise<ResolveParts> {
+    const { home, cacheHome, proxy, searchPath, settings } = this.config;
+    const dir = join(home, 'buildpacks');
+    const store = new ContentStore(dir, this.clock);
+    const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
+    const fetcher = new BuildpackFetcher({
+      store,
+      http: httpClient({ proxy, extraCa: await this.extraCas() }),
+      cacheDir: join(cacheHome, 'downloads'),
+      git: { searchPath, proxy, ...(settings.caFile !== undefined && { caFile: settings.caFile }) },
+      clock: this.clock,
+    });
+    const buildpacks = { registry, fetcher, store };
+    await installShipped({ from: SHIPPED, dir, buildpacks, signal });
+    return buildpacks;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The records of earlier stagings, one small file each under the data home: `<startedAt>-<build>.json`, so that
+ * names sort by time. What `stager run` without a droplet and `--reuse` look at.
+ */
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StagingRecord } from '../droplet/record.ts';
+import { errnoOf } from '../errors.ts';
+import { recordSchema } from './schema.ts';
+
+/** Records kept; the oldest go first. */
+const KEPT = 500;
+
+/** See the top of the file. */
+export class StagingRecords {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Keeps a record; once this settles a crash doesn't lose it. */
+  async save(record: StagingRecord): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const name = `${record.startedAt.replaceAll(':', '-')}-${record.build}.json`;
+    const aside = join(this.#dir, `.${record.build}.new`);
+    {
+      await using file = await open(aside, 'w', 0o600);
+      await file.writeFile(`${JSON.stringify(record, undefined, 2)}\n`);
+      await file.sync();
+    }
+    await rename(aside, join(this.#dir, name));
+    const names = await this.#names();
+    for (const old of names.slice(0, Math.max(0, names.length - KEPT)))
+      await rm(join(this.#dir, old), { force: true });
+  }
+
+  /** The record of the newest staging. */
+  async last(): Promise<StagingRecord | undefined> {
+    return await this.find(() => true);
+  }
+
+  /** The newest record for which `wanted` holds; files that are no record are passed over. */
+  async find(wanted: (record: StagingRecord) => boolean): Promise<StagingRecord | undefined> {
+    for (const name of (await this.#names()).toReversed()) {
+      const record = await this.#read(name);
+      if (record !== undefined && wanted(record)) return record;
+    }
+    return undefined;
+  }
+
+  async #read(name: string): Promise<StagingRecord | undefined> {
+    try {
+      return recordSchema.safeParse(JSON.parse(await readFile(join(this.#dir, name), 'utf8'))).data;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Oldest first. */
+  async #names(): Promise<string[]> {
+    try {
+      return (await readdir(this.#dir)).filter((name) => /^\d.*\.json$/.test(name)).toSorted();
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The whole story of one staging: source → workspace → buildpacks → droplet → blobstore → record.
+ *
+ * Takes a plain request and the ports, tells what happens through `emit`, and returns the record. It does not
+ * print, exit or read the environment. However it ends, no process, no workspace (unless `keep` asks for it) and
+ * no half-written blob is left; the record is written last.
+ */
+import type { StagingRecord } from './droplet/record.ts';
+import { errorReport } from './error-report.ts';
+import { cancelled, StagerError, throwIfCancelled } from './errors.ts';
+import type { Emit } from './events.ts';
+import type { StageRequest } from './request.ts';
+import { restoreCache, saveCache } from './staging/cache.ts';
+import { recordOf, reusable, reuseKeyOf } from './staging/record.ts';
+import { type StagePorts, Staging } from './staging/staging.ts';
+import {
+  fillApp,
+  openApp,
+  openWorkspace,
+  resolveBuildpacks,
+  runScripts,
+  storeResult,
+} from './staging/steps.ts';
+
+/**
+ * Stages one app.
+ *
+ * @throws StagerError of any code in docs/errors.md; `staging-ended` was emitted before with the same failure.
+ */
+export async function stage(
+  request: StageRequest,
+  ports: StagePorts,
+  io: { readonly signal: AbortSignal; readonly emit: Emit },
+): Promise<StagingRecord> {
+  const staging = new Staging(request, ports, io);
+  staging.report({ type: 'staging-started', ...staging.names() });
+  try {
+    throwIfCancelled(io.signal);
+    const record = await run(staging);
+    await ports.records.save(record);
+    staging.report({ type: 'staging-ended', outcome: 'staged', record });
+    return record;
+  } catch (thrown) {
+    // What fails because everything is being torn down says nothing; that it was cancelled does.
+    const error = io.signal.aborted ? cancelled(io.signal) : thrown;
+    if (error instanceof StagerError) {
+      const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
+      const result = staging.failedResult;
+      staging.report({
+        type: 'staging-ended',
+        outcome,
+        error: errorReport(error),
+        ...(result && { result }),
+      });
+    }
+    throw error;
+  }
+}
+
+async function run(staging: Staging): Promise<StagingRecord> {
+  const app = await openApp(staging);
+  const stack = await staging.ports.stack(staging.request.stack);
+  await using buildpacks = await resolveBuildpacks(staging, stack);
+  const reuseKey = await reuseKeyOf(staging, { app, stack, buildpacks });
+  const earlier = await reusable(staging, reuseKey);
+  if (earlier !== undefined) return earlier;
+  await using workspace = await openWorkspace(staging);
+  await fillApp(staging, app, workspace);
+  await restoreCache(staging, { stack, buildpacks, workspace });
+  const built = await runScripts(staging, { app, stack, buildpacks, workspace });
+  const droplet = await storeResult(staging, { built, workspace });
+  const buildCache = await saveCache(staging, { stack, buildpacks, workspace });
+  workspace.succeeded();
+  return recordOf(staging, { built, droplet, buildCache, reuseKey });
+}

@@ -1,0 +1,84 @@
+/** The record at the end of a staging, and the earlier one that `--reuse` may return instead. */
+import { createHash } from 'node:crypto';
+import type { ResolvedOrder } from '../buildpack/resolve.ts';
+import { formatCompression } from '../droplet/compression.ts';
+import type { StagingRecord, StoredBlob } from '../droplet/record.ts';
+import type { Guid, Sha256 } from '../ids.ts';
+import { parseSha256 } from '../ids.ts';
+import { splitBlobAddress } from '../launch/locate.ts';
+import { sourceDigest } from '../source/digest.ts';
+import type { Source } from '../source/entry.ts';
+import { encodeSorted } from '../vcap/application.ts';
+import type { Staging, StagingStack } from './staging.ts';
+import type { Built } from './steps.ts';
+
+/** What goes into a record beside what the staging knows of itself. */
+export interface RecordParts {
+  readonly built: Built;
+  readonly droplet: StoredBlob & { readonly guid: Guid };
+  readonly buildCache: StoredBlob | undefined;
+  readonly reuseKey: Sha256 | undefined;
+}
+
+/** The record of a staging that worked. */
+export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
+  const { request } = staging;
+  return {
+    ...staging.facts(),
+    ...(request.source.kind === 'package' && { package: request.source.guid }),
+    buildpacks: parts.built.buildpacks,
+    droplet: parts.droplet,
+    ...(parts.buildCache !== undefined && { buildCache: parts.buildCache }),
+    ...(parts.reuseKey !== undefined && { reuseKey: parts.reuseKey }),
+    ...(request.launch !== undefined && { launch: request.launch }),
+    reused: false,
+    peaks: staging.peaks,
+    warnings: staging.warnings,
+    result: parts.built.result,
+  };
+}
+
+/**
+ * Digest of everything that a staging's droplet follows from, except the network (docs/reuse.md): the app's
+ * entries with their content, buildpacks, stack, variables, services and options. Undefined unless `--reuse`.
+ */
+export async function reuseKeyOf(
+  staging: Staging,
+  input: { readonly app: Source; readonly stack: StagingStack; readonly buildpacks: ResolvedOrder },
+): Promise<Sha256 | undefined> {
+  const { request, signal } = staging;
+  if (!request.reuse) return undefined;
+  const text = encodeSorted({
+    version: 1,
+    source: await sourceDigest(input.app, { signal }),
+    app: request.app,
+    mode: input.buildpacks.mode,
+    buildpacks: input.buildpacks.order.map(({ key, digest, family }) => ({ key, digest, family })),
+    stack: { name: input.stack.name, digest: input.stack.digest },
+    env: request.env,
+    services: request.services,
+    memoryMb: request.memoryMb,
+    network: request.network,
+    compression: request.compression === undefined ? 'default' : formatCompression(request.compression),
+    sourceDateEpoch: request.sourceDateEpoch ?? null,
+    launch: request.launch ?? null,
+  });
+  return parseSha256(createHash('sha256').update(text).digest('hex'));
+}
+
+/** The record of an earlier staging with the same key whose droplet is still stored. */
+export async function reusable(
+  staging: Staging,
+  key: Sha256 | undefined,
+): Promise<StagingRecord | undefined> {
+  if (key === undefined) return undefined;
+  const { blobs, records } = staging.ports;
+  const earlier = await records.find(
+    (record) => record.reuseKey === key && record.droplet.location.startsWith(blobs.url),
+  );
+  const blob = earlier === undefined ? undefined : splitBlobAddress(earlier.droplet.location);
+  if (earlier === undefined || blob === undefined) return undefined;
+  const stored = await blobs.stat(blob.key, { signal: staging.signal });
+  if (stored?.sha256 !== earlier.droplet.sha256) return undefined;
+  return { ...earlier, ...staging.facts(), reused: true, buildpacks: earlier.buildpacks };
+}

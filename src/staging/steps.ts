@@ -1,0 +1,235 @@
+/** The steps of stage.ts: each puts one part of the pipeline between the request and the ports. */
+import { resolve as resolvePath } from 'node:path';
+import { stagingEnvironment } from '../buildpack/env.ts';
+import { readLock, writeLock } from '../buildpack/lock.ts';
+import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
+import { lockOf, type ResolvedOrder, resolveOrder } from '../buildpack/resolve.ts';
+import { type BuildpacksOutcome, runBuildpacks } from '../buildpack/run.ts';
+import { formatBytes } from '../config/units.ts';
+import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
+import { isStagerError, StagerError } from '../errors.ts';
+import { newGuid } from '../ids.ts';
+import { writeCaBundle } from '../proxy/ca-bundle.ts';
+import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
+import type { Source } from '../source/entry.ts';
+import { openSource } from '../source/open.ts';
+import { DEFAULT_FDS } from '../vcap/application.ts';
+import { secretValues } from '../vcap/services.ts';
+import { INSIDE } from '../workspace/layout.ts';
+import { materialise } from '../workspace/materialise.ts';
+import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../workspace/workspace.ts';
+import type { Staging, StagingStack } from './staging.ts';
+
+/** `diego.pid_limit` of Cloud Foundry. */
+const PIDS = 1024;
+/** The kernel's default weight: a person waits for a staging, so it does not yield as on a cell. */
+const CPU_SHARES = 1024;
+const MEBIBYTE = 1024 * 1024;
+
+/** The app, opened; its entries are read later. */
+export async function openApp(staging: Staging): Promise<Source> {
+  const { source, ignoreStyle } = staging.request;
+  if (source.kind === 'package') return await staging.ports.openPackage(source.guid, staging.signal);
+  return await openSource(source.path, { ignoreStyle, tempRoot: staging.ports.workspaces });
+}
+
+/** An order that is given back when the staging ends. */
+export type HeldOrder = ResolvedOrder & AsyncDisposable;
+
+/** Finds and fetches the buildpacks. */
+export async function resolveBuildpacks(staging: Staging, stack: StagingStack): Promise<HeldOrder> {
+  const { request, ports, signal, report } = staging;
+  const references = request.buildpacks.map((text) => parseReference(text, { cwd: resolvePath('.') }));
+  staging.secrets.push(...references.flatMap(referenceSecrets));
+  const frozen = request.lock?.mode === 'frozen' ? await readLock(request.lock.path) : undefined;
+  const order = await staging.phases.run(
+    { name: 'buildpacks' },
+    () =>
+      resolveOrder(
+        {
+          references,
+          stack: stack.name,
+          ...(request.buildpackApi !== undefined && { api: request.buildpackApi }),
+          ...(frozen !== undefined && { frozen }),
+        },
+        ports.buildpacks,
+        { signal, report },
+      ),
+    ({ mode, order: found }) =>
+      mode === 'detect' ? `${found.length} installed to try` : found.map(({ name }) => name).join(', '),
+  );
+  return { ...order, [Symbol.asyncDispose]: () => order.release() };
+}
+
+/** A workspace that goes with the staging, unless `keep` says otherwise. */
+export type StagingWorkspace = OwnedWorkspace & AsyncDisposable & { succeeded(): void };
+
+/** Makes the private tree, after sweeping what dead processes left. */
+export async function openWorkspace(staging: Staging): Promise<StagingWorkspace> {
+  const { ports, request } = staging;
+  await sweepWorkspaces(ports.workspaces);
+  const workspace = await createWorkspace({
+    parent: ports.workspaces,
+    owner: ports.sandbox.owner,
+    rootMode: 0o711,
+    guid: staging.build,
+  });
+  let failed = true;
+  return {
+    ...workspace,
+    succeeded: () => {
+      failed = false;
+    },
+    [Symbol.asyncDispose]: async () => {
+      const outcome = await workspace.release({ keep: request.keep, failed });
+      if (outcome === 'kept') staging.warn('workspace-kept', `the workspace was kept: ${workspace.root}`);
+    },
+  };
+}
+
+/** Writes the app into the workspace. */
+export async function fillApp(staging: Staging, app: Source, workspace: StagingWorkspace): Promise<void> {
+  const { ports, signal, report, request } = staging;
+  await staging.phases.run(
+    { name: 'source' },
+    () =>
+      materialise(app, workspace.app, {
+        owner: ports.sandbox.owner,
+        limits: { maxBytes: request.diskMb * MEBIBYTE },
+        signal,
+        report,
+      }),
+    ({ files, bytes }) => `${files.toLocaleString('en')} files, ${formatBytes(bytes)}`,
+  );
+}
+
+/** What the scripts are run with. */
+export interface ScriptsInput {
+  readonly app: Source;
+  readonly stack: StagingStack;
+  readonly buildpacks: ResolvedOrder;
+  readonly workspace: StagingWorkspace;
+}
+
+/** What came out of a staging that worked. */
+export type Built = Extract<BuildpacksOutcome, { kind: 'staged' }>;
+
+/** Runs detect, supply, finalize or compile, release. */
+export async function runScripts(staging: Staging, input: ScriptsInput): Promise<Built> {
+  const { request, ports, signal, report, phases } = staging;
+  const { stack, buildpacks, workspace } = input;
+  for (const { limit, reason } of ports.sandbox.unenforced) {
+    staging.warn('limit-not-enforced', `${limit} is not enforced here: ${reason}`);
+  }
+  const platformEnv = {
+    ...proxyVariables(ports.proxy),
+    ...(await writeCaBundle({
+      platformDir: workspace.platform,
+      inside: INSIDE.platform,
+      rootDir: stack.rootfs.kind === 'host' ? '/' : stack.rootfs.path,
+      extra: ports.extraCas,
+    })),
+  };
+  const facts = {
+    ...request.app,
+    limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, fds: DEFAULT_FDS },
+  };
+  const outcome = await runBuildpacks(
+    {
+      build: staging.build,
+      workspace,
+      order: buildpacks.order,
+      mode: buildpacks.mode,
+      rootfs: stack.rootfs,
+      env: stagingEnvironment({
+        app: facts,
+        stack: stack.name,
+        appEnv: request.env,
+        services: request.services,
+        platformEnv,
+      }),
+      limits: {
+        memoryBytes: request.memoryMb * MEBIBYTE,
+        diskBytes: request.diskMb * MEBIBYTE,
+        pids: PIDS,
+        cpuShares: CPU_SHARES,
+        wallMs: request.timeoutMs,
+        openFiles: DEFAULT_FDS,
+      },
+      network: request.network,
+      secrets: [...staging.secrets, ...secretValues(request.services), ...proxySecrets(ports.proxy)],
+      trace: request.trace,
+      kitNode: ports.kitNode,
+    },
+    { sandbox: ports.sandbox, signal, report, clock: ports.clock, phases },
+  );
+  staging.warnings.push(...outcome.warnings);
+  staging.peaks = outcome.peaks;
+  if (outcome.kind === 'staged') {
+    await lockIfAsked(staging, { stack, buildpacks, built: outcome });
+    return outcome;
+  }
+  staging.failedResult = outcome.result;
+  throw await withHints(outcome.error, { app: input.app, signal });
+}
+
+async function lockIfAsked(
+  { request }: Staging,
+  { stack, buildpacks, built }: Pick<ScriptsInput, 'stack' | 'buildpacks'> & { readonly built: Built },
+): Promise<void> {
+  if (request.lock?.mode !== 'write') return;
+  const selected = built.buildpacks.map(({ key }) => key);
+  await writeLock(request.lock.path, lockOf(buildpacks, { stack: stack.name, selected }));
+}
+
+/** When nothing is detected the source itself may be the reason. */
+async function withHints(
+  error: StagerError,
+  { app, signal }: { readonly app: Source; readonly signal: AbortSignal },
+): Promise<StagerError> {
+  if (!isStagerError(error, 'NO_APP_DETECTED')) return error;
+  const hints = await app.hints({ signal }).catch(() => []);
+  return new StagerError(error.code, error.message, {
+    blame: error.blame,
+    details: { ...error.details, hints },
+    cause: error.cause,
+    ...(error.phase !== undefined && { phase: error.phase }),
+    ...(error.next !== undefined && { next: error.next }),
+  });
+}
+
+/** Packs the droplet straight from the workspace into the blobstore. */
+export async function storeResult(
+  staging: Staging,
+  { built, workspace }: { readonly built: Built; readonly workspace: StagingWorkspace },
+) {
+  const { request, ports, signal } = staging;
+  const guid = newGuid();
+  const { stored, summary } = await staging.phases.run(
+    { name: 'droplet' },
+    () =>
+      storeDroplet(
+        {
+          guid,
+          directories: workspace,
+          stagingInfo: built.stagingInfo,
+          pack: {
+            memberCache: ports.memberCache,
+            ...(request.compression !== undefined && { compression: request.compression }),
+            ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
+          },
+        },
+        {
+          blobs: ports.blobs,
+          signal,
+          onBytes: (done) =>
+            staging.report({ type: 'progress', phase: { name: 'droplet' }, done, unit: 'bytes' }),
+        },
+      ),
+    ({ stored: { sizeBytes } }) => formatBytes(sizeBytes),
+  );
+  for (const warning of summary.warnings) staging.warn('droplet', warning);
+  if (request.output !== undefined)
+    await writeBlobTo(request.output, dropletKey(guid), { blobs: ports.blobs, signal });
+  return stored;
+}
