@@ -22,14 +22,19 @@ export class ByteReader {
   /** The next `length` bytes in a buffer of their own. @throws Refused when the stream ends before. */
   async take(length: number): Promise<Buffer<ArrayBuffer>> {
     const taken = Buffer.allocUnsafeSlow(length);
-    let at = 0;
-    while (at < length) {
+    await this.readInto(taken, 0, length);
+    return taken;
+  }
+
+  /** The next `length` bytes into `target` at `start`. @throws Refused when the stream ends before. */
+  async readInto(target: Buffer, start: number, length: number): Promise<void> {
+    const end = start + length;
+    for (let at = start; at < end; ) {
       if (this.#chunk.length === 0 && !(await this.#next())) throw new Refused('it ends early');
-      const count = this.#chunk.copy(taken, at);
+      const count = this.#chunk.copy(target, at, 0, Math.min(this.#chunk.length, end - at));
       this.#chunk = this.#chunk.subarray(count);
       at += count;
     }
-    return taken;
   }
 
   /** Everything that was not read yet. */

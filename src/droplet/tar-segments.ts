@@ -35,7 +35,7 @@ const GZIP_MAGIC = 0x1f8b;
 const ZSTD_MAGIC = 0x28b52ffd;
 /** Enough that a message to a thread costs nothing beside its work. */
 const SEGMENT_BYTES = 1024 * 1024;
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 /**
  * The segments of `body` in order.
@@ -78,36 +78,52 @@ function decompressed(reader: ByteReader, codec: NodeJS.ReadWriteStream & Readab
 
 /** Cuts a plain tar at entries. */
 async function* entries(reader: ByteReader): AsyncGenerator<Segment> {
-  let batch: Buffer[] = [];
-  let bytes = 0;
+  let segment = new SegmentBuffer();
   let overrides: Overrides = {};
-  const flush = (): Segment => {
-    const joined = joinOwned(batch, bytes);
-    batch = [];
-    bytes = 0;
-    return { kind: 'entries', gzip: false, bytes: joined, rawBytes: joined.length };
-  };
   for (;;) {
-    const block = await reader.take(BLOCK);
-    batch.push(block);
-    bytes += BLOCK;
-    if (isZeroBlock(block, 0)) break;
-    const header = parseHeader(block, 0);
+    const at = await segment.take(reader, BLOCK);
+    if (isZeroBlock(segment.bytes, at)) break;
+    const header = parseHeader(segment.bytes, at);
     const size = isMeta(header) ? metaBytes(header) : contentSize(header, overrides);
     const big = size > BIG_FILE && !isMeta(header);
-    if (!big && size > 0) {
-      const content = await reader.take(padded(size));
-      batch.push(content);
-      bytes += content.length;
-      if (isMeta(header)) overrides = applyMeta(header, content.subarray(0, header.size), overrides);
+    const content = big ? 0 : await segment.take(reader, padded(size));
+    if (isMeta(header)) {
+      overrides = applyMeta(header, segment.bytes.subarray(content, content + header.size), overrides);
+      continue;
     }
-    if (isMeta(header)) continue;
     overrides = {};
-    if (big || bytes >= SEGMENT_BYTES) yield flush();
+    if (big || segment.length >= SEGMENT_BYTES) {
+      yield segment.finish();
+      segment = new SegmentBuffer();
+    }
     if (big) yield* pieces(reader, size);
   }
-  yield flush();
+  yield segment.finish();
   await onlyZeros(reader);
+}
+
+/** Grows to hold whole entries. */
+class SegmentBuffer {
+  bytes = Buffer.allocUnsafeSlow(SEGMENT_BYTES + BIG_FILE);
+  length = 0;
+
+  /** Reads `count` bytes to the end of the segment; returns where they start. */
+  async take(reader: ByteReader, count: number): Promise<number> {
+    const at = this.length;
+    if (at + count > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow((at + count) * 2);
+      this.bytes.copy(larger, 0, 0, at);
+      this.bytes = larger;
+    }
+    if (count > 0) await reader.readInto(this.bytes, at, count);
+    this.length += count;
+    return at;
+  }
+
+  finish(): Segment {
+    const bytes = this.bytes.subarray(0, this.length);
+    return { kind: 'entries', gzip: false, bytes, rawBytes: bytes.length };
+  }
 }
 
 async function* pieces(reader: ByteReader, size: number): AsyncGenerator<Segment> {
@@ -122,11 +138,4 @@ async function onlyZeros(reader: ByteReader): Promise<void> {
   for await (const chunk of reader.rest()) {
     for (const byte of chunk) if (byte !== 0) throw new Refused('it goes on behind its end');
   }
-}
-
-function joinOwned(parts: readonly Buffer[], length: number): Buffer<ArrayBuffer> {
-  const joined = Buffer.allocUnsafeSlow(length);
-  let at = 0;
-  for (const part of parts) at += part.copy(joined, at);
-  return joined;
 }

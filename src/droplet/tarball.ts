@@ -8,9 +8,10 @@
 
 import { versions } from 'node:process';
 import { Readable } from 'node:stream';
-import { cancelled, StagerError } from '../errors.ts';
+import { cancelled } from '../errors.ts';
 import { type Compression, DEFAULT_COMPRESSION, formatCompression } from './compression.ts';
-import type { MemberReply, MemberWorkerData } from './member-worker.ts';
+import { memberReply, type PackedMember } from './member-reply.ts';
+import type { MemberWorkerData } from './member-worker.ts';
 import { type Member, membersOf } from './members.ts';
 import { type ContentRoot, type TreeEntry, walkRoots } from './tree-walk.ts';
 import { type PoolTask, WorkerPool } from './worker-pool.ts';
@@ -106,7 +107,12 @@ async function* pack(
     warnings: [],
   };
   const compression = options.compression ?? DEFAULT_COMPRESSION;
-  const pool = memberPool(workerDataOf(compression, options.memberCache), options);
+  const pool = new WorkerPool({
+    module: './member-worker',
+    workerData: workerDataOf(compression, options.memberCache),
+    signal: options.signal,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+  });
   try {
     for await (const reply of pool.inOrder(tasks(entries, tally))) {
       yield take(memberReply(reply), tally);
@@ -115,16 +121,6 @@ async function* pack(
     await pool.close();
   }
   done(tally);
-}
-
-/** A pool of threads that make members. */
-export function memberPool(data: MemberWorkerData, options: PackOptions): WorkerPool {
-  return new WorkerPool({
-    module: './member-worker',
-    workerData: data,
-    signal: options.signal,
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
-  });
 }
 
 function workerDataOf(compression: Compression, dir: string | undefined): MemberWorkerData {
@@ -154,7 +150,7 @@ function* counted(entries: Iterable<TreeEntry>, tally: Tally): Generator<TreeEnt
   }
 }
 
-function take(reply: Extract<MemberReply, { bytes: Uint8Array }>, tally: Tally): Uint8Array {
+function take(reply: PackedMember, tally: Tally): Uint8Array {
   if (reply.cached) tally.cachedMembers += 1;
   if (reply.cacheFault !== undefined && tally.warnings.length === 0) {
     tally.warnings.push(
@@ -163,26 +159,6 @@ function take(reply: Extract<MemberReply, { bytes: Uint8Array }>, tally: Tally):
   }
   tally.packedBytes += reply.bytes.length;
   return reply.bytes;
-}
-
-/** A worker's answer as our own type; a failure is thrown. */
-export function memberReply(reply: unknown): Extract<MemberReply, { bytes: Uint8Array }> {
-  if (isPacked(reply)) return reply;
-  if (isFailed(reply)) {
-    throw new StagerError('DROPLET_PACK_FAILED', `${reply.path} ${reply.failed}`, {
-      next: 'make sure that nothing changes the workspace while it is packed, then stage again',
-      details: { path: reply.path },
-    });
-  }
-  throw new Error('a worker thread answered with something unknown');
-}
-
-function isPacked(reply: unknown): reply is Extract<MemberReply, { bytes: Uint8Array }> {
-  return typeof reply === 'object' && reply !== null && 'bytes' in reply && reply.bytes instanceof Uint8Array;
-}
-
-function isFailed(reply: unknown): reply is Extract<MemberReply, { failed: string }> {
-  return typeof reply === 'object' && reply !== null && 'failed' in reply;
 }
 
 function abandoned(): Error {

