@@ -61,7 +61,7 @@ export class DirectorySource implements Source {
   }
 
   async hints(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
-    return (await this.scan(options.signal)).summary.hints(this.description);
+    return (await this.scan(options.signal)).summary.hints(this.description, this.kind);
   }
 
   private async scan(signal: AbortSignal): Promise<Scan> {

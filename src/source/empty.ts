@@ -4,7 +4,7 @@ import type { Summary } from './summary.ts';
 
 /** SOURCE_EMPTY with the reason: empty, or everything ignored and by which rule. */
 export function emptySource(description: string, summary: Summary): StagerError {
-  const [hint] = summary.hints(description);
+  const [hint] = summary.hints(description, 'directory');
   return new StagerError('SOURCE_EMPTY', hint ?? `${description} is empty.`, {
     next:
       summary.ignored > 0

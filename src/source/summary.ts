@@ -1,4 +1,5 @@
 /** What a pass over a source saw, as far as hints need it. */
+import type { Source } from './entry.ts';
 import type { IgnoreLine, Verdict } from './ignore.ts';
 import { printable } from './refusals.ts';
 
@@ -26,16 +27,17 @@ export class Summary {
   }
 
   /** Sentences on why a source may look wrong to buildpacks; empty when nothing is odd. */
-  hints(description: string): string[] {
+  hints(description: string, kind: Source['kind']): string[] {
     if (this.kept === 0 && this.ignored === 0) return [`${description} is empty.`];
     if (this.kept === 0) return [`Everything in ${description} is ignored${this.blame()}.`];
     if (this.keptFiles === 0) return [`${description} holds directories but no file.`];
-    const [only] = [...this.top];
-    if (this.top.size === 1 && only?.[1] === 'directory') {
-      const folder = printable(only[0]);
-      return [
-        `${description} holds nothing but the folder ${folder}: did you mean \`stager stage ${within(description, folder)}\`?`,
-      ];
+    const [first] = [...this.top];
+    if (this.top.size === 1 && first?.[1] === 'directory') {
+      const folder = printable(first[0]);
+      const only = `${description} holds nothing but the folder ${folder}`;
+      return kind === 'directory'
+        ? [`${only}: did you mean \`stager stage ${within(description, folder)}\`?`]
+        : [`${only}: pack what is in that folder, not the folder.`];
     }
     return [];
   }

@@ -60,7 +60,7 @@ export class TarSource implements Source {
   }
 
   async hints(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
-    return (await this.scan(options.signal)).summary.hints(this.description);
+    return (await this.scan(options.signal)).summary.hints(this.description, this.kind);
   }
 
   /** The rules, the archive's own `.cfignore` (at its top) included. */

@@ -70,7 +70,7 @@ export class ZipSource implements Source {
   }
 
   async hints(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
-    return (await this.scan(options.signal)).summary.hints(this.description);
+    return (await this.scan(options.signal)).summary.hints(this.description, this.kind);
   }
 
   /** The rules, the archive's own ignore file included. */

@@ -113,7 +113,9 @@ describe('what a zip hands out', () => {
 
   it('hints at the one folder in it', async () => {
     const source = await openSource(saved('app.zip', rawZip([{ name: 'app/' }, { name: 'app/a' }])));
-    expect((await source.hints({ signal }))[0]).toContain('nothing but the folder app');
+    expect((await source.hints({ signal }))[0]).toContain(
+      'nothing but the folder app: pack what is in that folder',
+    );
   });
 });
 
