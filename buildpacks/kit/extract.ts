@@ -28,7 +28,7 @@ export interface ArchiveEntry {
   /** Target of a link. */
   readonly target?: string;
   /** Content of a file. */
-  readonly body?: AsyncIterable<Buffer>;
+  readonly body?: AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -67,8 +67,8 @@ export async function unpack(
   await feeding;
 }
 
-async function* bytesOf(entry: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
-  for await (const chunk of entry) if (chunk instanceof Buffer) yield chunk;
+async function* bytesOf(entry: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of entry) if (chunk instanceof Uint8Array) yield chunk;
 }
 
 const KINDS: Readonly<Record<string, ArchiveEntry['kind']>> = {
@@ -142,9 +142,13 @@ class EntryWriter {
       if (entry.sizeBytes > SMALL) {
         for await (const chunk of body) await file.appendFile(chunk);
       } else {
-        const chunks: Buffer[] = [];
+        const chunks: Uint8Array[] = [];
         for await (const chunk of body) chunks.push(chunk);
         await file.appendFile(Buffer.concat(chunks));
+      }
+      const { size } = await file.stat();
+      if (size !== entry.sizeBytes) {
+        throw this.#refusal(entry.path, `has ${size} bytes instead of ${entry.sizeBytes}`);
       }
     } finally {
       await file.close();

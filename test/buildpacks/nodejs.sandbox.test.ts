@@ -105,6 +105,7 @@ describe('nodejs buildpack', () => {
   it('warns about a missing lock file and about several of them', async () => {
     await using app = await Driver.of('yarn');
     await cp(app.at('app/yarn.lock'), app.at('app/pnpm-lock.yaml'));
+    await rm(app.at('app/server.js'));
     await writeFile(app.at('app/package.json'), '{"engines":{"node":"24.x"},"packageManager":"npm@11.21.2"}');
     const staged = await app.stage('nodejs');
     expect(staged, staged.output).toMatchObject({ code: 0 });

@@ -52,7 +52,12 @@ describe('staticfile buildpack', () => {
   });
 
   it('serves the app itself without root, and lists nothing by default', async () => {
-    await using app = await site({ Staticfile: '', 'index.html': 'home', 'dir/a.txt': 'a', 'manifest.yml': 'secret' });
+    await using app = await site({
+      Staticfile: '',
+      'index.html': 'home',
+      'dir/a.txt': 'a',
+      'manifest.yml': 'secret',
+    });
     await app.launch(BOOT, async (url) => {
       expect((await get(url)).body).toBe('home');
       expect((await get(`${url}/dir/`)).status).toBe(403);
@@ -71,7 +76,11 @@ describe('staticfile buildpack', () => {
 
   it('asks for the password of Staticfile.auth', async () => {
     // nginx's own {PLAIN} scheme: user "bob", password "secret".
-    await using app = await site({ Staticfile: '', 'Staticfile.auth': 'bob:{PLAIN}secret\n', 'index.html': 'home' });
+    await using app = await site({
+      Staticfile: '',
+      'Staticfile.auth': 'bob:{PLAIN}secret\n',
+      'index.html': 'home',
+    });
     await app.launch(BOOT, async (url) => {
       expect((await get(url)).status).toBe(401);
       const wrong = `Basic ${Buffer.from('bob:guess').toString('base64')}`;
@@ -94,7 +103,11 @@ describe('staticfile buildpack', () => {
     await using plain = await site({ Staticfile: '', 'index.html': 'home' });
     await plain.launch(BOOT, async (url) => expect((await get(url, forwarded)).status).toBe(200));
     const forced = { FORCE_HTTPS: 'true' };
-    await plain.launch(BOOT, async (url) => expect(await get(url, forwarded)).toMatchObject(expected), forced);
+    await plain.launch(
+      BOOT,
+      async (url) => expect(await get(url, forwarded)).toMatchObject(expected),
+      forced,
+    );
   });
 
   it('serves dot files only when asked to, and groups of status codes with one page', async () => {
@@ -126,7 +139,10 @@ describe('staticfile buildpack', () => {
     const copy = other.at('old-buildpack');
     await (await import('node:fs/promises')).cp('buildpacks/staticfile', copy, { recursive: true });
     const manifest = readFileSync(`${copy}/manifest.yml`, 'utf8');
-    await writeFile(`${copy}/manifest.yml`, manifest.replaceAll(/nginx_1\.22\.1-9\+deb12u\d+/g, 'nginx_1.22.0-0'));
+    await writeFile(
+      `${copy}/manifest.yml`,
+      manifest.replaceAll(/nginx_1\.22\.1-9\+deb12u\d+/g, 'nginx_1.22.0-0'),
+    );
     const again = await other.stage(copy);
     expect(again, again.output).toMatchObject({ code: 0 });
     expect(again.output).toContain('**WARNING** The mirror no longer has nginx_1.22.0-0_amd64.deb');

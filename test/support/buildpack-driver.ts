@@ -4,7 +4,7 @@
  * For tests of the buildpacks themselves; what the engine does with them is tested through the engine.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, cp, link, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,7 +88,7 @@ export class Driver {
 
   /** Supply of all, then finalize of the last; the first failure ends it. */
   async stage(...buildpacks: readonly string[]): Promise<Outcome> {
-    await cp(SHARED, this.at('cache/dependencies'), { recursive: true }).catch(() => undefined);
+    await linkTree(SHARED, this.at('cache/dependencies'));
     for (const idx of buildpacks.keys()) await mkdir(this.at('deps', `${idx}`), { recursive: true });
     let output = '';
     for (const [idx, buildpack] of buildpacks.entries()) {
@@ -102,8 +102,7 @@ export class Driver {
       output += finalized.output;
       if (finalized.code !== 0) return { code: finalized.code, output };
     }
-    await mkdir(SHARED, { recursive: true });
-    await cp(this.at('cache/dependencies'), SHARED, { recursive: true }).catch(() => undefined);
+    await linkTree(this.at('cache/dependencies'), SHARED);
     return { code: 0, output };
   }
 
@@ -128,10 +127,14 @@ export class Driver {
       await use(`http://127.0.0.1:${port}`);
       child.kill('SIGTERM');
     } catch (error) {
-      child.kill('SIGKILL');
+      killGroup(child);
       throw new Error(`the app failed: ${(await ended).output}`, { cause: error });
     }
-    return ended;
+    // What the platform does after its ten seconds; the exit code shows it.
+    const patience = setTimeout(() => killGroup(child), 10_000);
+    const outcome = await ended;
+    clearTimeout(patience);
+    return outcome;
   }
 
   /** Removes the tree. */
@@ -157,6 +160,24 @@ export class Driver {
       ...VCAP,
     });
     return collect(child);
+  }
+}
+
+/** Hard links instead of copies: the kit never changes a download in place. What is there already stays. */
+async function linkTree(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const entry of await readdir(from, { withFileTypes: true }).catch(() => [])) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) await linkTree(source, target);
+    else await link(source, target).catch(() => undefined);
+  }
+}
+
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It is gone already.
   }
 }
 
@@ -188,7 +209,7 @@ function freePort(): Promise<number> {
 async function listening(port: number, child: ChildProcess): Promise<void> {
   for (const until = Date.now() + 30_000; Date.now() < until; ) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error('it ended before it listened');
-    const up = await fetch(`http://127.0.0.1:${port}/`).then(
+    const up = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' }).then(
       () => true,
       () => false,
     );

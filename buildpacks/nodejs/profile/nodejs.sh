@@ -2,6 +2,11 @@
 export NODE_HOME="$DEPS_DIR/@IDX@/node"
 export NODE_ENV="${NODE_ENV:-production}"
 export PATH="$PATH:$HOME/node_modules/.bin"
+# `npm start` passes SIGTERM to the shell that it starts. bash hands its place to the program, which then gets the
+# signal; other shells stay in between, and the app is killed without warning.
+if [ -z "${npm_config_script_shell:-}" ] && command -v bash >/dev/null 2>&1; then
+  export npm_config_script_shell=bash
+fi
 
 # MB that the container may use: VCAP_APPLICATION's limit, then MEMORY_LIMIT (512m, 1G), then 512.
 if [ -z "${MEMORY_AVAILABLE:-}" ]; then
