@@ -18,11 +18,17 @@ export type Probe = (
 ) => Promise<ProbeFailure>;
 
 const HOST = '127.0.0.1';
-const USER_AGENT = 'stager-healthcheck';
+/** Names us in the app's access log. */
+export const USER_AGENT = 'stager-healthcheck';
+
+/** `port 8080`, `GET /health on port 8080` */
+export function describeTarget(target: ProbeTarget): string {
+  return target.type === 'port' ? `port ${target.port}` : `GET ${target.path} on port ${target.port}`;
+}
 
 /** Checks on the loopback interface of the host. */
 export const hostProbe: Probe = async (target, { timeoutMs, signal }) => {
-  const where = target.type === 'port' ? `port ${target.port}` : `GET ${target.path} on port ${target.port}`;
+  const where = describeTarget(target);
   const deadline = AbortSignal.timeout(timeoutMs);
   const either = AbortSignal.any([deadline, signal]);
   try {

@@ -10,6 +10,7 @@ import { DEFAULT_FDS } from '../vcap/application.ts';
 import { type InstanceFacts, processEnvironment } from './environment.ts';
 import { type EmitRun, type LogSource, processSource, sidecarSource, taskSource } from './events.ts';
 import { type CompleteHealthCheck, completeHealthCheck } from './health.ts';
+import { INSIDE_POLL_MS, insideProbe } from './inside-probe.ts';
 import { Instance } from './instance.ts';
 import { prepareRun, RUN_INSIDE, RUN_LINKS, runMounts } from './layout.ts';
 import { choosePort } from './port.ts';
@@ -26,7 +27,7 @@ export interface RunPorts {
   /** Fires: the run is stopped as by `stop()`. */
   readonly signal: AbortSignal;
   readonly emit: EmitRun;
-  /** Default: from the host's loopback interface. */
+  /** Default: from the host's loopback interface, or from inside where the run has a network of its own. */
   readonly probe?: Probe;
 }
 
@@ -62,6 +63,13 @@ async function startProcess(
   { info, type }: { readonly info: LaunchInfo; readonly type: string },
 ): Promise<DropletRun> {
   const plan = planRun(request, info);
+  if (plan.sidecars.length > 0 && request.network === 'none' && !sharesLoopback(request, ports)) {
+    warn(
+      ports,
+      'sidecars-without-network',
+      'with --network none here, sidecars and process have no localhost in common',
+    );
+  }
   const check = checkFor(request, ports, type);
   const port = await choosePort(request.port, request.network);
   throwIfCancelled(ports.signal);
@@ -86,27 +94,42 @@ async function startProcess(
       info,
       owner: newGuid(),
       instance,
+      ...(sharesLoopback(request, ports) ? { networkOf: request.guid } : {}),
     }),
   );
   return supervise({
     main,
     sidecars,
-    health: { check, port, probe: ports.probe ?? hostProbe },
+    health: { check, port, probe: probeFor(request, ports) },
     ...ports,
   });
 }
 
-/** A run without a network can't be reached from here, so that it is alive has to be enough. */
+/** A run without a network can't be reached from here: it is checked from inside, or by being alive. */
 function checkFor(request: RunRequest, ports: RunPorts, type: string): CompleteHealthCheck {
   const check = completeHealthCheck(type, request.healthCheck);
   if (request.network === 'host' || check.type === 'process') return check;
-  ports.emit({
-    type: 'warning',
-    at: new Date(ports.clock.now()).toISOString(),
-    code: 'health-check-without-network',
-    message: `no ${check.type} health check with --network none: the process is healthy while it is alive`,
-  });
+  if (sharesLoopback(request, ports)) {
+    return { ...check, startupPollMs: Math.max(check.startupPollMs, INSIDE_POLL_MS) };
+  }
+  const message = `no ${check.type} health check with --network none here: the process is healthy while it is alive`;
+  warn(ports, 'health-check-without-network', message);
   return { ...check, type: 'process' };
+}
+
+function warn(ports: RunPorts, code: string, message: string): void {
+  ports.emit({ type: 'warning', at: new Date(ports.clock.now()).toISOString(), code, message });
+}
+
+function probeFor({ rootfs, guid, dirs, ...request }: RunRequest, ports: RunPorts): Probe {
+  if (ports.probe !== undefined) return ports.probe;
+  if (!sharesLoopback(request, ports)) return hostProbe;
+  return insideProbe({ sandbox: ports.sandbox, networkOf: guid, rootfs, diskRoot: dirs.tmp });
+}
+
+/** How commands of this run reach each other's loopback interface, where the host's is not shared. */
+function sharesLoopback({ network }: Pick<RunRequest, 'network'>, { sandbox }: RunPorts): boolean {
+  return network === 'none' && sandbox.sharesNetworks === true;
 }
 
 interface StartInput {
@@ -116,6 +139,8 @@ interface StartInput {
   readonly owner: string;
   /** Absent for a task. */
   readonly instance?: InstanceFacts;
+  /** Owner of the command whose network it shares. */
+  readonly networkOf?: string;
 }
 
 function start(request: RunRequest, ports: RunPorts, input: StartInput): Instance {
@@ -131,7 +156,7 @@ function start(request: RunRequest, ports: RunPorts, input: StartInput): Instanc
   return new Instance(source, specOf(request, input), { ...ports, redact });
 }
 
-function specOf(request: RunRequest, { what, info, owner, instance }: StartInput): SandboxSpec {
+function specOf(request: RunRequest, { what, info, owner, instance, networkOf }: StartInput): SandboxSpec {
   const { dirs, memoryMb, diskMb, services, env, app, guid } = request;
   const { command } = what;
   const prefix = info.entrypointPrefix === undefined ? {} : { entrypointPrefix: info.entrypointPrefix };
@@ -162,5 +187,6 @@ function specOf(request: RunRequest, { what, info, owner, instance }: StartInput
       openFiles: DEFAULT_FDS,
     },
     network: request.network,
+    ...(networkOf === undefined ? {} : { networkOf }),
   };
 }

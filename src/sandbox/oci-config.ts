@@ -16,6 +16,8 @@ export interface ConfigParts {
   /** Targets of read-only binds that have mounts of the host below them. */
   readonly recursive: ReadonlySet<string>;
   readonly terminal: boolean;
+  /** Network name space to join instead of a new one. */
+  readonly networkPath?: string;
   /** The most open files that this process may grant. */
   readonly maxOpenFiles: number;
   readonly arch: string;
@@ -84,7 +86,7 @@ export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
     hostname: spec.hostname ?? 'stager',
     mounts: [...kernelMounts(parts), ...parts.binds.map((bind) => bindMount(bind, parts.recursive))],
     linux: {
-      namespaces: namespaces(spec, parts.ids),
+      namespaces: namespaces(spec, parts),
       ...(parts.ids.mappings === undefined
         ? {}
         : { uidMappings: parts.ids.mappings.uid, gidMappings: parts.ids.mappings.gid }),
@@ -150,11 +152,15 @@ function bindMount({ source, target, writable }: Mount, recursive: ReadonlySet<s
   return { destination: target, type: 'bind', source, options: ['rbind', 'nosuid', 'nodev', ...mode] };
 }
 
-function namespaces(spec: SandboxSpec, ids: IdPlan): readonly { type: string }[] {
+function namespaces(
+  spec: SandboxSpec,
+  { ids, networkPath }: ConfigParts,
+): readonly { type: string; path?: string }[] {
   const types = ['pid', 'mount', 'ipc', 'uts', 'cgroup'];
   if (ids.mappings !== undefined) types.push('user');
-  if (spec.network === 'none') types.push('network');
-  return types.map((type) => ({ type }));
+  const own = types.map((type) => ({ type }));
+  if (spec.network === 'host') return own;
+  return [...own, { type: 'network', ...(networkPath === undefined ? {} : { path: networkPath }) }];
 }
 
 function cgroup(spec: SandboxSpec, { id, cgroups }: ConfigParts): Readonly<Record<string, unknown>> {

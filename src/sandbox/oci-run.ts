@@ -1,6 +1,7 @@
 /** One command in its container, from the start to the report. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readlink, stat } from 'node:fs/promises';
+import { type FileHandle, open, readlink, stat } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { StagerError } from '../errors.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from './cgroups.ts';
@@ -25,12 +26,15 @@ export interface OciRunParts {
 
 /** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
 const KILL_PATIENCE_MS = 1_000;
+/** A container takes some fifty milliseconds to start. */
+const START_POLL_MS = 10;
 
 export class OciRun {
   readonly #parts: OciRunParts;
   readonly #timers: NodeJS.Timeout[] = [];
   #child: ChildProcess | undefined;
   #stopped: StopReason | undefined;
+  #ended = false;
 
   constructor(parts: OciRunParts) {
     this.#parts = parts;
@@ -55,10 +59,12 @@ export class OciRun {
       watch.start();
       if (io.signal.aborted) cancel();
       const status = await ended;
+      this.#ended = true;
       const durationMs = performance.now() - begun;
       await this.#checkStarted();
       return await this.#report(status, durationMs, watch);
     } finally {
+      this.#ended = true;
       io.signal.removeEventListener('abort', cancel);
       for (const timer of this.#timers) clearTimeout(timer);
       await watch.stop().catch(() => undefined);
@@ -66,12 +72,31 @@ export class OciRun {
     }
   }
 
-  /** Sends a signal to the command itself: the first child of the container's first process. */
+  /**
+   * Sends a signal to the command itself, the first child of the container's first process; waits for it when the
+   * container is only being made.
+   */
   async signal(signal: NodeJS.Signals): Promise<boolean> {
+    while (!this.#ended) {
+      const init = await this.#init();
+      const [command] = init === undefined ? [] : await childrenOf(init);
+      if (command !== undefined) return send(command, signal);
+      await setTimeout(START_POLL_MS);
+    }
+    return false;
+  }
+
+  /**
+   * The command's network name space, held open: a pid could be another process's by the time it is joined.
+   * Undefined while there is none. The caller closes it.
+   */
+  async network(): Promise<FileHandle | undefined> {
     const init = await this.#init();
-    if (init === undefined) return false;
-    const [command] = await childrenOf(init);
-    return command !== undefined && send(command, signal);
+    if (init === undefined) return undefined;
+    const handle = await open(`/proc/${init}/ns/net`).catch(() => undefined);
+    if (handle !== undefined && (await this.#init()) === init) return handle;
+    await handle?.close();
+    return undefined;
   }
 
   /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
@@ -199,7 +224,7 @@ export class OciRun {
 
   #after(delayMs: number, run: () => void): void {
     // Longer delays than a timer can hold mean "no limit".
-    if (delayMs <= MAX_TIMER_MS) this.#timers.push(setTimeout(run, delayMs));
+    if (delayMs <= MAX_TIMER_MS) this.#timers.push(globalThis.setTimeout(run, delayMs));
   }
 }
 

@@ -2,8 +2,9 @@
  * Runs commands in an OCI runtime (runc, crun, runsc …): one container a command, made, run and removed.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile, realpath, writeFile } from 'node:fs/promises';
+import { type FileHandle, readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type CgroupPlan, CONTROLLERS, describeCgroups } from './cgroups.ts';
 import type { DiskLedger } from './disk-watch.ts';
 import { composeEtc } from './etc.ts';
@@ -32,11 +33,14 @@ export interface OciOptions {
 /** Name of the file that tells a later process how to remove what this one left. */
 export const OWNER_FILE = 'owner.json';
 
+const NETWORK_POLL_MS = 20;
+
 export class OciSandbox implements Sandbox {
   readonly kind = 'oci';
   readonly description: string;
   readonly unenforced: Sandbox['unenforced'];
   readonly owner: Sandbox['owner'];
+  readonly sharesNetworks: boolean;
   readonly #options: OciOptions;
   /** Directory of this process. */
   readonly #home: string;
@@ -44,6 +48,8 @@ export class OciSandbox implements Sandbox {
   readonly #ledger: DiskLedger = new Map();
   readonly #etc = new Map<string, Promise<string>>();
   readonly #running = new Map<string, Set<OciRun>>();
+  /** How many commands of an owner are being started or run. */
+  readonly #owners = new Map<string, number>();
 
   private constructor(options: OciOptions, home: string, maxOpenFiles: number) {
     const { runtime, ids, cgroups } = options;
@@ -53,6 +59,8 @@ export class OciSandbox implements Sandbox {
     this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
     this.unenforced = unenforced(options);
     this.owner = ids.owner;
+    // runc joins as the caller, before it enters the user name space; only root may do that.
+    this.sharesNetworks = runtime.name === 'runc' && (ids.kind === 'range' || ids.kind === 'dropped');
   }
 
   /** Makes this process's own state directory. */
@@ -82,6 +90,20 @@ export class OciSandbox implements Sandbox {
     spec: SandboxSpec,
     io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
   ): Promise<ExitReport> {
+    this.#owners.set(spec.owner, (this.#owners.get(spec.owner) ?? 0) + 1);
+    try {
+      return await this.#runOnce(spec, io);
+    } finally {
+      const left = (this.#owners.get(spec.owner) ?? 1) - 1;
+      if (left === 0) this.#owners.delete(spec.owner);
+      else this.#owners.set(spec.owner, left);
+    }
+  }
+
+  async #runOnce(
+    spec: SandboxSpec,
+    io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
+  ): Promise<ExitReport> {
     if (io.signal.aborted) return { outcome: { kind: 'cancelled' }, durationMs: 0 };
     const begun = performance.now();
     const id = `stager-${ownerLabel(spec.owner)}-${randomBytes(4).toString('hex')}`;
@@ -93,7 +115,13 @@ export class OciSandbox implements Sandbox {
       if (reason !== undefined) {
         return { outcome: { kind: 'not-started', reason }, durationMs: performance.now() - begun };
       }
-      await this.#writeConfig(id, { bundle, spec, root });
+      await using network = await this.#networkOf(spec, io.signal);
+      if (spec.networkOf !== undefined && network === undefined) {
+        return { outcome: { kind: 'cancelled' }, durationMs: performance.now() - begun };
+      }
+      // Through our own descriptor, since the pid of the other command may be another's by now.
+      const networkPath = network === undefined ? undefined : `/proc/${process.pid}/fd/${network.fd}`;
+      await this.#writeConfig(id, { bundle, spec, root, networkPath });
       return await this.#track(spec.owner, this.#newRun(id, bundle, spec), io);
     } finally {
       await removeDirectory(bundle);
@@ -104,6 +132,19 @@ export class OciSandbox implements Sandbox {
     let sent = false;
     for (const run of this.#running.get(owner) ?? []) if (await run.signal(signal)) sent = true;
     return sent;
+  }
+
+  /** Waits until the command whose network is shared has one, or is gone. */
+  async #networkOf(spec: SandboxSpec, signal: AbortSignal): Promise<FileHandle | undefined> {
+    const owner = spec.networkOf;
+    while (owner !== undefined && this.#owners.has(owner) && !signal.aborted) {
+      for (const run of this.#running.get(owner) ?? []) {
+        const network = await run.network();
+        if (network !== undefined) return network;
+      }
+      await setTimeout(NETWORK_POLL_MS);
+    }
+    return undefined;
   }
 
   #newRun(id: string, bundle: string, spec: SandboxSpec): OciRun {
@@ -174,7 +215,12 @@ export class OciSandbox implements Sandbox {
 
   async #writeConfig(
     id: string,
-    { bundle, spec, root }: { bundle: string; spec: SandboxSpec; root: ComposedRoot },
+    {
+      bundle,
+      spec,
+      root,
+      networkPath,
+    }: { bundle: string; spec: SandboxSpec; root: ComposedRoot; networkPath: string | undefined },
   ): Promise<void> {
     const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
     const recursive = new Set<string>();
@@ -189,6 +235,7 @@ export class OciSandbox implements Sandbox {
       binds: root.binds,
       hasTmp: root.hasTmp,
       recursive,
+      ...(networkPath === undefined ? {} : { networkPath }),
       terminal: spec.stdin === 'inherit' && process.stdin.isTTY === true,
       maxOpenFiles: this.#maxOpenFiles,
       arch: process.arch,

@@ -48,6 +48,12 @@ export interface SandboxSpec {
   readonly diskRoot: string;
   readonly limits: SandboxLimits;
   readonly network: 'host' | 'none';
+  /**
+   * Owner of a command that was started before and whose own network this one shares instead of having another;
+   * only with network `none` and where {@link Sandbox.sharesNetworks}. When that command is gone, this one is
+   * not started and reported as cancelled.
+   */
+  readonly networkOf?: string;
   readonly hostname?: string;
   /** `null`: the null device (scripts). `inherit`: the caller's terminal (a shell for a person). */
   readonly stdin?: 'null' | 'inherit';
@@ -69,6 +75,8 @@ export interface Sandbox {
     readonly limit: keyof SandboxLimits | 'isolation';
     readonly reason: string;
   }[];
+  /** True: {@link SandboxSpec.networkOf} works. */
+  readonly sharesNetworks?: boolean;
   /** Host uid and gid that vcap (2000:2000) has outside; workspaces are given to it. */
   readonly owner: { readonly uid: number; readonly gid: number };
   /**

@@ -2,6 +2,7 @@ import { chmod, chown, copyFile, constants as fsConstants, mkdir, readdir, readF
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { insideProbe } from '../../src/launch/inside-probe.ts';
 import type { RunDirs } from '../../src/launch/layout.ts';
 import type { RunRequest } from '../../src/launch/request.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -226,6 +227,69 @@ describe('the health of a droplet in the sandbox', () => {
     await run.ready;
     await fetch(`http://127.0.0.1:${run.port}/die`).catch(() => undefined);
     expect(await run.done).toMatchObject({ exitCode: 11, end: { kind: 'exited', everHealthy: true } });
+  });
+
+  it.for([
+    [{ type: 'port' }, 'healthy'],
+    [{ type: 'http', httpEndpoint: '/health' }, 'healthy'],
+    [{ type: 'http', httpEndpoint: '/missing', startTimeoutMs: 1_500 }, 'ended'],
+  ] as const)(
+    'is found from inside when the run has a network of its own: %j',
+    async ([healthCheck, kind], context) => {
+      context.skip(sandbox.sharesNetworks !== true);
+      const { run, untilLogged } = await nodeDroplet({
+        network: 'none',
+        healthCheck,
+        sidecars: [
+          {
+            name: 'agent',
+            process_types: ['web'],
+            command: `until exec 3<>/dev/tcp/127.0.0.1/$PORT; do sleep 0.1; done 2>/dev/null
+            printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n1 <&3; echo; exec sleep 600`,
+          },
+        ],
+      });
+      const ready = await run.ready;
+      expect(ready.kind).toBe(kind);
+      if (ready.kind === 'ended') {
+        expect(ready.result.end).toMatchObject({
+          kind: 'unhealthy',
+          failure: {
+            message: expect.stringMatching(/GET \/missing on port 8080: (status 404|connection refused)/),
+          },
+        });
+        return;
+      }
+      await untilLogged('hello from 8080');
+      await run.stop();
+    },
+  );
+
+  it('ends its sidecars at once when it ends before they share its network', async () => {
+    const { run } = await start(
+      {},
+      {
+        ...web('exit 3'),
+        network: 'none',
+        sidecars: [{ name: 'agent', process_types: ['web'], command: 'exec sleep 600' }],
+      },
+    );
+    expect(await run.done).toMatchObject({ exitCode: 3, end: { source: { id: 'APP/PROC/WEB' } } });
+  });
+
+  it('can share no network of a command that is not there', async (context) => {
+    context.skip(sandbox.sharesNetworks !== true);
+    const { dirs } = await start({}, web('true'));
+    const probe = insideProbe({
+      sandbox,
+      networkOf: 'nobody',
+      rootfs: { kind: 'host' },
+      diskRoot: dirs.root,
+    });
+    const limits = { timeoutMs: 1_000, signal: new AbortController().signal };
+    expect(await probe({ type: 'port', port: 1 }, limits)).toBe(
+      'port 1: the check itself ended as cancelled',
+    );
   });
 
   it('leaves the port of a stopped run free', async () => {
