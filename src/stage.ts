@@ -10,7 +10,7 @@ import { errorReport } from './error-report.ts';
 import { cancelled, StagerError, throwIfCancelled } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { StageRequest } from './request.ts';
-import { restoreCache, saveCache } from './staging/cache.ts';
+import { saveCache } from './staging/cache.ts';
 import { recordOf, reusable, reuseKeyOf } from './staging/record.ts';
 import { type StagePorts, Staging } from './staging/staging.ts';
 import {
@@ -66,10 +66,9 @@ async function run(staging: Staging): Promise<StagingRecord> {
   if (earlier !== undefined) return earlier;
   await using workspace = await openWorkspace(staging);
   await fillApp(staging, app, workspace);
-  await restoreCache(staging, { stack, buildpacks, workspace });
   const built = await runScripts(staging, { app, stack, buildpacks, workspace });
   const droplet = await storeResult(staging, { built, workspace });
-  const buildCache = await saveCache(staging, { stack, buildpacks, workspace });
+  const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
   workspace.succeeded();
   return recordOf(staging, { built, droplet, buildCache, reuseKey });
 }

@@ -1,16 +1,78 @@
-import type { ResolvedOrder } from '../buildpack/resolve.ts';
+/**
+ * The build cache of a staging: restored when it is known which buildpacks will use it, saved after a success. It
+ * only saves time, so what is wrong with one is a warning.
+ */
+import { chown, mkdir } from 'node:fs/promises';
+import { buildCacheKey, restoreBuildCache, saveBuildCache } from '../buildpack/cache.ts';
+import { formatBytes } from '../config/units.ts';
+import * as tarball from '../droplet/build-cache.ts';
 import type { StoredBlob } from '../droplet/record.ts';
-import type { Staging, StagingStack } from './staging.ts';
-import type { StagingWorkspace } from './steps.ts';
+import { storedBlob } from '../droplet/store.ts';
+import type { Workspace } from '../workspace/layout.ts';
+import { usage } from '../workspace/usage.ts';
+import type { Staging } from './staging.ts';
 
+/** The part of a build cache that belongs to one order of buildpacks. */
 interface CacheInput {
-  readonly stack: StagingStack;
-  readonly buildpacks: ResolvedOrder;
-  readonly workspace: StagingWorkspace;
+  readonly workspace: Workspace;
+  /** Keys of the buildpacks that use it. */
+  readonly keys: readonly string[];
 }
 
-export async function restoreCache(_staging: Staging, _input: CacheInput): Promise<void> {}
+/** Largest cache that is kept: what a workspace may hold. */
+const limitBytes = (staging: Staging): number => staging.request.diskMb * 1024 * 1024;
 
-export async function saveCache(_staging: Staging, _input: CacheInput): Promise<StoredBlob | undefined> {
-  return undefined;
+/** Fills the workspace's cache directory with what the last staging left. */
+export async function restoreCache(staging: Staging, { workspace, keys }: CacheInput): Promise<void> {
+  const { ports, request, signal, report, phases } = staging;
+  if (request.cache !== 'use') return;
+  const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
+  if ((await ports.blobs.stat(place.key, { signal }).catch(() => undefined)) === undefined) return;
+  const { owner } = ports.sandbox;
+  await phases.run(
+    { name: 'restore-cache' },
+    () =>
+      restoreBuildCache(
+        workspace.cache,
+        async () => {
+          const limits = { bytes: limitBytes(staging) };
+          const restored = await tarball.restoreBuildCache(workspace.cache, place, { signal, owner, limits });
+          if (restored.outcome === 'broken') throw restored.reason;
+          return restored.outcome === 'restored';
+        },
+        { report, signal },
+      ),
+    (restored) => (restored ? 'build cache restored' : 'no build cache'),
+  );
+  // A broken one was removed with its directory.
+  await mkdir(workspace.cache, { recursive: true });
+  await chown(workspace.cache, owner.uid, owner.gid);
+}
+
+/** Stores the cache directory unless it did not change. */
+export async function saveCache(
+  staging: Staging,
+  { workspace, keys }: CacheInput,
+): Promise<StoredBlob | undefined> {
+  const { ports, request, signal, report, phases } = staging;
+  if (request.cache === 'none') return undefined;
+  const { apparentBytes } = await usage(workspace.cache, { signal });
+  const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
+  const options = { signal, ...(request.compression !== undefined && { compression: request.compression }) };
+  const saved = await phases.run(
+    { name: 'save-cache' },
+    () =>
+      saveBuildCache(
+        { sizeBytes: apparentBytes, limitBytes: limitBytes(staging) },
+        () => tarball.saveBuildCache(workspace.cache, place, options),
+        { report, signal },
+      ),
+    (result) =>
+      result?.outcome === 'unchanged' ? 'unchanged' : result && formatBytes(result.info.sizeBytes),
+  );
+  return saved === undefined ? undefined : storedBlob(saved.info, ports.blobs);
+}
+
+async function cacheKey({ request }: Staging, keys: readonly string[]) {
+  return await buildCacheKey({ appGuid: request.app.guid, stack: request.stack, buildpackKeys: keys });
 }

@@ -1,5 +1,6 @@
 /** The steps of stage.ts: each puts one part of the pipeline between the request and the ports. */
-import { resolve as resolvePath } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve as resolvePath } from 'node:path';
 import { stagingEnvironment } from '../buildpack/env.ts';
 import { readLock, writeLock } from '../buildpack/lock.ts';
 import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
@@ -18,6 +19,7 @@ import { secretValues } from '../vcap/services.ts';
 import { INSIDE } from '../workspace/layout.ts';
 import { materialise } from '../workspace/materialise.ts';
 import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../workspace/workspace.ts';
+import { restoreCache } from './cache.ts';
 import type { Staging, StagingStack } from './staging.ts';
 
 /** `diego.pid_limit` of Cloud Foundry. */
@@ -130,6 +132,8 @@ export async function runScripts(staging: Staging, input: ScriptsInput): Promise
       extra: ports.extraCas,
     })),
   };
+  // A file has to be there for the binary to be mounted over: the directory is read-only inside.
+  await writeFile(join(workspace.platform, 'node'), '');
   const facts = {
     ...request.app,
     limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, fds: DEFAULT_FDS },
@@ -160,6 +164,7 @@ export async function runScripts(staging: Staging, input: ScriptsInput): Promise
       secrets: [...staging.secrets, ...secretValues(request.services), ...proxySecrets(ports.proxy)],
       trace: request.trace,
       kitNode: ports.kitNode,
+      restoreCache: (used) => restoreCache(staging, { workspace, keys: used.map(({ key }) => key) }),
     },
     { sandbox: ports.sandbox, signal, report, clock: ports.clock, phases },
   );
