@@ -46,7 +46,8 @@ export interface OciConfig {
  * own messages ("Killed") go nowhere; the command gets the caller's stderr back, and none of the shell's variables.
  */
 const INIT = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
-const SHELL_VARIABLES = ['PWD', 'OLDPWD', 'SHLVL'] as const;
+/** Set by shells, and by runc where they are missing. */
+const UNASKED = ['PWD', 'OLDPWD', 'SHLVL', 'HOME'] as const;
 
 const MASKED = [
   '/proc/acpi',
@@ -99,7 +100,7 @@ export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
 }
 
 function initScript({ env }: SandboxSpec): string {
-  const unset = SHELL_VARIABLES.filter((name) => !(name in env));
+  const unset = UNASKED.filter((name) => !(name in env));
   return unset.length === 0 ? INIT : `unset ${unset.join(' ')}; ${INIT}`;
 }
 
