@@ -1,8 +1,9 @@
 /** Tries buildpacks in order until one takes the app; returns a table, not only a winner. */
 import { StagerError } from '../errors.ts';
 import { isShowstopper, outcomePhrase, scriptFailure } from './failure.ts';
+import { removeBelow } from './remove-tree.ts';
 import { phaseOf, type Session, scriptMode, start, warn } from './session.ts';
-import type { StagedBuildpack } from './staged.ts';
+import type { ResolvedBuildpack, StagedBuildpack } from './staged.ts';
 
 /** One try. */
 export interface DetectTry {
@@ -27,14 +28,22 @@ export interface Detected {
  * Runs detect of each candidate in order; exit 0 wins, everything else means the next one. A script without
  * execute permission is named in a warning and tried all the same.
  *
+ * @param bring copies a candidate into the workspace.
  * @throws StagerError STAGING_TIMEOUT, OUT_OF_DISK, CANCELLED: no later candidate could do better.
  */
-export async function detect(session: Session, candidates: readonly StagedBuildpack[]): Promise<Detected> {
+export async function detect(
+  session: Session,
+  candidates: readonly ResolvedBuildpack[],
+  bring: (candidate: ResolvedBuildpack) => Promise<StagedBuildpack>,
+): Promise<Detected> {
   const tries: DetectTry[] = [];
-  for (const buildpack of candidates) {
+  for (const candidate of candidates) {
+    const buildpack = await bring(candidate);
     const tried = await tryOne(session, buildpack);
     tries.push(tried.row);
     if (tried.output !== undefined) return { winner: { buildpack, output: tried.output }, tries };
+    // A refused one would count against the disk limit of the one that builds.
+    await removeBelow(session.runner.setting.workspace.root, buildpack.copy);
   }
   return { tries };
 }

@@ -2,7 +2,6 @@
  * Runs an order of buildpacks over a workspace: detect if asked, then supply and finalize, compile, release, and reads
  * back what they left. What a script does wrong is an outcome; result.json is part of a failed one as well.
  */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildpackRecord } from '../droplet/record.ts';
 import type { ResultBuildpack, ResultJson } from '../droplet/result.ts';
@@ -43,7 +42,7 @@ import {
 export interface RunInput {
   /** Guid of the staging; sandboxes belong to it. */
   readonly build: Guid;
-  /** Holds the app already, and the restored cache if there is one. */
+  /** Holds the app already. */
   readonly workspace: Workspace;
   readonly order: readonly ResolvedBuildpack[];
   readonly mode: OrderMode;
@@ -58,6 +57,11 @@ export interface RunInput {
   readonly trace?: boolean;
   /** A Node binary of the host for buildpacks that are written with the kit. */
   readonly kitNode?: string;
+  /**
+   * Fills the workspace's cache for the buildpacks that were chosen; called once, after detect and before the scripts
+   * that see the cache.
+   */
+  readonly restoreCache?: (selected: readonly ResolvedBuildpack[]) => Promise<void>;
 }
 
 /** Ports of {@link runBuildpacks}. */

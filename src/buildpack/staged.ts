@@ -35,6 +35,8 @@ export interface StagedBuildpack extends ResolvedBuildpack {
   readonly position: number;
   /** Padded position. */
   readonly index: string;
+  /** Its copy on the host. */
+  readonly copy: string;
   /** Its root on the host and inside. */
   readonly hostRoot: string;
   readonly insideRoot: string;
@@ -45,50 +47,50 @@ export interface StagedBuildpack extends ResolvedBuildpack {
 /** How the order was chosen: tried one after another, or given. */
 export type OrderMode = 'detect' | 'explicit';
 
-/** What {@link prepareWorkspace} needs beside the order. */
-export interface PrepareOptions {
-  readonly mode: OrderMode;
+/** Whose the workspace is, and when to stop. */
+export interface StageOptions {
   readonly owner: Owner;
   readonly signal: AbortSignal;
 }
 
-/**
- * Makes the directories, cleans the cache and copies the buildpacks. In detect mode every candidate is the last one of
- * an order of its own: index 0, cache `final`.
- */
+/** Where a buildpack stands: candidates of detect are each the last of an order of one. */
+export interface Place {
+  readonly position: number;
+  readonly count: number;
+}
+
+/** Makes the directories of an order of `count` buildpacks; deps all at once, so that neighbours can be listed. */
 export async function prepareWorkspace(
   workspace: Workspace,
-  order: readonly ResolvedBuildpack[],
-  options: PrepareOptions,
-): Promise<readonly StagedBuildpack[]> {
-  const { mode, owner, signal } = options;
-  const count = mode === 'detect' ? 1 : order.length;
-  await makeDirectories(workspace, owner);
+  count: number,
+  options: StageOptions,
+): Promise<void> {
+  await makeDirectories(workspace, options.owner);
   for (let position = 0; position < count; position += 1) {
-    await ownedDirectory(join(workspace.deps, depsIndex(position, count)), owner);
+    await ownedDirectory(join(workspace.deps, depsIndex(position, count)), options.owner);
   }
-  const staged: StagedBuildpack[] = [];
-  for (const [place, buildpack] of order.entries()) {
-    const hash = await keyHash(buildpack.cacheKey);
-    const position = mode === 'detect' ? 0 : place;
-    const isLast = mode === 'detect' || place === order.length - 1;
-    const inner = relative(buildpack.dir, buildpack.root);
-    const copy = join(workspace.buildpacks, hash);
-    // The same buildpack listed twice has one key and one directory.
-    if (!staged.some((it) => it.cacheKey === buildpack.cacheKey)) {
-      await copyTree(buildpack.dir, copy, { signal, owner });
-    }
-    staged.push({
-      ...buildpack,
-      position,
-      index: depsIndex(position, count),
-      hostRoot: join(copy, inner),
-      insideRoot: join(INSIDE.buildpacks, hash, inner),
-      cacheDir: join(INSIDE.cache, isLast || buildpack.family === 'heroku' ? FINAL_CACHE : hash),
-    });
-  }
-  await prepareCache(workspace, staged, owner);
-  return staged;
+}
+
+/** Copies one buildpack into the workspace. One that is listed twice has one key and so one directory. */
+export async function stageBuildpack(
+  workspace: Workspace,
+  buildpack: ResolvedBuildpack,
+  { position, count, ...options }: Place & StageOptions,
+): Promise<StagedBuildpack> {
+  const hash = await keyHash(buildpack.cacheKey);
+  const inner = relative(buildpack.dir, buildpack.root);
+  const copy = join(workspace.buildpacks, hash);
+  if ((await lstat(copy).catch(() => undefined)) === undefined) await copyTree(buildpack.dir, copy, options);
+  const isLast = position === count - 1;
+  return {
+    ...buildpack,
+    position,
+    index: depsIndex(position, count),
+    copy,
+    hostRoot: join(copy, inner),
+    insideRoot: join(INSIDE.buildpacks, hash, inner),
+    cacheDir: join(INSIDE.cache, isLast || buildpack.family === 'heroku' ? FINAL_CACHE : hash),
+  };
 }
 
 async function makeDirectories(workspace: Workspace, owner: Owner): Promise<void> {
@@ -102,7 +104,7 @@ async function makeDirectories(workspace: Workspace, owner: Owner): Promise<void
 }
 
 /** Makes the cache directories of this order and removes every other entry of the cache. */
-async function prepareCache(
+export async function prepareCache(
   workspace: Workspace,
   staged: readonly StagedBuildpack[],
   owner: Owner,

@@ -402,15 +402,17 @@ describe('the buildpack itself', () => {
     });
   });
 
-  it('runs from a private writable copy, in its root, with stdin from the null device, as vcap', async () => {
+  it('runs from a private writable copy, in its root, with nothing on stdin, as vcap', async () => {
     const staged = await rig.stage({ buildpacks: ['prints-env'] });
     success(staged);
     const root = `/tmp/buildpacks/${await hashOf('prints-env')}`;
     expect(await staged.read('app/pwd.txt')).toBe(`${root}\n`);
     expect(await staged.read('app/argv0.txt')).toBe(`${root}/bin/compile`);
-    expect(await staged.read('app/stdin.txt')).toBe('/dev/null\n');
+    expect(await staged.read('app/stdin.txt')).toBe('0\n');
     expect(await staged.read('app/uid.txt')).toBe('2000\n');
-    expect((await stat(join(staged.workspace.tmp, root.slice('/tmp/'.length)))).uid).toBe(opened.sandbox.owner.uid);
+    expect((await stat(join(staged.workspace.tmp, root.slice('/tmp/'.length)))).uid).toBe(
+      opened.sandbox.owner.uid,
+    );
   });
 });
 

@@ -1,0 +1,101 @@
+/**
+ * Buildpacks and variables that a Heroku app names itself: `.buildpacks`, and `buildpacks` and `env` of app.json
+ * (buildpack-contracts.md 4.6, 4.7). They count only where the staging is Heroku's: a Cloud Foundry app that carries an
+ * app.json is detected as always.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { StagerError } from '../errors.ts';
+import type { BuildpackApi } from './family.ts';
+import { readSmall } from './read-small.ts';
+
+/** What the app asks for. */
+export interface AppWishes {
+  /** References in order; empty when the app names none. */
+  readonly buildpacks: readonly string[];
+  /** The file that named them. */
+  readonly from?: '.buildpacks' | 'app.json';
+  /** Defaults of config vars; variables that are set win. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const NO_WISHES: AppWishes = { buildpacks: [], env: {} };
+
+/** Whether the files of a Heroku app count: by `--buildpack-api heroku` or by the stack. */
+export function isHerokuStaging(stack: string, api: BuildpackApi | undefined): boolean {
+  return api === 'heroku' || (api === undefined && stack.startsWith('heroku-'));
+}
+
+/**
+ * Reads the wishes of the app in `appDir`. `.buildpacks` wins over app.json.
+ *
+ * @throws StagerError SOURCE_ARCHIVE_INVALID when app.json is there and is none.
+ */
+export async function appWishes(appDir: string): Promise<AppWishes> {
+  const app = await readAppJson(appDir);
+  const list = await readSmall(join(appDir, '.buildpacks'), appDir);
+  const listed = list.kind === 'text' ? parseBuildpacksFile(list.text) : [];
+  if (listed.length > 0) return { ...app, buildpacks: listed, from: '.buildpacks' };
+  return app;
+}
+
+/** One reference a line (hk-multi: blank-separated); comments, blank lines and CR don't count. */
+export function parseBuildpacksFile(text: string): readonly string[] {
+  return text
+    .split(/\r\n|\n|\r/)
+    .map((line) => line.replace(/(^|\s)#.*$/, ''))
+    .flatMap((line) => line.split(/\s+/))
+    .filter((word) => word !== '')
+    .map(referenceOf);
+}
+
+const appJson = z.looseObject({
+  buildpacks: z.array(z.object({ url: z.string() })).optional(),
+  env: z
+    .record(
+      z.string(),
+      z.union([
+        z.string(),
+        z.looseObject({ value: z.union([z.string(), z.number(), z.boolean()]).optional() }),
+      ]),
+    )
+    .optional(),
+});
+
+async function readAppJson(appDir: string): Promise<AppWishes> {
+  const file = await readSmall(join(appDir, 'app.json'), appDir);
+  if (file.kind === 'absent') return NO_WISHES;
+  const parsed = file.kind === 'text' ? appJson.safeParse(parseJson(file.text)) : undefined;
+  if (parsed?.success !== true) {
+    const reason = file.kind === 'unusable' ? file.reason : (parsed?.error?.issues[0]?.message ?? 'no JSON');
+    throw new StagerError('SOURCE_ARCHIVE_INVALID', `app.json can't be used: ${reason}`, {
+      next: 'correct or remove it',
+      details: { path: 'app.json', reason },
+    });
+  }
+  const { buildpacks = [], env = {} } = parsed.data;
+  const values = Object.entries(env).flatMap(([name, it]): readonly (readonly [string, string])[] => {
+    const value = typeof it === 'string' ? it : it.value;
+    return value === undefined ? [] : [[name, String(value)]];
+  });
+  return {
+    buildpacks: buildpacks.map(({ url }) => referenceOf(url)),
+    ...(buildpacks.length > 0 && { from: 'app.json' }),
+    env: Object.fromEntries(values),
+  };
+}
+
+/** Heroku's short names: `heroku/nodejs`, `urn:buildpack:heroku/nodejs` → the repository behind them. */
+function referenceOf(text: string): string {
+  const [, owner, name] = /^(?:urn:buildpack:)?(heroku|heroku-community)\/([a-z0-9-]+)$/.exec(text) ?? [];
+  if (owner === undefined || name === undefined) return text;
+  return `https://github.com/heroku/heroku-buildpack-${name}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
