@@ -41,3 +41,4 @@ if [ ! -f dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json pa
   node_modules/.bin/tsc -p tsconfig.build.json
   touch dist/.built
 fi
+node buildpacks/kit/build.ts

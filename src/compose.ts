@@ -14,6 +14,7 @@ import { StagerError } from './errors.ts';
 import { readCaFile } from './proxy/ca-bundle.ts';
 import { httpClient } from './proxy/http-client.ts';
 import { StagingRecords } from './records/records.ts';
+import type { RunPorts } from './run.ts';
 import { type Selection, selectSandbox } from './sandbox/select.ts';
 import { StackStore } from './stack/store.ts';
 import type { StagePorts } from './staging/staging.ts';
@@ -97,6 +98,14 @@ export class Stager {
       clock: this.clock,
       now: () => performance.now(),
     };
+  }
+
+  /** What running a droplet needs. */
+  async runPorts(signal: AbortSignal): Promise<RunPorts> {
+    const [{ sandbox }, blobs] = await Promise.all([this.sandbox(signal), this.blobs()]);
+    const { records, workspaces, clock } = this;
+    const stack = (name: string) => this.stacks.resolve(name);
+    return { sandbox, blobs, records, workspaces, clock, stack, openStore: openBlobStore };
   }
 
   /** Gives back what this process holds. Call it when nothing runs any more. */

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Files at the top that any folder may use: words and values, no effects. */
-const SHARED = ['ids', 'errors', 'error-report', 'events', 'clock', 'phases'];
+const SHARED = ['ids', 'errors', 'error-report', 'events', 'clock', 'phases', 'process-identity'];
 
 /**
  * folder → folders that it may import. Doors first, then compose, the pipeline's steps, ports and plain data.
@@ -14,11 +14,15 @@ const SHARED = ['ids', 'errors', 'error-report', 'events', 'clock', 'phases'];
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['*'],
-  dropin: ['buildpack', 'droplet', 'vcap', 'logs', 'blobs', 'workspace', 'source'],
+  dropin: ['buildpack', 'config', 'droplet', 'vcap', 'logs', 'blobs', 'workspace', 'source'],
   '(compose)': ['*'],
   '(index)': ['*'],
   '(stage)': ['*'],
-  workshop: ['buildpack', 'sandbox', 'workspace', 'source', 'droplet', 'vcap', 'logs', 'config', '(stage)'],
+  '(run)': ['*'],
+  '(request)': ['droplet', 'vcap'],
+  staging: ['*'],
+  records: ['droplet'],
+  workshop: ['*'],
   buildpack: ['sandbox', 'workspace', 'droplet', 'vcap', 'logs', 'proxy', 'blobs', 'source'],
   launch: ['sandbox', 'vcap', 'logs', 'droplet', 'workspace', 'blobs'],
   droplet: ['blobs', 'workspace', 'source'],

@@ -17,6 +17,7 @@ export type Run = (context: Context) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   stage: async () => (await import('./commands/stage.ts')).stageCommand,
+  run: async () => (await import('./commands/run.ts')).runCommand,
 };
 
 /** The action of the command at `path`, such as `buildpack add`. */

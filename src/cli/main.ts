@@ -19,9 +19,10 @@ async function main(argv: readonly string[]): Promise<void> {
     const { actionFor } = await import('./actions.ts');
     return actionFor(path, controller.signal);
   };
-  const program = createProgram(version(), load, (status) => {
+  const done = (status: number): void => {
     exit = status;
-  });
+  };
+  const program = createProgram(version(), { argv, load, done });
   for (const command of [
     program,
     ...program.commands,

@@ -9,6 +9,8 @@ import { CHOICES, type CommandName, type Setting, settingsOf } from '../config/s
 export interface Invocation {
   /** Positional arguments, in order; a variadic one is an array. */
   readonly args: readonly unknown[];
+  /** The words behind `--`; they are at the end of `args` as well. */
+  readonly afterDashes: readonly string[];
   /** Flags that a person wrote. */
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 }
@@ -205,8 +207,8 @@ Examples:
   { usage: 'launcher', summary: "Cloud Foundry's launcher, argument for argument", passThrough: true },
 ];
 
-/** The program; `load` finds what a command does, `done` takes its exit status. */
-export function createProgram(version: string, load: LoadAction, done: (exit: number) => void): Command {
+/** The whole program with its help. */
+export function createProgram(version: string, wiring: Wiring): Command {
   const program = new Command('stager')
     .description('Cloud Foundry staging without a Cloud Foundry: from source to droplet, in a sandbox.')
     .version(version, '-V, --version', 'print the version')
@@ -219,12 +221,16 @@ export function createProgram(version: string, load: LoadAction, done: (exit: nu
       'after',
       '\nStart with: stager stage && stager run. Documents: docs/ in the package, docs/cli.md first.',
     );
-  for (const spec of COMMANDS) program.addCommand(build(spec, [], { load, done }));
+  for (const spec of COMMANDS) program.addCommand(build(spec, [], wiring));
   return program;
 }
 
-interface Wiring {
+/** How the program is tied to the rest. */
+export interface Wiring {
+  readonly argv: readonly string[];
+  /** Finds what a command does. */
   readonly load: LoadAction;
+  /** Takes the exit status of the command. */
   readonly done: (exit: number) => void;
 }
 
@@ -248,8 +254,15 @@ function build(spec: CommandSpec, parents: readonly string[], wiring: Wiring): C
   }
   if (spec.after !== undefined) command.addHelpText('after', spec.after);
   return command.action(async (...all: unknown[]) => {
+    const dashes = wiring.argv.indexOf('--');
     const action = await wiring.load(path.join(' '));
-    wiring.done(await action({ args: all.slice(0, -2), flags: keyed(command) }));
+    wiring.done(
+      await action({
+        args: all.slice(0, -2),
+        afterDashes: dashes < 0 ? [] : wiring.argv.slice(dashes + 1),
+        flags: keyed(command),
+      }),
+    );
   });
 }
 
@@ -289,6 +302,7 @@ function optionOf(key: string, row: Setting): Option {
   if (row.kind === 'list') {
     option.argParser((value: string, previous: unknown) => [...(isTexts(previous) ? previous : []), value]);
   }
-  if (row.kind in CHOICES) option.choices([...CHOICES[row.kind as keyof typeof CHOICES]]);
+  const words = new Map<string, readonly string[]>(Object.entries(CHOICES)).get(row.kind);
+  if (words !== undefined) option.choices([...words]);
   return key === 'verbose' ? option.helpGroup('Output:') : option;
 }
