@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Builds dist/ once a run, so that tests that start bin/stager run what is in src/ now. Type errors are the type
+ * Builds dist/ and the buildpacks once a run, so that tests that start bin/stager run what is in src/ now. Type errors are the type
  * check's to report; the compiler emits in spite of them.
  */
 export function setup(): void {
@@ -12,4 +12,5 @@ export function setup(): void {
     stdio: 'inherit',
   });
   if (built.error !== undefined) throw built.error;
+  execFileSync(process.execPath, ['buildpacks/kit/build.ts'], { cwd: root, stdio: 'inherit' });
 }

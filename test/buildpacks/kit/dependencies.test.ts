@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Dependencies } from '../../../buildpacks/kit/dependencies.ts';
+import { createLog } from '../../../buildpacks/kit/log.ts';
+import type { Dependency } from '../../../buildpacks/kit/manifest.ts';
+
+const CONTENT = 'the tool';
+const DIGEST = createHash('sha256').update(CONTENT).digest('hex');
+
+let temp: DirectoryResult;
+let server: Server;
+let base: string;
+let requests: string[];
+let answers: { status: number; body: string }[];
+let lines: string[];
+
+beforeEach(async () => {
+  temp = await tempDir({ unsafeCleanup: true });
+  requests = [];
+  answers = [];
+  lines = [];
+  server = createServer((request, response) => {
+    requests.push(`${request.url} ${request.headers.authorization ?? ''}`.trim());
+    const answer = answers.shift() ?? { status: 200, body: CONTENT };
+    response.writeHead(answer.status).end(answer.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  base = `127.0.0.1:${address !== null && typeof address === 'object' ? address.port : 0}`;
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await temp.cleanup();
+});
+
+function dependencies(): Dependencies {
+  return new Dependencies({
+    buildpackDir: temp.path,
+    cacheDir: join(temp.path, 'cache'),
+    env: {},
+    log: createLog((line) => lines.push(line)),
+    retryMs: [0, 0],
+  });
+}
+
+function tool(parts: Partial<Dependency> = {}): Dependency {
+  return {
+    name: 'tool',
+    version: '1.0.0',
+    uri: `http://${base}/tool-1.0.0`,
+    checksum: { algorithm: 'sha256', digest: DIGEST },
+    ...parts,
+  };
+}
+
+describe('dependencies', () => {
+  it('#45 come from the cache of an earlier staging, without a request', async () => {
+    await dependencies().fetch(tool());
+    const again = await dependencies().fetch(tool());
+    expect(requests).toEqual(['/tool-1.0.0']);
+    const key = createHash('sha256').update(tool().uri).digest('hex');
+    expect(again).toBe(join(temp.path, 'cache/dependencies', key, 'tool-1.0.0'));
+    expect(await readFile(again, 'utf8')).toBe(CONTENT);
+  });
+
+  it('that were damaged in the cache are downloaded again', async () => {
+    await writeFile(await dependencies().fetch(tool()), 'flipped');
+    expect(await readFile(await dependencies().fetch(tool()), 'utf8')).toBe(CONTENT);
+    expect(requests).toHaveLength(2);
+    expect(lines.join('\n')).toContain('**WARNING** The cached copy of tool is damaged');
+  });
+
+  it('with the wrong checksum are refused and leave no file', async () => {
+    answers = [{ status: 200, body: 'something else' }];
+    await expect(dependencies().fetch(tool())).rejects.toThrow(/wrong checksum.*expected/);
+    const left = await readdir(join(temp.path, 'cache/dependencies'), {
+      recursive: true,
+      withFileTypes: true,
+    });
+    expect(left.filter((entry) => entry.isFile())).toEqual([]);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('are asked for again after a 503, not after a 404', async () => {
+    answers = [{ status: 503, body: '' }];
+    await dependencies().fetch(tool());
+    expect(requests).toHaveLength(2);
+    answers = [{ status: 404, body: '' }];
+    await expect(dependencies().fetch(tool({ uri: `http://${base}/gone` }))).rejects.toThrow('status 404');
+    expect(requests).toHaveLength(3);
+  });
+
+  it('say how often they were tried when the server stays away', async () => {
+    answers = Array.from({ length: 3 }, () => ({ status: 500, body: '' }));
+    await expect(dependencies().fetch(tool())).rejects.toThrow('tried 3 times');
+  });
+
+  it('are fetched with the credentials of the URL, which no log line shows', async () => {
+    await dependencies().fetch(tool({ uri: `http://bob:s3cret@${base}/tool` }));
+    expect(requests).toEqual([`/tool Basic ${Buffer.from('bob:s3cret').toString('base64')}`]);
+    expect(lines.join('\n')).toContain('http://***@');
+    expect(lines.join('\n')).not.toContain('s3cret');
+  });
+
+  it('of an offline buildpack come from the buildpack, verified, without a request', async () => {
+    await mkdir(join(temp.path, 'dependencies'));
+    await writeFile(join(temp.path, 'dependencies/tool'), CONTENT);
+    expect(await dependencies().fetch(tool({ file: 'dependencies/tool' }))).toBe(
+      join(temp.path, 'dependencies/tool'),
+    );
+    await writeFile(join(temp.path, 'dependencies/tool'), 'flipped');
+    await expect(dependencies().fetch(tool({ file: 'dependencies/tool' }))).rejects.toThrow('wrong checksum');
+    await expect(dependencies().fetch(tool({ file: 'dependencies/no' }))).rejects.toThrow('should contain');
+    expect(requests).toEqual([]);
+  });
+
+  it('that a staging did not use leave the cache', async () => {
+    const old = await dependencies().fetch(tool({ uri: `http://${base}/old` }));
+    const run = dependencies();
+    const used = await run.fetch(tool());
+    await run.prune();
+    expect(existsSync(old)).toBe(false);
+    expect(existsSync(used)).toBe(true);
+  });
+});

@@ -1,0 +1,196 @@
+/** What the nodejs buildpack decides, without installing anything. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLog, loadManifest, resolve } from '../../buildpacks/kit/index.ts';
+import { productionPolicy } from '../../buildpacks/nodejs/src/build.ts';
+import { installCommand, pruneCommand } from '../../buildpacks/nodejs/src/commands.ts';
+import { chooseManager, mayCompile } from '../../buildpacks/nodejs/src/manager.ts';
+import { nodeRange, rangeOf } from '../../buildpacks/nodejs/src/node-version.ts';
+import { prunePackageCache } from '../../buildpacks/nodejs/src/package-cache.ts';
+import { readApp } from '../../buildpacks/nodejs/src/package-json.ts';
+import { startProcesses } from '../../buildpacks/nodejs/src/start.ts';
+
+let temp: DirectoryResult;
+let lines: string[];
+const log = createLog((line) => lines.push(line));
+
+beforeEach(async () => {
+  temp = await tempDir({ unsafeCleanup: true });
+  lines = [];
+});
+afterEach(() => temp.cleanup());
+
+async function app(json: object, files: Record<string, string> = {}) {
+  for (const [name, text] of Object.entries({ ...files, 'package.json': JSON.stringify(json) })) {
+    await mkdir(dirname(join(temp.path, name)), { recursive: true });
+    await writeFile(join(temp.path, name), text);
+  }
+  return readApp(temp.path);
+}
+
+describe('the Node version', () => {
+  it.each([
+    ['22', '22'],
+    ['v22.1.0', 'v22.1.0'],
+    ['lts/*', '24.x'],
+    ['lts/jod', '22.x'],
+    ['lts/-1', '22.x'],
+    ['node', '*'],
+    ['>=18 <23', '>=18 <23'],
+  ])('"%s" is resolved as %s', (text, range) => {
+    expect(rangeOf(text, '.nvmrc')).toBe(range);
+  });
+
+  it('is refused with what is known when nobody knows it', () => {
+    expect(() => rangeOf('lts/unheard', '.nvmrc')).toThrow('does not know');
+    expect(() => rangeOf('iojs?', '.nvmrc')).toThrow('which is no version of Node');
+  });
+
+  it('comes from engines first, then .nvmrc, then .node-version', async () => {
+    const files = { '.nvmrc': '# ours\n20 # old\n', '.node-version': '18.20.8\n' };
+    expect(await nodeRange(await app({ engines: { node: '24.x' } }, files), log)).toBe('24.x');
+    expect(await nodeRange(await app({}, files), log)).toBe('20');
+  });
+
+  it('is warned about when it is missing or without upper limit', async () => {
+    expect(await nodeRange(await app({}), log)).toBeUndefined();
+    expect(lines.join('\n')).toContain('**WARNING** The app does not say which Node it needs');
+    await nodeRange(await app({ engines: { node: '>=18' } }), log);
+    expect(lines.join('\n')).toContain('allows any later major version');
+  });
+
+  it('is found in the manifest that ships, with an npm that runs on it, on both machines', async () => {
+    const manifest = await loadManifest('buildpacks/nodejs');
+    for (const arch of ['x64', 'arm64']) {
+      for (const line of ['18.x', '20.x', '22.x', '24.x', '26.x']) {
+        const fit = { stack: 'host', arch };
+        const node = resolve(manifest, 'node', line, fit);
+        const npm = resolve(manifest, 'npm', '10.x || 11.x', { ...fit, with: { node: node.version } });
+        expect(npm.version).toMatch(line === '18.x' ? /^10\./ : /^11\./);
+      }
+    }
+  });
+});
+
+describe('the package manager', () => {
+  it.each<[string, object, Record<string, string>, object]>([
+    ['nothing', {}, {}, { name: 'npm', lock: undefined, version: undefined }],
+    ['package-lock.json', {}, { 'package-lock.json': '{}' }, { name: 'npm', lock: 'package-lock.json' }],
+    ['yarn.lock of Yarn 1', {}, { 'yarn.lock': '# yarn lockfile v1' }, { name: 'yarn', version: undefined }],
+    [
+      'yarn.lock of Yarn 3',
+      {},
+      { 'yarn.lock': '__metadata:\n  version: 6\n' },
+      { name: 'berry', version: '3.x' },
+    ],
+    [
+      'yarn.lock of Yarn 4',
+      {},
+      { 'yarn.lock': '__metadata:\n  version: 8\n' },
+      { name: 'berry', version: '4.x' },
+    ],
+    [
+      'a release of Yarn in the app',
+      {},
+      { 'yarn.lock': '', '.yarnrc.yml': 'yarnPath: .yarn/releases/yarn.cjs\n' },
+      { name: 'berry', carried: true },
+    ],
+    [
+      'an old pnpm lock',
+      {},
+      { 'pnpm-lock.yaml': "lockfileVersion: '6.0'" },
+      { name: 'pnpm', version: '8.x' },
+    ],
+    [
+      'packageManager with a checksum',
+      { packageManager: `pnpm@10.1.0+sha224.${'ab'.repeat(28)}` },
+      {},
+      { name: 'pnpm', version: '10.1.0', pin: { algorithm: 'sha224', digest: 'ab'.repeat(28) } },
+    ],
+    ['engines.npm', { engines: { npm: '10.x' } }, {}, { name: 'npm', version: '10.x' }],
+  ])('is chosen from %s', async (_what, json, files, expected) => {
+    expect(await chooseManager(await app(json, files), log)).toMatchObject(expected);
+  });
+
+  it('is refused when packageManager is no exact version of a known one', async () => {
+    for (const packageManager of [
+      'pnpm',
+      'pnpm@10',
+      'bun@1.0.0',
+      'npm@10.0.0+sha512.ab',
+      'npm@1.0.0; rm -rf',
+    ]) {
+      await expect(chooseManager(await app({ packageManager }), log)).rejects.toThrow('packageManager');
+    }
+  });
+
+  it('needs headers of Node unless the lock file rules out install scripts', async () => {
+    const plain = '{"lockfileVersion": 3}';
+    const scripts = '{"lockfileVersion": 3, "x": {"hasInstallScript": true}}';
+    for (const [lock, expected] of [
+      [plain, false],
+      [scripts, true],
+      ['{"lockfileVersion": 1}', true],
+    ] as const) {
+      const one = await app({}, { 'package-lock.json': lock });
+      expect(await mayCompile(one, await chooseManager(one, log))).toBe(expected);
+    }
+  });
+
+  it('is told to install by the lock file, with devDependencies only for a build', async () => {
+    const one = await app({}, { 'yarn.lock': '' });
+    const plan = { cacheDir: '/cache', offlineMirror: undefined, manager: await chooseManager(one, log) };
+    expect(installCommand({ ...plan, dev: false })).toContain('--frozen-lockfile');
+    expect(installCommand({ ...plan, dev: true })).toContain('--production=false');
+    expect(pruneCommand({ ...plan, dev: true })).toContain('--production=true');
+    const npm = { ...plan, manager: { ...plan.manager, name: 'npm', lock: 'package-lock.json' } as const };
+    expect(installCommand({ ...npm, dev: false })).toEqual(['npm', 'ci', '--omit=dev']);
+  });
+});
+
+describe('devDependencies', () => {
+  it.each([
+    [{ NODE_ENV: 'production' }, 'prune'],
+    [{ NODE_ENV: 'development' }, 'keep-dev'],
+    [{ NODE_ENV: 'production', NPM_CONFIG_PRODUCTION: 'false' }, 'keep-dev'],
+    [{ NODE_ENV: 'development', NPM_CONFIG_PRODUCTION: 'true' }, 'never-dev'],
+  ])('with %o: %s', (env, policy) => {
+    expect(productionPolicy(env)).toBe(policy);
+  });
+});
+
+describe('the package cache', () => {
+  it('keeps the manager in use while it is small, and no other', async () => {
+    await app({}, { 'npm/index': 'x', 'yarn/index': 'x', 'dependencies/node': 'x' });
+    await prunePackageCache(temp.path, 'npm', { log, limit: undefined });
+    const { readdir } = await import('node:fs/promises');
+    expect((await readdir(temp.path)).sort()).toEqual(['dependencies', 'npm', 'package.json']);
+    await writeFile(join(temp.path, 'npm/big'), Buffer.alloc(2 * 1024 * 1024));
+    await prunePackageCache(temp.path, 'npm', { log, limit: '1' });
+    expect((await readdir(temp.path)).sort()).toEqual(['dependencies', 'package.json']);
+    expect(lines.join('\n')).toContain('NODE_CACHE_LIMIT_MB');
+  });
+});
+
+describe('the start command', () => {
+  it('is npm start, else node server.js, else nothing', async () => {
+    const server = await app({}, { 'server.js': '' });
+    expect(startProcesses(server)).toEqual([{ type: 'web', command: 'node server.js' }]);
+    const script = await app({ scripts: { start: 'x' } });
+    expect(startProcesses(script)).toEqual([{ type: 'web', command: 'npm start' }]);
+  });
+
+  it('is not guessed', async () => {
+    expect(startProcesses(await app({ main: 'index.js' }))).toEqual([]);
+  });
+
+  it('can not be found in a package.json that is no JSON', async () => {
+    await expect(
+      app({})
+        .then(() => writeFile(join(temp.path, 'package.json'), '{'))
+        .then(() => readApp(temp.path)),
+    ).rejects.toThrow("package.json can't be read");
+  });
+});

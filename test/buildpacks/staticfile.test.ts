@@ -1,0 +1,66 @@
+/** What the staticfile buildpack writes for nginx. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dir as tempDir } from 'tmp-promise';
+import { describe, expect, it } from 'vitest';
+import { nginxConf } from '../../buildpacks/staticfile/src/nginx-conf.ts';
+import { readSettings } from '../../buildpacks/staticfile/src/settings.ts';
+
+async function settings(text: string, auth = false) {
+  const { path, cleanup } = await tempDir({ unsafeCleanup: true });
+  try {
+    await writeFile(join(path, 'Staticfile'), text);
+    if (auth) await writeFile(join(path, 'Staticfile.auth'), 'x:y');
+    return await readSettings(path);
+  } finally {
+    await cleanup();
+  }
+}
+
+describe('Staticfile', () => {
+  it('switches on what is enabled or true, and nothing else', async () => {
+    expect(await settings('')).toMatchObject({
+      root: '',
+      directory: false,
+      pushstate: false,
+      basicAuth: false,
+    });
+    expect(
+      await settings('ssi: enabled\npushstate: true\nforce_https: no\nhost_dot_files: maybe'),
+    ).toMatchObject({
+      ssi: true,
+      pushstate: true,
+      force_https: false,
+      host_dot_files: false,
+    });
+    expect(await settings('directory: visible', true)).toMatchObject({ directory: true, basicAuth: true });
+  });
+
+  it.each([
+    ['http_strict_transport_security: true', 'max-age=31536000"'],
+    [
+      'http_strict_transport_security: true\nhttp_strict_transport_security_include_subdomains: true\nhttp_strict_transport_security_preload: true',
+      'max-age=31536000; includeSubDomains; preload"',
+    ],
+    ['enable_http2: true', 'listen @PORT@ http2;'],
+    ['status_codes: {5xx: /e.html}', 'error_page 500 501 502'],
+    ['status_codes: {404: /n.html}', 'error_page 404 /n.html;'],
+    ['location_include: includes/*.conf', 'include includes/*.conf;'],
+  ])('%s becomes %s', async (text, expected) => {
+    expect(nginxConf(await settings(text))).toContain(expected);
+  });
+
+  it('leaves the choices of the environment to the start', async () => {
+    const conf = nginxConf(await settings(''));
+    expect(conf).toMatch(/^@FORCE_HTTPS@ +if /m);
+    expect(conf).toMatch(/^@ENABLE_HTTP2@ +listen @PORT@ http2;$/m);
+    expect(nginxConf(await settings('force_https: true'))).not.toContain('@FORCE_HTTPS@');
+  });
+
+  it.each(['"/a b"', '"/a;b"', '"/a}"', '"/a#"', '"/a\'b"', '"/$a"'])(
+    'refuses %s as a page, since nginx would read it as configuration',
+    async (page) => {
+      await expect(settings(`status_codes: {404: ${page}}`)).rejects.toThrow('status_codes.404');
+    },
+  );
+});
