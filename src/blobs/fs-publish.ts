@@ -64,8 +64,7 @@ export async function publishKey(
   const aside = await tempPath(root);
   try {
     const published = await withDirectory(dirname(path), async () => {
-      // Each try begins anew: the owner's directory may have gone with another put's last file.
-      await mkdir(dirname(aside), { recursive: true, mode: 0o700 });
+      // Each try begins anew.
       await rm(aside, { force: true });
       await symlink(text, aside);
       if (!options.ifAbsent) {
@@ -81,11 +80,16 @@ export async function publishKey(
         },
       );
     });
-    if (published) await syncDirectory(dirname(path));
+    // The directory is gone when the key was deleted again already.
+    if (published) await syncDirectory(dirname(path)).catch(unlessAbsent);
     return published;
   } finally {
     await dropTemp(aside);
   }
+}
+
+function unlessAbsent(error: unknown): void {
+  if (errnoOf(error) !== 'ENOENT') throw error;
 }
 
 /** Runs `step` with its directory there, again when a delete removed the empty directory in between. */

@@ -1,9 +1,9 @@
 /** Writing a blob's bytes aside, hashing them on the way. */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { cancelled, errnoOf } from '../errors.ts';
+import { cancelled } from '../errors.ts';
 import { Digester, type Digests } from './digests.ts';
 import { TEMP } from './fs-layout.ts';
 import { ownerName } from './fs-owner.ts';
@@ -31,24 +31,19 @@ export async function tempPath(root: string): Promise<string> {
   return path;
 }
 
-/** Removes a temporary file, and the owner's directory when that was its last. */
+/**
+ * Removes a temporary file. The owner's empty directory stays until the process is dead: removing it would race with
+ * the process's other writers.
+ */
 export async function dropTemp(path: string): Promise<void> {
   await rm(path, { force: true });
-  await rmdir(dirname(path)).catch(() => undefined);
 }
 
 /** Opens a new temporary file. */
 export async function openTemp(root: string): Promise<TempFile> {
-  for (let attempt = 0; ; attempt++) {
-    const path = await tempPath(root);
-    try {
-      const handle = await open(path, 'wx', 0o600);
-      return { path, handle, dispose: () => handle.close().finally(() => dropTemp(path)) };
-    } catch (error) {
-      // Another put of this process may have removed the empty directory in between.
-      if (errnoOf(error) !== 'ENOENT' || attempt === 10) throw error;
-    }
-  }
+  const path = await tempPath(root);
+  const handle = await open(path, 'wx', 0o600);
+  return { path, handle, dispose: () => handle.close().finally(() => dropTemp(path)) };
 }
 
 /**

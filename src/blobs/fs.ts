@@ -197,9 +197,13 @@ export class DirectoryBlobStore implements BlobStore {
     if (unneeded !== undefined) await rm(dataPath(this.#root, unneeded), { force: true });
     const info = await this.stat(key, options);
     if (info !== undefined) return info;
-    throw new StagerError('BLOBSTORE_UNAVAILABLE', `${this.location(key)} was removed while it was stored`, {
-      next: 'store it again',
-    });
+    if (published && (await readKey(this.#root, key)) === name) {
+      throw new StagerError('BLOBSTORE_UNAVAILABLE', `${this.location(key)} was swept while it was stored`, {
+        next: 'store it again, and sweep with a larger minimum age',
+      });
+    }
+    // It was there, and somebody deleted it since.
+    return infoOf(key, { ...file.digests, contentType: options.contentType }, Date.now());
   }
 
   async #open(key: BlobKey, location: string): Promise<{ info: BlobInfo; handle: FileHandle }> {

@@ -72,17 +72,11 @@ export class S3BlobStore implements BlobStore {
       await source.close();
       throw error;
     });
-    const { published } = await new S3Upload(this.#session, key, options).run(source);
+    const { published, digests } = await new S3Upload(this.#session, key, options).run(source);
     const after = await headBlob(this.#session, key, options.signal);
-    if (after === undefined) {
-      throw new StagerError(
-        'BLOBSTORE_UNAVAILABLE',
-        `${this.location(key)} was removed while it was stored`,
-        {
-          next: 'store it again',
-        },
-      );
-    }
+    // It was there, and somebody deleted it since.
+    if (after === undefined)
+      return { key, ...digests, contentType: options.contentType, modifiedAtMs: Date.now() };
     if (published && before?.recordId !== undefined && before.recordId !== after.recordId) {
       const stale = recordKey(this.#session, key, before.recordId);
       await deleteObject(this.#session, stale, options.signal).catch(() => undefined);

@@ -6,6 +6,7 @@
  * which the next merge joins.
  */
 import type { BlobStore } from '../blobs/blob-store.ts';
+import { isStagerError } from '../errors.ts';
 import { BLOCK_ENTRIES, KEY_BYTES, ROW_BYTES, type SegmentMeta } from './format.ts';
 import { segmentKey } from './layout.ts';
 import { readBlocks, type Segment } from './segment.ts';
@@ -31,8 +32,14 @@ interface Io {
 export async function compactIfNeeded(io: Io, snapshot: Snapshot): Promise<boolean> {
   await deleteReplaced(io, snapshot.replaced);
   if (snapshot.segments.length <= MAX_SEGMENTS) return false;
-  await mergeSegments(io, snapshot, choose(snapshot.segments));
-  return true;
+  try {
+    await mergeSegments(io, snapshot, choose(snapshot.segments));
+    return true;
+  } catch (error) {
+    // Another process merged one of them meanwhile, so there is one merge less to do.
+    if (isStagerError(error, 'BLOB_NOT_FOUND')) return false;
+    throw error;
+  }
 }
 
 /** The smallest ones; a larger one joins when what is merged so far is at least half of it. */

@@ -107,17 +107,15 @@ export class PackReader {
   }
 }
 
-/** A resource that the pool said it had is gone. The caller matches again; the pack no longer counts then. */
-export function missingResource(
-  resource: { readonly sha1: string; readonly path?: string },
-  cause?: unknown,
-): StagerError {
+/** A resource that the pool said it had is gone. */
+export function missingResource(resource: Resource, cause?: unknown): StagerError {
+  const { sha1, pack } = resource;
   return new StagerError(
     'RESOURCE_MISSING',
-    `the resource with sha1 ${resource.sha1} is gone from the resource cache`,
+    `the resource with sha1 ${sha1} is gone from the resource cache`,
     {
-      next: 'create the package again: its file will be sent this time',
-      details: { ...resource },
+      next: 'create the package again: what is missing will be sent',
+      details: { sha1, pack },
       cause,
     },
   );

@@ -26,7 +26,8 @@ const DIRECTORY_BYTES = 58;
 export interface NewResource extends Digests {
   /** For messages. */
   readonly path: string;
-  readonly open: () => Promise<Readable>;
+  /** A stream, or any other sequence of pieces. */
+  readonly open: () => Promise<AsyncIterable<Uint8Array> | Iterable<Uint8Array>>;
   /** Host path of the same bytes, where there is one. */
   readonly hostPath?: string;
 }
@@ -85,7 +86,8 @@ async function writeLarge(io: Io, id: string, resource: NewResource): Promise<Wr
   const options = { contentType: PACK_TYPE, signal: io.signal, expected: { sha256, sizeBytes } };
   const key = packKey(io.tenant, id);
   try {
-    if (hostPath === undefined) await io.store.put(key, await resource.open(), options);
+    if (hostPath === undefined)
+      await io.store.put(key, Readable.from(await resource.open(), { objectMode: false }), options);
     else await io.store.putFile(key, hostPath, options);
   } catch (error) {
     throw isStagerError(error, 'BLOB_CORRUPT') ? changed(resource.path, error) : error;
@@ -133,16 +135,16 @@ export function directoryOf(resources: readonly Digests[]): Buffer {
 async function* unchanged(resource: NewResource): AsyncGenerator<Uint8Array, void, void> {
   const digester = new Digester();
   for await (const chunk of await resource.open()) {
-    const bytes: Uint8Array = chunk;
-    digester.update(bytes);
+    digester.update(chunk);
     if (digester.sizeBytes > resource.sizeBytes) throw changed(resource.path);
-    yield bytes;
+    yield chunk;
   }
   const { sizeBytes, sha256 } = digester.end();
   if (sizeBytes !== resource.sizeBytes || sha256 !== resource.sha256) throw changed(resource.path);
 }
 
-function changed(path: string, cause?: unknown): StagerError {
+/** What to throw for a file that is not any more what it was when it was fingerprinted. */
+export function changed(path: string, cause?: unknown): StagerError {
   return new StagerError('SOURCE_CHANGED', `${path} changed while it was packaged`, {
     next: 'let nothing write to the app while it is packaged, and try again',
     details: { path },

@@ -6,6 +6,7 @@
  * gives nothing, and nothing that one tenant stores can be found by another.
  */
 import type { BlobStore } from '../blobs/blob-store.ts';
+import { isStagerError } from '../errors.ts';
 import { compactIfNeeded, mergeSegments } from './compact.ts';
 import type { Resource } from './format.ts';
 import { checkTenant } from './layout.ts';
@@ -14,6 +15,9 @@ import { PackReader } from './pack-reader.ts';
 import { type NewResource, type StoredPacks, writePacks } from './pack-writer.ts';
 import { columnsOf, writeSegment } from './segment-writer.ts';
 import { readSnapshot, type Snapshot } from './snapshot.ts';
+
+/** Merges that may come in between one query. */
+const RACES = 20;
 
 /** What every step of the pool takes. */
 export interface PoolCall {
@@ -39,7 +43,9 @@ export class Pool {
   /** Which fingerprints are known and can be used by a new package, in their order. */
   async match(fingerprints: readonly Fingerprint[], { signal }: PoolCall): Promise<readonly boolean[]> {
     if (fingerprints.length === 0) return [];
-    return match({ store: this.store, signal }, await this.snapshot({ signal }), fingerprints);
+    return this.#fresh({ signal }, (snapshot) =>
+      match({ store: this.store, signal }, snapshot, fingerprints),
+    );
   }
 
   /** Where the contents lie, in the order of the fingerprints; undefined for what is not known. */
@@ -48,7 +54,9 @@ export class Pool {
     { signal }: PoolCall,
   ): Promise<readonly (Resource | undefined)[]> {
     if (fingerprints.length === 0) return [];
-    return locate({ store: this.store, signal }, await this.snapshot({ signal }), fingerprints);
+    return this.#fresh({ signal }, (snapshot) =>
+      locate({ store: this.store, signal }, snapshot, fingerprints),
+    );
   }
 
   /**
@@ -83,18 +91,16 @@ export class Pool {
     return new PackReader({ store: this.store, tenant: this.tenant, signal }, sizes);
   }
 
-  /** Says that packs were found to be gone, so that nothing matches them any more. */
-  async forget(packs: readonly string[], { signal }: PoolCall): Promise<void> {
-    const io = { store: this.store, tenant: this.tenant, signal };
-    const dropped = packs.map((id) => ({ id, atMs: Date.now() }));
-    await writeSegment(io, columnsOf([], []), {
-      version: 1,
-      packs: [],
-      replaces: [],
-      dropped,
-      condemned: [],
-    });
-    await compactIfNeeded(io, await this.snapshot({ signal }));
+  /**
+   * Takes packs out of matching, so that the next upload sends their contents again. Those that are `gone` are not
+   * read any more either; a `damaged` or unreferenced one still is.
+   */
+  async retire(packs: readonly string[], how: PoolCall & { readonly gone: boolean }): Promise<void> {
+    const io = { store: this.store, tenant: this.tenant, signal: how.signal };
+    const words = packs.map((id) => ({ id, atMs: Date.now() }));
+    const [dropped, condemned] = how.gone ? [words, []] : [[], words];
+    await writeSegment(io, columnsOf([], []), { version: 1, packs: [], replaces: [], dropped, condemned });
+    await compactIfNeeded(io, await this.snapshot(how));
   }
 
   /** Merges the whole index into one segment. Never needed; makes the next match a little quicker. */
@@ -102,5 +108,16 @@ export class Pool {
     const snapshot = await this.snapshot({ signal });
     if (snapshot.segments.length < 2) return;
     await mergeSegments({ store: this.store, tenant: this.tenant, signal }, snapshot, snapshot.segments);
+  }
+
+  /** Runs a query, again with a new snapshot when a merge took a segment away meanwhile. */
+  async #fresh<T>(call: PoolCall, query: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    for (let race = 1; ; race++) {
+      try {
+        return await query(await this.snapshot(call));
+      } catch (error) {
+        if (!isStagerError(error, 'BLOB_NOT_FOUND') || race === RACES) throw error;
+      }
+    }
   }
 }

@@ -15,7 +15,7 @@ export interface Snapshot {
   readonly condemned: ReadonlyMap<string, number>;
 }
 
-const RACES = 10;
+const RACES = 20;
 const PARALLEL = 8;
 
 /**

@@ -189,7 +189,7 @@ describe('the resource pool', () => {
     if (located === undefined) throw new Error('not stored');
     await store.delete({ kind: 'resources', name: `space-1/packs/${located.pack}` }, { signal });
     await expect(read([gone])).rejects.toMatchObject({ code: 'RESOURCE_MISSING' });
-    await pool.forget([located.pack], { signal });
+    await pool.retire([located.pack], { signal, gone: true });
     expect(await pool.match([gone, kept], { signal })).toEqual([false, true]);
     await pool.add([gone], { signal });
     await pool.compact({ signal });

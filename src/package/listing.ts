@@ -1,0 +1,214 @@
+/**
+ * A package as it is stored: the list of what is in it, not the contents. JSON lines, format version 1
+ * (docs/packages.md): a header, then one entry a line in path order, with a fixed order of fields, so that equal
+ * packages have equal bytes but for their guid and date.
+ */
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { BlobKey, BlobStore } from '../blobs/blob-store.ts';
+import { corrupt } from '../blobs/verify.ts';
+import { isStagerError, StagerError } from '../errors.ts';
+import {
+  type Guid,
+  isRefused,
+  parseGuid,
+  parseRelPath,
+  parseSha1,
+  parseSha256,
+  type RelPath,
+  type Sha1,
+  type Sha256,
+} from '../ids.ts';
+
+/** Content type of a listing. */
+export const LISTING_TYPE = 'application/vnd.stager.package.v1+jsonl';
+const MAX_LINE = 16 << 10;
+
+/** An entry of a package. `mode` holds permission bits only. */
+export type ListedEntry =
+  | {
+      readonly kind: 'file';
+      readonly path: RelPath;
+      readonly mode: number;
+      readonly sizeBytes: number;
+      readonly mtimeMs: number;
+      readonly sha1: Sha1;
+      readonly sha256: Sha256;
+    }
+  | { readonly kind: 'directory'; readonly path: RelPath; readonly mode: number; readonly mtimeMs: number }
+  | { readonly kind: 'symlink'; readonly path: RelPath; readonly target: string; readonly mtimeMs: number };
+
+/** A file of a package. */
+export type ListedFile = Extract<ListedEntry, { kind: 'file' }>;
+
+/** First line of a listing. */
+export interface ListingHeader {
+  readonly guid: Guid;
+  /** Pool that has the contents. */
+  readonly tenant: string;
+  /** App that it belongs to, for retention. */
+  readonly app?: string;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly entries: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+const header = z.strictObject({
+  format: z.literal('stager-package'),
+  version: z.literal(1),
+  guid: z.string(),
+  tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+  app: z.string().max(200).optional(),
+  createdAt: z.iso.datetime(),
+  entries: z.number().int().min(0),
+  files: z.number().int().min(0),
+  bytes: z.number().int().min(0),
+});
+const path = z.string().max(4_096);
+const mode = z.number().int().min(0).max(0o777);
+const mtimeMs = z.number().int();
+const entry = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('file'),
+    path,
+    mode,
+    sizeBytes: z.number().int().min(0),
+    mtimeMs,
+    sha1: z.string(),
+    sha256: z.string(),
+  }),
+  z.strictObject({ kind: z.literal('directory'), path, mode, mtimeMs }),
+  z.strictObject({ kind: z.literal('symlink'), path, target: z.string().max(4_096), mtimeMs }),
+]);
+
+/** Key of a package's listing. */
+export const packageKey = (guid: Guid): BlobKey => ({ kind: 'packages', name: guid });
+
+/** The listing's lines as a stream. Entries must be in path order. */
+export function encodeListing(head: ListingHeader, entries: readonly ListedEntry[]): Readable {
+  function* pieces(): Generator<Buffer, void, void> {
+    const { guid, tenant, app, createdAt } = head;
+    const first = {
+      format: 'stager-package',
+      version: 1,
+      guid,
+      tenant,
+      ...(app === undefined ? {} : { app }),
+      createdAt,
+    };
+    let text = `${JSON.stringify({ ...first, entries: head.entries, files: head.files, bytes: head.bytes })}\n`;
+    for (const item of entries) {
+      text += `${JSON.stringify(ordered(item))}\n`;
+      if (text.length < 1 << 18) continue;
+      yield Buffer.from(text);
+      text = '';
+    }
+    yield Buffer.from(text);
+  }
+  return Readable.from(pieces(), { objectMode: false, highWaterMark: 1 << 20 });
+}
+
+function ordered(item: ListedEntry): object {
+  const { kind, path: at, mtimeMs: time } = item;
+  if (item.kind === 'symlink') return { kind, path: at, target: item.target, mtimeMs: Math.trunc(time) };
+  if (item.kind === 'directory') return { kind, path: at, mode: item.mode, mtimeMs: Math.trunc(time) };
+  const { sizeBytes, sha1, sha256 } = item;
+  return { kind, path: at, mode: item.mode, sizeBytes, mtimeMs: Math.trunc(time), sha1, sha256 };
+}
+
+/** How to read a listing. */
+export interface ReadListing {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens a package's listing: its header, and its entries as they are read.
+ *
+ * @throws StagerError PACKAGE_NOT_FOUND; BLOB_CORRUPT from `entries` when it is not what was stored.
+ */
+export async function readListing(
+  store: BlobStore,
+  guid: Guid,
+  { signal }: ReadListing,
+): Promise<{ readonly header: ListingHeader; readonly entries: AsyncGenerator<ListedEntry, void, void> }> {
+  const key = packageKey(guid);
+  const location = store.location(key);
+  const { body } = await store.get(key, { signal }).catch((error: unknown) => {
+    if (!isStagerError(error, 'BLOB_NOT_FOUND')) throw error;
+    throw new StagerError('PACKAGE_NOT_FOUND', `there is no package ${guid} in ${store.url}`, {
+      next: 'create it with `stager package create`, or list the packages with `stager blobs ls packages`',
+      details: { guid },
+      cause: error,
+    });
+  });
+  const lines = linesOf(body);
+  const first = await lines.next();
+  const parsed = header.safeParse(first.done === true ? undefined : parseJson(first.value));
+  const found = parseGuid(parsed.data?.guid ?? '');
+  if (!parsed.success || found === undefined) {
+    body.destroy();
+    throw corrupt(location, 'it is no package listing of version 1');
+  }
+  const { format: _format, version: _version, app, ...rest } = parsed.data;
+  const head: ListingHeader = { ...rest, guid: found, ...(app === undefined ? {} : { app }) };
+  return { header: head, entries: entriesOf({ lines, body, location, expected: head.entries }) };
+}
+
+async function* entriesOf(from: {
+  readonly lines: AsyncGenerator<string, void, void>;
+  readonly body: Readable;
+  readonly location: string;
+  readonly expected: number;
+}): AsyncGenerator<ListedEntry, void, void> {
+  let count = 0;
+  try {
+    for await (const line of from.lines) {
+      const item = line.length > MAX_LINE ? undefined : parseEntry(line);
+      if (item === undefined) throw corrupt(from.location, `line ${count + 2} is no entry`);
+      count++;
+      yield item;
+    }
+  } finally {
+    from.body.destroy();
+  }
+  if (count === from.expected) return;
+  throw corrupt(from.location, 'entries are missing', { expected: from.expected, actual: count });
+}
+
+function parseEntry(line: string): ListedEntry | undefined {
+  const { data } = entry.safeParse(parseJson(line));
+  if (data === undefined) return undefined;
+  const checked = parseRelPath(data.path);
+  if (isRefused(checked) || checked !== data.path) return undefined;
+  if (data.kind !== 'file') return { ...data, path: checked };
+  const sha1 = parseSha1(data.sha1);
+  const sha256 = parseSha256(data.sha256);
+  if (sha1 === undefined || sha256 === undefined) return undefined;
+  return { ...data, path: checked, sha1, sha256 };
+}
+
+/** Lines of a stream whose failure is thrown to the reader (readline alone would swallow it). */
+async function* linesOf(body: Readable): AsyncGenerator<string, void, void> {
+  let failure: { readonly error: unknown } | undefined;
+  body.on('error', (error) => {
+    failure ??= { error };
+  });
+  const lines = createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY });
+  body.once('error', () => lines.close());
+  for await (const line of lines) {
+    if (failure !== undefined) break;
+    yield line;
+  }
+  if (failure !== undefined) throw failure.error;
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,101 @@
+/** The client's side of an upload: only contents that the pool lacks travel, each once. */
+import type { Digests } from '../blobs/digests.ts';
+import { StagerError } from '../errors.ts';
+import { changed, type NewResource } from '../pool/pack-writer.ts';
+import type { Pool } from '../pool/pool.ts';
+import type { Source } from '../source/entry.ts';
+import type { CreateOptions } from './create.ts';
+import { readSmall, SMALL_BYTES } from './fingerprint.ts';
+import type { ListedFile } from './listing.ts';
+
+/** What is to be sent, where it is not there yet. */
+export interface SendInput {
+  readonly pool: Pool;
+  readonly source: Source;
+  readonly files: readonly ListedFile[];
+  /** Path → host path, for sources that are directories. */
+  readonly hostPaths: ReadonlyMap<string, string>;
+}
+
+/** What was sent. */
+export interface Sent {
+  /** Files that were not known, equal ones counted each. */
+  readonly files: number;
+  /** Bytes of those files. */
+  readonly contentBytes: number;
+  /** Bytes that travelled: packs. */
+  readonly bytes: number;
+}
+
+/** Matches all files at once, then stores what is missing in path order. */
+export async function sendMissing(input: SendInput, options: CreateOptions): Promise<Sent> {
+  const { pool, files } = input;
+  const { signal, onProgress } = options;
+  const known = await pool.match(files, { signal });
+  const missing = files.filter((_, n) => known[n] !== true);
+  const first = new Map<string, ListedFile>();
+  for (const file of missing) if (!first.has(file.sha256)) first.set(file.sha256, file);
+  const wanted = new Map([...first.values()].map((file) => [file.path.toString(), file]));
+  const totalBytes = [...wanted.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const resources = input.hostPaths.size > 0 ? fromHost(wanted, input) : fromArchive(wanted, input, signal);
+  const { bytes } = await pool.add(resources, {
+    signal,
+    onBytes: (sent) => onProgress?.({ step: 'send', bytes: sent, totalBytes }),
+  });
+  return {
+    files: missing.length,
+    contentBytes: missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    bytes,
+  };
+}
+
+function* fromHost(
+  wanted: ReadonlyMap<string, ListedFile>,
+  { hostPaths }: SendInput,
+): Generator<NewResource> {
+  for (const [path, file] of wanted) {
+    const hostPath = hostPaths.get(path);
+    if (hostPath === undefined) throw new Error(`no host path for ${path}`);
+    const small = file.sizeBytes <= SMALL_BYTES;
+    yield {
+      ...digestsOf(file),
+      path,
+      hostPath,
+      open: async () => (small ? [readSmall({ ...file, hostPath })] : openLarge(hostPath)),
+    };
+  }
+}
+
+async function openLarge(hostPath: string): Promise<AsyncIterable<Uint8Array>> {
+  const { createReadStream } = await import('node:fs');
+  return createReadStream(hostPath, { highWaterMark: 1 << 20 });
+}
+
+/** An archive is read a second time, in its own order; only wanted entries are opened. */
+async function* fromArchive(
+  wanted: ReadonlyMap<string, ListedFile>,
+  { source }: SendInput,
+  signal: AbortSignal,
+): AsyncGenerator<NewResource> {
+  if (wanted.size === 0) return;
+  const open = new Map(wanted);
+  for await (const entry of source.entries({ signal })) {
+    const file = open.get(entry.path);
+    if (entry.kind !== 'file' || file === undefined) continue;
+    open.delete(entry.path);
+    if (entry.sizeBytes !== file.sizeBytes || entry.open === undefined) throw changed(entry.path);
+    yield { ...digestsOf(file), path: entry.path, open: entry.open };
+    if (open.size === 0) return;
+  }
+  const [path] = open.keys();
+  throw new StagerError(
+    'SOURCE_CHANGED',
+    `${path} vanished from ${source.description} while it was packaged`,
+    {
+      next: 'let nothing write to the archive while it is packaged, and try again',
+      details: { path },
+    },
+  );
+}
+
+const digestsOf = ({ sha1, sha256, sizeBytes }: ListedFile): Digests => ({ sha1, sha256, sizeBytes });

@@ -1,0 +1,123 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { diskUsage, verifyBlobs } from '../../src/blobs/admin.ts';
+import type { BlobStore } from '../../src/blobs/blob-store.ts';
+import { readLeases, withLease } from '../../src/blobs/lease.ts';
+import { openBlobStore } from '../../src/blobs/open.ts';
+import type { Guid } from '../../src/ids.ts';
+import { createPackage } from '../../src/package/create.ts';
+import { collectGarbage } from '../../src/package/gc.ts';
+import { packageKey } from '../../src/package/listing.ts';
+import { openSource } from '../../src/source/open.ts';
+import { contentsOf, namesOf, signal } from './support.ts';
+
+let root: string;
+let store: BlobStore;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'stager-gc-'));
+  store = await openBlobStore(join(root, 'store'));
+  await mkdir(join(root, 'app'));
+});
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true });
+});
+
+const create = async (content: string, app = 'one'): Promise<Guid> => {
+  await writeFile(join(root, 'app/file'), content);
+  return (await createPackage(await openSource(join(root, 'app')), { store, signal, app })).guid;
+};
+const gc = (options = {}) => collectGarbage(store, { signal, graceMs: 0, keepPackages: 1, ...options });
+
+describe('garbage collection', () => {
+  it('keeps the newest packages of each app, and every content that they need', async () => {
+    const [old, kept, other] = [await create('old'), await create('new'), await create('other', 'two')];
+    const dry = await gc({ dryRun: true });
+    expect(dry.packages).toEqual([packageKey(old)]);
+    expect(await contentsOf(store, old)).toEqual({ file: '644 old' });
+    expect(await gc()).toMatchObject({ packages: [packageKey(old)], condemnedPacks: 1, deletedPacks: 0 });
+    expect(await gc()).toMatchObject({ packages: [], condemnedPacks: 0, deletedPacks: 1 });
+    expect(await gc()).toMatchObject({ packages: [], condemnedPacks: 0, deletedPacks: 0 });
+    expect(await contentsOf(store, kept)).toEqual({ file: '644 new' });
+    expect(await contentsOf(store, other)).toEqual({ file: '644 other' });
+    expect((await namesOf(store, 'resources')).filter((name) => name.includes('/packs/'))).toHaveLength(2);
+  });
+
+  it('removes nothing that is young', async () => {
+    await create('old');
+    await create('new');
+    expect(await gc({ graceMs: 60_000 })).toMatchObject({ packages: [], condemnedPacks: 0, deletedPacks: 0 });
+  });
+
+  it('sends a content again that was condemned, and never takes it from the new package', async () => {
+    await create('one');
+    await create('two');
+    await gc();
+    const again = await create('one');
+    await gc();
+    await gc();
+    expect(await contentsOf(store, again)).toEqual({ file: '644 one' });
+  });
+
+  it('deletes no content while an upload that may have matched it is under way', async () => {
+    await create('one');
+    await create('two');
+    await withLease(store, { purpose: 'a slow upload', holds: [], signal }, async () => {
+      expect(await gc()).toMatchObject({ condemnedPacks: 1, leases: ['a slow upload'] });
+      expect(await gc()).toMatchObject({ condemnedPacks: 0, deletedPacks: 0 });
+    });
+    expect(await readLeases(store, { signal })).toEqual([]);
+    expect(await gc()).toMatchObject({ deletedPacks: 1 });
+  });
+
+  it('keeps a package that a running staging holds', async () => {
+    const staged = await create('one');
+    await create('two');
+    const holds = [packageKey(staged)];
+    await withLease(store, { purpose: 'a staging', holds, signal }, async () => {
+      expect(await gc()).toMatchObject({ packages: [] });
+    });
+    expect(await gc()).toMatchObject({ packages: [packageKey(staged)] });
+  });
+
+  it('keeps the newest droplets of each app, and those that its owner names', async () => {
+    const put = async (name: string): Promise<void> => {
+      const body = Readable.from([Buffer.from(name)], { objectMode: false });
+      await store.put({ kind: 'droplets', name }, body, { contentType: 'application/gzip', signal });
+    };
+    for (const name of ['current/1', 'a/1', 'a/2', 'b/1', 'unknown/1']) await put(name);
+    const dropletOwner = async (name: string) =>
+      name.startsWith('unknown')
+        ? undefined
+        : { app: name.split('/')[0] ?? '', keep: name.startsWith('current') };
+    const report = await gc({ keepDroplets: 1, dropletOwner });
+    expect(report.droplets).toHaveLength(1);
+    expect((await namesOf(store, 'droplets')).filter((name) => name.startsWith('a/'))).toHaveLength(1);
+    expect(await namesOf(store, 'droplets')).toEqual(
+      expect.arrayContaining(['current/1', 'b/1', 'unknown/1']),
+    );
+  });
+
+  it('removes packs whose writer died before it made them known', async () => {
+    const name = `local/packs/${'0'.repeat(24)}`;
+    const body = Readable.from([Buffer.from('half an upload')], { objectMode: false });
+    await store.put({ kind: 'resources', name }, body, { contentType: 'x/y', signal });
+    expect(await gc()).toMatchObject({ condemnedPacks: 1 });
+    expect(await gc()).toMatchObject({ deletedPacks: 1 });
+    expect((await namesOf(store, 'resources')).filter((found) => found.includes('/packs/'))).toEqual([]);
+  });
+
+  it('removes nothing when a listing can not be read', async () => {
+    const [broken] = [await create('one'), await create('two')];
+    const { truncate, realpath } = await import('node:fs/promises');
+    const { fileURLToPath } = await import('node:url');
+    await truncate(await realpath(fileURLToPath(store.location(packageKey(broken)))), 20);
+    await expect(gc({ keepPackages: 5 })).rejects.toMatchObject({ code: 'BLOB_CORRUPT' });
+    const { damaged, checked } = await verifyBlobs(store, { signal });
+    expect(damaged.map(({ key }) => key)).toEqual([packageKey(broken)]);
+    expect(checked).toBe(6);
+    expect((await diskUsage(store, { signal })).find(({ kind }) => kind === 'packages')?.blobs).toBe(2);
+  });
+});
