@@ -13,7 +13,7 @@ import { type Compression, DEFAULT_COMPRESSION, formatCompression } from './comp
 import { memberReply, type PackedMember } from './member-reply.ts';
 import type { MemberWorkerData } from './member-worker.ts';
 import { type Member, membersOf } from './members.ts';
-import { type ContentRoot, type TreeEntry, walkRoots } from './tree-walk.ts';
+import { type ContentRoot, type TreeEntry, type WalkOptions, walkRoots } from './tree-walk.ts';
 import { type PoolTask, WorkerPool } from './worker-pool.ts';
 
 /** How to pack. */
@@ -56,14 +56,21 @@ export interface PackedTarball {
 
 /** Packs `roots`. Nothing is read before the body is. */
 export function packTarball(roots: readonly ContentRoot[], options: PackOptions): PackedTarball {
-  return packEntries((onSkipped) => {
+  return packEntries((onSkipped, atEnd) => {
     const { sourceDateEpoch } = options;
-    return walkRoots(roots, { onSkipped, ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }) });
+    return walkRoots(roots, {
+      onSkipped,
+      atEnd,
+      ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
+    });
   }, options);
 }
 
-/** Makes the entries of an archive as they are asked for; `onSkipped` takes what can't be in one. */
-export type EntrySource = (onSkipped: (path: string, reason: string) => void) => Iterable<TreeEntry>;
+/** Makes the entries of an archive as they are asked for; the callbacks are those of {@link WalkOptions}. */
+export type EntrySource = (
+  onSkipped: WalkOptions['onSkipped'],
+  atEnd: WalkOptions['atEnd'],
+) => Iterable<TreeEntry>;
 
 /** Packs `entries`, which may be of any walk. Nothing is read before the body is. */
 export function packEntries(entries: EntrySource, options: PackOptions): PackedTarball {
@@ -80,15 +87,43 @@ export function packEntries(entries: EntrySource, options: PackOptions): PackedT
   return { body, summary: promise };
 }
 
-interface Tally {
-  files: number;
-  directories: number;
-  links: number;
-  rawBytes: number;
-  packedBytes: number;
-  members: number;
-  cachedMembers: number;
-  readonly warnings: string[];
+/** More sentences than this help nobody. */
+const MAX_SKIPPED_WARNINGS = 50;
+
+/** Counts while packing goes on. */
+class Tally implements PackSummary {
+  files = 0;
+  directories = 0;
+  links = 0;
+  rawBytes = 0;
+  packedBytes = 0;
+  members = 0;
+  cachedMembers = 0;
+  cacheFault: string | undefined;
+  #skipped = 0;
+  readonly #skippedWarnings: string[] = [];
+
+  readonly skip = (path: string, reason: string): void => {
+    this.#skipped += 1;
+    if (this.#skipped <= MAX_SKIPPED_WARNINGS)
+      this.#skippedWarnings.push(`${path} ${reason} and was left out`);
+  };
+
+  get warnings(): readonly string[] {
+    const more = this.#skipped - this.#skippedWarnings.length;
+    return [
+      ...this.#skippedWarnings,
+      ...(more > 0 ? [`${more} more sockets, pipes or devices were left out`] : []),
+      ...(this.cacheFault === undefined
+        ? []
+        : [`the member cache could not be written (${this.cacheFault}); restaging will be slower`]),
+    ];
+  }
+
+  summary(): PackSummary {
+    const { files, directories, links, rawBytes, packedBytes, members, cachedMembers, warnings } = this;
+    return { files, directories, links, rawBytes, packedBytes, members, cachedMembers, warnings };
+  }
 }
 
 async function* pack(
@@ -96,16 +131,8 @@ async function* pack(
   options: PackOptions,
   done: (summary: PackSummary) => void,
 ): AsyncGenerator<Uint8Array> {
-  const tally: Tally = {
-    files: 0,
-    directories: 0,
-    links: 0,
-    rawBytes: 0,
-    packedBytes: 0,
-    members: 0,
-    cachedMembers: 0,
-    warnings: [],
-  };
+  const tally = new Tally();
+  const undos: (() => void)[] = [];
   const compression = options.compression ?? DEFAULT_COMPRESSION;
   const pool = new WorkerPool({
     module: './member-worker',
@@ -114,13 +141,13 @@ async function* pack(
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   });
   try {
-    for await (const reply of pool.inOrder(tasks(entries, tally))) {
-      yield take(memberReply(reply), tally);
-    }
+    const walk = entries(tally.skip, (undo) => undos.push(undo));
+    for await (const reply of pool.inOrder(tasks(walk, tally))) yield take(memberReply(reply), tally);
   } finally {
     await pool.close();
+    for (const undo of undos.reverse()) undo();
   }
-  done(tally);
+  done(tally.summary());
 }
 
 function workerDataOf(compression: Compression, dir: string | undefined): MemberWorkerData {
@@ -130,11 +157,8 @@ function workerDataOf(compression: Compression, dir: string | undefined): Member
 }
 
 /** Walks while the threads work: the generator is drawn from as members are asked for. */
-function* tasks(entries: EntrySource, tally: Tally): Generator<PoolTask> {
-  const onSkipped = (path: string, reason: string): void => {
-    tally.warnings.push(`${path} ${reason} and was left out`);
-  };
-  for (const member of membersOf(counted(entries(onSkipped), tally))) {
+function* tasks(walk: Iterable<TreeEntry>, tally: Tally): Generator<PoolTask> {
+  for (const member of membersOf(counted(walk, tally))) {
     tally.rawBytes += member.rawBytes;
     tally.members += 1;
     yield { message: member satisfies Member };
@@ -152,11 +176,7 @@ function* counted(entries: Iterable<TreeEntry>, tally: Tally): Generator<TreeEnt
 
 function take(reply: PackedMember, tally: Tally): Uint8Array {
   if (reply.cached) tally.cachedMembers += 1;
-  if (reply.cacheFault !== undefined && tally.warnings.length === 0) {
-    tally.warnings.push(
-      `the member cache could not be written (${reply.cacheFault}); restaging will be slower`,
-    );
-  }
+  tally.cacheFault ??= reply.cacheFault;
   tally.packedBytes += reply.bytes.length;
   return reply.bytes;
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { memberReply } from './member-reply.ts';
 import { membersOf } from './members.ts';
-import { type ContentRoot, walkRoots } from './tree-walk.ts';
+import { type ContentRoot, type TreeEntry, walkRoots } from './tree-walk.ts';
 import { type PoolTask, WorkerPool } from './worker-pool.ts';
 
 /** Raise it when the same tree gets another digest, so that old fingerprints don't match by chance. */
@@ -25,16 +25,19 @@ export async function fingerprintTree(
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   });
   const digest = createHash('sha256').update(FORMAT);
+  const undos: (() => void)[] = [];
+  // What can't be packed is no part of a build cache, so it is no part of its fingerprint.
+  const atEnd = (undo: () => void): number => undos.push(undo);
+  const walk = walkRoots(roots, { sourceDateEpoch: 0, onSkipped: () => {}, atEnd });
   try {
-    for await (const reply of pool.inOrder(tasks(roots))) digest.update(memberReply(reply).bytes);
+    for await (const reply of pool.inOrder(tasks(walk))) digest.update(memberReply(reply).bytes);
   } finally {
     await pool.close();
+    for (const undo of undos.reverse()) undo();
   }
   return digest.digest('hex');
 }
 
-function* tasks(roots: readonly ContentRoot[]): Generator<PoolTask> {
-  // What can't be packed is no part of a build cache, so it is no part of its fingerprint.
-  const walk = walkRoots(roots, { sourceDateEpoch: 0, onSkipped: () => {} });
+function* tasks(walk: Iterable<TreeEntry>): Generator<PoolTask> {
   for (const member of membersOf(walk)) yield { message: member };
 }

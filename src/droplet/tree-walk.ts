@@ -36,6 +36,8 @@ export interface WalkOptions {
   readonly sourceDateEpoch?: number;
   /** Called for what can't be in a droplet: sockets, devices, pipes. */
   readonly onSkipped: (path: string, reason: string) => void;
+  /** Takes what has to be done when the content of every entry was read, whatever happened. */
+  readonly atEnd: (undo: () => void) => void;
 }
 
 /**
@@ -65,26 +67,16 @@ export function readable(bytes: string): string {
  */
 export function* walkRoots(roots: readonly ContentRoot[], options: WalkOptions): Generator<TreeEntry> {
   const walk = new Walk(options);
-  try {
-    for (const root of roots) yield* walk.root(root);
-  } finally {
-    walk.restoreModes();
-  }
+  for (const root of roots) yield* walk.root(root);
 }
 
 class Walk {
   readonly #options: WalkOptions;
   /** `dev:ino` → name of the first entry, for files with several links. */
   readonly #linked = new Map<string, string>();
-  /** Directories that were opened up to be read. */
-  readonly #opened: { path: string | Buffer; mode: number }[] = [];
 
   constructor(options: WalkOptions) {
     this.#options = options;
-  }
-
-  restoreModes(): void {
-    for (const { path, mode } of this.#opened) chmodSync(path, mode);
   }
 
   *root(root: ContentRoot): Generator<TreeEntry> {
@@ -155,7 +147,7 @@ class Walk {
     };
   }
 
-  /** The names in a directory, sorted. A directory that its owner may not read is opened up for the walk. */
+  /** The names in a directory, sorted. One that its owner may not read is opened up until all is packed. */
   #names(host: string, stats: Stats): string[] {
     const path = hostPathOf(host);
     try {
@@ -165,7 +157,7 @@ class Walk {
     }
     try {
       chmodSync(path, (stats.mode & 0o7777) | 0o500);
-      this.#opened.push({ path, mode: stats.mode & 0o7777 });
+      this.#options.atEnd(() => chmodSync(path, stats.mode & 0o7777));
       return readdirSync(path, { encoding: 'latin1' }).sort(byBytes);
     } catch (error) {
       throw unreadable(host, 'could not be read', error);
