@@ -5,7 +5,7 @@ import { stagingEnvironment } from '../buildpack/env.ts';
 import { readLock, writeLock } from '../buildpack/lock.ts';
 import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
 import { lockOf, type ResolvedOrder, resolveOrder } from '../buildpack/resolve.ts';
-import { type BuildpacksOutcome, runBuildpacks } from '../buildpack/run.ts';
+import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
 import { formatBytes } from '../config/units.ts';
 import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { isStagerError, StagerError } from '../errors.ts';
@@ -16,7 +16,7 @@ import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
-import { INSIDE } from '../workspace/layout.ts';
+import { INSIDE, type Workspace } from '../workspace/layout.ts';
 import { materialise } from '../workspace/materialise.ts';
 import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../workspace/workspace.ts';
 import { restoreCache } from './cache.ts';
@@ -110,7 +110,7 @@ export interface ScriptsInput {
   readonly app: Source;
   readonly stack: StagingStack;
   readonly buildpacks: ResolvedOrder;
-  readonly workspace: StagingWorkspace;
+  readonly workspace: Workspace;
 }
 
 /** What came out of a staging that worked. */
@@ -118,56 +118,16 @@ export type Built = Extract<BuildpacksOutcome, { kind: 'staged' }>;
 
 /** Runs detect, supply, finalize or compile, release. */
 export async function runScripts(staging: Staging, input: ScriptsInput): Promise<Built> {
-  const { request, ports, signal, report, phases } = staging;
-  const { stack, buildpacks, workspace } = input;
-  for (const { limit, reason } of ports.sandbox.unenforced) {
-    staging.warn('limit-not-enforced', `${limit} is not enforced here: ${reason}`);
-  }
-  const platformEnv = {
-    ...proxyVariables(ports.proxy),
-    ...(await writeCaBundle({
-      platformDir: workspace.platform,
-      inside: INSIDE.platform,
-      rootDir: stack.rootfs.kind === 'host' ? '/' : stack.rootfs.path,
-      extra: ports.extraCas,
-    })),
-  };
-  // A file has to be there for the binary to be mounted over: the directory is read-only inside.
-  await writeFile(join(workspace.platform, 'node'), '');
-  const facts = {
-    ...request.app,
-    limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, fds: DEFAULT_FDS },
-  };
-  const outcome = await runBuildpacks(
-    {
-      build: staging.build,
-      workspace,
-      order: buildpacks.order,
-      mode: buildpacks.mode,
-      rootfs: stack.rootfs,
-      env: stagingEnvironment({
-        app: facts,
-        stack: stack.name,
-        appEnv: request.env,
-        services: request.services,
-        platformEnv,
-      }),
-      limits: {
-        memoryBytes: request.memoryMb * MEBIBYTE,
-        diskBytes: request.diskMb * MEBIBYTE,
-        pids: PIDS,
-        cpuShares: CPU_SHARES,
-        wallMs: request.timeoutMs,
-        openFiles: DEFAULT_FDS,
-      },
-      network: request.network,
-      secrets: [...staging.secrets, ...secretValues(request.services), ...proxySecrets(ports.proxy)],
-      trace: request.trace,
-      kitNode: ports.kitNode,
-      restoreCache: (used) => restoreCache(staging, { workspace, keys: used.map(({ key }) => key) }),
-    },
-    { sandbox: ports.sandbox, signal, report, clock: ports.clock, phases },
-  );
+  const { ports, signal, report, phases } = staging;
+  const { stack, buildpacks } = input;
+  const run = await scriptRun(staging, input);
+  const outcome = await runBuildpacks(run, {
+    sandbox: ports.sandbox,
+    signal,
+    report,
+    clock: ports.clock,
+    phases,
+  });
   staging.warnings.push(...outcome.warnings);
   staging.peaks = outcome.peaks;
   if (outcome.kind === 'staged') {
@@ -176,6 +136,66 @@ export async function runScripts(staging: Staging, input: ScriptsInput): Promise
   }
   staging.failedResult = outcome.result;
   throw await withHints(outcome.error, { app: input.app, signal });
+}
+
+/**
+ * Everything that the scripts of a staging are run with: environment, limits, what they see of the machine. Writes
+ * the platform's read-only files; what else wants to run as a script does starts from here as well.
+ */
+export async function scriptRun(
+  staging: Staging,
+  { stack, buildpacks, workspace }: Omit<ScriptsInput, 'app'>,
+): Promise<RunInput> {
+  const { request, ports } = staging;
+  for (const { limit, reason } of ports.sandbox.unenforced) {
+    staging.warn('limit-not-enforced', `${limit} is not enforced here: ${reason}`);
+  }
+  return {
+    build: staging.build,
+    workspace,
+    order: buildpacks.order,
+    mode: buildpacks.mode,
+    rootfs: stack.rootfs,
+    env: stagingEnvironment({
+      app: {
+        ...request.app,
+        limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, fds: DEFAULT_FDS },
+      },
+      stack: stack.name,
+      appEnv: request.env,
+      services: request.services,
+      platformEnv: await writePlatform(staging, { stack, workspace }),
+    }),
+    limits: {
+      memoryBytes: request.memoryMb * MEBIBYTE,
+      diskBytes: request.diskMb * MEBIBYTE,
+      pids: PIDS,
+      cpuShares: CPU_SHARES,
+      wallMs: request.timeoutMs,
+      openFiles: DEFAULT_FDS,
+    },
+    network: request.network,
+    secrets: [...staging.secrets, ...secretValues(request.services), ...proxySecrets(ports.proxy)],
+    trace: request.trace,
+    kitNode: ports.kitNode,
+    restoreCache: (used) => restoreCache(staging, { workspace, keys: used.map(({ key }) => key) }),
+  };
+}
+
+/** The read-only files of ours, and the variables that point at them. */
+async function writePlatform(
+  { ports }: Staging,
+  { stack, workspace }: Pick<ScriptsInput, 'stack' | 'workspace'>,
+): Promise<Readonly<Record<string, string>>> {
+  const bundle = await writeCaBundle({
+    platformDir: workspace.platform,
+    inside: INSIDE.platform,
+    rootDir: stack.rootfs.kind === 'host' ? '/' : stack.rootfs.path,
+    extra: ports.extraCas,
+  });
+  // A file has to be there for the binary to be mounted over: the directory is read-only inside.
+  await writeFile(join(workspace.platform, 'node'), '');
+  return { ...proxyVariables(ports.proxy), ...bundle };
 }
 
 async function lockIfAsked(
