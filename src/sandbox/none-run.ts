@@ -96,7 +96,7 @@ export class NoRun {
       cwd: this.#spec.cwd,
       env: { ...this.#spec.env, [MARKER]: this.#parts.marker },
     };
-    if (this.#spec.stdin === 'inherit') {
+    if (isJoined(this.#spec)) {
       this.#child = spawn(program, args, { ...options, stdio: 'inherit' });
       return await exitStatus(this.#child);
     }
@@ -141,7 +141,7 @@ export class NoRun {
 
   async #sendAll(signal: NodeJS.Signals): Promise<number> {
     const group = this.#child?.pid;
-    if (group !== undefined && this.#spec.stdin !== 'inherit') send(-group, signal);
+    if (group !== undefined && !isJoined(this.#spec)) send(-group, signal);
     const pids = await markedPids(`${MARKER}=${this.#parts.marker}`);
     for (const pid of pids) send(pid, signal);
     return pids.length;
@@ -151,6 +151,9 @@ export class NoRun {
     if (delayMs <= MAX_TIMER_MS) this.#timers.push(setTimeout(run, delayMs));
   }
 }
+
+/** The command has the caller's streams: there is no output to hand on. */
+const isJoined = ({ stdin = 'null' }: SandboxSpec): boolean => stdin !== 'null';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const SIGNAL_BASE = 128;

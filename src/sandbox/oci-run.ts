@@ -104,7 +104,7 @@ export class OciRun {
     const { runtime, stateRoot, files, spec, owner } = this.#parts;
     const args = runArguments(runtime, stateRoot, files);
     const options = { cwd: files.bundle, env: {} };
-    if (spec.stdin === 'inherit') {
+    if (isJoined(spec)) {
       this.#child = spawn(runtime.path, args, { ...options, stdio: 'inherit' });
       return await exitStatus(this.#child);
     }
@@ -227,6 +227,9 @@ export class OciRun {
     if (delayMs <= MAX_TIMER_MS) this.#timers.push(globalThis.setTimeout(run, delayMs));
   }
 }
+
+/** The command has the caller's streams or terminal: there is no output to hand on. */
+const isJoined = ({ stdin = 'null' }: SandboxSpec): boolean => stdin !== 'null';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const RUNTIME_KILLED = 137;

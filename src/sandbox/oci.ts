@@ -236,7 +236,7 @@ export class OciSandbox implements Sandbox {
       hasTmp: root.hasTmp,
       recursive,
       ...(networkPath === undefined ? {} : { networkPath }),
-      terminal: spec.stdin === 'inherit' && process.stdin.isTTY === true,
+      terminal: spec.stdin === 'terminal',
       maxOpenFiles: this.#maxOpenFiles,
       arch: process.arch,
     });

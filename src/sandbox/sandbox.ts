@@ -55,13 +55,16 @@ export interface SandboxSpec {
    */
   readonly networkOf?: string;
   readonly hostname?: string;
-  /** `null`: the null device (scripts). `inherit`: the caller's terminal (a shell for a person). */
-  readonly stdin?: 'null' | 'inherit';
+  /**
+   * `null`: the null device (scripts). `inherit`: the caller's own three streams. `terminal`: a terminal of its own,
+   * joined to the caller's, which has to have one (a shell for a person).
+   */
+  readonly stdin?: 'null' | 'inherit' | 'terminal';
   /** Milliseconds between SIGTERM and SIGKILL when the signal fires or time is up; default 0 (kill at once). */
   readonly graceMs?: number;
 }
 
-/** Raw bytes as they came; the caller decodes. Not called when stdin is `inherit`. */
+/** Raw bytes as they came; the caller decodes. Called only when stdin is `null`. */
 export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 
 /** A way to run foreign code. Several runs at once are fine. */
