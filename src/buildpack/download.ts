@@ -9,12 +9,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Got } from 'got';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
-import { throwIfCancelled } from '../errors.ts';
+import { isStagerError, throwIfCancelled } from '../errors.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
 import { type Attempted, describe, failed, mismatch, Retryable, tooLarge } from './download-failure.ts';
 import { withLock } from './file-lock.ts';
@@ -184,18 +183,21 @@ async function receive(input: {
   const limit = request.maxBytes ?? MAX_BYTES;
   if (total !== undefined && total > limit) throw tooLarge(request.key, limit, total);
   let done = input.start;
-  const meter = new Transform({
-    transform(chunk: Buffer, _encoding, next) {
-      done += chunk.length;
-      ports.onProgress?.(done, total);
-      next(done > limit ? tooLarge(request.key, limit, done) : null, chunk);
-    },
-  });
+  // Not a pipeline: that throws away what has come when the connection breaks, and this is what is resumed.
   const file = await open(input.partPath, input.append ? 'a' : 'w', 0o644);
   try {
-    await pipeline(input.body, meter, file.createWriteStream({ flush: true }), { signal: ports.signal });
+    for await (const chunk of input.body) {
+      const bytes = Buffer.from(chunk);
+      done += bytes.length;
+      if (done > limit) throw tooLarge(request.key, limit, done);
+      await file.writeFile(bytes);
+      ports.onProgress?.(done, total);
+    }
+    await file.sync();
   } catch (error) {
-    throw done > limit ? error : new Retryable(describe(error));
+    throw isStagerError(error) ? error : new Retryable(describe(error));
+  } finally {
+    await file.close();
   }
   if (total !== undefined && done !== total)
     throw new Retryable(`the body ended after ${done} of ${total} bytes`);

@@ -83,6 +83,9 @@ async function zip(entries: readonly ZipEntry[]): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** Streams of old libraries are typed as unknown. */
+const toBuffer = (chunk: unknown): Buffer => (Buffer.isBuffer(chunk) ? chunk : Buffer.alloc(0));
+
 const DETECT: ZipEntry = { path: 'bin/detect', content: '#!/bin/sh\n', mode: 0o100755 };
 
 describe('archives', () => {
@@ -127,7 +130,7 @@ describe('archives', () => {
     tar.entry({ name: 'out/planted' }, 'x');
     tar.finalize();
     const chunks: Buffer[] = [];
-    for await (const chunk of tar) chunks.push(Buffer.from(chunk));
+    for await (const chunk of tar) chunks.push(toBuffer(chunk));
     await writeFile(join(root, 'bp.tgz'), gzipSync(Buffer.concat(chunks)));
     await expect(fetch('./bp.tgz')).rejects.toMatchObject({ code: 'BUILDPACK_MALFORMED' });
   });
@@ -138,7 +141,7 @@ describe('archives', () => {
     tar.entry({ name: 'top/bin/detect', mode: 0o700 }, '#!/bin/sh\n');
     tar.finalize();
     const chunks: Buffer[] = [];
-    for await (const chunk of tar) chunks.push(Buffer.from(chunk));
+    for await (const chunk of tar) chunks.push(toBuffer(chunk));
     await writeFile(join(root, 'b.tar.gz'), gzipSync(Buffer.concat(chunks)));
     const [a, b] = [await fetch('./a.zip'), await fetch('./b.tar.gz')];
     expect([a.inner, b.inner]).toEqual(['top', 'top']);
@@ -227,6 +230,15 @@ describe('downloads', () => {
     server.close();
   });
 
+  /** Waits until so many bytes of the download are in the cache. */
+  async function received(bytes: number): Promise<void> {
+    for (;;) {
+      const [name = ''] = await readdir(join(root, 'downloads')).catch(() => []);
+      const part = await stat(join(root, 'downloads', name, 'part')).catch(() => undefined);
+      if ((part?.size ?? 0) >= bytes) return;
+    }
+  }
+
   it('are kept and asked for again only by their ETag', async () => {
     answer = (request, response) => {
       if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
@@ -247,7 +259,8 @@ describe('downloads', () => {
     answer = (request, response, count) => {
       if (count === 1) {
         response.writeHead(200, { etag: '"1"', 'content-length': body.length });
-        response.write(body.subarray(0, 1000), () => response.destroy());
+        response.write(body.subarray(0, 1000));
+        void received(1000).then(() => response.destroy());
         return;
       }
       const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1]);
