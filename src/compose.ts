@@ -15,7 +15,7 @@ import { readCaFile } from './proxy/ca-bundle.ts';
 import { httpClient } from './proxy/http-client.ts';
 import { StagingRecords } from './records/records.ts';
 import type { RunPorts } from './run.ts';
-import { type Selection, selectSandbox } from './sandbox/select.ts';
+import { type Selection, type SelectOptions, selectSandbox } from './sandbox/select.ts';
 import { StackStore } from './stack/store.ts';
 import type { StagePorts } from './staging/staging.ts';
 
@@ -56,15 +56,20 @@ export class Stager {
 
   /** The sandbox that the settings ask for. @throws StagerError SANDBOX_UNAVAILABLE. */
   sandbox(signal: AbortSignal): Promise<Selection> {
+    this.#sandbox ??= selectSandbox(this.sandboxOptions(signal));
+    return this.#sandbox;
+  }
+
+  /** How the sandbox is chosen; `stager doctor` asks for the reasons. */
+  sandboxOptions(signal: AbortSignal): SelectOptions {
     const { settings, home, searchPath } = this.config;
-    this.#sandbox ??= selectSandbox({
+    return {
       wanted: settings.sandbox,
       stateDir: join(home, 'sandbox'),
       searchPath: searchPath.split(':').filter((path) => path.startsWith('/')),
       signal,
       ...(settings.runtime !== undefined && { runtimePath: settings.runtime }),
-    });
-    return this.#sandbox;
+    };
   }
 
   /** The operator's own certificate authorities. */

@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   '(request)': ['droplet', 'vcap'],
   staging: ['*'],
   records: ['droplet'],
+  '(doctor)': ['sandbox', 'stack'],
   workshop: ['*'],
   buildpack: ['sandbox', 'workspace', 'droplet', 'vcap', 'logs', 'proxy', 'blobs', 'source'],
   launch: ['sandbox', 'vcap', 'logs', 'droplet', 'workspace', 'blobs'],

@@ -18,6 +18,15 @@ export type Run = (context: Context) => Promise<number>;
 const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   stage: async () => (await import('./commands/stage.ts')).stageCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,
+  'buildpack list': async () => (await import('./commands/buildpacks.ts')).buildpackList,
+  'buildpack add': async () => (await import('./commands/buildpacks.ts')).buildpackAdd,
+  'buildpack update': async () => (await import('./commands/buildpacks.ts')).buildpackUpdate,
+  'buildpack show': async () => (await import('./commands/buildpacks.ts')).buildpackShow,
+  'buildpack remove': async () => (await import('./commands/buildpacks.ts')).buildpackRemove,
+  'stack list': async () => (await import('./commands/stacks.ts')).stackList,
+  'stack add': async () => (await import('./commands/stacks.ts')).stackAdd,
+  'stack remove': async () => (await import('./commands/stacks.ts')).stackRemove,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
 };
 
 /** The action of the command at `path`, such as `buildpack add`. */
