@@ -95,11 +95,13 @@ async function planV2(mount: MountInfo, own: string): Promise<CgroupPlan> {
 async function enableV2(directory: string): Promise<Controller[] | string> {
   if (!(await isWritable(directory))) return "can't be written by this user";
   const control = join(directory, 'cgroup.subtree_control');
-  for (const name of CONTROLLERS) {
+  const turnedOn = async (): Promise<string[]> => (await readOrNothing(control))?.trim().split(/\s+/) ?? [];
+  const before = await turnedOn();
+  for (const name of CONTROLLERS.filter((each) => !before.includes(each))) {
     // One at a time: a controller that is missing would make the others fail with it.
     await writeFile(control, `+${name}`).catch(() => undefined);
   }
-  const on = (await readOrNothing(control))?.trim().split(/\s+/) ?? [];
+  const on = await turnedOn();
   const enabled = CONTROLLERS.filter((name) => on.includes(name));
   return enabled.length > 0 ? enabled : 'its controllers are not delegated or it has processes of its own';
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type DiskLedger, DiskWatch } from './disk-watch.ts';
 import type { ExitReport } from './exit-report.ts';
 import { InsideView } from './inside-view.ts';
@@ -119,8 +120,13 @@ export class NoRun {
     if (this.#stopped !== undefined) await this.#killAll();
     const status = await exited;
     // A daemon that holds the pipe open would keep us waiting for ever.
-    await this.#killAll();
-    await drained;
+    let open = true;
+    const closed = drained.finally(() => {
+      open = false;
+    });
+    for (let attempt = 0; open && attempt < MAX_ROUNDS; attempt += 1) await this.#killAll();
+    if (open) for (const { reader } of [pipes.stdout, pipes.stderr]) reader.destroy();
+    await closed;
     return status;
   }
 
@@ -132,10 +138,11 @@ export class NoRun {
     this.#after(graceMs, () => void this.#killAll());
   }
 
+  /** Until nobody is found twice in a row: while a process is being made or begins a program, it has no marker. */
   async #killAll(): Promise<void> {
-    // Twice: a process may have been started while the first list was made.
-    for (let round = 0; round < 2; round += 1) {
-      if ((await this.#sendAll('SIGKILL')) === 0) return;
+    for (let quiet = 0, round = 0; quiet < QUIET_ROUNDS && round < MAX_ROUNDS; round += 1) {
+      quiet = (await this.#sendAll('SIGKILL')) === 0 ? quiet + 1 : 0;
+      await setTimeout(ROUND_MS);
     }
   }
 
@@ -148,10 +155,14 @@ export class NoRun {
   }
 
   #after(delayMs: number, run: () => void): void {
-    if (delayMs <= MAX_TIMER_MS) this.#timers.push(setTimeout(run, delayMs));
+    if (delayMs <= MAX_TIMER_MS) this.#timers.push(globalThis.setTimeout(run, delayMs));
   }
 }
 
+const QUIET_ROUNDS = 2;
+const ROUND_MS = 5;
+/** A process that the kernel holds on to does not die; it is not waited for. */
+const MAX_ROUNDS = 400;
 /** The command has the caller's streams: there is no output to hand on. */
 const isJoined = ({ stdin = 'null' }: SandboxSpec): boolean => stdin !== 'null';
 

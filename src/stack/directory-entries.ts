@@ -1,9 +1,8 @@
 /** Copies a root file system that lies in a directory, such as one that debootstrap made. */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough, pipeline } from 'node:stream';
 import { throwIfCancelled } from '../errors.ts';
 import type { TreeEntry, TreeWriter } from './tree-writer.ts';
 
@@ -56,10 +55,7 @@ class Copy {
     this.#hash.update(`${JSON.stringify([path, entry.kind, entry.mode, entry.target ?? ''])}\n`);
     if (entry.kind !== 'file') return await this.#into.write(entry);
     const content = createHash('sha256');
-    const tap = new PassThrough();
-    tap.on('data', (chunk: Buffer) => content.update(chunk));
-    pipeline(createReadStream(host), tap, () => undefined);
-    await this.#into.write({ ...entry, content: tap });
+    await this.#into.write({ ...entry, content: hashed(createReadStream(host), content) });
     this.#hash.update(content.digest());
   }
 
@@ -75,5 +71,12 @@ class Copy {
     if (first !== undefined) return { path, kind: 'hardlink', mode, target: first };
     if (stats.nlink > 1) this.#linked.set(inode, path);
     return { path, kind: 'file', mode };
+  }
+}
+
+async function* hashed(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
   }
 }
