@@ -1,11 +1,12 @@
 /** Decides which contract a buildpack follows (buildpack-contracts.md 4.11). */
 import { constants } from 'node:fs';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
 import type { Family } from './contract.ts';
+import { readSmall } from './read-small.ts';
 import { malformed } from './root.ts';
 import { readYaml } from './yaml.ts';
 
@@ -14,9 +15,6 @@ export type FoundFamily = Family | 'ambiguous';
 
 /** The override of `--buildpack-api`. */
 export type BuildpackApi = 'cf' | 'heroku';
-
-const MAX_SCRIPT_BYTES = 256 * 1024;
-const MAX_MANIFEST_BYTES = 1024 * 1024;
 
 /**
  * Looks at the files of a buildpack's root.
@@ -48,7 +46,7 @@ export async function findFamily(root: string, key: string, api?: BuildpackApi):
       { next: 'use a Cloud Foundry or Heroku buildpack', details: { buildpack: key } },
     );
   }
-  return (await speaksHeroku(join(root, 'bin', 'compile'))) ? 'heroku' : 'ambiguous';
+  return (await speaksHeroku(root)) ? 'heroku' : 'ambiguous';
 }
 
 /**
@@ -77,8 +75,7 @@ const tomlSchema = z.object({ api: z.unknown().optional(), order: z.array(z.unkn
 
 /** The two facts of buildpack.toml that decide; one that is no TOML counts as having neither. */
 async function buildpackToml(root: string): Promise<{ api?: unknown; order: boolean } | undefined> {
-  const path = join(root, 'buildpack.toml');
-  const text = await readBounded(path, MAX_MANIFEST_BYTES);
+  const text = await textOf(root, 'buildpack.toml');
   if (text === undefined) return undefined;
   try {
     const parsed = tomlSchema.safeParse(parseToml(text));
@@ -89,15 +86,15 @@ async function buildpackToml(root: string): Promise<{ api?: unknown; order: bool
 }
 
 async function hasCfManifest(root: string): Promise<boolean> {
-  const text = await readBounded(join(root, 'manifest.yml'), MAX_MANIFEST_BYTES);
+  const text = await textOf(root, 'manifest.yml');
   const yaml = text === undefined ? undefined : readYaml(text);
   if (yaml?.ok !== true || typeof yaml.value !== 'object' || yaml.value === null) return false;
   return ['language', 'dependencies', 'include_files'].some((key) => key in Object(yaml.value));
 }
 
 /** Weak signs in the text of a compile script. */
-async function speaksHeroku(compile: string): Promise<boolean> {
-  const text = await readBounded(compile, MAX_SCRIPT_BYTES);
+async function speaksHeroku(root: string): Promise<boolean> {
+  const text = await textOf(root, 'bin/compile');
   if (text === undefined) return false;
   const code = text.replace(/^\s*#.*$/gm, '');
   // `$3` alone is mostly awk's.
@@ -106,11 +103,10 @@ async function speaksHeroku(compile: string): Promise<boolean> {
   );
 }
 
-/** A file's text; undefined when it is absent, no file, or larger than `limit`. */
-async function readBounded(path: string, limit: number): Promise<string | undefined> {
-  const facts = await stat(path).catch(() => undefined);
-  if (facts?.isFile() !== true || facts.size > limit) return undefined;
-  return await readFile(path, 'utf8');
+/** A file's text; undefined when it is absent, too large, or a link that leaves the buildpack. */
+async function textOf(root: string, path: string): Promise<string | undefined> {
+  const file = await readSmall(join(root, path), root);
+  return file.kind === 'text' ? file.text : undefined;
 }
 
 async function isFile(path: string): Promise<boolean> {

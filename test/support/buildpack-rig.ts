@@ -98,7 +98,7 @@ export class BuildpackRig {
     const signal = staging.signal ?? new AbortController().signal;
     const events: UntimedEvent[] = [];
     const report = (event: UntimedEvent): void => void events.push(event);
-    const resolved = await this.#resolve(staging, signal);
+    const resolved = await this.#resolve(staging, new AbortController().signal);
     const stack = staging.stack ?? 'host';
     const env = stagingEnvironment({
       app: {
