@@ -2,21 +2,22 @@
  * One staging as the original builder does it (staging-internals.md 6.2): directories, downloads, cache, supply or
  * detect, finalize or compile, process types, result, archives.
  */
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { ProcessEntry } from '../buildpack/processes.ts';
+import type { ProcessEntry } from '../buildpack/process-list.ts';
 import type { BuilderConfig } from './builder-flags.ts';
 import { type BuildpackDirectories, buildpackDirectories } from './buildpack-directories.ts';
 import type { Caller } from './caller.ts';
-import { downloadBuildpacks, randomNumber } from './download.ts';
+import { cleanDirectory, exists, makeContentsDir } from './directories.ts';
+import { downloadBuildpacks } from './download.ts';
 import { failure, SENTENCES, under } from './failure.ts';
-import { pathError, withPathError } from './go/errno.ts';
-import { join, mkdirAll, statWorks, writeInPlace } from './go/path.ts';
+import { withPathError } from './go/errno.ts';
+import { join, mkdirAll, writeInPlace } from './go/path.ts';
 import { decodeUtf8 } from './go/utf8.ts';
 import { packageDroplet } from './package-droplet.ts';
 import { gatherProcesses } from './processes.ts';
 import { readMetadata, resultJson, stagingInfo, webCommand } from './result-files.ts';
-import { runScript } from './script.ts';
+import { captureScript, runScript, type ScriptRun } from './script.ts';
 
 /** The environment and outputs of a build. */
 export type BuildCaller = Pick<Caller, 'env' | 'stdout' | 'stderr'>;
@@ -56,7 +57,7 @@ class Build {
   }
 
   async run(): Promise<void> {
-    const { env, stdout, stderr } = this.#caller;
+    const { env, stdout } = this.#caller;
     await under('Failed to set up filesystem when generating droplet', () => this.#makeDirectories());
     await downloadBuildpacks({ config: this.#config, directories: this.#directories, env, stdout });
     this.#cleanCache();
@@ -67,7 +68,7 @@ class Build {
       this.#writeFailedResult(chosen);
       throw error;
     }
-    await packageDroplet(this.#config, this.#contentsDir, stderr);
+    await packageDroplet(this.#config, this.#contentsDir, this.#caller);
   }
 
   cleanUp(): void {
@@ -102,15 +103,8 @@ class Build {
   /** Drops what no buildpack of this order uses. */
   #cleanCache(): void {
     const root = this.#config.buildArtifactsCacheDir;
-    const needed = new Set([
-      join(root, 'final'),
-      ...this.#supplies.map((key) => this.#directories.cache(key)),
-    ]);
-    for (const name of withPathError('open', root, () => readdirSync(root).toSorted())) {
-      const path = join(root, name);
-      if (!needed.has(path))
-        withPathError('unlinkat', path, () => rmSync(path, { recursive: true, force: true }));
-    }
+    const needed = [join(root, 'final'), ...this.#supplies.map((key) => this.#directories.cache(key))];
+    cleanDirectory(root, new Set(needed));
   }
 
   async #supplyAll(): Promise<Chosen> {
@@ -148,7 +142,7 @@ class Build {
         continue;
       }
       try {
-        const output = await this.#script(path, 'detect', [], true);
+        const output = await this.#output(path, 'detect');
         return { key, path, detected: decodeUtf8(output).replace(/[\r\n]+$/, '') };
       } catch {
         // A detect that says no, or can't be run: the next buildpack is asked.
@@ -170,7 +164,7 @@ class Build {
       config: this.#config,
       depsDir: this.#depsDir,
       supplies: this.#supplies.length,
-      release: () => this.#script(chosen.path, 'release', [], true),
+      release: () => this.#output(chosen.path, 'release'),
     });
     this.#writeResult(chosen, processes);
   }
@@ -229,37 +223,20 @@ class Build {
     return keys.map((key, index) => readMetadata(key, this.#depsDir, this.#depsIndex(index)));
   }
 
-  #script(path: string, name: string, args: readonly string[], capture = false): Promise<Buffer> {
-    const script = join(path, 'bin', name);
-    return runScript({
-      path: script,
-      args: [this.#config.buildDir, ...args],
-      env: this.#caller.env,
-      capture,
-    });
+  #script(path: string, name: string, args: readonly string[]): Promise<void> {
+    return runScript(this.#scriptRun(path, name, args));
+  }
+
+  #output(path: string, name: string): Promise<Buffer> {
+    return captureScript(this.#scriptRun(path, name, []), this.#contentsDir);
+  }
+
+  #scriptRun(path: string, name: string, args: readonly string[]): ScriptRun {
+    const { env } = this.#caller;
+    return { path: join(path, 'bin', name), args: [this.#config.buildDir, ...args], env };
   }
 
   #printError(error: unknown): void {
     this.#caller.stderr(`${error instanceof Error ? error.message : String(error)}\n`);
   }
-}
-
-/** A fresh private directory, named as the original names it. */
-function makeContentsDir(tmp: string): string {
-  const parent = tmp === '' ? '/tmp' : tmp;
-  for (let attempt = 0; ; attempt++) {
-    const path = join(parent, `contents${randomNumber()}`);
-    try {
-      mkdirSync(path, 0o700);
-      return path;
-    } catch (error) {
-      if (!statWorks(parent)) throw pathError('stat', parent, error);
-      if (attempt === 10_000 || !statWorks(path)) throw pathError('mkdir', path, error);
-    }
-  }
-}
-
-/** @throws Error when that can't be told. */
-function exists(path: string): boolean {
-  return withPathError('stat', path, () => statSync(path, { throwIfNoEntry: false }) !== undefined);
 }

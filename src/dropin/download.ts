@@ -1,6 +1,6 @@
 /** Fetches buildpacks that are named by URL: zips over HTTP, everything else with git. */
 import { spawn } from 'node:child_process';
-import { accessSync, closeSync, constants, createWriteStream, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import type { BuildpackDirectories } from './buildpack-directories.ts';
 import { failure } from './failure.ts';
 import { pathError, withPathError } from './go/errno.ts';
 import { call } from './go/http.ts';
-import { join } from './go/path.ts';
+import { findProgram, join } from './go/path.ts';
 import { systemRoots } from './go/system-roots.ts';
 import { byteSize } from './go/text.ts';
 import { formatUrl, type GoUrl, parseUrl } from './go/url.ts';
@@ -98,6 +98,7 @@ async function fetchTo(file: string, url: GoUrl, context: DownloadContext): Prom
 
 async function cloneGit(url: GoUrl, target: string, env: Readonly<Record<string, string>>): Promise<void> {
   const git = findProgram('git', env);
+  if (git === undefined) throw failure('exec: "git": executable file not found in $PATH');
   const address = formatUrl({ ...url, fragment: '' });
   const branch = url.fragment === '' ? [] : ['-b', url.fragment];
   const full = ['--recursive', address, target, ...branch];
@@ -122,17 +123,4 @@ async function succeeds(
   child.once('error', () => resolve(false));
   child.once('close', (code) => resolve(code === 0));
   return promise;
-}
-
-function findProgram(name: string, env: Readonly<Record<string, string>>): string {
-  for (const directory of (env['PATH'] ?? '').split(':')) {
-    const path = join(directory === '' ? '.' : directory, name);
-    try {
-      accessSync(path, constants.X_OK);
-      if (statSync(path).isFile()) return path.includes('/') ? path : `./${path}`;
-    } catch {
-      // Not here; the next directory may have it.
-    }
-  }
-  throw failure(`exec: "${name}": executable file not found in $PATH`);
 }

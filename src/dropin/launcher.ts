@@ -5,33 +5,18 @@ import { databaseUrl } from './database-url.ts';
 import { pathError } from './go/errno.ts';
 import { parseFlags } from './go/flags.ts';
 import { encodeJson, type Json, parseJson } from './go/json.ts';
-import { clean, join, readIfThere } from './go/path.ts';
+import { clean, join } from './go/path.ts';
 import { parseInteger } from './go/text.ts';
-import { decodeUtf8 } from './go/utf8.ts';
-import { decodeYaml, stringShape, structShape } from './go/yaml-decode.ts';
+import { type LaunchInfo, readLaunchInfo } from './launch-info.ts';
 import { launchScript } from './launch-script.ts';
 import { credhubUri } from './platform-options.ts';
-import { type BuildpackConfig, configShape } from './result-files.ts';
 
 const USAGE = '<app-directory> <start-command> <metadata>';
-const STAGING_INFO = 'staging_info.yml';
 const BAD_ENVIRONMENT = 3;
 const EXEC_FAILED = 4;
 
 /** Replaces this process; returns only by throwing. */
 export type Execute = (file: string, args: readonly string[], env: Readonly<Record<string, string>>) => never;
-
-interface StagingInfo {
-  readonly detected_buildpack: string;
-  readonly start_command: string;
-  readonly config: BuildpackConfig | undefined;
-}
-
-const stagingInfoShape = structShape<StagingInfo>(
-  'buildpackrunner.DeaStagingInfo',
-  { detected_buildpack: stringShape, start_command: stringShape, config: configShape },
-  () => ({ detected_buildpack: '', start_command: '', config: undefined }),
-);
 
 /** Starts the app of `caller` through `execute`. @throws Exit with the status when it can't be started. */
 export async function launcher(caller: Caller, execute: Execute): Promise<never> {
@@ -41,8 +26,8 @@ export async function launcher(caller: Caller, execute: Execute): Promise<never>
     caller.stderr(`${argv0}: received only ${args.length} arguments\nUsage: ${argv0} ${USAGE}`);
     throw new Exit(1);
   }
-  const info = readStagingInfo(caller);
-  const command = startCommand === '' ? info.start_command : startCommand;
+  const info = await stagingInfoOf(caller);
+  const command = startCommand === '' ? info.startCommand : startCommand;
   if (command === '') {
     caller.stderr(`${argv0}: no start command specified or detected in droplet`);
     throw new Exit(1);
@@ -55,7 +40,7 @@ export async function launcher(caller: Caller, execute: Execute): Promise<never>
   }
   const home = dir.startsWith('/') ? clean(dir) : join(caller.cwd, dir);
   const env = await launchEnvironment(home, caller, credhubRetry(flags.values));
-  const script = launchScript(info.config?.entrypoint_prefix ?? '', caller.openFiles);
+  const script = launchScript(info.entrypointPrefix, caller.openFiles);
   try {
     execute('/bin/bash', ['bash', '-c', script, argv0, home, command], env);
   } catch (error) {
@@ -64,20 +49,13 @@ export async function launcher(caller: Caller, execute: Execute): Promise<never>
   }
 }
 
-function readStagingInfo(caller: Caller): StagingInfo {
-  const refuse = (message: string): Exit => {
-    caller.stderr(`Invalid staging info - ${message}`);
-    return new Exit(1);
-  };
-  let content: Buffer | undefined;
+async function stagingInfoOf(caller: Caller): Promise<LaunchInfo> {
   try {
-    content = readIfThere(STAGING_INFO);
+    return await readLaunchInfo();
   } catch (error) {
-    throw refuse(error instanceof Error ? error.message : String(error));
+    caller.stderr(`Invalid staging info - ${error instanceof Error ? error.message : String(error)}`);
+    throw new Exit(1);
   }
-  const { value, message } = decodeYaml(stagingInfoShape, content === undefined ? '' : decodeUtf8(content));
-  if (message !== undefined) throw refuse(`failed to unmarshal ${STAGING_INFO}: ${message}`);
-  return value;
 }
 
 async function launchEnvironment(

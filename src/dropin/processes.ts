@@ -2,7 +2,7 @@
  * Process types of a build, with the original's lookup of launch.yml: by an index without padding, and in detect
  * mode by the length of the *order* (buildpack-contracts.md 2.7). `stager stage` does what was meant.
  */
-import { entriesOf, mergeProcesses, type ProcessEntry } from '../buildpack/processes.ts';
+import { entriesOf, mergeProcesses, type ProcessEntry } from '../buildpack/process-list.ts';
 import type { BuilderConfig } from './builder-flags.ts';
 import { failure, SENTENCES, under } from './failure.ts';
 import { join, readIfThere, statWorks } from './go/path.ts';

@@ -1,14 +1,10 @@
 /** config.yml of each buildpack → result.json and staging_info.yml, with the original's bytes. */
-import { type ProcessEntry, processOutcome } from '../buildpack/processes.ts';
+import { type ProcessEntry, processOutcome } from '../buildpack/process-list.ts';
+import { type BuildpackConfig, configShape } from './buildpack-config.ts';
 import { encodeJson } from './go/json.ts';
 import { join, readIfThere } from './go/path.ts';
 import { decodeUtf8 } from './go/utf8.ts';
-import { anyShape, decodeYaml, mapShape, pointerShape, stringShape, structShape } from './go/yaml-decode.ts';
-
-/** `config` of config.yml. */
-export interface BuildpackConfig {
-  readonly entrypoint_prefix: string;
-}
+import { anyShape, decodeYaml, mapShape, stringShape, structShape } from './go/yaml-decode.ts';
 
 /** One buildpack in result.json. */
 export interface BuildpackMetadata {
@@ -18,15 +14,6 @@ export interface BuildpackMetadata {
   readonly config: BuildpackConfig | undefined;
   readonly output_metadata: ReadonlyMap<string, unknown>;
 }
-
-/** `config` as config.yml and staging_info.yml have it. */
-export const configShape = pointerShape(
-  structShape<BuildpackConfig>(
-    'buildpackapplifecycle.BuildpackConfig',
-    { entrypoint_prefix: stringShape },
-    () => ({ entrypoint_prefix: '' }),
-  ),
-);
 
 const emptyMetadata = (): BuildpackMetadata => ({
   key: '',

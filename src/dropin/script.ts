@@ -1,6 +1,9 @@
 /** Runs a buildpack's script as the original does: by its path, no shell, no stdin, the builder's own directory. */
-import { spawn } from 'node:child_process';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { pathError, withPathError } from './go/errno.ts';
 
 /** A script and its surroundings. */
@@ -8,31 +11,61 @@ export interface ScriptRun {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** True to collect stdout instead of passing it on. */
-  readonly capture: boolean;
 }
 
 /**
- * Runs a script to its end; its stderr is ours.
+ * Runs a script to its end; its stdout and stderr are ours.
  *
- * @returns its stdout when captured, else nothing. A captured script has ended when its stdout is closed, so a
- * process that it leaves behind holds the staging, as in the original.
  * @throws Error `exit status 3`, `signal: killed` or `fork/exec /path: permission denied`.
  */
-export async function runScript(run: ScriptRun): Promise<Buffer> {
+export async function runScript(run: ScriptRun): Promise<void> {
+  await start(run, 'inherit');
+}
+
+/**
+ * Runs a script to its end and returns what it wrote to stdout. It has ended when stdout is closed, so a process
+ * that it leaves behind holds the staging, as in the original.
+ *
+ * @param scratch a private directory
+ * @throws Error as {@link runScript}
+ */
+export async function captureScript(run: ScriptRun, scratch: string): Promise<Buffer> {
+  const pipe = openPipe(join(scratch, '.stdout'));
+  const output = buffer(pipe.reader);
+  let ended: Promise<void>;
+  try {
+    ended = start(run, pipe.writer);
+  } finally {
+    closeSync(pipe.writer);
+  }
+  const [outcome, collected] = await Promise.allSettled([ended, output]);
+  if (outcome.status === 'rejected') throw outcome.reason;
+  if (collected.status === 'rejected') throw collected.reason;
+  return collected.value;
+}
+
+/** Not Node's own pipe, which is a socket: a script that writes to /dev/stdout could not open it. */
+function openPipe(path: string): { readonly reader: Socket; readonly writer: number } {
+  execFileSync('mkfifo', ['-m', '600', path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  try {
+    // The reader first and without waiting, otherwise each end would wait for the other.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = openSync(path, constants.O_WRONLY);
+    return { reader: new Socket({ fd, readable: true, writable: false }), writer };
+  } finally {
+    rmSync(path);
+  }
+}
+
+async function start(run: ScriptRun, stdout: 'inherit' | number): Promise<void> {
   refuseWhatTheKernelRefuses(run.path);
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const chunks: Buffer[] = [];
-  const child = spawn(run.path, run.args, {
-    env: run.env,
-    stdio: ['ignore', run.capture ? 'pipe' : 'inherit', 'inherit'],
-  });
-  child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const child = spawn(run.path, run.args, { env: run.env, stdio: ['ignore', stdout, 'inherit'] });
   child.once('error', (error) => reject(pathError('fork/exec', run.path, error)));
-  child.once('close', (code, signal) => {
+  child.once('exit', (code, signal) => {
     if (signal !== null) reject(new Error(`signal: ${SIGNALS[signal] ?? signal}`));
     else if (code !== 0) reject(new Error(`exit status ${code}`));
-    else resolve(Buffer.concat(chunks));
+    else resolve();
   });
   return promise;
 }

@@ -10,9 +10,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OURS, originalPrograms } from './programs.ts';
+import type { Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
-import { startServers } from './servers.ts';
-import { compareScenario } from './side-by-side.ts';
+import { compareAll, type Difference } from './side-by-side.ts';
 
 const NOT_RUN = 77;
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
@@ -27,24 +27,24 @@ async function main(part: string): Promise<number> {
   }
   const chosen = scenarios.filter((it) => `${it.program} ${it.name}`.includes(part));
   const base = mkdtempSync(join(tmpdir(), 'side-by-side-'));
-  const servers = await startServers();
   let different = 0;
+  const onDone = (scenario: Scenario, outcome: readonly Difference[] | Error): void => {
+    if (!(outcome instanceof Error) && outcome.length === 0) return;
+    different++;
+    say(`DIFFERENT ${scenario.program} ${scenario.name}`);
+    if (outcome instanceof Error) say(`  not compared: ${outcome.message}`);
+    else for (const difference of outcome) show(difference);
+  };
   try {
-    for (const scenario of chosen) {
-      const surroundings = { root: join(base, 'world'), servers };
-      const differences = await compareScenario(scenario, { theirs, ours: OURS }, surroundings);
-      if (differences.length === 0) continue;
-      different++;
-      say(`DIFFERENT ${scenario.program} ${scenario.name}`);
-      for (const { where, theirs: original, ours } of differences) {
-        for (const line of original) say(`  ${where} original: ${line}`);
-        for (const line of ours) say(`  ${where} ours:     ${line}`);
-      }
-    }
+    await compareAll(chosen, { theirs, ours: OURS }, { base, onDone });
   } finally {
-    await servers.close();
     rmSync(base, { recursive: true, force: true });
   }
   say(`${chosen.length - different} of ${chosen.length} scenarios equal`);
   return different === 0 ? 0 : 1;
+}
+
+function show({ where, theirs, ours }: Difference): void {
+  for (const line of theirs) say(`  ${where} original: ${line}`);
+  for (const line of ours) say(`  ${where} ours:     ${line}`);
 }

@@ -82,7 +82,7 @@ const environmentScenarios: readonly Scenario[] = [
   launch('environment: a large one', 'printf %s "$BIG" | wc -c', {
     env: () => ({ BIG: 'x'.repeat(100_000) }),
   }),
-  ...['not JSON', '[]', '"x"', '{"a":1e999}', '{}', 'null '].map((text) =>
+  ...['not JSON', '[]', '"x"', '{"a":1e999}', '{}'].map((text) =>
     launch(`environment: VCAP_APPLICATION ${text}`, 'echo "$VCAP_APPLICATION"', {
       env: () => ({ VCAP_APPLICATION: text }),
     }),

@@ -1,5 +1,6 @@
 /** Every scenario of the comparison. */
 import { builderScenarios } from './builder-scenarios.ts';
+import { fileScenarios } from './file-scenarios.ts';
 import { launcherScenarios } from './launcher-scenarios.ts';
 import { platformScenarios } from './platform-scenarios.ts';
 import type { Scenario } from './scenario.ts';
@@ -7,6 +8,7 @@ import { yamlScenarios } from './yaml-scenarios.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...builderScenarios,
+  ...fileScenarios,
   ...yamlScenarios,
   ...platformScenarios,
   ...launcherScenarios,

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OURS, originalPrograms } from './programs.ts';
+import type { Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
-import { type Servers, startServers } from './servers.ts';
-import { compareScenario } from './side-by-side.ts';
+import { compareAll, type Difference } from './side-by-side.ts';
 
 const theirs = originalPrograms(process.env);
 
@@ -18,18 +18,25 @@ if ('missing' in theirs) {
 } else {
   describe('beside the original', () => {
     const base = mkdtempSync(join(tmpdir(), 'side-by-side-'));
-    let servers: Servers;
-    beforeAll(async () => {
-      servers = await startServers();
+    const outcomes = new Map(
+      scenarios.map((it) => [it, Promise.withResolvers<readonly Difference[]>()] as const),
+    );
+    for (const { promise } of outcomes.values()) promise.catch(() => {});
+    let all: Promise<void>;
+    beforeAll(() => {
+      const onDone = (scenario: Scenario, outcome: readonly Difference[] | Error): void => {
+        if (outcome instanceof Error) outcomes.get(scenario)?.reject(outcome);
+        else outcomes.get(scenario)?.resolve(outcome);
+      };
+      all = compareAll(scenarios, { theirs, ours: OURS }, { base, onDone });
     });
     afterAll(async () => {
-      await servers.close();
+      await all;
       rmSync(base, { recursive: true, force: true });
     });
 
     it.each(scenarios.map((it) => [`${it.program}, ${it.name}`, it] as const))('%s', async (_, scenario) => {
-      const surroundings = { root: join(base, 'world'), servers };
-      expect(await compareScenario(scenario, { theirs, ours: OURS }, surroundings)).toEqual([]);
+      expect(await outcomes.get(scenario)?.promise).toEqual([]);
     });
   });
 }

@@ -1,8 +1,9 @@
 /** Runs a scenario with two programs over the same inputs at the same paths, and says where they differ. */
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import type { Programs } from './programs.ts';
 import type { Scenario } from './scenario.ts';
-import type { Servers } from './servers.ts';
+import { type Servers, startServers } from './servers.ts';
 import { snapshotOf } from './snapshot.ts';
 import { World } from './world.ts';
 
@@ -13,10 +14,50 @@ export interface Difference {
   readonly ours: readonly string[];
 }
 
+/** Ours and the original's. */
+export interface Pair {
+  readonly theirs: Programs;
+  readonly ours: Programs;
+}
+
+/** Scenarios that run at the same time, each lane in a directory and with servers of its own. */
+const LANES = 2;
+
+/**
+ * Compares all `scenarios`; `onDone` is called for each as it is done.
+ *
+ * @param base a directory for the lanes, which the caller removes.
+ */
+export async function compareAll(
+  scenarios: readonly Scenario[],
+  pair: Pair,
+  options: {
+    readonly base: string;
+    readonly onDone: (scenario: Scenario, outcome: readonly Difference[] | Error) => void;
+  },
+): Promise<void> {
+  const waiting = [...scenarios];
+  const lane = async (number: number): Promise<void> => {
+    const servers = await startServers();
+    try {
+      for (let scenario = waiting.shift(); scenario !== undefined; scenario = waiting.shift()) {
+        const surroundings = { root: join(options.base, `world${number}`), servers };
+        const outcome = await compareScenario(scenario, pair, surroundings).catch((error: unknown) =>
+          error instanceof Error ? error : new Error(String(error)),
+        );
+        options.onDone(scenario, outcome);
+      }
+    } finally {
+      await servers.close();
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
+}
+
 /** Runs `scenario` twice below `root`. No difference, no entry. */
 export async function compareScenario(
   scenario: Scenario,
-  programs: { readonly theirs: Programs; readonly ours: Programs },
+  programs: Pair,
   surroundings: { readonly root: string; readonly servers: Servers },
 ): Promise<readonly Difference[]> {
   const theirs = await observe(scenario, programs.theirs, surroundings);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
@@ -27,6 +28,7 @@ export async function snapshotOf(world: World): Promise<Snapshot> {
 /** result.json: its bytes without the list whose order is Go's map order, and that list sorted. */
 function resultLines(path: string): readonly string[] {
   if (!existsSync(path)) return ['absent'];
+  if (lstatSync(path).isDirectory()) return ['a directory'];
   const text = readFileSync(path, 'utf8');
   const list = /"processes":(\[[^\]]*\])/.exec(text)?.[1];
   if (list === undefined) return [text];
@@ -38,13 +40,14 @@ function resultLines(path: string): readonly string[] {
 /** One line an entry, sorted; entries that are links to each other name all of them. */
 async function archiveLines(path: string): Promise<readonly string[]> {
   if (!existsSync(path)) return ['absent'];
+  if (lstatSync(path).isDirectory()) return ['a directory'];
   if (lstatSync(path).size === 0) return ['empty'];
   const entries: { readonly header: Header; readonly digest: string }[] = [];
   const reader = extract();
   const feeding = pipeline(createReadStream(path), createGunzip(), reader);
   for await (const entry of reader) {
     const hash = createHash('sha256');
-    for await (const chunk of entry) hash.update(Buffer.from(chunk));
+    hash.update(await buffer(entry));
     entries.push({ header: entry.header, digest: hash.digest('hex').slice(0, 16) });
   }
   await feeding;

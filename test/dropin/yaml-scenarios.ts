@@ -28,6 +28,7 @@ const PROCFILES: Readonly<Record<string, string>> = {
   'colon in value': 'web: run: now\n',
   'unicode names': 'wéb: x\n',
   'document end': 'web: x\n...\n',
+  'first line indented': ' web: x\nworker: y\n',
 };
 
 const LAUNCHES: Readonly<Record<string, string>> = {

@@ -3,6 +3,7 @@
  * bytes written reach Cloud Controller and the app's environment.
  */
 import { quote } from './text.ts';
+import { NOT_UTF8 } from './utf8.ts';
 
 /** A parsed value. Objects are maps in document order; of equal keys the last wins. */
 export type Json = null | boolean | number | string | readonly Json[] | ReadonlyMap<string, Json>;
@@ -213,8 +214,16 @@ export function encodeJson(value: unknown): string {
   }
   if (typeof value === 'number') return encodeNumber(value);
   if (typeof value === 'bigint') return value.toString();
-  const text = JSON.stringify(typeof value === 'string' ? value.toWellFormed() : (value ?? null));
-  return text.replace(ESCAPED, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  if (typeof value === 'string') return encodeString(value);
+  return JSON.stringify(value ?? null);
+}
+
+function encodeString(text: string): string {
+  const parts = text.split(NOT_UTF8).map((part) => JSON.stringify(part.toWellFormed()).slice(1, -1));
+  const escaped = parts
+    .join('\\ufffd')
+    .replace(ESCAPED, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return `"${escaped}"`;
 }
 
 function encodeNumber(value: number): string {

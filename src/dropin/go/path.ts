@@ -1,5 +1,5 @@
 /** Paths cleaned and joined the way Go does it, and the file operations whose failures the drop-in prints. */
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../../errors.ts';
 import { pathError, withPathError } from './errno.ts';
@@ -55,4 +55,18 @@ export function readIfThere(path: string): Buffer | undefined {
  */
 export function writeInPlace(path: string, content: string): void {
   withPathError('open', path, () => writeFileSync(path, content));
+}
+
+/** Path of an executable file on PATH. */
+export function findProgram(name: string, env: Readonly<Record<string, string>>): string | undefined {
+  for (const directory of (env['PATH'] ?? '').split(':')) {
+    const path = join(directory === '' ? '.' : directory, name);
+    try {
+      accessSync(path, constants.X_OK);
+      if (statSync(path).isFile()) return path.includes('/') ? path : `./${path}`;
+    } catch {
+      // Not here; the next directory may have it.
+    }
+  }
+  return undefined;
 }

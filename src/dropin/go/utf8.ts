@@ -1,6 +1,12 @@
-/** Bytes to text as Go's encoders do: every byte that is no UTF-8 becomes U+FFFD, one for one. */
+/** Bytes to text as Go's encoders read them: every byte that is no UTF-8 counts by itself. */
 
-/** Decodes `bytes`. Unlike TextDecoder, a cut-off sequence of three bytes gives three replacement characters. */
+/**
+ * Stands for a byte that is no UTF-8. A lone surrogate, which no valid text can hold: Go's JSON writes such a byte
+ * as the escape \\ufffd but a true U+FFFD as it is, and its YAML refuses the one and takes the other.
+ */
+export const NOT_UTF8 = '\udfff';
+
+/** Decodes `bytes`. Unlike TextDecoder, a cut-off sequence of three bytes gives three of {@link NOT_UTF8}. */
 export function decodeUtf8(bytes: Buffer): string {
   const parts: string[] = [];
   let good = 0;
@@ -10,7 +16,7 @@ export function decodeUtf8(bytes: Buffer): string {
       at += length;
       continue;
     }
-    parts.push(bytes.toString('utf8', good, at), '\ufffd');
+    parts.push(bytes.toString('utf8', good, at), NOT_UTF8);
     at++;
     good = at;
   }

@@ -1,5 +1,6 @@
 /** YAML text as the tree that Go's yaml.v2 decodes from: scalars keep the text they were written with. */
 import {
+  type Document,
   isAlias,
   isMap,
   isScalar,
@@ -10,6 +11,8 @@ import {
   Scalar,
   type YAMLError,
 } from 'yaml';
+import { NOT_UTF8 } from './utf8.ts';
+import { originalWords } from './yaml-words.ts';
 
 /** One node; `line` counts from 1. `tag` is the long form of an explicit tag, else empty. */
 export type YamlNode =
@@ -39,6 +42,8 @@ export function readYamlTree(text: string): YamlNode | undefined {
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]/.test(text)) {
     throw new YamlProblem('control characters are not allowed');
   }
+  if (text.includes(NOT_UTF8)) throw new YamlProblem('invalid leading UTF-8 octet');
+  if (UNKNOWN_DIRECTIVE.test(text)) throw new YamlProblem('found unknown directive name');
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, {
     schema: 'failsafe',
@@ -51,9 +56,22 @@ export function readYamlTree(text: string): YamlNode | undefined {
   const document = Array.isArray(parsed) ? parsed[0] : undefined;
   if (document === undefined) return undefined;
   const [problem] = document.errors;
-  if (problem !== undefined) throw new YamlProblem(originalWords(problem, lines, text));
+  if (problem !== undefined && !isLeftOut(problem, document, lines))
+    throw new YamlProblem(originalWords(problem, lines, text));
   if (document.contents === null) return undefined;
   return new TreeReader(lines).node(document.contents);
+}
+
+const UNKNOWN_DIRECTIVE = /^(?:[ \t]*(?:#.*)?\n)*%(?!YAML[ \t]|TAG[ \t])/;
+
+/**
+ * True for what follows a root that is indented more than it. yaml.v2 reads one node and looks no further, so the
+ * second line of ` web: a\nworker: b` is not there for it.
+ */
+function isLeftOut(problem: YAMLError, document: Document.Parsed, lines: LineCounter): boolean {
+  const start = document.contents?.range[0];
+  if (problem.code !== 'UNEXPECTED_TOKEN' || start === undefined) return false;
+  return lines.linePos(problem.pos[0]).col < lines.linePos(start).col;
 }
 
 class TreeReader {
@@ -107,24 +125,3 @@ function scalarOf(node: unknown, line: number): YamlNode {
   const plain = node.type === undefined || node.type === Scalar.PLAIN;
   return { kind: 'scalar', line, tag: node.tag ?? '', value: node.source ?? '', plain };
 }
-
-/** The parser's finding in the words of libyaml, which yaml.v2 prints. See docs/dropin.md for how far this goes. */
-function originalWords(problem: YAMLError, lines: LineCounter, text: string): string {
-  const { line } = lines.linePos(problem.pos[0]);
-  const words = WORDS[problem.code] ?? 'did not find expected node content';
-  void text;
-  return line > 1 ? `line ${line}: ${words}` : words;
-}
-
-const WORDS: Readonly<Record<string, string>> = {
-  BAD_ALIAS: 'did not find expected alphabetic or numeric character',
-  BAD_DQ_ESCAPE: 'found unknown escape character',
-  BAD_INDENT: 'did not find expected key',
-  BAD_SCALAR_START: 'found character that cannot start any token',
-  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
-  BLOCK_IN_FLOW: 'did not find expected node content',
-  MISSING_CHAR: 'found unexpected end of stream',
-  MULTILINE_IMPLICIT_KEY: "could not find expected ':'",
-  TAB_AS_INDENT: 'found character that cannot start any token',
-  UNEXPECTED_TOKEN: 'did not find expected node content',
-};

@@ -1,0 +1,61 @@
+/** What the launcher reads of staging_info.yml, in the working directory. */
+import { readIfThere } from './go/path.ts';
+import { decodeUtf8 } from './go/utf8.ts';
+
+/** Both may be empty. */
+export interface LaunchInfo {
+  readonly startCommand: string;
+  readonly entrypointPrefix: string;
+}
+
+const FILE = 'staging_info.yml';
+
+/** Reads the file; one that is missing says nothing. @throws Error with the message to print. */
+export async function readLaunchInfo(): Promise<LaunchInfo> {
+  const content = readIfThere(FILE);
+  if (content === undefined) return { startCommand: '', entrypointPrefix: '' };
+  const text = decodeUtf8(content);
+  return fromJson(text) ?? fromYaml(text);
+}
+
+/**
+ * The file as builders write it, without loading a YAML parser, which is half of a launcher's start. Anything that
+ * is not plainly that is left to YAML.
+ */
+function fromJson(text: string): LaunchInfo | undefined {
+  if (!text.startsWith('{') || text.includes('\\/')) return undefined;
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const command = field(document, 'start_command');
+  const config = field(document, 'config');
+  const prefix = config === undefined ? undefined : field(config, 'entrypoint_prefix');
+  const detected = field(document, 'detected_buildpack');
+  const texts = [command, prefix, detected].filter((it) => it !== undefined);
+  const plain =
+    config === undefined || (typeof config === 'object' && config !== null && !Array.isArray(config));
+  if (!plain || texts.some((it) => typeof it !== 'string')) return undefined;
+  return { startCommand: String(command ?? ''), entrypointPrefix: String(prefix ?? '') };
+}
+
+function field(document: unknown, name: string): unknown {
+  return typeof document === 'object' && document !== null
+    ? new Map(Object.entries(document)).get(name)
+    : undefined;
+}
+
+async function fromYaml(text: string): Promise<LaunchInfo> {
+  const { decodeYaml, stringShape, structShape } = await import('./go/yaml-decode.ts');
+  const { configShape } = await import('./buildpack-config.ts');
+  const shape = structShape(
+    'buildpackrunner.DeaStagingInfo',
+    { detected_buildpack: stringShape, start_command: stringShape, config: configShape },
+    () => ({ detected_buildpack: '', start_command: '', config: configShape.zero() }),
+  );
+  const { value, message } = decodeYaml(shape, text);
+  if (message !== undefined) throw new Error(`failed to unmarshal ${FILE}: ${message}`);
+  return { startCommand: value.start_command, entrypointPrefix: value.config?.entrypoint_prefix ?? '' };
+}
