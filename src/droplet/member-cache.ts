@@ -59,7 +59,7 @@ export class MemberFiles {
     try {
       this.#publish(aside, path, file);
     } catch (error) {
-      rmSync(aside, { force: true });
+      discard(aside);
       return errnoOf(error) ?? String(error);
     }
     return undefined;
@@ -95,5 +95,13 @@ export class MemberFiles {
 
   #path(digest: string): string {
     return join(this.#dir, digest.slice(0, 2), `${digest}.${this.#variant}`);
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Where it could not be written there is nothing to remove; a sweep looks again.
   }
 }

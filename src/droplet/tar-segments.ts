@@ -5,7 +5,7 @@
  * compressed. Anything else is decompressed as one stream and cut at entries here.
  */
 import { pipeline, Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { ByteReader } from './byte-reader.ts';
 import { MEMBER_HEADER_BYTES, readMemberHeader } from './gzip-member.ts';
 import { BIG_FILE, BLOCK_BYTES } from './members.ts';
@@ -20,6 +20,7 @@ import {
   parseHeader,
   Refused,
 } from './tar-parse.ts';
+import { ZSTD_MAGIC, zstdContent } from './zstd-frames.ts';
 
 /** A piece of the archive. Every segment owns its buffer, which may be transferred. */
 export interface Segment {
@@ -32,7 +33,6 @@ export interface Segment {
 }
 
 const GZIP_MAGIC = 0x1f8b;
-const ZSTD_MAGIC = 0x28b52ffd;
 /** Enough that a message to a thread costs nothing beside its work. */
 const SEGMENT_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
@@ -51,9 +51,9 @@ export async function* segmentsOf(body: Readable): AsyncGenerator<Segment> {
     return;
   }
   if (start.length >= 4 && start.readUInt16BE(0) === GZIP_MAGIC) {
-    yield* entries(decompressed(reader, createGunzip({ chunkSize: CHUNK_BYTES })));
-  } else if (start.length >= 4 && start.readUInt32BE(0) === ZSTD_MAGIC) {
-    yield* entries(decompressed(reader, createZstdDecompress({ chunkSize: CHUNK_BYTES })));
+    yield* entries(gunzipped(reader));
+  } else if (start.length >= 4 && start.readUInt32LE(0) === ZSTD_MAGIC) {
+    yield* entries(new ByteReader(zstdContent(reader)));
   } else {
     yield* entries(reader);
   }
@@ -70,8 +70,9 @@ async function* ownMembers(reader: ByteReader): AsyncGenerator<Segment> {
   }
 }
 
-function decompressed(reader: ByteReader, codec: NodeJS.ReadWriteStream & Readable): ByteReader {
-  // The failure comes out of the iteration over `codec`; there is nothing to do here.
+function gunzipped(reader: ByteReader): ByteReader {
+  const codec = createGunzip({ chunkSize: CHUNK_BYTES });
+  // A failure comes out of the iteration over `codec`; there is nothing to do here.
   pipeline(Readable.from(reader.rest(), { objectMode: false }), codec, () => {});
   return new ByteReader(codec);
 }

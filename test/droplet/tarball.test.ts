@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, chmodSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { buildCacheContents, dropletContents } from '../../src/droplet/contents.ts';
 import { packEntries, packTarball } from '../../src/droplet/tarball.ts';
 import { type TreeEntry, walkRoots } from '../../src/droplet/tree-walk.ts';
@@ -14,6 +14,8 @@ const go = findGo();
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const nameOf = (entry: Listed): string => Buffer.from(entry.name, 'hex').toString('utf8');
 const signal = new AbortController().signal;
+
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('a packed tree', () => {
   it('is read by GNU tar as the tree that it was', async () => {
