@@ -11,7 +11,6 @@ import type { BlobStore } from './blobs/blob-store.ts';
 import type { Clock } from './clock.ts';
 import type { StagingRecord } from './droplet/record.ts';
 import { unpackTarball } from './droplet/unpack.ts';
-import { StagerError } from './errors.ts';
 import { newGuid } from './ids.ts';
 import type { EmitRun } from './launch/events.ts';
 import type { HealthCheck } from './launch/health.ts';

@@ -62,6 +62,8 @@ export interface LoadInput {
   readonly configFile?: string;
   readonly env?: Environment;
   readonly cwd?: string;
+  /** For the library: neither STAGER_* variables nor config files count, only facts of the machine. */
+  readonly machineOnly?: boolean;
 }
 
 /**
@@ -70,9 +72,11 @@ export interface LoadInput {
  * @throws StagerError CONFIG_INVALID naming the flag, variable or file and line that is wrong.
  */
 export async function loadConfig(input: LoadInput): Promise<Config> {
-  const env = input.env ?? process.env;
+  const env =
+    input.machineOnly === true ? machineFacts(input.env ?? process.env) : (input.env ?? process.env);
   const cwd = input.cwd ?? process.cwd();
-  const file = await readConfigFiles(input.configFile ?? env['STAGER_CONFIG'], { env, cwd });
+  const named = input.configFile ?? env['STAGER_CONFIG'];
+  const file = input.machineOnly === true ? {} : await readConfigFiles(named, { env, cwd });
   const settings: Record<string, unknown> = {};
   const rows: readonly [string, Setting][] = Object.entries(SETTINGS);
   for (const [key, row] of rows) {
@@ -94,6 +98,11 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     sourceDateEpoch: epochFrom(env),
     searchPath: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   });
+}
+
+function machineFacts(env: Environment): Environment {
+  const isFact = (name: string): boolean => /^(HOME|PATH|XDG_\w+|(https?|no)_proxy)$/i.test(name);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => isFact(name)));
 }
 
 interface Places {

@@ -1,0 +1,138 @@
+/** The library's calls: typed options in, a handle out. No global state, no output, no process.exit. */
+import { Stager } from './compose.ts';
+import type { StagingRecord } from './droplet/record.ts';
+import type { BuildEvent } from './events.ts';
+import { EventQueue } from './events-queue.ts';
+import type { RunEvent } from './launch/events.ts';
+import type { HealthCheck } from './launch/health.ts';
+import { shellCommand } from './launch/script.ts';
+import type { RunResult } from './launch/supervise.ts';
+import { type CommonOptions, configOf, requestOf, type StageOptions } from './options.ts';
+import { run } from './run.ts';
+import { stage as stageApp } from './stage.ts';
+import { checkVariables } from './vcap/names.ts';
+import { parseServices, type Services } from './vcap/services.ts';
+
+/**
+ * A staging on its way. `for await (const event of staging)` gives every event from the first to `staging-ended`;
+ * `result` settles with the record, or rejects with the {@link import('./errors.ts').StagerError}.
+ */
+export interface StagingHandle extends AsyncIterable<BuildEvent> {
+  readonly result: Promise<StagingRecord>;
+}
+
+/**
+ * Stages an app. Several at once in one process are fine.
+ *
+ * @param options `onEvent` gets every event as it happens, beside or instead of the iterator.
+ */
+export function stage(
+  options: StageOptions & { readonly onEvent?: (event: BuildEvent) => void },
+): StagingHandle {
+  const events = new EventQueue<BuildEvent>();
+  const emit = (event: BuildEvent): void => {
+    options.onEvent?.(event);
+    events.push(event);
+  };
+  const result = stageWith(options, emit).finally(() => events.end());
+  // Who only reads the events learns of a failure from the last one; that must not end their process.
+  result.catch(() => undefined);
+  return { result, [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
+}
+
+async function stageWith(options: StageOptions, emit: (event: BuildEvent) => void): Promise<StagingRecord> {
+  const signal = options.signal ?? new AbortController().signal;
+  const request = await requestOf(options);
+  const stager = new Stager(await configOf(options));
+  try {
+    return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
+  } finally {
+    await stager.close();
+  }
+}
+
+/** Options of `runDroplet`. Sizes in MiB. */
+export interface RunOptions extends CommonOptions {
+  /** A file, a blobstore address, or the guid of a droplet or build; absent: the last one staged in this home. */
+  readonly droplet?: string;
+  /** Process type, default `web`; or a command to run once instead. */
+  readonly process?: string;
+  readonly command?: readonly string[];
+  /** Absent: any free port. */
+  readonly port?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly services?: string | Services;
+  readonly appName?: string;
+  /** Default 1024. */
+  readonly memoryMb?: number;
+  /** Default 4096. */
+  readonly diskMb?: number;
+  readonly healthCheck?: HealthCheck;
+  readonly onEvent?: (event: RunEvent) => void;
+}
+
+/** A droplet that runs. */
+export interface RunHandle {
+  /** Where it listens; absent for a command. */
+  readonly port?: number;
+  /** Settles at the first passed health check, or when it ended before. */
+  readonly ready: Promise<{ readonly healthy: boolean }>;
+  /** Settles when everything is gone; `exitCode` is the app's. */
+  readonly done: Promise<RunResult>;
+  /** SIGTERM, and SIGKILL after ten seconds or `graceMs`. */
+  stop(options?: { readonly graceMs?: number }): Promise<RunResult>;
+}
+
+/**
+ * Starts a droplet.
+ *
+ * @throws StagerError DROPLET_NOT_FOUND, DROPLET_INVALID, NO_START_COMMAND, PORT_IN_USE, SANDBOX_UNAVAILABLE …
+ */
+export async function runDroplet(options: RunOptions): Promise<RunHandle> {
+  const signal = options.signal ?? new AbortController().signal;
+  const { services = {}, command, process: type } = options;
+  checkVariables(options.env ?? {}, 'env');
+  const stager = new Stager(await configOf(options));
+  try {
+    const started = await run(
+      {
+        ...(options.droplet !== undefined && { droplet: options.droplet }),
+        target:
+          command === undefined
+            ? { kind: 'process', ...(type !== undefined && { type }) }
+            : { kind: 'task', command: shellCommand(command) },
+        ...(options.port !== undefined && { port: options.port }),
+        env: options.env ?? {},
+        services: parseServices(
+          typeof services === 'string' ? services : JSON.stringify(services),
+          'services',
+        ),
+        ...(options.appName !== undefined && { appName: options.appName }),
+        memoryMb: options.memoryMb ?? 1024,
+        diskMb: options.diskMb ?? 4096,
+        ...(options.stack !== undefined && { stack: options.stack }),
+        network: options.network ?? 'host',
+        ...(options.healthCheck !== undefined && { healthCheck: options.healthCheck }),
+      },
+      await stager.runPorts(signal),
+      { signal, emit: (event) => options.onEvent?.(event) },
+    );
+    const done = started.done.finally(() => stager.close());
+    const ready = started.ready.then(({ kind }) => ({ healthy: kind === 'healthy' }));
+    // A caller may look at one of the two only, or later.
+    done.catch(() => undefined);
+    ready.catch(() => undefined);
+    return {
+      ...(started.port !== undefined && { port: started.port }),
+      ready,
+      done,
+      stop: async (how) => {
+        await started.stop(how);
+        return await done;
+      },
+    };
+  } catch (error) {
+    await stager.close();
+    throw error;
+  }
+}

@@ -1,0 +1,14 @@
+import { describe, expect, it } from 'vitest';
+import * as stager from '../src/index.ts';
+
+describe('the library', () => {
+  it('exports these values and no others', () => {
+    expect(Object.keys(stager).toSorted()).toEqual([
+      'CODES',
+      'StagerError',
+      'isStagerError',
+      'runDroplet',
+      'stage',
+    ]);
+  });
+});
