@@ -1,32 +1,34 @@
 /**
- * Makes buildpacks that stand alone: `node buildpacks/kit/build.ts [DIR…]`.
+ * Makes buildpacks that stand alone: `node buildpacks/kit/build.ts [--offline] [DIR…]`.
  *
- * For each source tree (default: the ones that ship) its `dist/` gets a bundle of `src/main.ts` with the kit and
- * all libraries in it, and the shell entry points; then what a buildpack consists of is copied to
- * `dist/buildpacks/<name>`, ready to be installed or zipped. Nothing is done when sources are older than the result.
+ * A source tree's `dist/` gets a bundle of `src/main.ts` with the kit and all libraries in it, and the shell entry
+ * points; the tree can be staged with then. Without DIR these are the buildpacks that ship, of which
+ * `dist/buildpacks/<name>` gets a copy without sources, unless it is newer than they are. With --offline, a copy
+ * that has the dependencies for this machine inside goes to `dist/buildpacks-offline/<name>`.
  * The same sources give the same bytes.
  */
 import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { createLog } from './log.ts';
 import { loadManifest, type Manifest } from './manifest.ts';
 import { registryUrl } from './mirrors.ts';
+import { makeOffline } from './offline.ts';
 
 const kit = dirname(fileURLToPath(import.meta.url));
 const root = resolve(kit, '../..');
 /** The only entries of a source tree that belong to the buildpack. */
 const PARTS = ['bin', 'dist', 'profile', 'manifest.yml', 'VERSION'];
 
-async function main(dirs: readonly string[]): Promise<void> {
-  const sources = dirs.length > 0 ? dirs.map((dir) => resolve(dir)) : await shipped();
+async function main(dirs: readonly string[], offline: boolean): Promise<void> {
   const stamp = await newest([kit, join(root, 'package-lock.json')]);
-  for (const dir of sources) {
-    const out = join(root, 'dist/buildpacks', basename(dir));
+  for (const dir of dirs.length > 0 ? dirs.map((name) => resolve(name)) : await shipped()) {
+    const out = join(root, 'dist', offline ? 'buildpacks-offline' : 'buildpacks', basename(dir));
     const changed = Math.max(stamp, await newest([dir]));
-    if ((await newest([join(out, '.built')])) >= changed) continue;
+    if (dirs.length === 0 && (await newest([join(out, '.built')])) >= changed) continue;
     await bundle(dir);
-    await assemble(dir, out);
+    if (dirs.length === 0 || offline) await assemble(dir, out, offline);
     console.error(`built ${basename(dir)}`);
   }
 }
@@ -50,6 +52,7 @@ async function bundle(dir: string): Promise<void> {
     await build({
       input: main,
       platform: 'node',
+      resolve: { alias: { 'stager/kit': join(kit, 'index.ts') } },
       logLevel: 'warn',
       output: {
         file: join(fresh, 'main.mjs'),
@@ -71,16 +74,24 @@ function runtimeTable(manifest: Manifest): string {
   return `registry ${registryUrl('npm', {})}\n${rows.join('\n')}\n`;
 }
 
-async function assemble(dir: string, out: string): Promise<void> {
+async function assemble(dir: string, out: string, offline: boolean): Promise<void> {
   const fresh = `${out}.new-${process.pid}`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh, { recursive: true });
   for (const part of await readdir(dir)) {
     if (PARTS.includes(part)) await cp(join(dir, part), join(fresh, part), { recursive: true });
   }
+  if (offline)
+    await makeOffline(fresh, { ...offlineParts(), arch: process.arch === 'arm64' ? 'arm64' : 'x64' });
   await writeFile(join(fresh, '.built'), '');
   await rm(out, { recursive: true, force: true });
   await rename(fresh, out);
+}
+
+/** Downloads are kept between builds; the registry mirrors are those of the environment. */
+function offlineParts() {
+  const log = createLog((line) => process.stderr.write(`${line}\n`));
+  return { cacheDir: join(root, '.cache/kit'), env: process.env, log };
 }
 
 /** Latest change below the paths, in ms; 0 when there is nothing. Generated folders don't count. */
@@ -99,4 +110,5 @@ async function newest(paths: readonly string[]): Promise<number> {
   return latest;
 }
 
-await main(process.argv.slice(2));
+const dirs = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+await main(dirs, process.argv.includes('--offline'));

@@ -25,6 +25,8 @@ export interface ArchiveEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink';
   readonly mode: number;
   readonly sizeBytes: number;
+  /** Kept, so that a dependency is the same in every staging. */
+  readonly modified: Date;
   /** Target of a link. */
   readonly target?: string;
   /** Content of a file. */
@@ -50,7 +52,7 @@ export async function unpack(
   // The loop below reports what goes wrong; without this a failure in between would be unhandled.
   feeding.catch(() => undefined);
   for await (const entry of tar) {
-    const { name, type, mode, linkname, size } = entry.header;
+    const { name, type, mode, linkname, size, mtime } = entry.header;
     const kind = KINDS[type ?? 'file'];
     if (kind === undefined) throw new BuildpackFailure(`${archive}: ${name} is a ${type}, which is refused`);
     const link = linkname === undefined || linkname === null ? {} : { target: linkname };
@@ -59,6 +61,7 @@ export async function unpack(
       kind,
       mode: mode ?? 0o644,
       sizeBytes: size ?? 0,
+      modified: mtime ?? new Date(0),
       body: bytesOf(entry),
       ...link,
     });
@@ -146,6 +149,7 @@ class EntryWriter {
         for await (const chunk of body) chunks.push(chunk);
         await file.appendFile(Buffer.concat(chunks));
       }
+      await file.utimes(entry.modified, entry.modified);
       const { size } = await file.stat();
       if (size !== entry.sizeBytes) {
         throw this.#refusal(entry.path, `has ${size} bytes instead of ${entry.sizeBytes}`);

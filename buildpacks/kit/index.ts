@@ -21,5 +21,6 @@ export {
   versionsOf,
 } from './manifest.ts';
 export { type Env, fileNameOf, locate, type RegistryName, registryUrl } from './mirrors.ts';
+export { makeOffline, type OfflineOptions } from './offline.ts';
 export { runSteps, type StepContext, type Steps } from './step.ts';
 export { highestMatch, newestFirst, normaliseRange } from './versions.ts';

@@ -15,16 +15,24 @@ export async function eachZipEntry(
   for await (const entry of zip.eachEntry()) {
     const unix = entry.externalFileAttributes >>> 16;
     const name = entry.fileName;
+    const modified = entry.getLastModDate();
     if (name.endsWith('/')) {
-      await take({ path: name, kind: 'directory', mode: 0o755, sizeBytes: 0 });
+      await take({ path: name, kind: 'directory', mode: 0o755, sizeBytes: 0, modified });
       continue;
     }
     const body = await zip.openReadStreamPromise(entry);
     if ((unix & TYPE_MASK) === SYMLINK) {
-      await take({ path: name, kind: 'symlink', mode: 0o777, sizeBytes: 0, target: await text(body) });
+      await take({
+        path: name,
+        kind: 'symlink',
+        mode: 0o777,
+        sizeBytes: 0,
+        modified,
+        target: await text(body),
+      });
     } else {
       const mode = unix === 0 ? 0o644 : unix & 0o777;
-      await take({ path: name, kind: 'file', mode, sizeBytes: entry.uncompressedSize, body });
+      await take({ path: name, kind: 'file', mode, sizeBytes: entry.uncompressedSize, modified, body });
     }
   }
 }

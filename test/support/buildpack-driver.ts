@@ -134,6 +134,7 @@ export class Driver {
     const patience = setTimeout(() => killGroup(child), 10_000);
     const outcome = await ended;
     clearTimeout(patience);
+    killGroup(child);
     return outcome;
   }
 

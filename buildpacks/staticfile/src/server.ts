@@ -1,7 +1,7 @@
 /** nginx below deps/<idx>/nginx: the program of Debian's package, and the libraries that the stack lacks. */
 import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { BuildpackFailure, output, type StepContext } from '../../kit/index.ts';
+import { BuildpackFailure, type StepContext, succeeds } from '../../kit/index.ts';
 
 /** Shared library → package that has it. */
 const LIBRARIES = {
@@ -28,8 +28,7 @@ export async function installServer(context: StepContext): Promise<void> {
     });
   }
   const env = { ...context.env, LD_LIBRARY_PATH: dep.at('nginx/lib') };
-  const asked = await output([dep.at('nginx/sbin/nginx'), '-v'], { cwd: dep.path, env });
-  if (!asked.ok) {
+  if ((await succeeds([dep.at('nginx/sbin/nginx'), '-v'], env)) !== true) {
     throw new BuildpackFailure(`nginx does not run on stack ${context.env['CF_STACK'] ?? 'unknown'}`, {
       next: 'It needs glibc 2.34 or newer (Debian 12, Ubuntu 22.04): choose another stack.',
     });

@@ -7,7 +7,8 @@ import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Dependencies } from '../../../buildpacks/kit/dependencies.ts';
 import { createLog } from '../../../buildpacks/kit/log.ts';
-import type { Dependency } from '../../../buildpacks/kit/manifest.ts';
+import { type Dependency, loadManifest } from '../../../buildpacks/kit/manifest.ts';
+import { makeOffline } from '../../../buildpacks/kit/offline.ts';
 
 const CONTENT = 'the tool';
 const DIGEST = createHash('sha256').update(CONTENT).digest('hex');
@@ -128,5 +129,29 @@ describe('dependencies', () => {
     await run.prune();
     expect(existsSync(old)).toBe(false);
     expect(existsSync(used)).toBe(true);
+  });
+});
+
+describe('an offline buildpack', () => {
+  it('has every wanted dependency inside and needs no network then', async () => {
+    const entry = (name: string, extra: string) =>
+      `  - {name: ${name}, version: 1.0.0, uri: "http://${base}/${name}", sha256: ${DIGEST}${extra}}`;
+    const text = `# kept\nlanguage: demo\ndependencies:\n${entry('tool', '')}\n${entry('other', ', cf_stacks: [odd]')}\n`;
+    await writeFile(join(temp.path, 'manifest.yml'), text);
+    const log = createLog((line) => lines.push(line));
+    const options = { stack: 'host', cacheDir: join(temp.path, 'cache'), env: {}, log };
+    await makeOffline(temp.path, options);
+    const once = await readFile(join(temp.path, 'manifest.yml'), 'utf8');
+    expect(once).toContain('# kept');
+    expect(once).not.toContain('other');
+    const manifest = await loadManifest(temp.path);
+    const [tool] = manifest.dependencies;
+    const md5 = createHash('md5').update(`http://${base}/tool`).digest('hex');
+    expect(tool?.file).toBe(`dependencies/${md5}/tool`);
+    expect(requests).toEqual(['/tool']);
+    if (tool !== undefined) await dependencies().fetch(tool);
+    await makeOffline(temp.path, options);
+    expect(await readFile(join(temp.path, 'manifest.yml'), 'utf8')).toBe(once);
+    expect(requests).toEqual(['/tool']);
   });
 });

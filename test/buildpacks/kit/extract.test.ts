@@ -51,7 +51,7 @@ const XZ = Buffer.from(
 describe('unpacking', () => {
   const files: Entry[] = [
     { name: 'package/bin/tool', mode: 0o6755, body: 'run' },
-    { name: 'package/readme', mode: 0o644, body: 'text' },
+    { name: 'package/readme', mode: 0o644, body: 'text', mtime: new Date(1_500_000_000_000) },
     { name: 'package/link', type: 'symlink', linkname: 'bin/tool' },
     { name: 'package/hard', type: 'link', linkname: 'package/readme' },
     { name: 'package/empty/', type: 'directory' },
@@ -61,11 +61,12 @@ describe('unpacking', () => {
     ['a.tar', (bytes: Buffer) => bytes],
     ['a.tgz', gzipSync],
     ['a.tar.zst', zstdCompressSync],
-  ])('keeps modes, links and empty directories of %s, and drops setuid', async (name, compress) => {
+  ])('keeps modes, times, links and empty directories of %s, and drops setuid', async (name, compress) => {
     const out = await unpacked(name, compress(await tar(files)), { strip: 1 });
     expect(statSync(join(out, 'bin/tool')).mode & 0o7777).toBe(0o755);
     expect(readlinkSync(join(out, 'link'))).toBe('bin/tool');
     expect(readFileSync(join(out, 'hard'), 'utf8')).toBe('text');
+    expect(statSync(join(out, 'readme')).mtimeMs).toBe(1_500_000_000_000);
     expect(statSync(join(out, 'empty')).isDirectory()).toBe(true);
   });
 
