@@ -42,8 +42,8 @@ Examples:
   stager stage -b ./first -b https://github.com/cloudfoundry/nodejs-buildpack#v1.8.40
   stager stage --json | jq -r 'select(.type == "warning").message'
 
-Every option can also be set in ./stager.yml or $XDG_CONFIG_HOME/stager/config.yml (by its long name in
-camelCase) or as a STAGER_* variable. Exit statuses are listed in docs/errors.md.`;
+Every option can also be set in ./stager.yml, in $XDG_CONFIG_HOME/stager/config.yml or as a STAGER_* variable:
+docs/cli.md has the names, docs/errors.md the exit statuses.`;
 
 const COMMANDS: readonly CommandSpec[] = [
   {
@@ -249,8 +249,10 @@ function build(spec: CommandSpec, parents: readonly string[], wiring: Wiring): C
   }
   for (const [flag, help] of spec.options ?? []) command.option(flag, help);
   if (spec.settings !== undefined) {
-    for (const [key, row] of settingsOf(spec.settings)) command.addOption(optionOf(key, row));
-    command.option('--config <file>', 'config file to read instead of the usual ones');
+    for (const [, row] of settingsOf(spec.settings)) command.addOption(optionOf(row));
+    command.addOption(
+      new Option('--config <file>', 'config file to read instead of the usual ones').helpGroup('General:'),
+    );
   }
   if (spec.after !== undefined) command.addHelpText('after', spec.after);
   return command.action(async (...all: unknown[]) => {
@@ -296,7 +298,7 @@ const settingsByFlag = new Map(
     .map(([key, row]) => [/--[\w-]+/.exec(row.flag)?.[0] ?? '', key]),
 );
 
-function optionOf(key: string, row: Setting): Option {
+function optionOf(row: Setting): Option {
   const fallback = row.default === undefined ? '' : ` (default: ${row.default})`;
   const option = new Option(row.flag, `${row.help}${fallback}`);
   if (row.kind === 'list') {
@@ -304,5 +306,5 @@ function optionOf(key: string, row: Setting): Option {
   }
   const words = new Map<string, readonly string[]>(Object.entries(CHOICES)).get(row.kind);
   if (words !== undefined) option.choices([...words]);
-  return key === 'verbose' ? option.helpGroup('Output:') : option;
+  return option.helpGroup(row.group);
 }

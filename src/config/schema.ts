@@ -25,6 +25,8 @@ export interface Setting {
   readonly variable: `STAGER_${string}`;
   readonly kind: SettingKind;
   readonly help: string;
+  /** Heading in `--help` and docs/cli.md. */
+  readonly group: 'App:' | 'Buildpacks:' | 'Sandbox:' | 'Results:' | 'General:';
   /** Text of the default, read like any other text; absent means "not set". */
   readonly default?: string;
   /** Commands that take it. */
@@ -55,6 +57,7 @@ export const CHOICES = {
 /** The table. Keys are the names in a config file and in the library's options. */
 export const SETTINGS = {
   buildpacks: {
+    group: 'Buildpacks:',
     flag: '-b, --buildpack <ref>',
     variable: 'STAGER_BUILDPACK',
     kind: 'list',
@@ -62,6 +65,7 @@ export const SETTINGS = {
     on: ['stage', 'shell'],
   },
   buildpackApi: {
+    group: 'Buildpacks:',
     flag: '--buildpack-api <family>',
     variable: 'STAGER_BUILDPACK_API',
     kind: 'buildpackApi',
@@ -69,6 +73,7 @@ export const SETTINGS = {
     on: ['stage', 'shell'],
   },
   stack: {
+    group: 'Sandbox:',
     flag: '--stack <name>',
     variable: 'STAGER_STACK',
     kind: 'text',
@@ -77,6 +82,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell', 'buildpack'],
   },
   env: {
+    group: 'App:',
     flag: '-e, --env <K=V>',
     variable: 'STAGER_ENV',
     kind: 'list',
@@ -84,6 +90,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell'],
   },
   envFile: {
+    group: 'App:',
     flag: '--env-file <file>',
     variable: 'STAGER_ENV_FILE',
     kind: 'path',
@@ -91,6 +98,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell'],
   },
   services: {
+    group: 'App:',
     flag: '--services <file>',
     variable: 'STAGER_SERVICES',
     kind: 'path',
@@ -98,6 +106,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell'],
   },
   appName: {
+    group: 'App:',
     flag: '--app-name <name>',
     variable: 'STAGER_APP_NAME',
     kind: 'text',
@@ -105,6 +114,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'package', 'shell'],
   },
   memory: {
+    group: 'Sandbox:',
     flag: '-m, --memory <size>',
     variable: 'STAGER_MEMORY',
     kind: 'size',
@@ -113,6 +123,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell'],
   },
   disk: {
+    group: 'Sandbox:',
     flag: '-k, --disk <size>',
     variable: 'STAGER_DISK',
     kind: 'size',
@@ -121,6 +132,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell'],
   },
   timeout: {
+    group: 'Sandbox:',
     flag: '-t, --timeout <time>',
     variable: 'STAGER_TIMEOUT',
     kind: 'duration',
@@ -129,6 +141,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   network: {
+    group: 'Sandbox:',
     flag: '--network <kind>',
     variable: 'STAGER_NETWORK',
     kind: 'network',
@@ -137,6 +150,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell', 'buildpack'],
   },
   sandbox: {
+    group: 'Sandbox:',
     flag: '--sandbox <kind>',
     variable: 'STAGER_SANDBOX',
     kind: 'sandbox',
@@ -145,6 +159,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell', 'buildpack'],
   },
   runtime: {
+    group: 'Sandbox:',
     flag: '--runtime <path>',
     variable: 'STAGER_RUNTIME',
     kind: 'path',
@@ -152,6 +167,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell', 'buildpack'],
   },
   output: {
+    group: 'Results:',
     flag: '-o, --output <file>',
     variable: 'STAGER_OUTPUT',
     kind: 'path',
@@ -159,6 +175,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   result: {
+    group: 'Results:',
     flag: '--result <file>',
     variable: 'STAGER_RESULT',
     kind: 'path',
@@ -166,6 +183,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   package: {
+    group: 'App:',
     flag: '--package <guid>',
     variable: 'STAGER_PACKAGE',
     kind: 'text',
@@ -173,6 +191,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   blobstore: {
+    group: 'Results:',
     flag: '--blobstore <url>',
     variable: 'STAGER_BLOBSTORE',
     kind: 'text',
@@ -180,6 +199,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'package', 'blobs'],
   },
   noCache: {
+    group: 'Results:',
     flag: '--no-cache',
     variable: 'STAGER_NO_CACHE',
     kind: 'flag',
@@ -187,6 +207,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   clearCache: {
+    group: 'Results:',
     flag: '--clear-cache',
     variable: 'STAGER_CLEAR_CACHE',
     kind: 'flag',
@@ -194,6 +215,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   compression: {
+    group: 'Results:',
     flag: '--compression <how>',
     variable: 'STAGER_COMPRESSION',
     kind: 'text',
@@ -201,6 +223,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   reproducible: {
+    group: 'Results:',
     flag: '--reproducible',
     variable: 'STAGER_REPRODUCIBLE',
     kind: 'flag',
@@ -208,6 +231,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   reuse: {
+    group: 'Results:',
     flag: '--reuse',
     variable: 'STAGER_REUSE',
     kind: 'flag',
@@ -215,6 +239,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   keep: {
+    group: 'Sandbox:',
     flag: '--keep <when>',
     variable: 'STAGER_KEEP',
     kind: 'keep',
@@ -223,6 +248,7 @@ export const SETTINGS = {
     on: ['stage', 'shell'],
   },
   ignoreStyle: {
+    group: 'App:',
     flag: '--ignore-style <style>',
     variable: 'STAGER_IGNORE_STYLE',
     kind: 'ignoreStyle',
@@ -231,6 +257,7 @@ export const SETTINGS = {
     on: ['stage', 'package', 'shell', 'files'],
   },
   manifest: {
+    group: 'App:',
     flag: '-f, --manifest <file>',
     variable: 'STAGER_MANIFEST',
     kind: 'path',
@@ -238,6 +265,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   vars: {
+    group: 'App:',
     flag: '--var <K=V>',
     variable: 'STAGER_VAR',
     kind: 'list',
@@ -245,6 +273,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   varsFiles: {
+    group: 'App:',
     flag: '--vars-file <file>',
     variable: 'STAGER_VARS_FILE',
     kind: 'list',
@@ -252,6 +281,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   lock: {
+    group: 'Buildpacks:',
     flag: '--lock',
     variable: 'STAGER_LOCK',
     kind: 'flag',
@@ -259,6 +289,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   frozen: {
+    group: 'Buildpacks:',
     flag: '--frozen',
     variable: 'STAGER_FROZEN',
     kind: 'flag',
@@ -266,6 +297,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   trace: {
+    group: 'Buildpacks:',
     flag: '--trace',
     variable: 'STAGER_TRACE',
     kind: 'flag',
@@ -273,6 +305,7 @@ export const SETTINGS = {
     on: ['stage'],
   },
   caFile: {
+    group: 'General:',
     flag: '--ca-file <file>',
     variable: 'STAGER_CA_FILE',
     kind: 'path',
@@ -280,6 +313,7 @@ export const SETTINGS = {
     on: ['stage', 'run', 'shell', 'buildpack', 'package', 'blobs'],
   },
   home: {
+    group: 'General:',
     flag: '--home <dir>',
     variable: 'STAGER_HOME',
     kind: 'path',
@@ -287,14 +321,23 @@ export const SETTINGS = {
     on: ['all'],
   },
   json: {
+    group: 'General:',
     flag: '--json',
     variable: 'STAGER_JSON',
     kind: 'flag',
     help: 'one JSON object a line on stdout',
     on: ['all'],
   },
-  quiet: { flag: '-q, --quiet', variable: 'STAGER_QUIET', kind: 'flag', help: 'only errors', on: ['all'] },
+  quiet: {
+    group: 'General:',
+    flag: '-q, --quiet',
+    variable: 'STAGER_QUIET',
+    kind: 'flag',
+    help: 'only errors',
+    on: ['all'],
+  },
   verbose: {
+    group: 'General:',
     flag: '-v, --verbose',
     variable: 'STAGER_VERBOSE',
     kind: 'flag',
