@@ -4,10 +4,12 @@
  * app.json is detected as always.
  */
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
+import type { Source, SourceEntry } from '../source/entry.ts';
 import type { BuildpackApi } from './family.ts';
-import { readSmall } from './read-small.ts';
+import { MAX_SMALL_BYTES, readSmall, type SmallFile } from './read-small.ts';
 
 /** What the app asks for. */
 export interface AppWishes {
@@ -32,16 +34,45 @@ export function isHerokuStaging(stack: string, api: BuildpackApi | undefined): b
  * @throws StagerError SOURCE_ARCHIVE_INVALID when app.json is there and is none.
  */
 export async function appWishes(appDir: string): Promise<AppWishes> {
-  const app = await readAppJson(appDir);
-  const list = await readSmall(join(appDir, '.buildpacks'), appDir);
-  const listed = list.kind === 'text' ? parseBuildpacksFile(list.text) : [];
-  if (listed.length > 0) return { ...app, buildpacks: listed, from: '.buildpacks' };
-  return app;
+  return wishesOf({
+    list: await readSmall(join(appDir, '.buildpacks'), appDir),
+    appJson: await readSmall(join(appDir, 'app.json'), appDir),
+  });
+}
+
+/** {@link appWishes} of an app that is not unpacked yet. */
+export async function sourceWishes(
+  source: Pick<Source, 'entries'>,
+  io: { readonly signal: AbortSignal },
+): Promise<AppWishes> {
+  const found = new Map<string, SmallFile>();
+  for await (const entry of source.entries(io)) {
+    if (entry.path !== '.buildpacks' && entry.path !== 'app.json') continue;
+    found.set(entry.path, await smallEntry(entry));
+    if (found.size === 2) break;
+  }
+  const absent = { kind: 'absent' } as const;
+  return wishesOf({ list: found.get('.buildpacks') ?? absent, appJson: found.get('app.json') ?? absent });
+}
+
+async function smallEntry(entry: SourceEntry): Promise<SmallFile> {
+  if (entry.kind !== 'file') return { kind: 'unusable', reason: 'not a regular file' };
+  if (entry.sizeBytes > MAX_SMALL_BYTES) {
+    return { kind: 'unusable', reason: `${entry.sizeBytes} bytes, the limit is ${MAX_SMALL_BYTES}` };
+  }
+  const content = await entry.open?.();
+  return content === undefined ? { kind: 'absent' } : { kind: 'text', text: await text(content) };
+}
+
+function wishesOf(files: { readonly list: SmallFile; readonly appJson: SmallFile }): AppWishes {
+  const app = readAppJson(files.appJson);
+  const listed = files.list.kind === 'text' ? parseBuildpacksFile(files.list.text) : [];
+  return listed.length > 0 ? { ...app, buildpacks: listed, from: '.buildpacks' } : app;
 }
 
 /** One reference a line (hk-multi: blank-separated); comments, blank lines and CR don't count. */
-export function parseBuildpacksFile(text: string): readonly string[] {
-  return text
+export function parseBuildpacksFile(content: string): readonly string[] {
+  return content
     .split(/\r\n|\n|\r/)
     .map((line) => line.replace(/(^|\s)#.*$/, ''))
     .flatMap((line) => line.split(/\s+/))
@@ -62,8 +93,7 @@ const appJson = z.looseObject({
     .optional(),
 });
 
-async function readAppJson(appDir: string): Promise<AppWishes> {
-  const file = await readSmall(join(appDir, 'app.json'), appDir);
+function readAppJson(file: SmallFile): AppWishes {
   if (file.kind === 'absent') return NO_WISHES;
   const parsed = file.kind === 'text' ? appJson.safeParse(parseJson(file.text)) : undefined;
   if (parsed?.success !== true) {
@@ -86,15 +116,15 @@ async function readAppJson(appDir: string): Promise<AppWishes> {
 }
 
 /** Heroku's short names: `heroku/nodejs`, `urn:buildpack:heroku/nodejs` → the repository behind them. */
-function referenceOf(text: string): string {
-  const [, owner, name] = /^(?:urn:buildpack:)?(heroku|heroku-community)\/([a-z0-9-]+)$/.exec(text) ?? [];
-  if (owner === undefined || name === undefined) return text;
+function referenceOf(word: string): string {
+  const [, owner, name] = /^(?:urn:buildpack:)?(heroku|heroku-community)\/([a-z0-9-]+)$/.exec(word) ?? [];
+  if (owner === undefined || name === undefined) return word;
   return `https://github.com/heroku/heroku-buildpack-${name}`;
 }
 
-function parseJson(text: string): unknown {
+function parseJson(content: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(content);
   } catch {
     return undefined;
   }

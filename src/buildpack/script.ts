@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { PhaseRef, Report } from '../events.ts';
 import type { ExitReport } from '../sandbox/exit-report.ts';
-import type { Rootfs, Sandbox, SandboxLimits } from '../sandbox/sandbox.ts';
+import type { Mount, Rootfs, Sandbox, SandboxLimits } from '../sandbox/sandbox.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
 import { timeout } from './failure.ts';
 import { ScriptOutput, type SecretFilter } from './output.ts';
@@ -28,6 +28,18 @@ export interface ScriptSetting {
   /** A Node binary of the host for buildpacks that are written with the kit; seen at {@link KIT_NODE}. */
   readonly kitNode?: string;
   readonly filter: SecretFilter;
+}
+
+/** What a script sees beside the root: the workspace, our read-only files, Node for buildpacks of the kit. */
+export function scriptMounts({
+  workspace,
+  kitNode,
+}: Pick<ScriptSetting, 'workspace' | 'kitNode'>): readonly Mount[] {
+  const mounts = [
+    { source: workspace.tmp, target: INSIDE.tmp, writable: true },
+    { source: workspace.platform, target: INSIDE.platform, writable: false },
+  ];
+  return kitNode === undefined ? mounts : [...mounts, { source: kitNode, target: KIT_NODE, writable: false }];
 }
 
 /** The ports that running scripts needs. */
@@ -102,13 +114,7 @@ export class ScriptRunner {
         env: { ...call.env, PWD: call.cwd },
         cwd: call.cwd,
         rootfs: setting.rootfs,
-        mounts: [
-          { source: setting.workspace.tmp, target: INSIDE.tmp, writable: true },
-          { source: setting.workspace.platform, target: INSIDE.platform, writable: false },
-          ...(setting.kitNode === undefined
-            ? []
-            : [{ source: setting.kitNode, target: KIT_NODE, writable: false }]),
-        ],
+        mounts: scriptMounts(setting),
         links: call.links,
         diskRoot: setting.workspace.tmp,
         limits: { ...setting.limits, wallMs: left },

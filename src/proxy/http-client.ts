@@ -1,13 +1,14 @@
 /** The HTTP client of our own downloads: proxies, extra certificate authorities, basic credentials. */
-import { rootCertificates } from 'node:tls';
+import { Agent } from 'node:https';
 import got, { type Got } from 'got';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
+import { trustedAuthorities } from './authorities.ts';
 import { type ProxySettings, proxyFor } from './settings.ts';
 
 /** What the client is made of. */
 export interface HttpClientOptions {
   readonly proxy: ProxySettings;
-  /** Certificates in PEM, beside the built-in ones. */
+  /** Certificates in PEM, beside those that {@link trustedAuthorities} finds. */
   readonly extraCa: readonly string[];
 }
 
@@ -16,14 +17,12 @@ const TIMEOUTS = { lookup: 20_000, connect: 20_000, secureConnect: 20_000, respo
 
 /** A client that asks again only when its caller does, and chooses the proxy anew after a redirect. */
 export function httpClient(options: HttpClientOptions): Got {
-  const ca = options.extraCa.length === 0 ? undefined : [...rootCertificates, ...options.extraCa];
-  const agents = (url: URL) => agentsFor(proxyFor(url, options.proxy), ca);
+  const agents = agentsBy(options);
   return got.extend({
     retry: { limit: 0 },
     timeout: TIMEOUTS,
     decompress: false,
     maxRedirects: 10,
-    ...(ca !== undefined && { https: { certificateAuthority: ca } }),
     hooks: {
       beforeRequest: [
         (request) => {
@@ -39,9 +38,16 @@ export function httpClient(options: HttpClientOptions): Got {
   });
 }
 
-function agentsFor(proxy: string | undefined, ca: readonly string[] | undefined) {
-  if (proxy === undefined) return {};
-  const tls = ca === undefined ? {} : { ca: [...ca] };
-  const shared = { proxy, keepAlive: false, proxyRequestOptions: tls };
-  return { http: new HttpProxyAgent(shared), https: new HttpsProxyAgent({ ...shared, ...tls }) };
+function agentsBy({ proxy: settings, extraCa }: HttpClientOptions) {
+  let trusted: string[] | undefined;
+  return (url: URL) => {
+    const proxy = proxyFor(url, settings);
+    const isEncrypted = url.protocol === 'https:' || proxy?.startsWith('https:') === true;
+    if (!isEncrypted && proxy === undefined) return {};
+    if (isEncrypted) trusted ??= [...trustedAuthorities(extraCa)];
+    const tls = trusted === undefined ? {} : { ca: trusted };
+    if (proxy === undefined) return { https: new Agent(tls) };
+    const shared = { proxy, keepAlive: false, proxyRequestOptions: tls };
+    return { http: new HttpProxyAgent(shared), https: new HttpsProxyAgent({ ...shared, ...tls }) };
+  };
 }

@@ -2,7 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { appWishes, isHerokuStaging, parseBuildpacksFile } from '../../src/buildpack/app-order.ts';
+import {
+  appWishes,
+  isHerokuStaging,
+  parseBuildpacksFile,
+  sourceWishes,
+} from '../../src/buildpack/app-order.ts';
+import { openSource } from '../../src/source/open.ts';
 
 let app: string;
 beforeEach(async () => {
@@ -62,6 +68,17 @@ describe('app.json', () => {
   it.each(['{', '[]', '{"buildpacks": "x"}', '{"env": {"A": []}}'])('that is %s is refused', async (text) => {
     await writeFile(join(app, 'app.json'), text);
     await expect(appWishes(app)).rejects.toMatchObject({ code: 'SOURCE_ARCHIVE_INVALID' });
+  });
+
+  it('is found in an app that is not unpacked yet', async () => {
+    await writeFile(join(app, 'app.json'), '{"buildpacks": [{"url": "https://host/x"}]}');
+    await writeFile(join(app, 'zzz'), '');
+    const source = await openSource(app);
+    const signal = new AbortController().signal;
+    expect(await sourceWishes(source, { signal })).toMatchObject({
+      buildpacks: ['https://host/x'],
+      from: 'app.json',
+    });
   });
 
   it('and .buildpacks that are absent wish nothing', async () => {
