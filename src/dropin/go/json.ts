@@ -15,7 +15,8 @@ export type JsonOutcome =
 
 class Syntax extends Error {}
 
-const MAX_DEPTH = 10_000;
+/** Go's limit is 10,000; this reader is recursive, and nothing that is meant nests deeper than this. */
+const MAX_DEPTH = 1000;
 
 /** Parses one document. */
 export function parseJson(text: string): JsonOutcome {

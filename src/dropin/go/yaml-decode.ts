@@ -29,6 +29,9 @@ export function decodeYaml<T>(shape: Shape<T>, text: string, start: T = shape.ze
     if (tree !== undefined) holder.value = decoder.decode(shape, tree, start)?.value ?? start;
   } catch (error) {
     if (error instanceof YamlProblem) return { value: holder.value, message: `yaml: ${error.message}` };
+    // Nested until the parser's stack is full.
+    if (error instanceof RangeError)
+      return { value: holder.value, message: 'yaml: exceeded max depth of 10000' };
     throw error;
   }
   if (decoder.problems.length === 0) return { value: holder.value };
