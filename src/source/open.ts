@@ -18,6 +18,8 @@ import { ZipSource } from './zip.ts';
 export interface OpenSourceOptions {
   /** Default `cf`. */
   readonly ignoreStyle?: IgnoreStyle;
+  /** Use these instead of what the source's ignore file and the default list say. */
+  readonly rules?: IgnoreRules;
   readonly limits?: Partial<SourceLimits>;
   /** More ignore lines, last of all; directories only, as the client adds its trace files. */
   readonly extraIgnored?: readonly string[];
@@ -56,7 +58,8 @@ export async function openSource(path: string, options: OpenSourceOptions = {}):
       file,
       limits,
       modes,
-      rulesOf: (own) => ignoreRules({ style, order: 'defaults-first', ...(own && { file: own }) }),
+      rulesOf: (own) =>
+        options.rules ?? ignoreRules({ style, order: 'defaults-first', ...(own && { file: own }) }),
     });
     return Object.assign(source, { ignoreRules: () => source.rules() });
   }
@@ -65,7 +68,7 @@ export async function openSource(path: string, options: OpenSourceOptions = {}):
     limits,
     gzip: packed === 'gzip',
     tempRoot: options.tempRoot ?? tmpdir(),
-    rulesOf: (own) => ignoreRules({ style, order: 'file-first', ...(own && { file: own }) }),
+    rulesOf: (own) => options.rules ?? ignoreRules({ style, order: 'file-first', ...(own && { file: own }) }),
   });
   return Object.assign(source, {
     ignoreRules: (io: { readonly signal: AbortSignal }) => source.rules(io.signal),
@@ -80,12 +83,13 @@ async function openDirectory(input: {
 }): Promise<OpenSource> {
   const { root, limits, options } = input;
   const text = await readIgnoreFile(join(root, IGNORE_FILE), limits.maxIgnoreFileBytes);
-  const rules = ignoreRules({
+  const own = ignoreRules({
     style: options.ignoreStyle ?? 'cf',
     order: 'file-first',
     extra: options.extraIgnored ?? [],
     ...(text === undefined ? {} : { file: { text, path: IGNORE_FILE } }),
   });
+  const rules = options.rules ?? own;
   const source = new DirectorySource({ description: input.path, root, rules, limits });
   return Object.assign(source, { ignoreRules: async () => rules });
 }

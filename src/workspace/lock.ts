@@ -29,6 +29,13 @@ export async function removeLock(parent: string, guid: Guid): Promise<void> {
   await rm(join(parent, `${guid}${SUFFIX}`), { force: true });
 }
 
+/** Whether the workspace has a lock whose owner is not known to be dead. */
+export async function isOwned(parent: string, guid: Guid): Promise<boolean> {
+  const path = join(parent, `${guid}${SUFFIX}`);
+  const facts = await stat(path).catch(() => undefined);
+  return facts !== undefined && !(await ownerIsDead(path));
+}
+
 /** Guids of workspaces whose owner is dead. Removes unfinished locks that a crash left. */
 export async function deadWorkspaces(parent: string, now: number): Promise<Guid[]> {
   const dead: Guid[] = [];

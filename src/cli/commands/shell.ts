@@ -1,0 +1,49 @@
+/** `stager shell`: a person, or one command, in the sandbox of a staging. */
+import { isatty } from 'node:tty';
+import { Stager } from '../../compose.ts';
+import { terminalKind } from '../../config/terminal.ts';
+import type { BuildEvent } from '../../events.ts';
+import { phaseName } from '../../phases.ts';
+import { openShell } from '../../workshop/shell.ts';
+import type { Context } from '../actions.ts';
+import { stageRequest } from '../stage-request.ts';
+
+/** Opens it; stdout belongs to the shell, so everything of ours goes to stderr. The shell's status is ours. */
+export async function shellCommand(context: Context): Promise<number> {
+  const { config, output, signal, args, flags } = context;
+  const source = typeof args[0] === 'string' ? args[0] : '.';
+  const { workspace, command } = flags;
+  const isTerminal = isatty(0) && isatty(1);
+  const stager = new Stager(config);
+  try {
+    return await openShell(
+      {
+        request: await stageRequest(config, { source }),
+        ...(typeof workspace === 'string' && { workspace }),
+        ...(typeof command === 'string' && { command }),
+        ...(isTerminal && { terminal: terminalKind() }),
+      },
+      await stager.stagePorts(signal),
+      {
+        signal,
+        emit: (event) => tell(event, context),
+        onReady: (place) => {
+          if (command !== undefined || !isTerminal || output.quiet) return;
+          const fate = workspace !== undefined || config.settings.keep === 'always' ? 'stays' : 'is removed';
+          output.note(
+            `A shell in ${place.cwd}. Leave it with exit; the workspace ${fate}: ${place.workspace}`,
+          );
+        },
+      },
+    );
+  } finally {
+    await stager.close();
+  }
+}
+
+function tell(event: BuildEvent, { output }: Context): void {
+  if (event.type === 'warning' && !output.quiet) output.note(`warning ${event.message}`);
+  if (event.type === 'phase-ended' && output.verbose) {
+    output.note(`${phaseName(event.phase)}: ${event.note ?? event.outcome}`);
+  }
+}
