@@ -87,7 +87,7 @@ async function tryOne(
     outcome: outcomePhrase(report.outcome),
     ...(report.outcome.kind === 'exited' && { exitStatus: report.outcome.code }),
     firstLine: session.runner.setting.filter.redact(output.split(/\r?\n/, 1)[0] ?? '').slice(0, 200),
-    durationMs: report.durationMs,
+    durationMs: Math.round(report.durationMs),
   };
   const taken = report.outcome.kind === 'exited' && report.outcome.code === 0;
   return taken ? { row, output } : { row };

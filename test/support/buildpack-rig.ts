@@ -47,6 +47,7 @@ export interface Staging {
   readonly secrets?: readonly string[];
   readonly signal?: AbortSignal;
   readonly trace?: boolean;
+  readonly network?: 'host' | 'none';
   /** Changes the workspace before the scripts run. */
   readonly prepare?: (workspace: OwnedWorkspace) => Promise<void>;
 }
@@ -120,7 +121,7 @@ export class BuildpackRig {
         rootfs: { kind: 'host' },
         env,
         limits: { ...LIMITS, ...staging.limits },
-        network: 'none',
+        network: staging.network ?? 'none',
         secrets: staging.secrets ?? [],
         trace: staging.trace === true,
       },
