@@ -36,15 +36,6 @@ describe('nodejs buildpack', () => {
     expect(run.output).toContain('closed');
   });
 
-  it('#45 downloads nothing that an earlier staging with the same cache has', async () => {
-    await using app = await Driver.of('vendored');
-    expect((await app.stage('nodejs')).code).toBe(0);
-    const again = await app.stage('nodejs');
-    expect(again, again.output).toMatchObject({ code: 0 });
-    expect(again.output).toMatch(/Using node 24[\d.]+ from the cache/);
-    expect(again.output).not.toContain('Downloading');
-  });
-
   it('rebuilds node_modules that the app carries, and installs nothing', async () => {
     await using app = await Driver.of('vendored');
     const staged = await app.stage('nodejs');

@@ -122,6 +122,16 @@ describe('staticfile buildpack', () => {
     });
   });
 
+  it('#45 downloads nothing that an earlier staging with the same cache has', async () => {
+    await using app = await site({ Staticfile: '' });
+    const again = await app.stage('staticfile');
+    expect(again).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('Using nginx 1.22.1 from the cache'),
+    });
+    expect(again.output).not.toContain('Downloading');
+  });
+
   it('can be started again in the same place', async () => {
     await using app = await site({ Staticfile: '', 'index.html': 'home' });
     for (const _ of [1, 2]) {
