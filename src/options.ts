@@ -9,6 +9,7 @@ import { parseCompression } from './droplet/compression.ts';
 import { StagerError } from './errors.ts';
 import { parseGuid } from './ids.ts';
 import { appIdentity, type StageRequest } from './request.ts';
+import { checkVariables } from './vcap/names.ts';
 import { parseServices, type Services } from './vcap/services.ts';
 
 /** Where things are kept and what runs foreign code: shared by every call with the same values. */
@@ -82,6 +83,7 @@ export async function configOf(options: CommonOptions): Promise<Config> {
  */
 export async function requestOf(options: StageOptions): Promise<StageRequest> {
   const path = resolve(options.source ?? '.');
+  checkVariables(options.env ?? {}, 'env');
   return {
     source: sourceOf(options, path),
     app: await appIdentity(path, options.appName),

@@ -61,7 +61,8 @@ export class Phases {
     this.#end({ phase, durationMs: 0, outcome: 'skipped' }, note);
   }
 
-  #end(timing: PhaseTiming, note?: string): void {
+  #end(ended: PhaseTiming, note?: string): void {
+    const timing = { ...ended, durationMs: Math.round(ended.durationMs) };
     this.#timings.push(timing);
     this.#report({ type: 'phase-ended', ...timing, ...(note !== undefined && { note }) });
   }

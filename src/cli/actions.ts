@@ -18,6 +18,8 @@ export type Run = (context: Context) => Promise<number>;
 const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   stage: async () => (await import('./commands/stage.ts')).stageCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,
+  files: async () => (await import('./commands/files.ts')).filesCommand,
+  shell: async () => (await import('./commands/shell.ts')).shellCommand,
   'buildpack list': async () => (await import('./commands/buildpacks.ts')).buildpackList,
   'buildpack add': async () => (await import('./commands/buildpacks.ts')).buildpackAdd,
   'buildpack update': async () => (await import('./commands/buildpacks.ts')).buildpackUpdate,

@@ -17,7 +17,9 @@ export function reportError(error: unknown, output: Output): number {
   }
   const colours = createColors(output.colour);
   const where = error.phase === undefined ? '' : ` in ${error.phase}`;
-  output.note(`${colours.red(colours.bold('error'))} ${error.code}${where}: ${error.message}`);
+  output.note(
+    `${colours.red(colours.bold('error'))} ${error.code} (${error.blame})${where}: ${error.message}`,
+  );
   for (const line of detectTable(error)) output.note(line);
   for (const hint of stringsOf(error.details['hints'])) output.note(`  hint: ${hint}`);
   if (error.next !== undefined) output.note(`  ${error.next}`);
@@ -43,7 +45,7 @@ function stringsOf(value: unknown): readonly string[] {
 
 /** The table that NO_APP_DETECTED carries: which buildpack said what. */
 function detectTable(error: StagerError): readonly string[] {
-  const rows = error.details['detect'];
+  const rows = error.details['tries'];
   if (!Array.isArray(rows) || rows.length === 0) return [];
   const cells = rows
     .filter(isRow)

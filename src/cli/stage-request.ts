@@ -6,6 +6,7 @@ import { StagerError } from '../errors.ts';
 import { type Guid, parseGuid } from '../ids.ts';
 import type { ManifestApp } from '../manifest/schema.ts';
 import { appIdentity, readEnv, readServices, type StageRequest } from '../request.ts';
+import { checkVariables } from '../vcap/names.ts';
 
 /** What the command line adds to the settings. */
 export interface StageTarget {

@@ -58,6 +58,8 @@ export async function reuseKeyOf(
     env: request.env,
     services: request.services,
     memoryMb: request.memoryMb,
+    diskMb: request.diskMb,
+    buildpackApi: request.buildpackApi ?? null,
     network: request.network,
     compression: request.compression === undefined ? 'default' : formatCompression(request.compression),
     sourceDateEpoch: request.sourceDateEpoch ?? null,

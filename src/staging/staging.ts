@@ -76,7 +76,7 @@ export class Staging {
 
   /** What steps report goes to the caller with the time on it. */
   readonly report: Report = (event: UntimedEvent) => {
-    this.#emit({ ...event, at: new Date(this.ports.clock.now()).toISOString() });
+    this.#emit({ at: new Date(this.ports.clock.now()).toISOString(), ...event });
   };
 
   /** Tells a warning and keeps it for the record. */
@@ -110,7 +110,7 @@ export class Staging {
       sandbox: ports.sandbox.description,
       startedAt: this.startedAt,
       durationMs: Math.round(ports.now() - this.#startedAtMs),
-      phases: this.phases.timings.map((timing) => ({ ...timing, durationMs: Math.round(timing.durationMs) })),
+      phases: this.phases.timings,
       limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, timeoutMs: request.timeoutMs },
     };
   }

@@ -101,7 +101,8 @@ export async function fillApp(staging: Staging, app: Source, workspace: StagingW
         signal,
         report,
       }),
-    ({ files, bytes }) => `${files.toLocaleString('en')} files, ${formatBytes(bytes)}`,
+    ({ files, bytes }) =>
+      `${files.toLocaleString('en')} ${files === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}`,
   );
 }
 
