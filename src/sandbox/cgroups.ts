@@ -20,6 +20,8 @@ export interface CgroupPlan {
   readonly mode: 'v1' | 'v2' | 'hybrid' | 'none';
   /** Host directory in which a sandbox's cgroup of that controller is made. */
   readonly parents: Readonly<Partial<Record<Controller, string>>>;
+  /** Every directory in which a runtime makes a cgroup, those of controllers that we set no limit with included. */
+  readonly everywhere: readonly string[];
   /** What goes before the sandbox's id in `linux.cgroupsPath`; undefined when no cgroup can be made. */
   readonly pathPrefix?: string;
   /** Whether swap can be limited too. */
@@ -44,16 +46,25 @@ export async function planCgroups(source?: CgroupSource): Promise<CgroupPlan> {
   const v1 = mounts.filter((mount) => mount.type === 'cgroup');
   const v2 = mounts.find((mount) => mount.type === 'cgroup2');
   const limitsByV1 = v1.some((mount) => CONTROLLERS.some((name) => mount.superOptions.includes(name)));
-  if (limitsByV1) return await planV1(v1, ownCgroup, v2 === undefined ? 'v1' : 'hybrid');
+  if (limitsByV1) {
+    const all = v2 === undefined ? v1 : [...v1, v2];
+    return await planV1(all, ownCgroup, v2 === undefined ? 'v1' : 'hybrid');
+  }
   if (v2 !== undefined) return await planV2(v2, ownCgroup);
-  return { mode: 'none', parents: {}, swap: false, reasons: forAll('no cgroup file system is mounted') };
+  return {
+    mode: 'none',
+    parents: {},
+    everywhere: [],
+    swap: false,
+    reasons: forAll('no cgroup file system is mounted'),
+  };
 }
 
 async function planV1(mounts: readonly MountInfo[], own: string, mode: 'v1' | 'hybrid'): Promise<CgroupPlan> {
   const parents: Partial<Record<Controller, string>> = {};
   const reasons: Partial<Record<Controller, string>> = {};
   for (const name of CONTROLLERS) {
-    const mount = mounts.find((each) => each.superOptions.includes(name));
+    const mount = mounts.find((each) => each.type === 'cgroup' && each.superOptions.includes(name));
     const path = ownPaths(own).find((each) => each.controllers.includes(name))?.path;
     if (mount === undefined || path === undefined) reasons[name] = `the ${name} controller is not mounted`;
     else {
@@ -62,12 +73,13 @@ async function planV1(mounts: readonly MountInfo[], own: string, mode: 'v1' | 'h
       else reasons[name] = `${directory} can't be written by this user`;
     }
   }
-  if (Object.keys(parents).length === 0) return { mode, parents, swap: false, reasons };
+  if (Object.keys(parents).length === 0) return { mode, parents, everywhere: [], swap: false, reasons };
   const swap =
     parents.memory !== undefined &&
     (await readOrNothing(join(parents.memory, 'memory.memsw.usage_in_bytes'))) !== undefined;
   // A relative path is taken as below the caller's own cgroup, for each controller its own.
-  return { mode, parents, pathPrefix: '', swap, reasons };
+  const everywhere = mounts.flatMap((mount) => ownDirectory(mount, own));
+  return { mode, parents, everywhere, pathPrefix: '', swap, reasons };
 }
 
 async function planV2(mount: MountInfo, own: string): Promise<CgroupPlan> {
@@ -84,10 +96,18 @@ async function planV2(mount: MountInfo, own: string): Promise<CgroupPlan> {
           `not offered by ${directory}`,
         ]),
       );
-      return { mode: 'v2', parents, pathPrefix: posix.join('/', path, '/'), swap: true, reasons };
+      return {
+        mode: 'v2',
+        parents,
+        everywhere: [directory],
+        pathPrefix: posix.join('/', path, '/'),
+        swap: true,
+        reasons,
+      };
     }
     tried.push(`${directory}: ${outcome}`);
-    if (path === '/') return { mode: 'v2', parents: {}, swap: false, reasons: forAll(tried.join('; ')) };
+    if (path === '/')
+      return { mode: 'v2', parents: {}, everywhere: [], swap: false, reasons: forAll(tried.join('; ')) };
   }
 }
 
@@ -107,8 +127,18 @@ async function enableV2(directory: string): Promise<Controller[] | string> {
 }
 
 /** Host directories that the cgroups of sandbox `id` have, without doubles. */
-export function cgroupDirectories(plan: CgroupPlan, id: string): string[] {
-  return [...new Set(Object.values(plan.parents))].map((parent) => join(parent, id));
+export function cgroupDirectories(plan: Pick<CgroupPlan, 'everywhere'>, id: string): string[] {
+  return [...new Set(plan.everywhere)].map((parent) => join(parent, id));
+}
+
+/** This process's own directory in one hierarchy. */
+function ownDirectory(mount: MountInfo, own: string): string[] {
+  const path = ownPaths(own).find(({ controllers }) =>
+    mount.type === 'cgroup2'
+      ? controllers.length === 0
+      : controllers.some((name) => mount.superOptions.includes(name)),
+  )?.path;
+  return path === undefined ? [] : [below(mount, path)];
 }
 
 /** What the memory controller has seen. */

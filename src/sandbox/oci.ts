@@ -73,7 +73,7 @@ export class OciSandbox implements Sandbox {
       join(home, OWNER_FILE),
       JSON.stringify({
         runtime: { path, name, version, keeps },
-        cgroups: Object.values(options.cgroups.parents),
+        cgroups: options.cgroups.everywhere,
       }),
     );
     const own = /^Max open files\s+\S+\s+(\d+)/m.exec((await readOrNothing('/proc/self/limits')) ?? '');

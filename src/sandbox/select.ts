@@ -102,7 +102,13 @@ function* waysOf(runtimes: readonly OciRuntime[], ids: readonly IdPlan[], plan: 
 
 function withoutCgroups(plan: CgroupPlan): CgroupPlan {
   const why = 'no runtime here could make a cgroup; `stager doctor` shows what each said';
-  return { mode: plan.mode, parents: {}, swap: false, reasons: { memory: why, pids: why, cpu: why } };
+  return {
+    mode: plan.mode,
+    parents: {},
+    everywhere: [],
+    swap: false,
+    reasons: { memory: why, pids: why, cpu: why },
+  };
 }
 
 const describeWay = ({ runtime, ids, cgroups }: Way): string =>

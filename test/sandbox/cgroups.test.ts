@@ -87,7 +87,7 @@ describe('cgroups', () => {
   it('tell the peak and the kills of both versions', async () => {
     make('a/x', { 'memory.max_usage_in_bytes': '123\n', 'memory.oom_control': 'under_oom 0\noom_kill 2\n' });
     make('b/x', { 'memory.peak': '456\n', 'memory.events': 'oom 1\noom_kill 3\noom_group_kill 0\n' });
-    const plan = { swap: false, reasons: {}, pathPrefix: '' };
+    const plan = { swap: false, reasons: {}, pathPrefix: '', everywhere: [] };
     const old = { ...plan, mode: 'v1' as const, parents: { memory: join(root, 'a') } };
     const fresh = { ...plan, mode: 'v2' as const, parents: { memory: join(root, 'b') } };
     expect(await memoryUse(old, 'x')).toEqual({ peakBytes: 123, oomKills: 2 });

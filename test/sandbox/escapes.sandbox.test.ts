@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allPids } from '../../src/sandbox/processes.ts';
-import { SandboxFixture } from '../support/sandbox-fixture.ts';
+import { cgroupsOf, SandboxFixture } from '../support/sandbox-fixture.ts';
 
 let fixture: SandboxFixture;
 beforeAll(async () => {
@@ -249,10 +249,7 @@ describe('a script leaves nothing behind', () => {
     const home = join(fixture.home, 'state', own);
     expect(readdirSync(join(home, 'runs'))).toEqual([]);
     expect(readdirSync(join(home, 'state'))).toEqual([]);
-    const cgroups = readdirSync('/sys/fs/cgroup', { withFileTypes: true }).flatMap((entry) =>
-      entry.isDirectory() ? readdirSync(join('/sys/fs/cgroup', entry.name)) : [entry.name],
-    );
-    expect(cgroups.filter((name) => name.startsWith('stager-tidy-'))).toEqual([]);
+    expect(await cgroupsOf('tidy')).toEqual([]);
   });
 });
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SandboxFixture } from '../support/sandbox-fixture.ts';
+import { cgroupsOf, SandboxFixture } from '../support/sandbox-fixture.ts';
 
 let fixture: SandboxFixture;
 beforeAll(async () => {
@@ -140,10 +140,12 @@ describe('limits', () => {
   });
 
   it('cancelling while the container is being made leaves nothing', async () => {
-    for (const delayMs of [1, 15, 30, 45]) {
-      const { report } = await fixture.run({ script: 'sleep 600', signal: AbortSignal.timeout(delayMs) });
+    for (const delayMs of [1, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60]) {
+      const signal = AbortSignal.timeout(delayMs);
+      const { report } = await fixture.run({ owner: 'hasty', script: 'sleep 600', signal });
       expect(report.outcome).toEqual({ kind: 'cancelled' });
     }
+    expect(await cgroupsOf('hasty')).toEqual([]);
   });
 
   it('open files are limited', async () => {

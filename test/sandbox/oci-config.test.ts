@@ -25,7 +25,14 @@ const mappings = {
 const parts: ConfigParts = {
   id: 'id',
   ids: { kind: 'range', description: '', mappings, user: VCAP, owner: VCAP },
-  cgroups: { mode: 'v1', parents: { memory: '/m', pids: '/p' }, pathPrefix: '', swap: true, reasons: {} },
+  cgroups: {
+    mode: 'v1',
+    parents: { memory: '/m', pids: '/p' },
+    everywhere: [],
+    pathPrefix: '',
+    swap: true,
+    reasons: {},
+  },
   rootPath: 'root',
   binds: [
     { source: '/usr', target: '/usr', writable: false },
@@ -61,7 +68,7 @@ describe('the config of a container', () => {
   });
 
   it('falls back to a limit of processes of the user where no cgroup can be made', () => {
-    const cgroups = { mode: 'v2', parents: {}, swap: false, reasons: {} } as const;
+    const cgroups = { mode: 'v2', parents: {}, everywhere: [], swap: false, reasons: {} } as const;
     const { linux, process: command } = ociConfig(spec, { ...parts, cgroups });
     expect(linux).not.toHaveProperty('resources');
     expect(JSON.stringify(command['rlimits'])).toContain('{"type":"RLIMIT_NPROC","hard":10,"soft":10}');

@@ -19,6 +19,7 @@ import { allPids } from '../../src/sandbox/processes.ts';
 import { reap } from '../../src/sandbox/reap.ts';
 import { selectSandbox } from '../../src/sandbox/select.ts';
 import { StackStore } from '../../src/stack/store.ts';
+import { cgroupsOf } from '../support/sandbox-fixture.ts';
 
 let home: string;
 beforeEach(() => {
@@ -119,8 +120,7 @@ describe('a stager that was killed', () => {
     expect(removed[0]).toMatch(/^stager-victim-/);
     expect(await commandsWith(marker)).toEqual([]);
     expect(readdirSync(home).filter((name) => !/^(probes.json|workspace-.*)$/.test(name))).toEqual([]);
-    const cgroups = readdirSync('/sys/fs/cgroup/pids').filter((name) => name.startsWith('stager-victim-'));
-    expect(cgroups).toEqual([]);
+    expect(await cgroupsOf('victim')).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 /** A real OCI sandbox with a workspace, for tests. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { planCgroups } from '../../src/sandbox/cgroups.ts';
 import type { ExitReport } from '../../src/sandbox/exit-report.ts';
 import type { Sandbox, SandboxLimits, SandboxSpec } from '../../src/sandbox/sandbox.ts';
 import { type Selection, selectSandbox } from '../../src/sandbox/select.ts';
@@ -96,4 +97,11 @@ export class SandboxFixture {
     );
     return { report, stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr), text };
   }
+}
+
+/** Names of the cgroups that still exist for an owner's commands, in every hierarchy. */
+export async function cgroupsOf(owner: string): Promise<string[]> {
+  const { everywhere } = await planCgroups();
+  const names = everywhere.flatMap((directory) => readdirSync(directory));
+  return names.filter((name) => name.startsWith(`stager-${owner}-`));
 }
