@@ -19,7 +19,7 @@ import { parseSha1, parseSha256 } from '../ids.ts';
 import type { BlobInfo, BlobKey } from './blob-store.ts';
 import type { Digests } from './digests.ts';
 import { pathOf } from './key.ts';
-import { isAbsent } from './s3-errors.ts';
+import { failureOf, isAbsent } from './s3-errors.ts';
 import type { S3Session } from './s3-session.ts';
 import { corrupt } from './verify.ts';
 
@@ -124,10 +124,16 @@ export async function headBlob(
 
 async function headObject(session: S3Session, key: string, signal: AbortSignal) {
   const command = new HeadObjectCommand({ Bucket: session.address.bucket, Key: key });
-  try {
-    return await session.raw(`look at ${session.locationOf(key)}`, signal, () =>
+  const send = () =>
+    session.raw(`look at ${session.locationOf(key)}`, signal, () =>
       session.client.send(command, { abortSignal: signal }),
     );
+  try {
+    return await send().catch(async (error: unknown) => {
+      if (failureOf(error).status !== 403) throw error;
+      await session.askWhyDenied(signal);
+      return send();
+    });
   } catch (error) {
     if (!isAbsent(error)) throw session.explain(error, 'looking at', key);
     await session.confirmBucket(signal);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { rootCertificates } from 'node:tls';
-import { HeadBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { HeadBucketCommand, ListObjectsV2Command, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StagerError } from '../errors.ts';
 import { DEFAULT_RETRY, type RetryPolicy, withRetry } from './retry.ts';
 import type { S3Address } from './s3-address.ts';
@@ -58,6 +58,18 @@ export class S3Session {
   explain(error: unknown, what: string, key: string): unknown {
     const { bucket, endpoint } = this.address;
     return s3Error(error, what, { bucket, key, endpoint: endpoint ?? '' });
+  }
+
+  /**
+   * An answer to HEAD has no body, so a denial does not say why. A listing's answer does: it throws the reason, or
+   * corrects the clock of the client (which makes a second HEAD work), or finds nothing wrong.
+   */
+  async askWhyDenied(signal: AbortSignal): Promise<void> {
+    const { bucket, prefix } = this.address;
+    const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 });
+    await this.send('listing', { key: prefix, signal }, () =>
+      this.client.send(command, { abortSignal: signal }),
+    );
   }
 
   /**
