@@ -55,13 +55,6 @@ describe('nodejs buildpack', () => {
     });
   });
 
-  it('keeps devDependencies when NODE_ENV is not production', async () => {
-    await using app = await Driver.of('typescript', { NODE_ENV: 'development' });
-    const staged = await app.stage('nodejs');
-    expect(staged, staged.output).toMatchObject({ code: 0 });
-    expect(existsSync(app.at('app/node_modules/typescript'))).toBe(true);
-  });
-
   it('installs with Yarn 1 from yarn.lock', async () => {
     await using app = await Driver.of('yarn');
     const staged = await app.stage('nodejs');
