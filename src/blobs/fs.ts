@@ -168,7 +168,7 @@ export class DirectoryBlobStore implements BlobStore {
       return { readable: true, writable: true, notes: ['made at the first use'] };
     }
     try {
-      await dropTemp(await tempPath(this.#root));
+      await (await openTemp(this.#root)).dispose();
       return { readable: true, writable: true, notes: [] };
     } catch (error) {
       return { readable: true, writable: false, notes: [say(error)] };
