@@ -10,7 +10,6 @@ import type { ResolveParts } from './buildpack/resolve.ts';
 import { installShipped } from './buildpack/shipped.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/load.ts';
-import { StagerError } from './errors.ts';
 import { readCaFile } from './proxy/ca-bundle.ts';
 import { httpClient } from './proxy/http-client.ts';
 import { StagingRecords } from './records/records.ts';
@@ -81,7 +80,7 @@ export class Stager {
 
   /** What a staging needs. */
   async stagePorts(signal: AbortSignal): Promise<StagePorts> {
-    const { home, proxy } = this.config;
+    const { home, cacheHome, proxy } = this.config;
     const [{ sandbox }, blobs, buildpacks, extraCas] = await Promise.all([
       this.sandbox(signal),
       this.blobs(),
@@ -94,7 +93,8 @@ export class Stager {
       buildpacks,
       extraCas,
       proxy,
-      openPackage: (guid) => Promise.reject(new StagerError('PACKAGE_NOT_FOUND', `no package ${guid}`)),
+      statCache: (app) => join(cacheHome, 'stat', `${app}.json`),
+      temp: this.workspaces,
       stack: (name) => this.stacks.resolve(name),
       records: this.records,
       workspaces: this.workspaces,

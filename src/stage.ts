@@ -10,17 +10,11 @@ import { errorReport } from './error-report.ts';
 import { cancelled, StagerError, throwIfCancelled } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { StageRequest } from './request.ts';
+import { fillApp, packageApp } from './staging/app.ts';
 import { saveCache } from './staging/cache.ts';
 import { recordOf, reusable, reuseKeyOf } from './staging/record.ts';
 import { type StagePorts, Staging } from './staging/staging.ts';
-import {
-  fillApp,
-  openApp,
-  openWorkspace,
-  resolveBuildpacks,
-  runScripts,
-  storeResult,
-} from './staging/steps.ts';
+import { openWorkspace, resolveBuildpacks, runScripts, storeResult } from './staging/steps.ts';
 
 /**
  * Stages one app.
@@ -58,17 +52,17 @@ export async function stage(
 }
 
 async function run(staging: Staging): Promise<StagingRecord> {
-  const app = await openApp(staging);
+  const app = await packageApp(staging);
   const stack = await staging.ports.stack(staging.request.stack);
   await using buildpacks = await resolveBuildpacks(staging, stack);
-  const reuseKey = await reuseKeyOf(staging, { app, stack, buildpacks });
+  const reuseKey = reuseKeyOf(staging, { app, stack, buildpacks });
   const earlier = await reusable(staging, reuseKey);
   if (earlier !== undefined) return earlier;
   await using workspace = await openWorkspace(staging);
   await fillApp(staging, app, workspace);
-  const built = await runScripts(staging, { app, stack, buildpacks, workspace });
+  const built = await runScripts(staging, { app: app.source, stack, buildpacks, workspace });
   const droplet = await storeResult(staging, { built, workspace });
   const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
   workspace.succeeded();
-  return recordOf(staging, { built, droplet, buildCache, reuseKey });
+  return recordOf(staging, { package: app.package, built, droplet, buildCache, reuseKey });
 }

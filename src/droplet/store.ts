@@ -7,7 +7,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BlobInfo, BlobKey, BlobStore } from '../blobs/blob-store.ts';
 import { errnoOf, StagerError } from '../errors.ts';
-import type { Guid } from '../ids.ts';
+import { type Guid, parseGuid } from '../ids.ts';
 import { DEFAULT_COMPRESSION, tarballContentType } from './compression.ts';
 import { type DropletDirectories, dropletContents } from './contents.ts';
 import type { StoredBlob } from './record.ts';
@@ -15,6 +15,7 @@ import { type PackOptions, type PackSummary, packTarball } from './tarball.ts';
 
 /** What to pack. */
 export interface DropletInput {
+  readonly app: Guid;
   readonly guid: Guid;
   readonly directories: DropletDirectories;
   /** Content of staging_info.yml. */
@@ -30,9 +31,18 @@ export interface StoreIo {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** The key of a droplet. Cloud Controller appends the sha1, which a stream has only at its end. */
-export function dropletKey(guid: Guid): BlobKey {
-  return { kind: 'droplets', name: guid };
+/**
+ * The key of a droplet: app, then droplet, so that retention by app needs no record. Cloud Controller has
+ * `<guid>/<sha1>`, and a stream has its sha1 only at its end.
+ */
+export function dropletKey(app: Guid, guid: Guid): BlobKey {
+  return { kind: 'droplets', name: `${app}/${guid}` };
+}
+
+/** The app of the droplet with this blob name, or undefined when {@link dropletKey} did not make it. */
+export function appOfDroplet(name: string): Guid | undefined {
+  const [app = '', guid = '', ...rest] = name.split('/');
+  return rest.length === 0 && parseGuid(guid) !== undefined ? parseGuid(app) : undefined;
 }
 
 /**
@@ -48,7 +58,7 @@ export async function storeDroplet(
     ...input.pack,
     signal,
   });
-  const key = dropletKey(input.guid);
+  const key = dropletKey(input.app, input.guid);
   const info = await blobs.put(key, counted(packed.body, onBytes), {
     contentType: tarballContentType(input.pack.compression ?? DEFAULT_COMPRESSION),
     signal,

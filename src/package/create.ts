@@ -4,11 +4,12 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Digests } from '../blobs/digests.ts';
 import { withLease } from '../blobs/lease.ts';
 import { StagerError, throwIfCancelled } from '../errors.ts';
-import { type Guid, newGuid } from '../ids.ts';
+import { type Guid, newGuid, type Sha256 } from '../ids.ts';
 import { Pool } from '../pool/pool.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
 import { fingerprintFile, fingerprintStream } from './fingerprint.ts';
 import {
+  contentDigest,
   encodeListing,
   LISTING_TYPE,
   type ListedEntry,
@@ -60,6 +61,8 @@ export interface PackageResult {
   readonly matchedBytes: number;
   readonly sentFiles: number;
   readonly sentBytes: number;
+  /** Of the entries: equal sources have equal ones. */
+  readonly contentSha256: Sha256;
   /** Size of the listing, which is sent each time. */
   readonly listingBytes: number;
 }
@@ -106,6 +109,7 @@ export async function createPackage(source: Source, options: CreateOptions): Pro
       matchedBytes: header.bytes - sent.contentBytes,
       sentFiles: sent.files,
       sentBytes: sent.bytes,
+      contentSha256: contentDigest(entries),
       listingBytes: sizeBytes,
     };
   });

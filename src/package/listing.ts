@@ -3,10 +3,12 @@
  * (docs/packages.md): a header, then one entry a line in path order, with a fixed order of fields, so that equal
  * packages have equal bytes but for their guid and date.
  */
+import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { BlobKey, BlobStore } from '../blobs/blob-store.ts';
+import { sha256Of } from '../blobs/digests.ts';
 import { corrupt } from '../blobs/verify.ts';
 import { isStagerError, StagerError } from '../errors.ts';
 import {
@@ -86,6 +88,21 @@ const entry = z.discriminatedUnion('kind', [
 
 /** Key of a package's listing. */
 export const packageKey = (guid: Guid): BlobKey => ({ kind: 'packages', name: guid });
+
+/** Digest of what a package holds: paths, kinds, modes, targets, contents. Times and the package's guid don't count. */
+export function contentDigest(entries: readonly ListedEntry[]): Sha256 {
+  const hash = createHash('sha256');
+  for (const entry of entries) {
+    const own =
+      entry.kind === 'file'
+        ? [entry.mode, entry.sha256]
+        : entry.kind === 'symlink'
+          ? [entry.target]
+          : [entry.mode];
+    hash.update(`${JSON.stringify([entry.path, entry.kind, ...own])}\n`);
+  }
+  return sha256Of(hash);
+}
 
 /** The listing's lines as a stream. Entries must be in path order. */
 export function encodeListing(head: ListingHeader, entries: readonly ListedEntry[]): Readable {

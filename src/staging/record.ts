@@ -6,14 +6,14 @@ import type { StagingRecord, StoredBlob } from '../droplet/record.ts';
 import type { Guid, Sha256 } from '../ids.ts';
 import { parseSha256 } from '../ids.ts';
 import { splitBlobAddress } from '../launch/locate.ts';
-import { sourceDigest } from '../source/digest.ts';
-import type { Source } from '../source/entry.ts';
 import { encodeSorted } from '../vcap/application.ts';
+import type { PackagedApp } from './app.ts';
 import type { Staging, StagingStack } from './staging.ts';
 import type { Built } from './steps.ts';
 
 /** What goes into a record beside what the staging knows of itself. */
 export interface RecordParts {
+  readonly package: Guid;
   readonly built: Built;
   readonly droplet: StoredBlob & { readonly guid: Guid };
   readonly buildCache: StoredBlob | undefined;
@@ -25,7 +25,7 @@ export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
   const { request } = staging;
   return {
     ...staging.facts(),
-    ...(request.source.kind === 'package' && { package: request.source.guid }),
+    package: parts.package,
     buildpacks: parts.built.buildpacks,
     droplet: parts.droplet,
     ...(parts.buildCache !== undefined && { buildCache: parts.buildCache }),
@@ -42,15 +42,15 @@ export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
  * Digest of everything that a staging's droplet follows from, except the network (docs/reuse.md): the app's
  * entries with their content, buildpacks, stack, variables, services and options. Undefined unless `--reuse`.
  */
-export async function reuseKeyOf(
+export function reuseKeyOf(
   staging: Staging,
-  input: { readonly app: Source; readonly stack: StagingStack; readonly buildpacks: ResolvedOrder },
-): Promise<Sha256 | undefined> {
-  const { request, signal } = staging;
+  input: { readonly app: PackagedApp; readonly stack: StagingStack; readonly buildpacks: ResolvedOrder },
+): Sha256 | undefined {
+  const { request } = staging;
   if (!request.reuse) return undefined;
   const text = encodeSorted({
     version: 1,
-    source: await sourceDigest(input.app, { signal }),
+    source: input.app.digest,
     app: request.app,
     mode: input.buildpacks.mode,
     buildpacks: input.buildpacks.order.map(({ key, digest, family }) => ({ key, digest, family })),

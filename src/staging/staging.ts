@@ -11,7 +11,6 @@ import type { ProxySettings } from '../proxy/settings.ts';
 import type { StagingRecords } from '../records/records.ts';
 import type { StageRequest } from '../request.ts';
 import type { Rootfs, Sandbox } from '../sandbox/sandbox.ts';
-import type { Source } from '../source/entry.ts';
 
 /** The stack of a staging, found. */
 export interface StagingStack {
@@ -26,8 +25,10 @@ export interface StagePorts {
   readonly sandbox: Sandbox;
   readonly stack: (name: string) => Promise<StagingStack>;
   readonly blobs: BlobStore;
-  /** A stored package as a source. */
-  readonly openPackage: (guid: Guid, signal: AbortSignal) => Promise<Source>;
+  /** File of the stat cache of an app's source; deleting it costs time only. */
+  readonly statCache: (app: Guid) => string;
+  /** Directory for temporary files. */
+  readonly temp: string;
   readonly buildpacks: ResolveParts;
   readonly records: StagingRecords;
   /** Directory that holds workspaces. */

@@ -13,11 +13,9 @@ import { newGuid } from '../ids.ts';
 import { writeCaBundle } from '../proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
 import type { Source } from '../source/entry.ts';
-import { openSource } from '../source/open.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
-import { materialise } from '../workspace/materialise.ts';
 import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../workspace/workspace.ts';
 import { restoreCache } from './cache.ts';
 import type { Staging, StagingStack } from './staging.ts';
@@ -27,13 +25,6 @@ const PIDS = 1024;
 /** The kernel's default weight: a person waits for a staging, so it does not yield as on a cell. */
 const CPU_SHARES = 1024;
 const MEBIBYTE = 1024 * 1024;
-
-/** The app, opened; its entries are read later. */
-export async function openApp(staging: Staging): Promise<Source> {
-  const { source, ignoreStyle } = staging.request;
-  if (source.kind === 'package') return await staging.ports.openPackage(source.guid, staging.signal);
-  return await openSource(source.path, { ignoreStyle, tempRoot: staging.ports.workspaces });
-}
 
 /** An order that is given back when the staging ends. */
 export type HeldOrder = ResolvedOrder & AsyncDisposable;
@@ -87,23 +78,6 @@ export async function openWorkspace(staging: Staging): Promise<StagingWorkspace>
       if (outcome === 'kept') staging.warn('workspace-kept', `the workspace was kept: ${workspace.root}`);
     },
   };
-}
-
-/** Writes the app into the workspace. */
-export async function fillApp(staging: Staging, app: Source, workspace: StagingWorkspace): Promise<void> {
-  const { ports, signal, report, request } = staging;
-  await staging.phases.run(
-    { name: 'source' },
-    () =>
-      materialise(app, workspace.app, {
-        owner: ports.sandbox.owner,
-        limits: { maxBytes: request.diskMb * MEBIBYTE },
-        signal,
-        report,
-      }),
-    ({ files, bytes }) =>
-      `${files.toLocaleString('en')} ${files === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}`,
-  );
 }
 
 /** What the scripts are run with. */
@@ -236,6 +210,7 @@ export async function storeResult(
     () =>
       storeDroplet(
         {
+          app: request.app.guid,
           guid,
           directories: workspace,
           stagingInfo: built.stagingInfo,
@@ -256,6 +231,6 @@ export async function storeResult(
   );
   for (const warning of summary.warnings) staging.warn('droplet', warning);
   if (request.output !== undefined)
-    await writeBlobTo(request.output, dropletKey(guid), { blobs: ports.blobs, signal });
+    await writeBlobTo(request.output, dropletKey(request.app.guid, guid), { blobs: ports.blobs, signal });
   return stored;
 }

@@ -1,4 +1,5 @@
 /** A shell for a person (or one command) where the scripts of a buildpack would run, as they would run. */
+
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Family, familyPaths } from '../buildpack/contract.ts';
@@ -18,8 +19,9 @@ import type { Emit } from '../events.ts';
 import { parseGuid } from '../ids.ts';
 import { exitCodeOf } from '../launch/exit-code.ts';
 import type { StageRequest } from '../request.ts';
+import { fillApp, openApp } from '../staging/app.ts';
 import { type StagePorts, Staging, type StagingStack } from '../staging/staging.ts';
-import { fillApp, openApp, openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps.ts';
+import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps.ts';
 import { type Workspace, workspaceAt } from '../workspace/layout.ts';
 import { isOwned } from '../workspace/lock.ts';
 
@@ -56,7 +58,7 @@ export async function openShell(shell: ShellRequest, ports: StagePorts, io: Shel
   const app = await openApp(staging);
   await using buildpacks = await buildpacksOf(staging, stack);
   await using workspace = await openWorkspace(staging);
-  await fillApp(staging, app, workspace);
+  await fillApp(staging, { source: app }, workspace);
   const run = await scriptRun(staging, { stack, buildpacks, workspace });
   const family = await layOut(staging, run);
   const exit = await start(staging, { shell, run, family, io });
