@@ -19,17 +19,17 @@ import type {
   ReadRangeOptions,
   SweepOptions,
 } from './blob-store.ts';
-import { Digester, type Digests } from './digests.ts';
+import type { Digests } from './digests.ts';
 import { storeError } from './fs-errors.ts';
 import { dataName, dataPath, infoOf, linkPath, parseDataName } from './fs-layout.ts';
 import { listKind } from './fs-list.ts';
 import { dataExists, pruneAbove, publishData, publishKey, readKey } from './fs-publish.ts';
+import { blocks, cancellable, hashFile } from './fs-read.ts';
 import { findLeftovers, sweepDeadOwners } from './fs-sweep.ts';
 import { dropTemp, openTemp, tempPath, writeHashed } from './fs-write.ts';
 import { checkKey } from './key.ts';
 import { checkExpected, corrupt, verified } from './verify.ts';
 
-const READ_BYTES = 1 << 20;
 /** A key can be replaced between reading its link and opening its data; more often in a row it is no race. */
 const RACES = 20;
 
@@ -266,41 +266,3 @@ function ignoreAbsent(error: unknown): undefined {
 }
 
 const say = (error: unknown): string => `the file system says ${errnoOf(error) ?? String(error)}`;
-
-/** Bytes `start` to `end` (inclusive) of a file, which is closed at the end, on failure and on return. */
-async function* blocks(
-  handle: FileHandle,
-  range: { readonly start: number; readonly end?: number },
-): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    let position = range.start;
-    const stop = range.end === undefined ? Number.POSITIVE_INFINITY : range.end + 1;
-    while (position < stop) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, stop - position));
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
-      if (bytesRead === 0) return;
-      position += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-async function* cancellable(
-  chunks: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, void> {
-  for await (const chunk of chunks) {
-    if (signal.aborted) throw cancelled(signal);
-    yield chunk;
-  }
-}
-
-async function hashFile(path: string, signal: AbortSignal): Promise<Digests> {
-  const digester = new Digester();
-  const handle = await open(path, 'r');
-  await handle.sync();
-  for await (const chunk of cancellable(blocks(handle, { start: 0 }), signal)) digester.update(chunk);
-  return digester.end();
-}
