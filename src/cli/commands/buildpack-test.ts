@@ -1,0 +1,47 @@
+/** `stager buildpack test`: a buildpack over its fixtures, and what each script left behind. */
+import { Stager } from '../../compose.ts';
+import { testBuildpack } from '../../workshop/test-buildpack.ts';
+import type { Context } from '../actions.ts';
+import { fixtureLines, fixtureObject } from '../render-test.ts';
+import { createStatusLine } from '../status-line.ts';
+
+/** Shows each fixture when it is done; the first failure does not stop the others. */
+export async function buildpackTest(context: Context): Promise<number> {
+  const { config, output, signal, args, flags } = context;
+  const { fixture, update } = flags;
+  const stager = new Stager(config);
+  const status = await createStatusLine(output);
+  try {
+    await testBuildpack(
+      {
+        dir: String(args[0]),
+        ...(typeof fixture === 'string' && { fixture }),
+        update: update === true,
+        stack: config.settings.stack,
+        network: config.settings.network,
+      },
+      await stager.stagePorts(signal),
+      {
+        signal,
+        emit: (event) => {
+          if (event.type === 'phase-started') status.show(event.phase.name);
+          if (event.type === 'warning' && event.code !== 'limit-not-enforced') {
+            status.clear();
+            if (!output.quiet) output.note(`warning ${event.message}`);
+          }
+        },
+        onFixture: (result) => {
+          status.clear();
+          if (output.json) output.object(fixtureObject(result));
+          else if (!output.quiet || result.outcome === 'failed') {
+            for (const line of fixtureLines(result, output)) output.line(line);
+          }
+        },
+      },
+    );
+    return 0;
+  } finally {
+    status.clear();
+    await stager.close();
+  }
+}

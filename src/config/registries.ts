@@ -1,0 +1,26 @@
+/** Mirrors of package registries that a company names in its environment, as the buildpack kit reads them. */
+
+/** Base URLs without a slash at their end. */
+export interface Registries {
+  readonly npm: string;
+  readonly debian: string;
+  readonly 'debian-security': string;
+}
+
+/** The mirrors, else the public registries. */
+export function registriesOf(env: Readonly<Record<string, string | undefined>> = process.env): Registries {
+  const first = (standard: string, ...names: readonly string[]): string => {
+    const named = names.map((name) => env[name]).find((value) => value !== undefined && value !== '');
+    return (named ?? standard).replace(/\/+$/, '');
+  };
+  return {
+    npm: first(
+      'https://registry.npmjs.org',
+      'STAGER_NPM_REGISTRY',
+      'NPM_CONFIG_REGISTRY',
+      'npm_config_registry',
+    ),
+    debian: first('https://deb.debian.org/debian', 'STAGER_DEBIAN_MIRROR'),
+    'debian-security': first('https://deb.debian.org/debian-security', 'STAGER_DEBIAN_SECURITY_MIRROR'),
+  };
+}

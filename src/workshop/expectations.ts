@@ -1,0 +1,111 @@
+/** The file beside a fixture that says what a buildpack is given and what it has to leave (docs/workshop.md). */
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { CODES, errnoOf, StagerError } from '../errors.ts';
+import { SCRIPT_PHASES } from './observed-phases.ts';
+
+const scalar = z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]);
+
+/** Exactly this text, or text that contains something or matches a regular expression. */
+const matcher = z.union([
+  scalar,
+  z.strictObject({ contains: scalar }),
+  z.strictObject({ matches: z.string().refine(isPattern, { error: 'is no regular expression' }) }),
+]);
+
+const files = z.strictObject({
+  present: z.array(z.string()).optional(),
+  absent: z.array(z.string()).optional(),
+  content: z.record(z.string(), matcher).optional(),
+});
+
+const exit = z.partialRecord(z.enum(SCRIPT_PHASES), z.int().min(0).max(255));
+
+const round = z.strictObject({
+  exit: exit.optional(),
+  files: files.optional(),
+  log: z.array(matcher).optional(),
+  not_log: z.array(matcher).optional(),
+});
+
+const schema = round.extend({
+  env: z.record(z.string(), scalar).optional(),
+  services: z.record(z.string(), z.unknown()).optional(),
+  detect: z.union([z.boolean(), z.string()]).optional(),
+  error: z.enum(Object.keys(CODES)).optional(),
+  launch_env: z.record(z.string(), matcher).optional(),
+  processes: z.record(z.string(), matcher).optional(),
+  sidecars: z.record(z.string(), matcher).optional(),
+  again: round.optional(),
+});
+
+export type Matcher = z.output<typeof matcher>;
+export type RoundExpectations = z.output<typeof round>;
+/** The whole file. Paths are `app/…`, `deps/…`, `cache/…`, `profile.d/…`. */
+export type Expectations = z.output<typeof schema>;
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text, 'm');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An expectations file that was read; `text` is there so that comments survive an update. */
+export interface ExpectationsFile {
+  readonly text: string;
+  readonly expectations: Expectations;
+}
+
+/**
+ * Reads the file; undefined when there is none.
+ *
+ * @throws StagerError BUILDPACK_TEST_FAILED naming every key that is wrong.
+ */
+export async function readExpectations(path: string): Promise<ExpectationsFile | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw invalid(path, [`it can't be read (${errnoOf(error) ?? 'unknown error'})`]);
+  });
+  if (text === undefined) return undefined;
+  const parsed = schema.safeParse(parseYaml(path, text) ?? {});
+  if (parsed.success) return { text, expectations: parsed.data };
+  throw invalid(
+    path,
+    parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`),
+  );
+}
+
+function parseYaml(path: string, text: string): unknown {
+  try {
+    const value: unknown = parse(text);
+    return value;
+  } catch (error) {
+    throw invalid(path, [error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'it is no YAML']);
+  }
+}
+
+function invalid(path: string, problems: readonly string[]): StagerError {
+  return new StagerError('BUILDPACK_TEST_FAILED', `${path} can't be used: ${problems.join('; ')}`, {
+    next: 'The keys of an expectations file are listed in docs/workshop.md.',
+    details: { path, problems },
+  });
+}
+
+/** Whether `text` is what the matcher asks for. `lines`: plain text is enough as a part of a line. */
+export function fits(wanted: Matcher, text: string, how: 'whole' | 'part' = 'whole'): boolean {
+  if (typeof wanted === 'string') return how === 'part' ? text.includes(wanted) : text === wanted;
+  if ('contains' in wanted) return text.includes(wanted.contains);
+  return new RegExp(wanted.matches, 'm').test(text);
+}
+
+/** The matcher in words. */
+export function describeMatcher(wanted: Matcher): string {
+  if (typeof wanted === 'string') return JSON.stringify(wanted);
+  return 'contains' in wanted
+    ? `text with ${JSON.stringify(wanted.contains)}`
+    : `text like /${wanted.matches}/`;
+}

@@ -1,0 +1,126 @@
+/** Brings the dependencies of a manifest into the package of an offline buildpack. */
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import { type DownloadPorts, download } from '../buildpack/download.ts';
+import type { Registries } from '../config/registries.ts';
+import { StagerError } from '../errors.ts';
+import { parseSha256 } from '../ids.ts';
+import { redactUrls } from '../logs/redact.ts';
+import { hashFile, statedChecksum } from './checksum.ts';
+import type { BuildpackManifest, ManifestDependency } from './manifest.ts';
+
+/** Ports of {@link fetchDependencies}. */
+export interface OfflinePorts {
+  readonly downloads: DownloadPorts;
+  readonly registries: Registries;
+  readonly onFetched?: (dependency: {
+    readonly name: string;
+    readonly version: string;
+    readonly sizeBytes: number;
+  }) => void;
+}
+
+/** A file of the package with the place of its verified copy. */
+export interface DependencyFile {
+  readonly path: string;
+  readonly hostPath: string;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+/**
+ * Downloads every dependency and writes its place into the manifest's `file`.
+ *
+ * @throws StagerError BUILDPACK_MALFORMED for an entry without name, uri or checksum, BUILDPACK_DOWNLOAD_FAILED,
+ * BUILDPACK_CHECKSUM_MISMATCH.
+ */
+export async function fetchDependencies(
+  manifest: BuildpackManifest,
+  ports: OfflinePorts,
+): Promise<readonly DependencyFile[]> {
+  const files = new Map<string, DependencyFile>();
+  for (const dependency of manifest.dependencies) {
+    const file = await fetchOne(dependency, ports);
+    dependency.node.set('file', file.path);
+    files.set(file.path, file);
+  }
+  return [...files.values()];
+}
+
+async function fetchOne(dependency: ManifestDependency, ports: OfflinePorts): Promise<DependencyFile> {
+  const { name, version = '', uri } = dependency;
+  const checksum = statedChecksum(dependency);
+  const line = `manifest.yml line ${dependency.line}`;
+  if (name === undefined || uri === undefined) throw malformed(`${line}: a dependency needs name and uri`);
+  if (checksum === undefined) throw malformed(`${line}: ${name} ${version} has no whole sha256 or integrity`);
+  const address = addressOf(uri, ports.registries);
+  const sha256 = checksum.algorithm === 'sha256' ? parseSha256(checksum.digest) : undefined;
+  const got = await download(
+    {
+      key: `${name} ${version} (${redactUrls(address.url)})`,
+      address,
+      ...(sha256 !== undefined && { sha256 }),
+    },
+    ports.downloads,
+  );
+  if (sha256 === undefined) {
+    const actual = await hashFile(got.path, checksum.algorithm, ports.downloads.signal);
+    if (actual !== checksum.digest) throw mismatch(`${name} ${version}`, checksum.digest, actual);
+  }
+  ports.onFetched?.({ name, version, sizeBytes: got.sizeBytes });
+  const directory = createHash('md5').update(uri).digest('hex');
+  return {
+    path: `dependencies/${directory}/${fileNameOf(address.url)}`,
+    hostPath: got.path,
+    sha256: got.sha256,
+  };
+}
+
+interface Address {
+  readonly url: string;
+  readonly credentials?: { readonly user: string; readonly password: string };
+}
+
+/** https URLs as they are; `npm:name@version` and `debian:path` are the kit's way to name a registry's package. */
+export function addressOf(uri: string, registries: Registries): Address {
+  const [, scheme = '', rest = ''] = /^([a-z-]+):(.*)$/s.exec(uri) ?? [];
+  if (scheme === 'debian' || scheme === 'debian-security') return { url: `${registries[scheme]}/${rest}` };
+  if (scheme === 'npm') {
+    const [, name = '', version = ''] = /^((?:@[\w.-]+\/)?[\w.-]+)@([\w.+-]+)$/.exec(rest) ?? [];
+    if (name !== '') return { url: `${registries.npm}/${name}/-/${basename(name)}-${version}.tgz` };
+  }
+  if ((scheme !== 'https' && scheme !== 'http') || !URL.canParse(uri)) {
+    throw malformed(`${redactUrls(uri)} is no https URL, npm:name@version or debian:path`);
+  }
+  const url = new URL(uri);
+  const { username, password } = url;
+  url.username = '';
+  url.password = '';
+  if (username === '' && password === '') return { url: url.href };
+  return {
+    url: url.href,
+    credentials: { user: decodeURIComponent(username), password: decodeURIComponent(password) },
+  };
+}
+
+function fileNameOf(url: string): string {
+  const name = decodeURIComponent(basename(new URL(url).pathname));
+  return /^[^/\0]+$/.test(name) && name !== '.' && name !== '..' ? name : 'file';
+}
+
+function malformed(message: string): StagerError {
+  return new StagerError('BUILDPACK_MALFORMED', message, {
+    next: 'Correct manifest.yml; stager buildpack lint shows all of it.',
+  });
+}
+
+function mismatch(what: string, expected: string, actual: string): StagerError {
+  return new StagerError(
+    'BUILDPACK_CHECKSUM_MISMATCH',
+    `${what} hashes to ${actual}, the manifest says ${expected}`,
+    {
+      next: 'Check the mirror or proxy in between, then the manifest.',
+      details: { expected, actual },
+    },
+  );
+}

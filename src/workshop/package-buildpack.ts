@@ -1,0 +1,143 @@
+/** Makes a zip of a buildpack, with its dependencies inside or not, byte-identical each time. */
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { buildpackVersion } from '../buildpack/facts.ts';
+import { buildpackRoot } from '../buildpack/root.ts';
+import { StagerError } from '../errors.ts';
+import { hashFile } from './checksum.ts';
+import { type BuildpackManifest, readManifest } from './manifest.ts';
+import { type DependencyFile, fetchDependencies, type OfflinePorts } from './offline.ts';
+import { type PackageFile, packageFiles } from './package-files.ts';
+import { writeZip, type ZipEntry } from './write-zip.ts';
+
+/** What to package. */
+export interface PackageRequest {
+  readonly dir: string;
+  /** For this stack only: its dependencies, and the name of the stack in manifest and file name. */
+  readonly stack?: string;
+  /** Default: the usual name, in the working directory. */
+  readonly out?: string;
+  /** Downloads, when the dependencies are to be inside. */
+  readonly offline?: OfflinePorts;
+  readonly signal: AbortSignal;
+  readonly onWarning: (message: string) => void;
+}
+
+/** What was made. */
+export interface PackagedBuildpack {
+  /** Absolute. */
+  readonly file: string;
+  readonly sizeBytes: number;
+  /** Hex. */
+  readonly sha256: string;
+  readonly files: number;
+  readonly dependencies: number;
+}
+
+const SUMS = 'SHA256SUMS';
+
+/**
+ * Makes the zip. SHA256SUMS in it names the digest of every file, in the form that `sha256sum -c` reads.
+ *
+ * @throws StagerError BUILDPACK_MALFORMED, BUILDPACK_DOWNLOAD_FAILED, BUILDPACK_CHECKSUM_MISMATCH, CONFIG_INVALID.
+ */
+export async function packageBuildpack(request: PackageRequest): Promise<PackagedBuildpack> {
+  const { signal } = request;
+  const root = await buildpackRoot(resolve(request.dir), request.dir);
+  const manifest = await manifestOf(root);
+  const version = await buildpackVersion(root);
+  if (version === undefined) throw malformed('it has no VERSION', 'Write the version into a file VERSION.');
+  if (manifest?.prePackage !== undefined) {
+    request.onWarning(`pre_package is not run: run ${manifest.prePackage} before, if it was not yet`);
+  }
+  if (request.stack !== undefined) forOneStack(manifest, request.stack);
+  const inside = request.offline && manifest ? await fetchDependencies(manifest, request.offline) : [];
+  const files = await packageFiles(root, manifest?.includeFiles);
+  const rewritten =
+    inside.length > 0 || request.stack !== undefined ? manifest?.document.toString() : undefined;
+  const entries = await entriesOf(root, { files, inside, rewritten, signal });
+  const name = packageName({ language: manifest?.language ?? basename(root), version, request });
+  const file = resolve(request.out ?? name);
+  await refuseDirectory(file);
+  const written = await writeZip(file, entries, signal);
+  return { file, ...written, files: entries.length, dependencies: inside.length };
+}
+
+async function manifestOf(root: string): Promise<BuildpackManifest | undefined> {
+  const read = await readManifest(root);
+  if (read.kind === 'broken') {
+    throw malformed(`manifest.yml line ${read.line}: ${read.reason}`, 'Correct manifest.yml.');
+  }
+  return read.kind === 'manifest' ? read.manifest : undefined;
+}
+
+/** Takes what is for other stacks out of the manifest. */
+function forOneStack(manifest: BuildpackManifest | undefined, stack: string): void {
+  if (manifest === undefined) throw malformed('without manifest.yml it has no stack', 'Leave out --stack.');
+  const kept = manifest.dependencies.filter(({ stacks }) => stacks.length === 0 || stacks.includes(stack));
+  if (kept.length === 0 && manifest.dependencies.length > 0) {
+    throw malformed(`no dependency of it is for stack ${stack}`, 'Name a stack that cf_stacks has.');
+  }
+  for (const { node } of kept) node.delete('cf_stacks');
+  manifest.document.set('stack', stack);
+  const nodes = kept.map(({ node }) => node);
+  if (manifest.dependencies.length > 0) manifest.document.set('dependencies', nodes);
+}
+
+/** As Cloud Foundry's packager names it (buildpack-contracts.md 3.5). */
+function packageName(parts: {
+  readonly language: string;
+  readonly version: string;
+  readonly request: PackageRequest;
+}): string {
+  const language = parts.language.replace(/[_-]buildpack$/, '').replace(/[^A-Za-z0-9._-]/g, '-');
+  const { stack, offline } = parts.request;
+  const cached = offline === undefined ? '' : '-cached';
+  const version = parts.version.replace(/^v/, '').replace(/[^A-Za-z0-9._+-]/g, '-');
+  return `${language}_buildpack${cached}${stack === undefined ? '' : `-${stack}`}-v${version}.zip`;
+}
+
+interface Parts {
+  readonly files: readonly PackageFile[];
+  readonly inside: readonly DependencyFile[];
+  /** New text of manifest.yml. */
+  readonly rewritten: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function entriesOf(
+  root: string,
+  { files, inside, rewritten, signal }: Parts,
+): Promise<readonly ZipEntry[]> {
+  const entries: ZipEntry[] = [];
+  const sums: string[] = [];
+  for (const file of files) {
+    const hostPath = join(root, file.path);
+    if (file.kind !== 'file') entries.push(file);
+    else if (file.path === 'manifest.yml' && rewritten !== undefined) {
+      entries.push({ ...file, kind: 'text', text: rewritten });
+      sums.push(`${createHash('sha256').update(rewritten).digest('hex')}  ${file.path}`);
+    } else {
+      entries.push({ ...file, hostPath, compress: true });
+      sums.push(`${await hashFile(hostPath, 'sha256', signal)}  ${file.path}`);
+    }
+  }
+  for (const { path, hostPath, sha256 } of inside) {
+    // They are archives: another round of deflate only takes time.
+    entries.push({ kind: 'file', path, hostPath, mode: 0o644, compress: false });
+    sums.push(`${sha256}  ${path}`);
+  }
+  entries.push({ kind: 'text', path: SUMS, mode: 0o644, text: `${sums.join('\n')}\n` });
+  return entries.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+}
+
+async function refuseDirectory(file: string): Promise<void> {
+  const facts = await stat(file).catch(() => undefined);
+  if (facts?.isDirectory() !== true) return;
+  throw new StagerError('USAGE', `${file} is a directory`, { next: 'Name the zip to write with --out.' });
+}
+
+function malformed(message: string, next: string): StagerError {
+  return new StagerError('BUILDPACK_MALFORMED', `the buildpack can't be packaged: ${message}`, { next });
+}
