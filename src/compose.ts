@@ -1,15 +1,20 @@
 /** The only file that constructs adapters: configuration in, a {@link Stager} out. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { openBlobStore } from './blobs/open.ts';
 import { ContentStore } from './buildpack/content-store.ts';
+import type { DownloadPorts } from './buildpack/download.ts';
 import { BuildpackFetcher } from './buildpack/fetch.ts';
 import { BuildpackRegistry } from './buildpack/registry.ts';
 import type { ResolveParts } from './buildpack/resolve.ts';
 import { installShipped } from './buildpack/shipped.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { writeTextFile } from './config/json-file.ts';
 import type { Config } from './config/load.ts';
+import type { Guid } from './ids.ts';
+import { trustedAuthorities } from './proxy/authorities.ts';
 import { readCaFile } from './proxy/ca-bundle.ts';
 import { httpClient } from './proxy/http-client.ts';
 import { StagingRecords } from './records/records.ts';
@@ -43,7 +48,8 @@ export class Stager {
 
   /** The blobstore that the settings name. */
   blobs(): Promise<BlobStore> {
-    this.#blobs ??= openBlobStore(this.config.settings.blobstore ?? join(this.config.home, 'blobs'));
+    const { settings, home } = this.config;
+    this.#blobs ??= openBlobStore(withCaFile(settings.blobstore ?? join(home, 'blobs'), settings.caFile));
     return this.#blobs;
   }
 
@@ -78,9 +84,14 @@ export class Stager {
     return this.#extraCas;
   }
 
+  /** File of the stat cache of an app's source. */
+  statCache(app: Guid): string {
+    return join(this.config.cacheHome, 'stat', `${app}.json`);
+  }
+
   /** What a staging needs. */
   async stagePorts(signal: AbortSignal): Promise<StagePorts> {
-    const { home, cacheHome, proxy } = this.config;
+    const { home, proxy } = this.config;
     const [{ sandbox }, blobs, buildpacks, extraCas] = await Promise.all([
       this.sandbox(signal),
       this.blobs(),
@@ -93,7 +104,7 @@ export class Stager {
       buildpacks,
       extraCas,
       proxy,
-      statCache: (app) => join(cacheHome, 'stat', `${app}.json`),
+      statCache: (app) => this.statCache(app),
       temp: this.workspaces,
       stack: (name) => this.stacks.resolve(name),
       records: this.records,
@@ -103,6 +114,13 @@ export class Stager {
       clock: this.clock,
       now: () => performance.now(),
     };
+  }
+
+  /** What downloading the dependencies of a buildpack needs. */
+  async downloadPorts(signal: AbortSignal): Promise<DownloadPorts> {
+    const { cacheHome, proxy } = this.config;
+    const http = httpClient({ proxy, extraCa: await this.extraCas() });
+    return { http, cacheDir: join(cacheHome, 'downloads'), clock: this.clock, signal };
   }
 
   /** What running a droplet needs. */
@@ -118,8 +136,18 @@ export class Stager {
     await (await this.#sandbox?.catch(() => undefined))?.close();
   }
 
+  /** git takes one file that replaces its own list, so that file holds everybody that is trusted. */
+  async #gitAuthorities(): Promise<{ readonly caFile?: string }> {
+    const extra = await this.extraCas();
+    if (extra.length === 0) return {};
+    const caFile = join(this.config.cacheHome, 'git-authorities.pem');
+    await mkdir(this.config.cacheHome, { recursive: true });
+    await writeTextFile(caFile, trustedAuthorities(extra).join('\n'));
+    return { caFile };
+  }
+
   async #openBuildpacks(signal: AbortSignal): Promise<ResolveParts> {
-    const { home, cacheHome, proxy, searchPath, settings } = this.config;
+    const { home, cacheHome, proxy, searchPath } = this.config;
     const dir = join(home, 'buildpacks');
     const store = new ContentStore(dir, this.clock);
     const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
@@ -127,11 +155,17 @@ export class Stager {
       store,
       http: httpClient({ proxy, extraCa: await this.extraCas() }),
       cacheDir: join(cacheHome, 'downloads'),
-      git: { searchPath, proxy, ...(settings.caFile !== undefined && { caFile: settings.caFile }) },
+      git: { searchPath, proxy, ...(await this.#gitAuthorities()) },
       clock: this.clock,
     });
     const buildpacks = { registry, fetcher, store };
     await installShipped({ from: SHIPPED, dir, buildpacks, signal });
     return buildpacks;
   }
+}
+
+/** `--ca-file` holds for an S3 store as well, unless its address names one of its own. */
+function withCaFile(address: string, caFile: string | undefined): string {
+  if (caFile === undefined || !address.startsWith('s3://') || /[?&]caFile=/.test(address)) return address;
+  return `${address}${address.includes('?') ? '&' : '?'}caFile=${encodeURIComponent(caFile)}`;
 }

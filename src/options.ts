@@ -40,6 +40,8 @@ export interface StageOptions extends CommonOptions {
   /** References in order, as for `--buildpack`; none: detect. */
   readonly buildpacks?: readonly string[];
   readonly buildpackApi?: 'cf' | 'heroku';
+  /** What scripts see as CF_STACK; default: the name of the stack, `cflinuxfs4` for `host`. */
+  readonly cfStack?: string;
   /** Name of the app; it keys the build cache. Default: the name of the source. */
   readonly appName?: string;
   /** Variables of the app. */
@@ -101,6 +103,7 @@ export async function requestOf(options: StageOptions): Promise<StageRequest> {
     ignoreStyle: options.ignoreStyle ?? 'cf',
     trace: false,
     ...(options.buildpackApi !== undefined && { buildpackApi: options.buildpackApi }),
+    ...(options.cfStack !== undefined && { cfStack: options.cfStack }),
     ...(options.compression !== undefined && { compression: compressionOf(options.compression) }),
     ...(options.sourceDateEpoch !== undefined && { sourceDateEpoch: options.sourceDateEpoch }),
     ...(options.output !== undefined && { output: resolve(options.output) }),

@@ -27,6 +27,8 @@ export interface StageRequest {
   readonly buildpacks: readonly string[];
   readonly buildpackApi?: 'cf' | 'heroku';
   readonly stack: string;
+  /** What scripts see as CF_STACK; absent: {@link cfStackOf} the stack. */
+  readonly cfStack?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly services: Services;
   readonly memoryMb: number;
@@ -50,6 +52,14 @@ export interface StageRequest {
   readonly trace: boolean;
   /** What a manifest says about running: wins over the droplet's own commands. */
   readonly launch?: NonNullable<StagingRecord['launch']>;
+}
+
+/**
+ * CF_STACK for a stack. Buildpacks made for Cloud Foundry refuse names that they don't know, so on the machine itself
+ * they are told its current one.
+ */
+export function cfStackOf(stack: string): string {
+  return stack === 'host' ? 'cflinuxfs4' : stack;
 }
 
 /**

@@ -54,7 +54,7 @@ export async function stage(
 async function run(staging: Staging): Promise<StagingRecord> {
   const app = await packageApp(staging);
   const stack = await staging.ports.stack(staging.request.stack);
-  await using buildpacks = await resolveBuildpacks(staging, stack);
+  await using buildpacks = await resolveBuildpacks(staging, stack, app.source);
   const reuseKey = reuseKeyOf(staging, { app, stack, buildpacks });
   const earlier = await reusable(staging, reuseKey);
   if (earlier !== undefined) return earlier;

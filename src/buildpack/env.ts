@@ -18,6 +18,8 @@ type Variables = Readonly<Record<string, string>>;
 export interface EnvironmentInput {
   readonly app: ApplicationFacts;
   readonly stack: string;
+  /** Value of CF_STACK where it is not the stack's name. */
+  readonly cfStack?: string;
   /** Variables of the app, from `--env-file`, a manifest, `--env`, later ones already on top. */
   readonly appEnv: Variables;
   /** The operator's staging environment variable group: lowest precedence. */
@@ -77,7 +79,7 @@ export function stagingEnvironment(input: EnvironmentInput): StagingEnvironment 
     ...CONTAINER,
     ...input.platformEnv,
     ...own,
-    CF_STACK: input.stack,
+    CF_STACK: input.cfStack ?? input.stack,
     VCAP_APPLICATION: stagingApplication(input.app, stableUuid(['version', ...seed])),
     MEMORY_LIMIT: `${input.app.limits.memoryMb}m`,
     VCAP_SERVICES: document,

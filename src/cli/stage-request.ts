@@ -27,6 +27,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
   const pick = <T>(key: string, own: T, manifest: T | undefined): T =>
     manifest === undefined || config.given.has(key) ? own : manifest;
   const env = { ...manifestEnv(app), ...(await readEnv(settings.env ?? [], settings.envFile)) };
+  checkVariables(env, 'the environment of the app');
   return {
     source:
       settings.package === undefined
@@ -50,6 +51,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     ...(settings.compression !== undefined && { compression: parseCompression(settings.compression) }),
     ...(settings.reproducible === true && { sourceDateEpoch: config.sourceDateEpoch }),
     ...(settings.output !== undefined && { output: settings.output }),
+    ...(settings.cfStack !== undefined && { cfStack: settings.cfStack }),
     ...lockOf(config),
     ...launchOf(app),
   };

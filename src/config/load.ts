@@ -258,6 +258,7 @@ const settingsSchema: z.ZodType<Settings> = z.object({
   buildpacks: list.exactOptional(),
   buildpackApi: z.enum(CHOICES.buildpackApi).exactOptional(),
   stack: text,
+  cfStack: text.exactOptional(),
   env: list.exactOptional(),
   envFile: text.exactOptional(),
   services: text.exactOptional(),

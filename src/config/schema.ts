@@ -113,6 +113,14 @@ export const SETTINGS = {
     help: 'name of the app; default: the name of the source',
     on: ['stage', 'run', 'package', 'shell'],
   },
+  cfStack: {
+    group: 'Sandbox:',
+    flag: '--cf-stack <name>',
+    variable: 'STAGER_CF_STACK',
+    kind: 'text',
+    help: 'what scripts see as CF_STACK; default: the name of the stack, cflinuxfs4 for host',
+    on: ['stage', 'shell', 'buildpack'],
+  },
   memory: {
     group: 'Sandbox:',
     flag: '-m, --memory <size>',

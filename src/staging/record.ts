@@ -59,6 +59,7 @@ export function reuseKeyOf(
     services: request.services,
     memoryMb: request.memoryMb,
     diskMb: request.diskMb,
+    cfStack: request.cfStack ?? null,
     buildpackApi: request.buildpackApi ?? null,
     network: request.network,
     compression: request.compression === undefined ? 'default' : formatCompression(request.compression),

@@ -55,6 +55,8 @@ export class Staging {
   /** Values that must not show in anything that scripts write. */
   readonly secrets: string[] = [];
   peaks: StagingRecord['peaks'] = {};
+  /** Variables that the app itself names; those of the request win. */
+  envDefaults: Readonly<Record<string, string>> = {};
   /** result.json of a staging whose last buildpack failed; the original writes it as well. */
   failedResult: ResultJson | undefined;
   readonly startedAt: string;

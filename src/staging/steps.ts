@@ -1,6 +1,7 @@
 /** The steps of stage.ts: each puts one part of the pipeline between the request and the ports. */
 import { writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
+import { isHerokuStaging, sourceWishes } from '../buildpack/app-order.ts';
 import { stagingEnvironment } from '../buildpack/env.ts';
 import { readLock, writeLock } from '../buildpack/lock.ts';
 import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
@@ -12,6 +13,7 @@ import { isStagerError, StagerError } from '../errors.ts';
 import { newGuid } from '../ids.ts';
 import { writeCaBundle } from '../proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
+import { cfStackOf } from '../request.ts';
 import type { Source } from '../source/entry.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
@@ -29,29 +31,39 @@ const MEBIBYTE = 1024 * 1024;
 /** An order that is given back when the staging ends. */
 export type HeldOrder = ResolvedOrder & AsyncDisposable;
 
-/** Finds and fetches the buildpacks. */
-export async function resolveBuildpacks(staging: Staging, stack: StagingStack): Promise<HeldOrder> {
+/** Finds and fetches the buildpacks: those that were asked for, or that a Heroku app names, or the installed ones. */
+export async function resolveBuildpacks(
+  staging: Staging,
+  stack: StagingStack,
+  app: Source,
+): Promise<HeldOrder> {
   const { request, ports, signal, report } = staging;
-  const references = request.buildpacks.map((text) => parseReference(text, { cwd: resolvePath('.') }));
+  const texts = request.buildpacks.length > 0 ? request.buildpacks : await namedByApp(staging, app);
+  const references = texts.map((text) => parseReference(text, { cwd: resolvePath('.') }));
   staging.secrets.push(...references.flatMap(referenceSecrets));
   const frozen = request.lock?.mode === 'frozen' ? await readLock(request.lock.path) : undefined;
+  const input = {
+    references,
+    stack: stack.name,
+    ...(request.buildpackApi !== undefined && { api: request.buildpackApi }),
+    ...(frozen !== undefined && { frozen }),
+  };
   const order = await staging.phases.run(
     { name: 'buildpacks' },
-    () =>
-      resolveOrder(
-        {
-          references,
-          stack: stack.name,
-          ...(request.buildpackApi !== undefined && { api: request.buildpackApi }),
-          ...(frozen !== undefined && { frozen }),
-        },
-        ports.buildpacks,
-        { signal, report },
-      ),
+    () => resolveOrder(input, ports.buildpacks, { signal, report }),
     ({ mode, order: found }) =>
       mode === 'detect' ? `${found.length} installed to try` : found.map(({ name }) => name).join(', '),
   );
   return { ...order, [Symbol.asyncDispose]: () => order.release() };
+}
+
+/** `.buildpacks` and app.json count where the staging is Heroku's; their variables are defaults. */
+async function namedByApp(staging: Staging, app: Source): Promise<readonly string[]> {
+  const { request, signal } = staging;
+  if (!isHerokuStaging(request.stack, request.buildpackApi)) return [];
+  const wishes = await sourceWishes(app, { signal });
+  staging.envDefaults = wishes.env;
+  return wishes.buildpacks;
 }
 
 /** A workspace that goes with the staging, unless `keep` says otherwise. */
@@ -137,7 +149,8 @@ export async function scriptRun(
         limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, fds: DEFAULT_FDS },
       },
       stack: stack.name,
-      appEnv: request.env,
+      cfStack: request.cfStack ?? cfStackOf(stack.name),
+      appEnv: { ...staging.envDefaults, ...request.env },
       services: request.services,
       platformEnv: await writePlatform(staging, { stack, workspace }),
     }),

@@ -2,19 +2,19 @@
 
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { copyTree } from '../buildpack/copy-tree.ts';
 import type { DetectTry } from '../buildpack/detect.ts';
-import { readSmall } from '../buildpack/read-small.ts';
 import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
 import { errorReport } from '../error-report.ts';
 import { isStagerError } from '../errors.ts';
 import type { BuildEvent, Emit, ErrorReport } from '../events.ts';
+import { copyTree } from '../host/copy-tree.ts';
+import { readSmall } from '../host/read-small.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import type { StageRequest } from '../request.ts';
 import { fillApp, openApp } from '../staging/app.ts';
 import { type StagePorts, Staging } from '../staging/staging.ts';
 import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps.ts';
 import type { Workspace } from '../workspace/layout.ts';
-import { removeTree } from '../workspace/remove.ts';
 import { launchEnvironment } from './launch-env.ts';
 import { ObservedPhases, type PhaseTrace, type ScriptPhase } from './observed-phases.ts';
 import type { SeenPhase, SeenRound } from './seen.ts';
@@ -48,7 +48,7 @@ export async function withRound<T>(
   });
   const stack = await ports.stack(request.stack);
   const app = await openApp(staging);
-  await using buildpacks = await resolveBuildpacks(staging, stack);
+  await using buildpacks = await resolveBuildpacks(staging, stack, app);
   await using workspace = await openWorkspace(staging);
   await fillApp(staging, { source: app }, workspace);
   const run = await scriptRun(staging, { stack, buildpacks, workspace });

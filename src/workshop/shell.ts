@@ -19,6 +19,7 @@ import type { Emit } from '../events.ts';
 import { parseGuid } from '../ids.ts';
 import { exitCodeOf } from '../launch/exit-code.ts';
 import type { StageRequest } from '../request.ts';
+import type { Source } from '../source/entry.ts';
 import { fillApp, openApp } from '../staging/app.ts';
 import { type StagePorts, Staging, type StagingStack } from '../staging/staging.ts';
 import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps.ts';
@@ -56,7 +57,7 @@ export async function openShell(shell: ShellRequest, ports: StagePorts, io: Shel
   const stack = await ports.stack(shell.request.stack);
   if (shell.workspace !== undefined) return await inKept(staging, { shell, stack, io, dir: shell.workspace });
   const app = await openApp(staging);
-  await using buildpacks = await buildpacksOf(staging, stack);
+  await using buildpacks = await buildpacksOf(staging, stack, app);
   await using workspace = await openWorkspace(staging);
   await fillApp(staging, { source: app }, workspace);
   const run = await scriptRun(staging, { stack, buildpacks, workspace });
@@ -67,8 +68,12 @@ export async function openShell(shell: ShellRequest, ports: StagePorts, io: Shel
 }
 
 /** An order that was named; detect would have to run scripts first. */
-async function buildpacksOf(staging: Staging, stack: StagingStack): Promise<ResolvedOrder & AsyncDisposable> {
-  if (staging.request.buildpacks.length > 0) return await resolveBuildpacks(staging, stack);
+async function buildpacksOf(
+  staging: Staging,
+  stack: StagingStack,
+  app: Source,
+): Promise<ResolvedOrder & AsyncDisposable> {
+  if (staging.request.buildpacks.length > 0) return await resolveBuildpacks(staging, stack, app);
   return {
     mode: 'explicit',
     order: [],

@@ -1,0 +1,179 @@
+/** `stager blobs ls|get|put|rm|verify|gc|du`. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { diskUsage, listBlobs, verifyBlobs } from '../../blobs/admin.ts';
+import type { BlobKey, BlobKind, BlobStore } from '../../blobs/blob-store.ts';
+import { BLOB_KINDS, parseBlobKey, parseBlobKind } from '../../blobs/key.ts';
+import { Stager } from '../../compose.ts';
+import { formatBytes, parseDuration } from '../../config/units.ts';
+import { appOfDroplet, writeBlobTo } from '../../droplet/store.ts';
+import { CODES, StagerError } from '../../errors.ts';
+import { collectGarbage, type GcReport } from '../../package/gc.ts';
+import type { Context } from '../actions.ts';
+import { table } from '../table.ts';
+
+/** Lists blobs, streaming. */
+export async function blobsList(context: Context): Promise<number> {
+  const { output, signal } = context;
+  for await (const blob of listBlobs(await storeOf(context), { signal, ...queryOf(context) })) {
+    const { key, sizeBytes, sha1, sha256, contentType, modifiedAtMs } = blob;
+    const name = `${key.kind}/${key.name}`;
+    const modifiedAt = new Date(modifiedAtMs).toISOString();
+    if (output.json) output.object({ key: name, sizeBytes, sha1, sha256, contentType, modifiedAt });
+    else output.line(`${modifiedAt}  ${formatBytes(sizeBytes).padStart(9)}  ${name}`);
+  }
+  return 0;
+}
+
+/** Writes one to a file; `-` is stdout. */
+export async function blobsGet(context: Context): Promise<number> {
+  const [key, file] = [parseBlobKey(word(context, 0)), word(context, 1)];
+  const { signal } = context;
+  const blobs = await storeOf(context);
+  if (file !== '-') await writeBlobTo(file, key, { blobs, signal });
+  else
+    await pipeline(
+      (await blobs.get(key, { signal })).body,
+      createWriteStream('', { fd: 1, autoClose: false }),
+      { signal },
+    );
+  return 0;
+}
+
+/** Stores a file; `-` is stdin. */
+export async function blobsPut(context: Context): Promise<number> {
+  const [key, file] = [parseBlobKey(word(context, 0)), word(context, 1)];
+  const blobs = await storeOf(context);
+  const body = file === '-' ? process.stdin : createReadStream(file);
+  const info = await blobs.put(key, body, {
+    contentType: 'application/octet-stream',
+    signal: context.signal,
+  });
+  const { sizeBytes, sha1, sha256 } = info;
+  if (context.output.json) context.output.object({ location: blobs.location(key), sizeBytes, sha1, sha256 });
+  else if (!context.output.quiet)
+    context.output.line(`Stored ${formatBytes(sizeBytes)}, sha256 ${sha256}, at ${blobs.location(key)}`);
+  return 0;
+}
+
+/** Deletes; a key that is not there is said. */
+export async function blobsRemove(context: Context): Promise<number> {
+  const { signal, output } = context;
+  const blobs = await storeOf(context);
+  const keys = context.args.flat().map((text) => parseBlobKey(String(text)));
+  for (const key of keys) {
+    const there = await blobs.stat(key, { signal });
+    await blobs.delete(key, { signal });
+    if (!output.quiet)
+      output.line(`${there === undefined ? 'Was not there:' : 'Deleted'} ${key.kind}/${key.name}`);
+  }
+  return 0;
+}
+
+/** Reads and checks; ends with the status of BLOB_CORRUPT when something is damaged. */
+export async function blobsVerify(context: Context): Promise<number> {
+  const { output, signal } = context;
+  const report = await verifyBlobs(await storeOf(context), { signal, ...queryOf(context) });
+  if (output.json) output.object(report);
+  else {
+    for (const { key, location, problem } of report.damaged)
+      output.note(`damaged ${key.kind}/${key.name}: ${problem} (${location})`);
+    output.line(
+      `Checked ${report.checked} blobs, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged`,
+    );
+  }
+  return report.damaged.length === 0 ? 0 : CODES.BLOB_CORRUPT.exit;
+}
+
+/** Deletes what retention does not keep. */
+export async function blobsGc(context: Context): Promise<number> {
+  const { output, signal, flags } = context;
+  const dryRun = flags['dryRun'] === true;
+  const graceMs = flags['minAge'] === undefined ? 3_600_000 : timeOf(String(flags['minAge']));
+  const report = await collectGarbage(await storeOf(context), {
+    signal,
+    dryRun,
+    graceMs,
+    keepPackages: countOf(flags['keepPackages'], '--keep-packages'),
+    keepDroplets: countOf(flags['keepDroplets'], '--keep-droplets'),
+    dropletOwner: async (name) => {
+      const app = appOfDroplet(name);
+      return app === undefined ? undefined : { app, keep: false };
+    },
+  });
+  if (output.json) output.object({ dryRun, ...report });
+  else for (const line of gcLines(report, dryRun)) output.line(line);
+  return 0;
+}
+
+/** Space by kind. */
+export async function blobsUsage(context: Context): Promise<number> {
+  const { output, signal } = context;
+  const usage = await diskUsage(await storeOf(context), { signal });
+  if (output.json) for (const kind of usage) output.object(kind);
+  else {
+    const rows = usage.map(({ kind, blobs, bytes }) => [
+      kind,
+      blobs.toLocaleString('en'),
+      formatBytes(bytes),
+    ]);
+    for (const line of table([['kind', 'blobs', 'size'], ...rows])) output.line(line);
+  }
+  return 0;
+}
+
+function storeOf({ config }: Context): Promise<BlobStore> {
+  return new Stager(config).blobs();
+}
+
+function word({ args }: Context, index: number): string {
+  return String(args[index]);
+}
+
+/** `packages`, or `packages/ab` for those whose names begin so. */
+function queryOf({ args }: Context): { readonly kinds?: readonly BlobKind[]; readonly prefix?: string } {
+  const text = typeof args[0] === 'string' ? args[0] : '';
+  if (text === '') return {};
+  const slash = text.indexOf('/');
+  const kind = parseBlobKind(slash < 0 ? text : text.slice(0, slash));
+  if (kind === undefined) {
+    throw new StagerError('USAGE', `${JSON.stringify(text)} begins with no kind of blob`, {
+      next: `Begin with one of ${BLOB_KINDS.join(', ')}, as in packages/0a.`,
+    });
+  }
+  const prefix = slash < 0 ? '' : text.slice(slash + 1);
+  return prefix === '' ? { kinds: [kind] } : { kinds: [kind], prefix };
+}
+
+function countOf(text: unknown, flag: string): number {
+  if (text === undefined) return 5;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 0) return count;
+  throw new StagerError('USAGE', `${flag} ${JSON.stringify(text)} is no number`, {
+    next: 'Give a whole number from 0.',
+  });
+}
+
+function timeOf(text: string): number {
+  const milliseconds = parseDuration(text) ?? (text === '0' ? 0 : undefined);
+  if (milliseconds !== undefined) return milliseconds;
+  throw new StagerError('USAGE', `--min-age ${JSON.stringify(text)} is no time`, {
+    next: 'Write 30m, 24h or 0.',
+  });
+}
+
+function gcLines(report: GcReport, dryRun: boolean): string[] {
+  const verb = dryRun ? 'Would delete' : 'Deleted';
+  const names = (keys: readonly BlobKey[]): string[] => keys.map(({ kind, name }) => `  ${kind}/${name}`);
+  return [
+    ...names([...report.packages, ...report.droplets]),
+    ...report.leftovers.map(({ what, location }) => `  ${what} ${location}`),
+    ...report.leases.map((lease) => `kept for a lease: ${lease}`),
+    `${verb} ${report.packages.length} packages, ${report.droplets.length} droplets, ${report.deletedPacks} packs of resources and ${report.leftovers.length} leftovers: ${formatBytes(report.freedBytes)}`,
+    ...(report.condemnedPacks === 0
+      ? []
+      : [
+          `${report.condemnedPacks} packs more will go when nothing was found to need them for the minimum age`,
+        ]),
+  ];
+}
