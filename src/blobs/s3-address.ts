@@ -24,7 +24,7 @@ const parameters = z.strictObject({
   caFile: z.string().min(1).optional(),
   profile: z.string().min(1).optional(),
   partSizeMib: z.coerce.number().int().min(5).max(512).default(8),
-  concurrency: z.coerce.number().int().min(1).max(64).default(4),
+  concurrency: z.coerce.number().int().min(1).max(64).default(6),
   attempts: z.coerce.number().int().min(1).max(20).default(7),
   requestTimeoutMs: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
 });
