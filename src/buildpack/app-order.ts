@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
+import { MAX_SMALL_BYTES, readSmall, type SmallFile } from '../host/read-small.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
 import type { BuildpackApi } from './family.ts';
-import { MAX_SMALL_BYTES, readSmall, type SmallFile } from './read-small.ts';
 
 /** What the app asks for. */
 export interface AppWishes {

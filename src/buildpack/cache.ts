@@ -7,8 +7,8 @@ import { mkdir } from 'node:fs/promises';
 import type { BlobKey } from '../blobs/blob-store.ts';
 import { isStagerError } from '../errors.ts';
 import type { Report } from '../events.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import { phaseName } from '../phases.ts';
-import { removeTree } from '../workspace/remove.ts';
 import { keyHash } from './key-hash.ts';
 
 /** What a cache belongs to. */

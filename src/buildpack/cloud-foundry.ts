@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path';
 import { StagerError } from '../errors.ts';
+import { readSmall } from '../host/read-small.ts';
+import { removeBelow } from '../host/remove-below.ts';
 import { phaseName } from '../phases.ts';
 import {
   entriesOf,
@@ -13,8 +15,6 @@ import {
   parseRelease,
   type ReleaseOutput,
 } from './processes.ts';
-import { readSmall } from './read-small.ts';
-import { removeBelow } from './remove-tree.ts';
 import { hasScript, mustRun, phaseOf, type Session, warn } from './session.ts';
 import type { StagedBuildpack } from './staged.ts';
 

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { errnoOf } from '../errors.ts';
+import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
-import { lifeOf, ownIdentity, ProcessIdentity } from '../workspace/process-identity.ts';
-import { removeTree } from '../workspace/remove.ts';
 import { withLock } from './file-lock.ts';
 import { treeDigest } from './tree-digest.ts';
 

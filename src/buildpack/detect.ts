@@ -1,7 +1,7 @@
 /** Tries buildpacks in order until one takes the app; returns a table, not only a winner. */
 import { StagerError } from '../errors.ts';
+import { removeBelow } from '../host/remove-below.ts';
 import { isShowstopper, outcomePhrase, scriptFailure } from './failure.ts';
-import { removeBelow } from './remove-tree.ts';
 import { phaseOf, type Session, scriptMode, start, warn } from './session.ts';
 import type { ResolvedBuildpack, StagedBuildpack } from './staged.ts';
 

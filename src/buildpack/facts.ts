@@ -1,7 +1,7 @@
 /** What a buildpack's own files say of it. Hostile: read only inside its tree. */
 import { join } from 'node:path';
 import { StagerError } from '../errors.ts';
-import { readSmall } from './read-small.ts';
+import { readSmall } from '../host/read-small.ts';
 import { readScalars } from './yaml.ts';
 
 /** The text of `VERSION`, first line, when it is one word or so. */

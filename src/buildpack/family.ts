@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
+import { readSmall } from '../host/read-small.ts';
 import type { Family } from './contract.ts';
-import { readSmall } from './read-small.ts';
 import { malformed } from './root.ts';
 import { readYaml } from './yaml.ts';
 

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import { errnoOf, StagerError, throwIfCancelled } from '../errors.ts';
-import { lifeOf, ownIdentity, ProcessIdentity } from '../workspace/process-identity.ts';
+import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.ts';
 
 /** Milliseconds between tries. */
 const POLL_MS = 25;

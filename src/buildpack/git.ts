@@ -8,9 +8,9 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { StagerError, throwIfCancelled } from '../errors.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import { createRedactor } from '../logs/redact.ts';
 import { type ProxySettings, proxyVariables } from '../proxy/settings.ts';
-import { removeTree } from '../workspace/remove.ts';
 import type { Reference } from './reference.ts';
 
 /** Milliseconds of one git command. */

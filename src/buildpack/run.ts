@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { BuildpackRecord } from '../droplet/record.ts';
 import type { ResultBuildpack, ResultJson } from '../droplet/result.ts';
 import { isStagerError, StagerError } from '../errors.ts';
+import { readSmall } from '../host/read-small.ts';
 import type { Guid } from '../ids.ts';
 import type { Phases } from '../phases.ts';
 import type { Rootfs, SandboxLimits } from '../sandbox/sandbox.ts';
@@ -25,7 +26,6 @@ import {
   parseProcfileLines,
   processOutcome,
 } from './processes.ts';
-import { readSmall } from './read-small.ts';
 import { type Peaks, type ScriptPorts, ScriptRunner } from './script.ts';
 import { type Built, phaseOf, type Session } from './session.ts';
 import {

@@ -4,11 +4,12 @@
  */
 import { lchown, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { copyTree } from '../host/copy-tree.ts';
+import { needsChown, type Owner, ownedDirectory } from '../host/owner.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import type { Sha256 } from '../ids.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
-import { removeTree } from '../workspace/remove.ts';
 import { depsIndex, type Family, FINAL_CACHE } from './contract.ts';
-import { copyTree, needsChown, type Owner, ownedDirectory } from './copy-tree.ts';
 import { keyHash } from './key-hash.ts';
 
 /** A buildpack whose bytes are known and at hand. */

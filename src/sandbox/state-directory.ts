@@ -7,7 +7,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { lifeOf, ownIdentity } from '../workspace/process-identity.ts';
+import { lifeOf, ownIdentity } from '../host/process-identity.ts';
 import { makeDirectory } from './files.ts';
 
 const NAME = /^([0-9a-f-]{36})\.(\d+)\.(\d+)\.(\d+)\.(\w+)$/;

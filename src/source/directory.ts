@@ -7,12 +7,12 @@
  */
 import { lstatSync, readlinkSync } from 'node:fs';
 import { throwIfCancelled } from '../errors.ts';
+import { Pace } from '../host/pace.ts';
 import { changed, openHostFile, unreadable } from './content.ts';
 import { emptySource } from './empty.ts';
 import type { Source, SourceEntry } from './entry.ts';
 import type { IgnoreRules } from './ignore.ts';
 import { type SourceLimits, Tally } from './limits.ts';
-import { Pace } from './pace.ts';
 import { Refusals } from './refusals.ts';
 import { Summary } from './summary.ts';
 import { type Found, walk } from './walk.ts';

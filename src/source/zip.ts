@@ -1,5 +1,6 @@
 /** A zip, jar or war as a source: its central directory is read twice, first to judge, then to hand out. */
 import { throwIfCancelled } from '../errors.ts';
+import { Pace } from '../host/pace.ts';
 import { isRefused, parseRelPath, type RelPath } from '../ids.ts';
 import type { ArchiveFile } from './archive-file.ts';
 import { checked } from './content.ts';
@@ -7,7 +8,6 @@ import { emptySource } from './empty.ts';
 import type { Source, SourceEntry } from './entry.ts';
 import { IGNORE_FILE, type IgnoreRules } from './ignore.ts';
 import { type SourceLimits, Tally, tooManyEntries } from './limits.ts';
-import { Pace } from './pace.ts';
 import { Refusals } from './refusals.ts';
 import { Shape } from './shape.ts';
 import { Summary } from './summary.ts';

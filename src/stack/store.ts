@@ -15,9 +15,9 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import type { Rootfs } from '../sandbox/sandbox.ts';
 import { lifeOfLabel, processLabel } from '../sandbox/state-directory.ts';
-import { removeTree } from '../workspace/remove.ts';
 import { checkStack } from './check.ts';
 import { hostStackDigest } from './host.ts';
 import { type UnpackedStack, unpackStack } from './unpack.ts';

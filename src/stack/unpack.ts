@@ -2,7 +2,7 @@
 import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, StagerError } from '../errors.ts';
-import { removeTree } from '../workspace/remove.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import { copyDirectory } from './directory-entries.ts';
 import { imageKind, unpackImage } from './image.ts';
 import { unpackTar } from './tar-entries.ts';

@@ -1,8 +1,8 @@
 /** The variables that an app would start with, as the profile scripts of a staging set them. */
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readSmall } from '../buildpack/read-small.ts';
 import type { RunInput } from '../buildpack/run.ts';
+import { readSmall } from '../host/read-small.ts';
 import { newGuid } from '../ids.ts';
 import { processEnvironment } from '../launch/environment.ts';
 import { runDirsAt } from '../launch/layout.ts';

@@ -13,7 +13,7 @@ import {
   parseDocument,
   type YAMLMap,
 } from 'yaml';
-import { readSmall } from '../buildpack/read-small.ts';
+import { readSmall } from '../host/read-small.ts';
 
 /** One entry of `dependencies`; texts are as written, absent when they are no text. */
 export interface ManifestDependency {
@@ -23,6 +23,8 @@ export interface ManifestDependency {
   readonly sha256: string | undefined;
   readonly integrity: string | undefined;
   readonly file: string | undefined;
+  /** The kit's own key: which machine it is for. */
+  readonly arch: string | undefined;
   readonly stacks: readonly string[];
   readonly line: number;
   /** The entry itself, for rewriting. */
@@ -87,6 +89,7 @@ function manifestOf(document: Document.Parsed, root: YAMLMap, lines: LineCounter
       sha256: textOf(node.get('sha256', true)),
       integrity: textOf(node.get('integrity', true)),
       file: textOf(node.get('file', true)),
+      arch: textOf(node.get('arch', true)),
       stacks: textsOf(node.get('cf_stacks', true)),
       line: lineAt(node),
       node,

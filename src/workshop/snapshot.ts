@@ -1,7 +1,7 @@
 /** What changed in the directories that scripts write to. Nothing is read but names and stats. */
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { Pace } from '../source/pace.ts';
+import { Pace } from '../host/pace.ts';
 import type { Workspace } from '../workspace/layout.ts';
 
 /** The directories, by the names that people see. */

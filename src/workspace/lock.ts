@@ -5,8 +5,8 @@
 import { link, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.ts';
 import { type Guid, parseGuid } from '../ids.ts';
-import { lifeOf, ownIdentity, ProcessIdentity } from './process-identity.ts';
 
 const SUFFIX = '.lock';
 const UNFINISHED = '.lock-new';

@@ -4,12 +4,12 @@ import { copyFile, lstat } from 'node:fs/promises';
 import pLimit from 'p-limit';
 import { errnoOf, throwIfCancelled } from '../errors.ts';
 import type { Report } from '../events.ts';
+import type { Owner } from '../host/owner.ts';
+import { Pace } from '../host/pace.ts';
 import { changed, unreadable } from '../source/content.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
 import { DEFAULT_SOURCE_LIMITS, type SourceLimits, Tally } from '../source/limits.ts';
-import { Pace } from '../source/pace.ts';
 import { asWriteError, TreeWriter, writeFully } from './tree-writer.ts';
-import type { Owner } from './workspace.ts';
 
 /** How {@link materialise} works. */
 export interface MaterialiseOptions {

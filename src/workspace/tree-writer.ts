@@ -4,7 +4,7 @@
  * Entries come from hostile archives. Every name was parsed (no `..`, not absolute), every parent is either a
  * directory this writer made or is looked at without following links, and files are created with O_EXCL, so
  * nothing is written through a link, over a file, or into a pipe. Calls are synchronous for the reason in
- * source/pace.ts.
+ * host/pace.ts.
  */
 import {
   chmodSync,
@@ -23,8 +23,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { errnoOf, StagerError } from '../errors.ts';
+import type { Owner } from '../host/owner.ts';
 import type { RelPath } from '../ids.ts';
-import type { Owner } from './workspace.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 

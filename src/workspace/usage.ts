@@ -1,7 +1,7 @@
 /** How much a tree takes, and where: what a person is told when a disk limit was hit. */
 import { lstatSync, readdirSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
-import { Pace } from '../source/pace.ts';
+import { Pace } from '../host/pace.ts';
 
 /** One directory with everything below it. */
 export interface DirectoryUsage {

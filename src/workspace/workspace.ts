@@ -2,16 +2,11 @@
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, StagerError } from '../errors.ts';
+import type { Owner } from '../host/owner.ts';
+import { removeTree } from '../host/remove-tree.ts';
 import { type Guid, newGuid } from '../ids.ts';
 import { type Workspace, workspaceAt } from './layout.ts';
 import { deadWorkspaces, removeLock, writeLock } from './lock.ts';
-import { removeTree } from './remove.ts';
-
-/** Host uid and gid that files are given to. Without root it has to be the caller's own. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** How a workspace is made. */
 export interface WorkspaceOptions {

@@ -12,8 +12,8 @@ import { parseReference } from '../../src/buildpack/reference.ts';
 import { BuildpackRegistry } from '../../src/buildpack/registry.ts';
 import { lockOf, resolveOrder } from '../../src/buildpack/resolve.ts';
 import { systemClock } from '../../src/clock.ts';
+import { ownIdentity } from '../../src/host/process-identity.ts';
 import { httpClient } from '../../src/proxy/http-client.ts';
-import { ownIdentity } from '../../src/workspace/process-identity.ts';
 
 const signal = new AbortController().signal;
 let root: string;

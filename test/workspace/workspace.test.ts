@@ -9,8 +9,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { lifeOf, ownIdentity } from '../../src/host/process-identity.ts';
 import { newGuid } from '../../src/ids.ts';
-import { lifeOf, ownIdentity } from '../../src/workspace/process-identity.ts';
 import { createWorkspace, sweepWorkspaces } from '../../src/workspace/workspace.ts';
 import { exited, startReady, tempDir } from '../source/archives.ts';
 

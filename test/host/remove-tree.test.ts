@@ -11,10 +11,10 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { removeTree } from '../../src/workspace/remove.ts';
+import { removeTree } from '../../src/host/remove-tree.ts';
 import { tempDir } from '../source/archives.ts';
 
-const REMOVE = join(import.meta.dirname, '../../src/workspace/remove.ts');
+const REMOVE = join(import.meta.dirname, '../../src/host/remove-tree.ts');
 
 it('#12 read-only directories, sockets, pipes, broken links, in one go', async () => {
   const parent = tempDir();

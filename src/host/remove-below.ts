@@ -1,7 +1,7 @@
 /** Removal below directories that scripts could have replaced by links. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { removeTree } from '../workspace/remove.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** Removes `path` unless one of its parents below `root` is no longer what it was: then there is nothing of ours. */
 export async function removeBelow(root: string, path: string): Promise<void> {

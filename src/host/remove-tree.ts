@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, StagerError } from '../errors.ts';
-import { Pace } from '../source/pace.ts';
+import { Pace } from './pace.ts';
 
 /** A path longer than this is moved up before it is entered; the kernel's limit is 4096 with the NUL. */
 const MAX_PATH_BYTES = 3072;

@@ -3,12 +3,7 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, lchown, mkdir, readdir, readlink, stat, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfCancelled } from '../errors.ts';
-
-/** Host owner of what is written. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+import { needsChown, type Owner } from './owner.ts';
 
 /** How to copy. */
 export interface CopyOptions {
@@ -56,15 +51,4 @@ async function copyOne(source: string, target: string, signal: AbortSignal): Pro
 
 async function giveTo(path: string, owner: Owner | undefined, exists: boolean): Promise<void> {
   if (owner !== undefined && exists && needsChown(owner)) await lchown(path, owner.uid, owner.gid);
-}
-
-/** False when what this process makes belongs to `owner` already (rootless). */
-export function needsChown(owner: Owner): boolean {
-  return process.getuid?.() !== owner.uid || process.getgid?.() !== owner.gid;
-}
-
-/** Makes a directory with its parents' existence assumed, owned by `owner`; fine when it is there. */
-export async function ownedDirectory(path: string, owner: Owner, mode = 0o755): Promise<void> {
-  await mkdir(path, { recursive: true, mode });
-  if (needsChown(owner)) await lchown(path, owner.uid, owner.gid);
 }
