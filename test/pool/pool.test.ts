@@ -63,7 +63,9 @@ describe('the resource pool', () => {
       false,
     ]);
     const got = await read(resources);
-    expect(got.map((bytes, n) => bytes.equals(bodies[n] ?? Buffer.from('?')))).toEqual(bodies.map(() => true));
+    expect(got.map((bytes, n) => bytes.equals(bodies[n] ?? Buffer.from('?')))).toEqual(
+      bodies.map(() => true),
+    );
     expect(await names('space-1/packs/')).toHaveLength(3);
   });
 
