@@ -48,6 +48,8 @@ export interface StageRequest {
   readonly output?: string;
   /** stager.lock: write it, or hold buildpacks to it. */
   readonly lock?: { readonly path: string; readonly mode: 'write' | 'frozen' };
+  /** Sentences about the request itself, reported as warnings. */
+  readonly notes?: readonly string[];
   /** Trace shell buildpacks. */
   readonly trace: boolean;
   /** What a manifest says about running: wins over the droplet's own commands. */

@@ -28,6 +28,7 @@ export async function stage(
 ): Promise<StagingRecord> {
   const staging = new Staging(request, ports, io);
   staging.report({ type: 'staging-started', ...staging.names() });
+  for (const note of request.notes ?? []) staging.warn('request', note);
   try {
     throwIfCancelled(io.signal);
     const record = await run(staging);

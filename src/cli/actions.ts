@@ -18,6 +18,10 @@ export type Run = (context: Context) => Promise<number>;
 const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   stage: async () => (await import('./commands/stage.ts')).stageCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,
+  'buildpack new': async () => (await import('./commands/buildpack-new.ts')).buildpackNew,
+  'buildpack test': async () => (await import('./commands/buildpack-test.ts')).buildpackTest,
+  'buildpack lint': async () => (await import('./commands/buildpack-lint.ts')).buildpackLint,
+  'buildpack package': async () => (await import('./commands/buildpack-package.ts')).buildpackPackage,
   files: async () => (await import('./commands/files.ts')).filesCommand,
   shell: async () => (await import('./commands/shell.ts')).shellCommand,
   'buildpack list': async () => (await import('./commands/buildpacks.ts')).buildpackList,
@@ -28,6 +32,14 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   'stack list': async () => (await import('./commands/stacks.ts')).stackList,
   'stack add': async () => (await import('./commands/stacks.ts')).stackAdd,
   'stack remove': async () => (await import('./commands/stacks.ts')).stackRemove,
+  'package create': async () => (await import('./commands/package-create.ts')).packageCreate,
+  'blobs ls': async () => (await import('./commands/blobs.ts')).blobsList,
+  'blobs get': async () => (await import('./commands/blobs.ts')).blobsGet,
+  'blobs put': async () => (await import('./commands/blobs.ts')).blobsPut,
+  'blobs rm': async () => (await import('./commands/blobs.ts')).blobsRemove,
+  'blobs verify': async () => (await import('./commands/blobs.ts')).blobsVerify,
+  'blobs gc': async () => (await import('./commands/blobs.ts')).blobsGc,
+  'blobs du': async () => (await import('./commands/blobs.ts')).blobsUsage,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
 };
 

@@ -25,7 +25,6 @@ export async function stageTargets(context: Context): Promise<readonly StageTarg
     text: await readInput(file, 'manifest'),
     variables: await variables(context),
   });
-  for (const warning of manifest.warnings) context.output.note(`warning ${warning}`);
   const chosen = choose(manifest.apps, settings.appName, file);
   if (given !== undefined && chosen.length > 1) {
     throw new StagerError(
@@ -36,7 +35,12 @@ export async function stageTargets(context: Context): Promise<readonly StageTarg
       },
     );
   }
-  return chosen.map((app) => ({ app, source: given ?? resolve(dirname(file), app.path ?? '.') }));
+  return chosen.map((app, index) => ({
+    app,
+    source: given ?? resolve(dirname(file), app.path ?? '.'),
+    // About the file as a whole: once is enough.
+    notes: index === 0 ? manifest.warnings : [],
+  }));
 }
 
 function choose(

@@ -7,6 +7,7 @@ import { type Guid, parseGuid } from '../ids.ts';
 import type { ManifestApp } from '../manifest/schema.ts';
 import { appIdentity, readEnv, readServices, type StageRequest } from '../request.ts';
 import { checkVariables } from '../vcap/names.ts';
+import type { Services } from '../vcap/services.ts';
 
 /** What the command line adds to the settings. */
 export interface StageTarget {
@@ -14,6 +15,8 @@ export interface StageTarget {
   readonly source: string;
   /** The app of a manifest; flags and variables win over it. */
   readonly app?: ManifestApp;
+  /** Warnings about the manifest. */
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -27,6 +30,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
   const pick = <T>(key: string, own: T, manifest: T | undefined): T =>
     manifest === undefined || config.given.has(key) ? own : manifest;
   const env = { ...manifestEnv(app), ...(await readEnv(settings.env ?? [], settings.envFile)) };
+  const services = await readServices(settings.services);
   checkVariables(env, 'the environment of the app');
   return {
     source:
@@ -37,7 +41,8 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     buildpacks: pick('buildpacks', settings.buildpacks ?? [], manifestBuildpacks(app)),
     stack: pick('stack', settings.stack, app?.stack),
     env,
-    services: await readServices(settings.services),
+    services,
+    notes: [...(target.notes ?? []), ...unboundServices(app, services)],
     memoryMb: pick('memory', settings.memory, app?.memory),
     diskMb: pick('disk', settings.disk, app?.disk_quota ?? app?.['disk-quota']),
     timeoutMs: settings.timeout,
@@ -107,4 +112,22 @@ function launchOf(app: ManifestApp | undefined): Pick<StageRequest, 'launch'> {
   return Object.keys(commands).length === 0 && sidecars.length === 0
     ? {}
     : { launch: { commands, sidecars } };
+}
+
+/** Services that the manifest names and `--services` says nothing of. */
+function unboundServices(app: ManifestApp | undefined, services: Services): readonly string[] {
+  const known = new Set(
+    Object.values(services)
+      .flat()
+      .flatMap((binding) => [binding.name, binding['instance_name']]),
+  );
+  const names = (app?.services ?? []).map((service) =>
+    typeof service === 'string' ? service : service.name,
+  );
+  return names
+    .filter((name) => !known.has(name))
+    .map(
+      (name) =>
+        `service ${name} of application ${app?.name ?? ''} is not in the --services document: it is not bound`,
+    );
 }
