@@ -44,13 +44,13 @@ function peak(bytes: number | undefined): string {
 }
 
 function processes(record: StagingRecord): string[][] {
-  const types = Object.entries(record.result.process_types ?? {});
+  const types = Object.entries({ ...record.result.process_types, ...record.launch?.commands });
   if (types.length === 0) return [['processes', 'none: give a command when you run it']];
   return labelled('processes', table(types));
 }
 
 function sidecars(record: StagingRecord): string[][] {
-  const rows = (record.result.sidecars ?? []).map((sidecar) => [
+  const rows = [...(record.result.sidecars ?? []), ...(record.launch?.sidecars ?? [])].map((sidecar) => [
     sidecar.name,
     sidecar.command,
     `beside ${sidecar.process_types.join(', ')}${sidecar.memory === undefined ? '' : `, ${sidecar.memory}M`}`,
