@@ -11,6 +11,7 @@ import type { Guid } from '../ids.ts';
 import type { Phases } from '../phases.ts';
 import type { Rootfs, SandboxLimits } from '../sandbox/sandbox.ts';
 import type { Workspace } from '../workspace/layout.ts';
+import { reclaim } from '../workspace/own.ts';
 import { buildpackProcesses, finalizeLast, supplyAll } from './cloud-foundry.ts';
 import type { Family } from './contract.ts';
 import { type DetectTry, detect, nothingDetected } from './detect.ts';
@@ -147,6 +148,8 @@ async function run(input: RunInput, session: Session, progress: Progress) {
   await prepareWorkspace(input.workspace, count, { owner, signal });
   const selected = await select(input, session, progress);
   progress.selected = selected;
+  // Scripts of detect have run.
+  await reclaim(input.workspace, input.workspace.cache, owner);
   await input.restoreCache?.(selected);
   await prepareCache(input.workspace, selected, owner);
   const family = selected.at(-1)?.family ?? 'cf-v2';

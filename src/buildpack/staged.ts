@@ -9,6 +9,7 @@ import { needsChown, type Owner, ownedDirectory } from '../host/owner.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import type { Sha256 } from '../ids.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
+import { reclaim } from '../workspace/own.ts';
 import { depsIndex, type Family, FINAL_CACHE } from './contract.ts';
 import { keyHash } from './key-hash.ts';
 
@@ -81,6 +82,7 @@ export async function stageBuildpack(
   const hash = await keyHash(buildpack.cacheKey);
   const inner = relative(buildpack.dir, buildpack.root);
   const copy = join(workspace.buildpacks, hash);
+  await reclaim(workspace, workspace.buildpacks, options.owner);
   if ((await lstat(copy).catch(() => undefined)) === undefined) await copyTree(buildpack.dir, copy, options);
   const isLast = position === count - 1;
   return {

@@ -4,7 +4,7 @@
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ContentStore } from '../../src/buildpack/content-store.ts';
 import { type EnvironmentInput, stagingEnvironment } from '../../src/buildpack/env.ts';
@@ -150,7 +150,7 @@ export class BuildpackRig {
         const parsed = reference(name);
         if (parsed.kind === 'installed') throw new Error('a fixture is never an installed one');
         const fetched = await fetcher.fetch(parsed, { signal });
-        await registry.add(name, fetched, { signal });
+        await registry.add(basename(name), fetched, { signal });
         await fetched.lease.release();
       }
     }
