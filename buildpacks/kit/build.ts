@@ -11,9 +11,8 @@ import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promise
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { exportKit, runtimeTable } from './export.ts';
 import { createLog } from './log.ts';
-import { loadManifest, type Manifest } from './manifest.ts';
-import { registryUrl } from './mirrors.ts';
 import { makeOffline } from './offline.ts';
 
 const kit = dirname(fileURLToPath(import.meta.url));
@@ -23,6 +22,8 @@ const PARTS = ['bin', 'dist', 'profile', 'manifest.yml', 'VERSION'];
 
 async function main(dirs: readonly string[], offline: boolean): Promise<void> {
   const stamp = await newest([kit, join(root, 'package-lock.json')]);
+  const exported = join(root, 'dist/kit');
+  if (dirs.length === 0 && (await newest([join(exported, '.built')])) < stamp) await exportKit(exported);
   for (const dir of dirs.length > 0 ? dirs.map((name) => resolve(name)) : await shipped()) {
     const out = join(root, 'dist', offline ? 'buildpacks-offline' : 'buildpacks', basename(dir));
     const changed = Math.max(stamp, await newest([dir]));
@@ -48,7 +49,7 @@ async function bundle(dir: string): Promise<void> {
   const main = join(dir, 'src/main.ts');
   if ((await newest([main])) > 0) {
     await cp(join(kit, 'run.sh'), join(fresh, 'run.sh'));
-    await writeFile(join(fresh, 'node-runtime'), runtimeTable(await loadManifest(join(kit, 'runtime'))));
+    await writeFile(join(fresh, 'node-runtime'), await runtimeTable());
     await build({
       input: main,
       platform: 'node',
@@ -64,14 +65,6 @@ async function bundle(dir: string): Promise<void> {
   }
   await rm(join(dir, 'dist'), { recursive: true, force: true });
   await rename(fresh, join(dir, 'dist'));
-}
-
-/** For run.sh: the registry, then package, version and sha512 of the Node that the kit itself can run on. */
-function runtimeTable(manifest: Manifest): string {
-  const rows = manifest.dependencies.map(
-    ({ uri, version, checksum }) => `${uri.replace(/^npm:|@.*$/g, '')} ${version} ${checksum.digest}`,
-  );
-  return `registry ${registryUrl('npm', {})}\n${rows.join('\n')}\n`;
 }
 
 async function assemble(dir: string, out: string, offline: boolean): Promise<void> {

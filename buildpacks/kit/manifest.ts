@@ -54,9 +54,32 @@ const manifestSchema = overrideSchema.extend({
 });
 
 /** One thing that can be installed. */
-export type Dependency = z.output<typeof dependencySchema> & { readonly checksum: Checksum };
-/** The parsed file. */
-export type Manifest = z.output<typeof manifestSchema>;
+export interface Dependency {
+  readonly name: string;
+  readonly version: string;
+  readonly uri: string;
+  readonly checksum: Checksum;
+  readonly cf_stacks?: readonly string[] | undefined;
+  /** Where an offline buildpack has it, relative to the buildpack or absolute. */
+  readonly file?: string | undefined;
+  readonly arch?: 'x64' | 'arm64' | undefined;
+  readonly requires?: Readonly<Record<string, string>> | undefined;
+  readonly debian?: { readonly suite: string; readonly package: string } | undefined;
+}
+
+/** The parsed file. Written out, so that its types need no validator where the kit is copied to. */
+export interface Manifest {
+  readonly language: string;
+  readonly stack?: string | undefined;
+  readonly default_versions: readonly { readonly name: string; readonly version: string }[];
+  readonly dependencies: readonly Dependency[];
+  readonly dependency_deprecation_dates: readonly {
+    readonly name: string;
+    readonly version_line: string;
+    readonly date: string | Date;
+    readonly link?: string | undefined;
+  }[];
+}
 
 /** What a dependency has to fit. */
 export interface Fit {

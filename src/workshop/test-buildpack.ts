@@ -123,6 +123,7 @@ async function testFixture(fixture: Fixture, ports: StagePorts, io: TestIo): Pro
     const conclude = (again?: SeenRound): Promise<FixtureResult> =>
       judge(fixture, { file, expectations, first, ...(again !== undefined && { again }) });
     if (!wantsAgain) return await conclude();
+    await demandOwn(workspace, [workspace.cache]);
     return await withRound({ ...input, cache: workspace.cache }, (again) => conclude(again));
   });
 }

@@ -1,0 +1,190 @@
+/** Rules about the scripts in bin/: whether they can be started, and what they take for granted. */
+import { type Found, type LintInput, type LintScript, type Rule, shellLines } from './lint-input.ts';
+
+/** Scripts that the platform starts. */
+const CONTRACT = ['detect', 'supply', 'finalize', 'compile', 'release'] as const;
+
+const own = ({ scripts }: LintInput): readonly LintScript[] =>
+  CONTRACT.map((name) => scripts.get(name)).filter((script) => script !== undefined);
+
+const path = (script: LintScript): string => `bin/${script.name}`;
+
+/** Every line of shell in the named scripts that matches, with what is said about it. */
+function matching(
+  scripts: readonly (LintScript | undefined)[],
+  pattern: RegExp,
+  say: (what: string, script: LintScript) => string,
+): readonly Found[] {
+  return scripts.flatMap((script): Found[] => {
+    if (script === undefined) return [];
+    return [...shellLines(script)].flatMap(({ text, line }) => {
+      const found = pattern.exec(text);
+      return found === null ? [] : [{ path: path(script), line, message: say(found[1] ?? found[0], script) }];
+    });
+  });
+}
+
+const setsU = (script: LintScript): boolean =>
+  [...shellLines(script)].some(({ text }) => /\bset\s+-[a-z]*u|\bset\s+-o\s+nounset/.test(text)) ||
+  /\s-[a-z]*u/.test(script.shebang ?? '');
+
+/** A parameter that is used without a fallback. */
+const bare = (number: number): RegExp => new RegExp(`(\\$${number}(?![0-9])|\\$\\{${number}\\})`);
+
+/** How many arguments each script is sure to get. */
+const ARGUMENTS = { detect: 1, release: 1, compile: 2, supply: 4, finalize: 4 } as const;
+
+export const SCRIPT_RULES: readonly Rule[] = [
+  {
+    id: 'script-not-executable',
+    severity: 'error',
+    reason: 'scripts are started directly, so the kernel has to be allowed to (script contract)',
+    find: (input) =>
+      own(input)
+        .filter(({ mode }) => (mode & 0o111) === 0)
+        .map((script) => ({
+          path: path(script),
+          message: `is not executable (mode ${script.mode.toString(8).padStart(4, '0')}): chmod +x it, and in git: git update-index --chmod=+x`,
+        })),
+  },
+  {
+    id: 'crlf',
+    severity: 'error',
+    reason: 'the kernel takes the carriage return for a part of the interpreter’s name (script contract)',
+    find: (input) =>
+      own(input)
+        .filter((script) => script.hasCarriageReturns)
+        .map((script) => ({ path: path(script), line: 1, message: 'has lines that end in CR LF' })),
+  },
+  {
+    id: 'shebang-missing',
+    severity: 'error',
+    reason: 'scripts are started by the kernel, not by a shell: without #! that fails (script contract)',
+    find: (input) =>
+      own(input)
+        .filter(({ lines, shebang }) => lines !== undefined && shebang === undefined)
+        .map((script) => ({ path: path(script), line: 1, message: 'does not start with #!' })),
+  },
+  {
+    id: 'interpreter',
+    severity: 'error',
+    reason: 'only what the stack has can run a script (tools expected from the stack)',
+    find: async (input) => {
+      const found: Found[] = [];
+      for (const script of own(input)) {
+        const [program = '', argument] = script.shebang?.split(/\s+/) ?? [];
+        const wanted = program.endsWith('/env') ? argument : program;
+        if (script.shebang === undefined || wanted === undefined) continue;
+        if (!program.startsWith('/')) {
+          found.push({ path: path(script), line: 1, message: `${program} is no absolute path` });
+        } else if (!(await input.inStack(program)) || !(await input.inStack(wanted))) {
+          found.push({ path: path(script), line: 1, message: `the stack has no ${wanted}` });
+        }
+      }
+      return found;
+    },
+  },
+  {
+    id: 'argument-unset',
+    severity: 'error',
+    reason:
+      'supply gets four arguments, detect and release one, compile two; finalize gets five here, and four by the documents, so that others may leave the fifth out (script contract)',
+    find: ({ scripts, family }) =>
+      Object.entries(ARGUMENTS).flatMap(([name, count]) => {
+        const script = scripts.get(name);
+        if (script === undefined || !setsU(script)) return [];
+        const sure = name === 'compile' && family === 'heroku' ? 3 : count;
+        return [1, 2, 3, 4, 5, 6]
+          .filter((number) => number > sure)
+          .flatMap((number) =>
+            matching(
+              [script],
+              bare(number),
+              (what) => `uses ${what} under set -u, but gets ${sure} arguments: write \${${number}:-}`,
+            ),
+          );
+      }),
+  },
+  {
+    id: 'compile-third-argument',
+    severity: 'warning',
+    reason: 'Cloud Foundry gives compile exactly two arguments, Heroku a third (ENV_DIR) (script contract)',
+    find: ({ scripts, family }) =>
+      family === 'heroku'
+        ? []
+        : matching(
+            [scripts.get('compile')],
+            bare(3),
+            (what) => `looks at ${what}, which Cloud Foundry does not give`,
+          ),
+  },
+  {
+    id: 'hard-coded-path',
+    severity: 'warning',
+    reason:
+      'where app, cache and deps are is told by the arguments only, and differs between platforms (script contract)',
+    find: (input) =>
+      matching(
+        own(input),
+        /(\/tmp\/(?:app|cache|contents|buildpacks|build)\b[\w./-]*)/,
+        (what) => `has ${what} written out: take it from the arguments`,
+      ),
+  },
+  {
+    id: 'detect-writes',
+    severity: 'warning',
+    reason: 'detect must not write to the app: the next buildpack would see it (what each script may write)',
+    find: ({ scripts }) =>
+      matching(
+        [scripts.get('detect')],
+        /((?:>>?|\b(?:touch|mkdir|rm|cp|mv|tee|sed\s+-i)\b)[^|;&]*"?\$\{?(?:1|BUILD_DIR|build_dir|BUILD|build)\b)/,
+        (what) => `seems to write to the app: ${what.trim()}`,
+      ),
+  },
+  {
+    id: 'release-not-deterministic',
+    severity: 'warning',
+    reason:
+      'equal inputs should give equal droplets; start commands are a part of them (what makes a droplet right)',
+    find: ({ scripts }) =>
+      matching(
+        [scripts.get('release')],
+        /(\$\(\s*(?:date|hostname|uuidgen|mktemp)\b|`(?:date|hostname|uuidgen|mktemp)\b|\$RANDOM\b|\$\$(?!\w)|\/dev\/u?random)/,
+        (what) => `prints something else each time: ${what}`,
+      ),
+  },
+  {
+    id: 'writes-outside',
+    severity: 'warning',
+    reason:
+      'scripts run as vcap on a read-only root: only the arguments’ directories, HOME and /tmp can be written (what each script may write)',
+    find: (input) =>
+      matching(
+        own(input),
+        /(?:(?:^|[^<>&\d])>>?\s*|\b(?:touch|mkdir(?:\s+-p)?|tee(?:\s+-a)?)\s+)"?(\/(?!tmp\b|dev\/|proc\/self|app\b|home\/vcap\b)[\w./-]+)/,
+        (what) => `seems to write to ${what}`,
+      ),
+  },
+  {
+    id: 'needs-root',
+    severity: 'warning',
+    reason: 'no script is ever root (engine quirk list)',
+    find: (input) =>
+      matching(
+        own(input),
+        /(?:^|[;&|(]|\bthen|\bdo)\s*(sudo\b|apt-get\s+(?:-\w+\s+)*install\b|apt\s+install\b|apk\s+add\b|yum\s+install\b|dpkg\s+-i\b|chown\b)/,
+        (what) => `needs root: ${what}`,
+      ),
+  },
+  {
+    id: 'download-unverified',
+    severity: 'warning',
+    reason: 'what is downloaded has a sha256 in manifest.yml and is held against it (versions and downloads)',
+    find: (input) =>
+      matching(
+        own(input),
+        /((?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|da|z)?sh\b|curl\b[^|;&]*\s(?:-k|--insecure)\b|wget\b[^|;&]*--no-check-certificate)/,
+        (what) => `trusts a download unseen: ${what}`,
+      ),
+  },
+];
