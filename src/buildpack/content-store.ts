@@ -4,13 +4,14 @@
  * lease on it.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
-import { errnoOf } from '../errors.ts';
+import { namesIn } from '../host/names-in.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.ts';
 import { removeTree } from '../host/remove-tree.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
 import { withLock } from './file-lock.ts';
 import { treeDigest } from './tree-digest.ts';
@@ -72,7 +73,7 @@ export class ContentStore {
   async remember(source: string, digest: Sha256): Promise<void> {
     const path = this.#alias(source);
     await mkdir(join(this.root, 'aliases'), { recursive: true });
-    await publish(path, JSON.stringify({ digest }));
+    await replaceFile(path, JSON.stringify({ digest }), { durable: false });
   }
 
   /** What {@link remember} said of `source`. Its tree may be gone. */
@@ -93,7 +94,7 @@ export class ContentStore {
     const doomed = await this.#locked(signal, async () => {
       const kept = new Set([...referenced, ...(await this.#leased()), ...(await this.#aliased())]);
       const found: { readonly digest: Sha256; readonly aside: string }[] = [];
-      for (const name of await names(join(this.root, 'store'))) {
+      for (const name of await namesIn(join(this.root, 'store'))) {
         const digest = parseSha256(name);
         if (digest === undefined || kept.has(digest)) continue;
         const aside = join(this.root, 'tmp', `swept-${randomUUID()}`);
@@ -112,14 +113,14 @@ export class ContentStore {
     const dir = join(this.root, 'leases');
     await mkdir(dir, { recursive: true });
     const path = join(dir, `${digest}.${randomUUID()}`);
-    await publish(path, JSON.stringify(ownIdentity()));
+    await replaceFile(path, JSON.stringify(ownIdentity()), { durable: false });
     const release = (): Promise<void> => rm(path, { force: true });
     return { digest, dir: join(this.#place(digest), 'tree'), release };
   }
 
   async #leased(): Promise<readonly Sha256[]> {
     const held: Sha256[] = [];
-    for (const name of await names(join(this.root, 'leases'))) {
+    for (const name of await namesIn(join(this.root, 'leases'))) {
       const path = join(this.root, 'leases', name);
       const digest = parseSha256(name.split('.', 1)[0] ?? '');
       if (digest !== undefined && (await ownerLives(path))) held.push(digest);
@@ -130,7 +131,7 @@ export class ContentStore {
 
   async #aliased(): Promise<readonly Sha256[]> {
     const named: Sha256[] = [];
-    for (const name of await names(join(this.root, 'aliases'))) {
+    for (const name of await namesIn(join(this.root, 'aliases'))) {
       const path = join(this.root, 'aliases', name);
       const facts = await stat(path).catch(() => undefined);
       const digest = await aliasDigest(path);
@@ -142,7 +143,7 @@ export class ContentStore {
   }
 
   async #sweepScratch(): Promise<void> {
-    for (const name of await names(join(this.root, 'tmp'))) {
+    for (const name of await namesIn(join(this.root, 'tmp'))) {
       const dir = join(this.root, 'tmp', name);
       const swept = name.startsWith('swept-');
       if (swept || !(await ownerLives(join(dir, 'owner.json')))) await removeTree(dir);
@@ -185,21 +186,6 @@ async function ownerLives(path: string): Promise<boolean> {
     return owner.success && lifeOf(owner.data) !== 'dead';
   } catch {
     return false;
-  }
-}
-
-async function publish(path: string, text: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}.new`;
-  await writeFile(aside, text);
-  await rename(aside, path);
-}
-
-async function names(dir: string): Promise<readonly string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
   }
 }
 

@@ -14,6 +14,7 @@ import type { Got } from 'got';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { isStagerError, throwIfCancelled } from '../errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
 import { type Attempted, describe, failed, mismatch, Retryable, tooLarge } from './download-failure.ts';
 import { withLock } from './file-lock.ts';
@@ -216,8 +217,8 @@ async function publish(request: DownloadRequest, dir: string, facts: Facts): Pro
   }
   await rm(join(dir, 'body.json'), { force: true });
   await rename(partPath, join(dir, 'body'));
-  await writeFile(join(dir, 'body.json.new'), JSON.stringify({ ...facts, sizeBytes: size, sha256 }));
-  await rename(join(dir, 'body.json.new'), join(dir, 'body.json'));
+  const text = JSON.stringify({ ...facts, sizeBytes: size, sha256 });
+  await replaceFile(join(dir, 'body.json'), text, { durable: false });
   return { path: join(dir, 'body'), sha256, sizeBytes: size, transferred: true };
 }
 

@@ -2,11 +2,11 @@
  * stager.lock: the exact bytes of each buildpack of an order, so that the next staging uses the same ones or fails.
  * YAML (JSON is read as well), documented in docs/buildpacks.md.
  */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
 import { readYaml } from './yaml.ts';
 
@@ -72,10 +72,8 @@ export async function writeLock(path: string, lock: BuildpackLock): Promise<void
     ...lock,
     buildpacks: lock.buildpacks.map((it) => ({ ...it, digest: `sha256:${it.digest}` })),
   };
-  const aside = `${path}.${randomUUID()}.new`;
   const note = '# The exact buildpacks of this app. Made by stager stage --lock, used with --frozen.\n';
-  await writeFile(aside, note + stringify(document));
-  await rename(aside, path);
+  await replaceFile(path, note + stringify(document), { durable: true });
 }
 
 /** BUILDPACK_MOVED: what was locked and what there is now. */

@@ -1,10 +1,10 @@
 /** The list of installed buildpacks as a file: read whole, changed under a lock, replaced atomically. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { errnoOf, StagerError } from '../errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
 import { withLock } from './file-lock.ts';
 import { BUILDPACK_NAME } from './reference.ts';
@@ -79,15 +79,8 @@ export class RegistryIndex {
 
   async #write(list: readonly IndexEntry[]): Promise<void> {
     const path = join(this.#dir, 'index.json');
-    const aside = `${path}.${randomUUID()}.new`;
-    const file = await open(aside, 'wx', 0o644);
-    try {
-      await file.writeFile(`${JSON.stringify({ version: 1, buildpacks: list }, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(aside, path);
+    const text = `${JSON.stringify({ version: 1, buildpacks: list }, null, 2)}\n`;
+    await replaceFile(path, text, { durable: true });
   }
 }
 

@@ -2,10 +2,12 @@
  * The buildpacks that ship with stager: installed on first use and brought up to date with stager, as a foundation's
  * system buildpacks are. What a person removed stays removed, what a person replaced or locked stays as it is.
  */
-import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { errnoOf, isStagerError } from '../errors.ts';
+import { isStagerError } from '../errors.ts';
+import { namesIn } from '../host/names-in.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import type { ResolveParts } from './resolve.ts';
 
 /** Detect order: what knows an app by its own files first; a Procfile says least. */
@@ -39,9 +41,7 @@ export async function installShipped(parts: ShippedParts): Promise<void> {
   }
   next['edition'] = edition;
   await mkdir(parts.dir, { recursive: true });
-  const aside = `${markFile}.${process.pid}.new`;
-  await writeFile(aside, JSON.stringify(next));
-  await rename(aside, markFile);
+  await replaceFile(markFile, JSON.stringify(next), { durable: true });
 }
 
 /** The digest that is installed from here now; undefined when it is not ours to change. */
@@ -84,14 +84,5 @@ async function readMarks(file: string): Promise<Readonly<Record<string, string>>
     return marksSchema.safeParse(JSON.parse(await readFile(file, 'utf8'))).data ?? {};
   } catch {
     return {};
-  }
-}
-
-async function namesIn(dir: string): Promise<readonly string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
   }
 }

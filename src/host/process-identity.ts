@@ -37,7 +37,8 @@ export function lifeOf(owner: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   return startTimeOf(owner.pid) === owner.startTime ? 'alive' : 'dead';
 }
 
-function bootId(): string {
+/** This boot of this machine. */
+export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
@@ -45,8 +46,8 @@ function pidNamespace(): string {
   return readlinkSync('/proc/self/ns/pid');
 }
 
-/** Undefined when there is no such process, or only its unreaped remains. */
-function startTimeOf(pid: number): string | undefined {
+/** Clock ticks after boot; undefined when there is no such process, or only its unreaped remains. */
+export function startTimeOf(pid: number): string | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -2,9 +2,10 @@
  * The certificate authorities that scripts trust: those of the stack and the operator's own, in one file that the
  * sandbox sees, named by the variables of the usual tools. Nothing has to be configured in a buildpack.
  */
-import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { errnoOf, StagerError } from '../errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 
 /** Where distributions keep their bundle, below the root. */
 const STACK_BUNDLES = [
@@ -97,16 +98,13 @@ export async function writeCaBundle(input: CaBundleInput): Promise<Readonly<Reco
   if (own === undefined && extra.length === 0) return {};
   const systemDir = join(platformDir, SYSTEM_CERTS);
   await mkdir(systemDir, { recursive: true });
-  await publish(join(platformDir, BUNDLE_NAME), `${own ?? ''}${extra.map((it) => `\n${it}\n`).join('')}`);
+  const bundle = `${own ?? ''}${extra.map((it) => `\n${it}\n`).join('')}`;
+  await replaceFile(join(platformDir, BUNDLE_NAME), bundle, { durable: false });
   for (const [index, certificate] of extra.entries()) {
-    await publish(join(systemDir, `trusted-ca-${index + 1}.crt`), `${certificate}\n`);
+    const path = join(systemDir, `trusted-ca-${index + 1}.crt`);
+    await replaceFile(path, `${certificate}\n`, { durable: false });
   }
   return caVariables(inside);
-}
-
-async function publish(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text, { mode: 0o644 });
-  await rename(`${path}.new`, path);
 }
 
 /** The stack's bundle, never read through a link that leaves the stack. */

@@ -7,7 +7,10 @@ export interface ProxySettings {
   readonly no?: string;
 }
 
-/** The usual variables in both cases, since tools differ in which they read; nothing is invented. */
+/**
+ * The usual variables in both cases, since tools differ in which they read; nothing is invented. Node's own `fetch`
+ * and `http` look at them only when NODE_USE_ENV_PROXY says so (24.5, 22.21 and later).
+ */
 export function proxyVariables(proxy: ProxySettings): Readonly<Record<string, string>> {
   const pairs: readonly (readonly [string, string | undefined])[] = [
     ['http_proxy', proxy.http],

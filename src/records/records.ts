@@ -2,10 +2,11 @@
  * The records of earlier stagings, one small file each under the data home: `<startedAt>-<build>.json`, so that
  * names sort by time. What `stager run` without a droplet and `--reuse` look at.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StagingRecord } from '../droplet/record.ts';
-import { errnoOf } from '../errors.ts';
+import { namesIn } from '../host/names-in.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { recordSchema } from './schema.ts';
 
 /** Records kept; the oldest go first. */
@@ -23,13 +24,8 @@ export class StagingRecords {
   async save(record: StagingRecord): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const name = `${record.startedAt.replaceAll(':', '-')}-${record.build}.json`;
-    const aside = join(this.#dir, `.${record.build}.new`);
-    {
-      await using file = await open(aside, 'w', 0o600);
-      await file.writeFile(`${JSON.stringify(record, undefined, 2)}\n`);
-      await file.sync();
-    }
-    await rename(aside, join(this.#dir, name));
+    const text = `${JSON.stringify(record, undefined, 2)}\n`;
+    await replaceFile(join(this.#dir, name), text, { mode: 0o600, durable: true });
     const names = await this.#names();
     for (const old of names.slice(0, Math.max(0, names.length - KEPT)))
       await rm(join(this.#dir, old), { force: true });
@@ -59,11 +55,6 @@ export class StagingRecords {
 
   /** Oldest first. */
   async #names(): Promise<string[]> {
-    try {
-      return (await readdir(this.#dir)).filter((name) => /^\d.*\.json$/.test(name)).toSorted();
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return [];
-      throw error;
-    }
+    return (await namesIn(this.#dir)).filter((name) => /^\d.*\.json$/.test(name)).toSorted();
   }
 }

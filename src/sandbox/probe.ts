@@ -3,10 +3,12 @@
  * pay for it each time.
  */
 import { createHash } from 'node:crypto';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isStagerError } from '../errors.ts';
+import { bootId } from '../host/process-identity.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { type OciOptions, OciSandbox } from './oci.ts';
 
 const PROBE_TIMEOUT_MS = 10_000;
@@ -71,11 +73,10 @@ export class ProbeMemory {
 
   /** Adds to the file; a concurrent writer may win, which costs a probe. */
   async remember(key: string, why: string): Promise<void> {
-    const boot = await bootId();
+    const boot = bootId();
     const current = Object.entries(await this.#load()).filter(([known]) => known.startsWith(boot));
-    const aside = `${this.#path}.${process.pid}.tmp`;
-    await writeFile(aside, JSON.stringify(Object.fromEntries([...current, [key, why]])), { mode: 0o600 });
-    await rename(aside, this.#path);
+    const text = JSON.stringify(Object.fromEntries([...current, [key, why]]));
+    await replaceFile(this.#path, text, { mode: 0o600, durable: false });
   }
 
   async #load(): Promise<Readonly<Record<string, string>>> {
@@ -94,9 +95,5 @@ export async function probeKey(options: OciOptions): Promise<string> {
   const { mtimeMs, size, ino } = await stat(options.runtime.path);
   const { runtime, ids, cgroups, stateDir } = options;
   const facts = JSON.stringify([runtime, mtimeMs, size, ino, ids, cgroups.mode, cgroups.parents, stateDir]);
-  return `${await bootId()}:${createHash('sha256').update(facts).digest('hex')}`;
-}
-
-async function bootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  return `${bootId()}:${createHash('sha256').update(facts).digest('hex')}`;
 }

@@ -11,11 +11,13 @@
  * ```
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
+import { namesIn } from '../host/names-in.ts';
 import { removeTree } from '../host/remove-tree.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import type { Rootfs } from '../sandbox/sandbox.ts';
 import { lifeOfLabel, processLabel } from '../sandbox/state-directory.ts';
 import { checkStack } from './check.ts';
@@ -63,8 +65,8 @@ export class StackStore {
 
   /** All stacks, `host` first, the others by name. */
   async list(): Promise<StackInfo[]> {
-    const names = await namesIn(join(this.#root, 'names'));
-    const records = await Promise.all(names.map((file) => this.#record(file.replace(/\.json$/, ''))));
+    const names = await this.#names();
+    const records = await Promise.all(names.map((name) => this.#record(name)));
     const added = records.flatMap((record) => (record === undefined ? [] : [this.#info(record)]));
     return [await this.#host(), ...added.sort((a, b) => (a.name < b.name ? -1 : 1))];
   }
@@ -146,9 +148,7 @@ export class StackStore {
       if (lifeOfLabel(name) === 'dead') await removeTree(join(this.#root, 'new', name));
     }
     const trees = await namesIn(join(this.#root, 'trees'));
-    const named = await Promise.all(
-      (await namesIn(join(this.#root, 'names'))).map((file) => this.#record(file.replace(/\.json$/, ''))),
-    );
+    const named = await Promise.all((await this.#names()).map((name) => this.#record(name)));
     const kept = new Set(named.map((record) => record?.tree));
     for (const tree of trees) {
       if (!kept.has(tree) && (await this.#isOld(tree)) && (await this.#users(tree)).length === 0) {
@@ -183,9 +183,7 @@ export class StackStore {
     const record: Record = { ...rest, ...unpacked, addedAt: new Date().toISOString() };
     const path = join(this.#root, 'names', `${parts.name}.json`);
     await mkdir(join(this.#root, 'names'), { recursive: true });
-    const aside = `${path}.${randomUUID()}`;
-    await writeFile(aside, JSON.stringify(record), { flush: true });
-    await rename(aside, path);
+    await replaceFile(path, JSON.stringify(record), { durable: true });
     return this.#info(record);
   }
 
@@ -197,6 +195,12 @@ export class StackStore {
         (await this.list()).map((stack) => stack.name),
       );
     return record;
+  }
+
+  /** Of the stacks that were added. */
+  async #names(): Promise<string[]> {
+    const files = await namesIn(join(this.#root, 'names'));
+    return files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length));
   }
 
   async #record(name: string): Promise<Record | undefined> {
@@ -238,13 +242,4 @@ function notFound(name: string, known: readonly string[]): StagerError {
     next: 'Name one of them with --stack, or add it with `stager stack add NAME FROM`.',
     details: { stack: name, known },
   });
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return (await readdir(directory)).filter((name) => !/\.json\..+$/.test(name));
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

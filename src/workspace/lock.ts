@@ -2,9 +2,10 @@
  * Who owns a workspace: `GUID.lock` beside the directory `GUID`. It is there before the directory is made and
  * goes after the directory is gone, so a directory without a lock is one that was kept for a person.
  */
-import { link, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { namesIn } from '../host/names-in.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.ts';
 import { type Guid, parseGuid } from '../ids.ts';
 
@@ -66,15 +67,6 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
-  }
-}
-
-async function namesIn(parent: string): Promise<string[]> {
-  try {
-    return await readdir(parent);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
   }
 }
 
