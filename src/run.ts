@@ -24,6 +24,7 @@ import type { StagingRecords } from './records/records.ts';
 import { appIdentity } from './request.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import type { StagingStack } from './staging/staging.ts';
+import { MEBIBYTE } from './units.ts';
 import { type Services, secretValues } from './vcap/services.ts';
 import { createWorkspace, sweepWorkspaces } from './workspace/workspace.ts';
 
@@ -65,8 +66,6 @@ export interface Run {
   readonly done: Promise<RunResult>;
   stop: DropletRun['stop'];
 }
-
-const MEBIBYTE = 1024 * 1024;
 
 /**
  * Unpacks and starts a droplet.

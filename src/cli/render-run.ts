@@ -1,7 +1,7 @@
 /** RunEvents → lines for people (as `cf logs` prefixes them), or one JSON object a line. */
 import { createColors } from 'picocolors';
-import { formatDuration } from '../config/units.ts';
 import { logPrefix, type RunEvent } from '../launch/events.ts';
+import { formatDuration } from '../units.ts';
 import type { Output } from './output.ts';
 
 /** Shows the events of one run. A task's output is passed on bare, so that it can be piped. */

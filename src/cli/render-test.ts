@@ -1,7 +1,7 @@
 /** What `stager buildpack test` shows of a fixture. */
 import { createColors } from 'picocolors';
-import { formatDuration } from '../config/units.ts';
 import { printable } from '../source/refusals.ts';
+import { formatDuration } from '../units.ts';
 import type { Difference } from '../workshop/compare.ts';
 import type { SeenPhase, SeenRound } from '../workshop/seen.ts';
 import { AREAS } from '../workshop/snapshot.ts';

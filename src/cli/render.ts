@@ -1,8 +1,8 @@
 /** BuildEvents → lines for people, or one JSON object a line. */
 import { createColors } from 'picocolors';
-import { formatDuration } from '../config/units.ts';
 import type { BuildEvent, PhaseRef } from '../events.ts';
 import { phaseName } from '../phases.ts';
+import { formatDuration } from '../units.ts';
 import type { Output } from './output.ts';
 import { createStatusLine, type StatusLine } from './status-line.ts';
 import { summary } from './summary.ts';

@@ -1,6 +1,7 @@
 /** The one live line at the bottom of a terminal. On anything else it does nothing. */
-import { formatBytes } from '../config/units.ts';
+
 import type { BuildEvent } from '../events.ts';
+import { formatBytes } from '../units.ts';
 import type { Output } from './output.ts';
 
 /** Shows what is going on until something real is printed. */

@@ -1,12 +1,10 @@
 /** What a person reads when a staging is done. */
 import { createColors } from 'picocolors';
-import { formatBytes, formatDuration } from '../config/units.ts';
 import type { StagingRecord } from '../droplet/record.ts';
 import { phaseName } from '../phases.ts';
+import { formatBytes, formatDuration, MEBIBYTE } from '../units.ts';
 import type { Output } from './output.ts';
 import { table } from './table.ts';
-
-const MEBIBYTE = 1024 * 1024;
 
 /** The lines of the summary. */
 export function summary(record: StagingRecord, output: Pick<Output, 'colour'>): string[] {

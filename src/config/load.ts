@@ -10,8 +10,8 @@ import { dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
+import { parseDuration, parseMegabytes } from '../units.ts';
 import { CHOICES, SETTINGS, type Setting, type SettingKey } from './schema.ts';
-import { parseDuration, parseMegabytes } from './units.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -6,6 +6,7 @@
 import { newGuid } from '../ids.ts';
 import type { ExitReport } from '../sandbox/exit-report.ts';
 import type { Rootfs, Sandbox, SandboxSpec } from '../sandbox/sandbox.ts';
+import { MEBIBYTE } from '../units.ts';
 import { describeTarget, type Probe, type ProbeFailure, USER_AGENT } from './probe.ts';
 import { BASH } from './script.ts';
 
@@ -22,8 +23,12 @@ export interface InsideProbeOptions {
 /** A sandbox costs more than a connect: not more often than this. */
 export const INSIDE_POLL_MS = 1_000;
 
-const MB = 1024 * 1024;
-const LIMITS = { memoryBytes: 64 * MB, pids: 16, diskBytes: Number.MAX_SAFE_INTEGER, openFiles: 64 } as const;
+const LIMITS = {
+  memoryBytes: 64 * MEBIBYTE,
+  pids: 16,
+  diskBytes: Number.MAX_SAFE_INTEGER,
+  openFiles: 64,
+} as const;
 /** For making the sandbox, beside the time of the check itself. */
 const SANDBOX_MS = 10_000;
 /** Exit codes of the script, as Cloud Foundry's health check has them. */

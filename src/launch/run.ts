@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { throwIfCancelled } from '../errors.ts';
 import { newGuid } from '../ids.ts';
 import type { Sandbox, SandboxSpec } from '../sandbox/sandbox.ts';
+import { MEBIBYTE } from '../units.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { type InstanceFacts, processEnvironment } from './environment.ts';
 import { type EmitRun, type LogSource, processSource, sidecarSource, taskSource } from './events.ts';
@@ -33,7 +34,6 @@ export interface RunPorts {
 
 /** Processes and threads of one sandbox. */
 const PIDS = 1024;
-const MB = 1024 * 1024;
 
 /**
  * Starts the droplet and returns a handle as soon as its sandboxes are on their way.
@@ -179,9 +179,9 @@ function specOf(request: RunRequest, { what, info, owner, instance, networkOf }:
     links: RUN_LINKS,
     diskRoot: dirs.root,
     limits: {
-      memoryBytes: what.memoryMb * MB,
+      memoryBytes: what.memoryMb * MEBIBYTE,
       pids: PIDS,
-      diskBytes: diskMb * MB,
+      diskBytes: diskMb * MEBIBYTE,
       // A run ends when its process does.
       wallMs: Number.POSITIVE_INFINITY,
       openFiles: DEFAULT_FDS,

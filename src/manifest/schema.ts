@@ -1,6 +1,6 @@
 /** The shape of an app in a Cloud Foundry manifest, as far as staging and running a droplet go. */
 import { z } from 'zod';
-import { parseMegabytes } from '../config/units.ts';
+import { parseMegabytes } from '../units.ts';
 
 const size = z.union([z.string(), z.number()]).transform((value, context) => {
   const megabytes = typeof value === 'number' ? undefined : parseMegabytes(value);

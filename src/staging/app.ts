@@ -1,16 +1,15 @@
 /** The app of a staging: opened, stored as a package, written into the workspace. */
-import { formatBytes } from '../config/units.ts';
+
 import { StagerError } from '../errors.ts';
 import type { Guid, Sha256 } from '../ids.ts';
 import { createPackage } from '../package/create.ts';
 import { openPackage } from '../package/open.ts';
 import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
+import { formatBytes, MEBIBYTE } from '../units.ts';
 import { materialise } from '../workspace/materialise.ts';
 import type { Staging } from './staging.ts';
 import type { StagingWorkspace } from './steps.ts';
-
-const MEBIBYTE = 1024 * 1024;
 
 /** An app whose bytes are in the blobstore. */
 export interface PackagedApp {

@@ -4,10 +4,10 @@
  */
 import { chown, mkdir } from 'node:fs/promises';
 import { buildCacheKey, restoreBuildCache, saveBuildCache } from '../buildpack/cache.ts';
-import { formatBytes } from '../config/units.ts';
 import * as tarball from '../droplet/build-cache.ts';
 import type { StoredBlob } from '../droplet/record.ts';
 import { storedBlob } from '../droplet/store.ts';
+import { formatBytes, MEBIBYTE } from '../units.ts';
 import type { Workspace } from '../workspace/layout.ts';
 import { usage } from '../workspace/usage.ts';
 import type { Staging } from './staging.ts';
@@ -20,7 +20,7 @@ interface CacheInput {
 }
 
 /** Largest cache that is kept: what a workspace may hold. */
-const limitBytes = (staging: Staging): number => staging.request.diskMb * 1024 * 1024;
+const limitBytes = (staging: Staging): number => staging.request.diskMb * MEBIBYTE;
 
 /** Fills the workspace's cache directory with what the last staging left. */
 export async function restoreCache(staging: Staging, { workspace, keys }: CacheInput): Promise<void> {

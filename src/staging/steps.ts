@@ -7,7 +7,6 @@ import { readLock, writeLock } from '../buildpack/lock.ts';
 import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
 import { lockOf, type ResolvedOrder, resolveOrder } from '../buildpack/resolve.ts';
 import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
-import { formatBytes } from '../config/units.ts';
 import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { isStagerError, StagerError } from '../errors.ts';
 import { newGuid } from '../ids.ts';
@@ -15,6 +14,7 @@ import { writeCaBundle } from '../proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
 import { cfStackOf } from '../request.ts';
 import type { Source } from '../source/entry.ts';
+import { formatBytes, MEBIBYTE } from '../units.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
@@ -26,7 +26,6 @@ import type { Staging, StagingStack } from './staging.ts';
 const PIDS = 1024;
 /** The kernel's default weight: a person waits for a staging, so it does not yield as on a cell. */
 const CPU_SHARES = 1024;
-const MEBIBYTE = 1024 * 1024;
 
 /** An order that is given back when the staging ends. */
 export type HeldOrder = ResolvedOrder & AsyncDisposable;

@@ -5,10 +5,10 @@ import { diskUsage, listBlobs, verifyBlobs } from '../../blobs/admin.ts';
 import type { BlobKey, BlobKind, BlobStore } from '../../blobs/blob-store.ts';
 import { BLOB_KINDS, parseBlobKey, parseBlobKind } from '../../blobs/key.ts';
 import { Stager } from '../../compose.ts';
-import { formatBytes, parseDuration } from '../../config/units.ts';
 import { appOfDroplet, writeBlobTo } from '../../droplet/store.ts';
 import { CODES, StagerError } from '../../errors.ts';
 import { collectGarbage, type GcReport } from '../../package/gc.ts';
+import { formatBytes, parseDuration } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { table } from '../table.ts';
 

@@ -1,7 +1,7 @@
 /** `stager buildpack package`: a zip of a buildpack, the same bytes each time. */
 import { Stager } from '../../compose.ts';
 import { registriesOf } from '../../config/registries.ts';
-import { formatBytes } from '../../config/units.ts';
+import { formatBytes } from '../../units.ts';
 import { packageBuildpack } from '../../workshop/package-buildpack.ts';
 import type { Context } from '../actions.ts';
 

@@ -2,8 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { createColors } from 'picocolors';
 import { Stager } from '../../compose.ts';
-import { formatBytes } from '../../config/units.ts';
 import { type Diagnosis, diagnose, type Finding } from '../../doctor.ts';
+import { formatBytes } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { table } from '../table.ts';
 

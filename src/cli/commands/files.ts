@@ -1,7 +1,8 @@
 /** `stager files`: what would be sent, or which rule decided on one path. */
-import { formatBytes } from '../../config/units.ts';
+
 import type { IgnoreLine } from '../../source/ignore.ts';
 import { printable } from '../../source/refusals.ts';
+import { formatBytes } from '../../units.ts';
 import {
   type Explanation,
   explainFile,

@@ -1,9 +1,9 @@
 /** `stager package create`: stores an app, sending only what the resource cache lacks. */
 import { Stager } from '../../compose.ts';
-import { formatBytes, formatDuration } from '../../config/units.ts';
 import { createPackage } from '../../package/create.ts';
 import { appIdentity } from '../../request.ts';
 import { openSource } from '../../source/open.ts';
+import { formatBytes, formatDuration } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { createStatusLine } from '../status-line.ts';
 import { table } from '../table.ts';

@@ -1,12 +1,12 @@
 /** `stager run`: a droplet's process with its sidecars, or one command in its environment. */
 import { Stager } from '../../compose.ts';
-import { parseDuration } from '../../config/units.ts';
 import { CODES, StagerError } from '../../errors.ts';
 import type { HealthCheck } from '../../launch/health.ts';
 import type { RunTarget } from '../../launch/request.ts';
 import { shellCommand } from '../../launch/script.ts';
 import { readEnv, readServices } from '../../request.ts';
 import { run } from '../../run.ts';
+import { parseDuration } from '../../units.ts';
 import { checkVariables } from '../../vcap/names.ts';
 import type { Context } from '../actions.ts';
 import { runRenderer } from '../render-run.ts';

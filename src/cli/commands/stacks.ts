@@ -1,7 +1,7 @@
 /** `stager stack list|add|remove`. */
 import { Stager } from '../../compose.ts';
-import { formatBytes } from '../../config/units.ts';
 import type { StackInfo } from '../../stack/store.ts';
+import { formatBytes } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { table } from '../table.ts';
 

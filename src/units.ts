@@ -1,5 +1,8 @@
 /** Sizes and times as people write them. */
 
+/** Bytes in a MiB, which Cloud Foundry writes as MB. */
+export const MEBIBYTE = 1024 * 1024;
+
 /** MiB in `text` (`512M`, `512MB`, `1G`, `1.5GB`, `1T`; a unit is required, as cf requires it), or undefined. */
 export function parseMegabytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(M|MB|MIB|G|GB|GIB|T|TB|TIB)$/i.exec(text.trim());
