@@ -1,7 +1,7 @@
 /** Decides which contract a buildpack follows (buildpack-contracts.md 4.11). */
 import { constants } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
@@ -114,9 +114,12 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 /** Whether a script begins like a program of the kernel's or a script; for lint and trace. */
-export async function shebangOf(path: string): Promise<string | undefined> {
-  // Not blocking: an earlier script may have put a pipe there.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+export async function shebangOf(path: string, root: string): Promise<string | undefined> {
+  // An earlier script may have put a link out of the workspace there, or a pipe.
+  const [real, base] = await Promise.all([path, root].map((it) => realpath(it).catch(() => undefined)));
+  if (real === undefined || base === undefined || !real.startsWith(base + sep)) return undefined;
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+  const file = await open(real, flags).catch(() => undefined);
   if (file === undefined) return undefined;
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(256), 0, 256, 0);

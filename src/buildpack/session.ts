@@ -79,7 +79,9 @@ export async function start(
 ): Promise<ScriptResult> {
   const program = join(buildpack.insideRoot, 'bin', script);
   const args = scriptArgs(script, buildpack.family, pathsOf(buildpack));
-  const tracer = session.trace ? await tracing(join(buildpack.hostRoot, 'bin', script)) : [];
+  const tracer = session.trace
+    ? await tracing(join(buildpack.hostRoot, 'bin', script), session.runner.setting.workspace.root)
+    : [];
   const [first, ...rest] = [...tracer, program, ...args];
   return await session.runner.run({
     phase: options.phase,
@@ -113,8 +115,8 @@ export async function mustRun(
 }
 
 /** The interpreter of a shell script with `-x`, so that `$0` stays the script; nothing for other programs. */
-async function tracing(path: string): Promise<readonly string[]> {
-  const words = (await shebangOf(path))?.split(/\s+/) ?? [];
+async function tracing(path: string, root: string): Promise<readonly string[]> {
+  const words = (await shebangOf(path, root))?.split(/\s+/) ?? [];
   const isShell = words.some((word) => /(^|\/)(ba|da|k|z)?sh$/.test(word));
   return isShell ? [...words, '-x'] : [];
 }

@@ -8,12 +8,12 @@
 
 import { versions } from 'node:process';
 import { Readable } from 'node:stream';
-import { cancelled } from '../errors.ts';
-import { type Compression, DEFAULT_COMPRESSION, formatCompression } from './compression.ts';
+import { cancelled, StagerError } from '../errors.ts';
+import { type Compression, DEFAULT_COMPRESSION } from './compression.ts';
 import { memberReply, type PackedMember } from './member-reply.ts';
 import type { MemberWorkerData } from './member-worker.ts';
 import { type Member, membersOf } from './members.ts';
-import { type ContentRoot, type TreeEntry, type WalkOptions, walkRoots } from './tree-walk.ts';
+import { type ContentRoot, readable, type TreeEntry, type WalkOptions, walkRoots } from './tree-walk.ts';
 import { type PoolTask, WorkerPool } from './worker-pool.ts';
 
 /** How to pack. */
@@ -25,6 +25,11 @@ export interface PackOptions {
   readonly memberCache?: string;
   /** Seconds since the epoch; every time in the archive becomes this (`--reproducible`). */
   readonly sourceDateEpoch?: number;
+  /**
+   * The most that all files may hold together, as their sizes say. A sparse file takes no room on the disk and an age
+   * to pack.
+   */
+  readonly maxBytes?: number;
   /** Worker threads; one a core by default. */
   readonly threads?: number;
 }
@@ -48,7 +53,7 @@ export interface PackSummary {
 
 /** A tarball on its way. */
 export interface PackedTarball {
-  /** Fails with DROPLET_PACK_FAILED when a file changes, vanishes or can't be read; with CANCELLED on the signal. */
+  /** Fails with DROPLET_PACK_FAILED when a file changes, vanishes or can't be read; with OUT_OF_DISK above `maxBytes`; with CANCELLED on the signal. */
   readonly body: Readable;
   /** Settles when the body has ended; rejects with what the body failed with. */
   readonly summary: Promise<PackSummary>;
@@ -142,7 +147,8 @@ async function* pack(
   });
   try {
     const walk = entries(tally.skip, (undo) => undos.push(undo));
-    for await (const reply of pool.inOrder(tasks(walk, tally))) yield take(memberReply(reply), tally);
+    for await (const reply of pool.inOrder(tasks(limited(walk, options.maxBytes), tally)))
+      yield take(memberReply(reply), tally);
   } finally {
     await pool.close();
     for (const undo of undos.reverse()) undo();
@@ -153,7 +159,7 @@ async function* pack(
 function workerDataOf(compression: Compression, dir: string | undefined): MemberWorkerData {
   if (dir === undefined || compression.codec === 'none') return { compression };
   const engine = compression.codec === 'gzip' ? versions.zlib : versions['zstd'];
-  return { compression, cache: { dir, variant: `${formatCompression(compression)}-${engine ?? 'unknown'}` } };
+  return { compression, cache: { dir, engine: engine ?? 'unknown' } };
 }
 
 /** Walks while the threads work: the generator is drawn from as members are asked for. */
@@ -163,6 +169,27 @@ function* tasks(walk: Iterable<TreeEntry>, tally: Tally): Generator<PoolTask> {
     tally.members += 1;
     yield { message: member satisfies Member };
   }
+}
+
+function* limited(entries: Iterable<TreeEntry>, maxBytes: number | undefined): Generator<TreeEntry> {
+  let bytes = 0;
+  for (const entry of entries) {
+    bytes += entry.size;
+    if (maxBytes !== undefined && bytes > maxBytes) throw tooLarge(entry, { bytes, maxBytes });
+    yield entry;
+  }
+}
+
+function tooLarge(entry: TreeEntry, { bytes, maxBytes }: { bytes: number; maxBytes: number }): StagerError {
+  const path = readable(entry.name);
+  return new StagerError(
+    'OUT_OF_DISK',
+    `the files to pack hold more than ${maxBytes} bytes: ${bytes} with ${path}, which has ${entry.size}`,
+    {
+      next: 'raise --disk, or see whether the buildpack leaves sparse files; they count with their whole size',
+      details: { path, limitBytes: maxBytes, usedBytes: bytes },
+    },
+  );
 }
 
 function* counted(entries: Iterable<TreeEntry>, tally: Tally): Generator<TreeEntry> {

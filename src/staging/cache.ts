@@ -2,13 +2,14 @@
  * The build cache of a staging: restored when it is known which buildpacks will use it, saved after a success. It
  * only saves time, so what is wrong with one is a warning.
  */
-import { chown, mkdir } from 'node:fs/promises';
 import { buildCacheKey, restoreBuildCache, saveBuildCache } from '../buildpack/cache.ts';
 import * as tarball from '../droplet/build-cache.ts';
 import type { StoredBlob } from '../droplet/record.ts';
 import { storedBlob } from '../droplet/store.ts';
+import { ownedDirectory } from '../host/owner.ts';
 import { formatBytes, MEBIBYTE } from '../units.ts';
 import type { Workspace } from '../workspace/layout.ts';
+import { replacedPart } from '../workspace/own.ts';
 import { usage } from '../workspace/usage.ts';
 import type { Staging } from './staging.ts';
 
@@ -45,8 +46,7 @@ export async function restoreCache(staging: Staging, { workspace, keys }: CacheI
     (restored) => (restored ? 'build cache restored' : 'no build cache'),
   );
   // A broken one was removed with its directory.
-  await mkdir(workspace.cache, { recursive: true });
-  await chown(workspace.cache, owner.uid, owner.gid);
+  await ownedDirectory(workspace.cache, owner);
 }
 
 /** Stores the cache directory unless it did not change. */
@@ -56,6 +56,10 @@ export async function saveCache(
 ): Promise<StoredBlob | undefined> {
   const { ports, request, signal, report, phases } = staging;
   if (request.cache === 'none') return undefined;
+  if ((await replacedPart(workspace, workspace.cache)) !== undefined) {
+    staging.warn('build-cache-not-kept', 'a script put something else in the place of the build cache');
+    return undefined;
+  }
   const { apparentBytes } = await usage(workspace.cache, { signal });
   const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
   const options = { signal, ...(request.compression !== undefined && { compression: request.compression }) };

@@ -18,6 +18,7 @@ import { formatBytes, MEBIBYTE } from '../units.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
+import { demandOwn } from '../workspace/own.ts';
 import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../workspace/workspace.ts';
 import { restoreCache } from './cache.ts';
 import type { Staging, StagingStack } from './staging.ts';
@@ -216,6 +217,7 @@ export async function storeResult(
   { built, workspace }: { readonly built: Built; readonly workspace: StagingWorkspace },
 ) {
   const { request, ports, signal } = staging;
+  await demandOwn(workspace, [workspace.app, workspace.deps, workspace.profileD]);
   const guid = newGuid();
   const { stored, summary } = await staging.phases.run(
     { name: 'droplet' },
@@ -228,6 +230,7 @@ export async function storeResult(
           stagingInfo: built.stagingInfo,
           pack: {
             memberCache: ports.memberCache,
+            maxBytes: request.diskMb * MEBIBYTE,
             ...(request.compression !== undefined && { compression: request.compression }),
             ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
           },

@@ -8,6 +8,7 @@ import type { Emit } from '../events.ts';
 import { appIdentity, type StageRequest } from '../request.ts';
 import type { StagePorts } from '../staging/staging.ts';
 import { parseServices } from '../vcap/services.ts';
+import { demandOwn } from '../workspace/own.ts';
 import { compareAgain, compareFirst, type Difference } from './compare.ts';
 import { type ExpectationsFile, readExpectations } from './expectations.ts';
 import { type RoundInput, withRound } from './round.ts';

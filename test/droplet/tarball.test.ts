@@ -195,6 +195,21 @@ describe('a droplet', () => {
     await expect(summary).rejects.toMatchObject({ details: { path: dir.at('tree', 'small') } });
   });
 
+  it('does not pack sparse files that hold more than the limit, however little room they take', async () => {
+    using dir = scratch();
+    put(dir.at('tree', 'a'), 'text');
+    for (const name of ['b', 'c']) {
+      put(dir.at('tree', name), '');
+      truncateSync(dir.at('tree', name), 2 ** 40);
+    }
+    const { body, summary } = packTarball(buildCacheContents(dir.at('tree')), { signal, maxBytes: 2 ** 30 });
+    await expect(buffer(body)).rejects.toMatchObject({
+      code: 'OUT_OF_DISK',
+      details: { path: './b', limitBytes: 2 ** 30, usedBytes: 2 ** 40 + 4 },
+    });
+    await expect(summary).rejects.toMatchObject({ code: 'OUT_OF_DISK' });
+  });
+
   it('fails when a big file grows while it is packed', async () => {
     using dir = scratch();
     put(dir.at('tree', 'big'), bytesOf(1_500_000, 4));
