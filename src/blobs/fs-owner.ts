@@ -5,6 +5,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { startTimeOf } from '../host/process-identity.ts';
 
 function read(path: string): string {
   try {
@@ -12,14 +13,6 @@ function read(path: string): string {
   } catch {
     return '';
   }
-}
-
-/** Ticks after boot at which a process started, or '' when there is no such process (or no /proc). */
-function startOf(pid: number | 'self'): string {
-  const text = read(`/proc/${pid}/stat`);
-  // The command's name may hold spaces and brackets; fields count from after its last bracket.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
 }
 
 function pidNamespace(): string {
@@ -39,14 +32,14 @@ export function placeName(): string {
 
 /** Name of this process's directory of temporary files. */
 export function ownerName(): string {
-  return `${placeName()}.${process.pid}.${startOf('self') || '0'}`;
+  return `${placeName()}.${process.pid}.${startTimeOf(process.pid) ?? '0'}`;
 }
 
 /** Whether the owner of that name still lives: unknown when it is of another place, or without /proc. */
 export function ownerState(name: string): 'alive' | 'dead' | 'unknown' {
   const match = /^(.+)\.(\d+)\.(\d+)$/.exec(name);
   if (match === null || match[1] !== placeName() || match[3] === '0') return 'unknown';
-  return startOf(Number(match[2])) === match[3] ? 'alive' : 'dead';
+  return startTimeOf(Number(match[2])) === match[3] ? 'alive' : 'dead';
 }
 
 /** Names in a directory; none when it does not exist. */
