@@ -17,16 +17,16 @@ export function proxyVariables(proxy: ProxySettings): Readonly<Record<string, st
     ['https_proxy', proxy.https],
     ['no_proxy', proxy.no],
   ];
-  return Object.fromEntries(
-    pairs.flatMap(([name, value]) =>
-      value === undefined || value === ''
-        ? []
-        : [
-            [name, value],
-            [name.toUpperCase(), value],
-          ],
-    ),
+  const set = pairs.flatMap(([name, value]) =>
+    value === undefined || value === ''
+      ? []
+      : [
+          [name, value],
+          [name.toUpperCase(), value],
+        ],
   );
+  if (proxy.http || proxy.https) set.push(['NODE_USE_ENV_PROXY', '1']);
+  return Object.fromEntries(set);
 }
 
 /** The proxy for a URL, or undefined for a direct connection. */

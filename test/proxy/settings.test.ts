@@ -29,8 +29,13 @@ describe('proxyFor', () => {
   });
 });
 
-it('the variables come in both cases, and nothing is invented', () => {
-  expect(proxyVariables({ https: 'p' })).toEqual({ https_proxy: 'p', HTTPS_PROXY: 'p' });
+it("the variables come in both cases, with Node's own that makes it read them, and nothing is invented", () => {
+  expect(proxyVariables({ https: 'p' })).toEqual({
+    https_proxy: 'p',
+    HTTPS_PROXY: 'p',
+    NODE_USE_ENV_PROXY: '1',
+  });
+  expect(proxyVariables({ no: 'n' })).toEqual({ no_proxy: 'n', NO_PROXY: 'n' });
 });
 
 it('the password of a proxy is a secret, as it is written and as it is meant', () => {
