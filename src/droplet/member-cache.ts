@@ -6,9 +6,10 @@
  * write aside and rename; a reader sees a whole file or none. Nothing is synced: after a crash of the machine a
  * broken member is found by its checksum.
  *
- *     <dir>/<first two hex digits>/<sha256 of content>.<codec and level>
+ *     <dir>/<first two hex digits>/<sha256 of content>.<codec>:<level>[-piece]-<version of the codec>
  *     <dir>/tmp/<pid>-<random>
  *
+ * The codec's version is in the name, since an upgrade of Node may compress the same content to other bytes.
  * A file is a magic with the format's version, the sha256 of the member, the member.
  */
 import { hash, randomBytes } from 'node:crypto';
@@ -26,17 +27,14 @@ const TOUCH_EVERY_MS = 60 * 60 * 1000;
 /** Read and write side, as the workers use it. Synchronous: it runs in worker threads only. */
 export class MemberFiles {
   readonly #dir: string;
-  /** `gzip:4-zlib1.3.2`: part of every name, so that an upgrade of Node starts afresh. */
-  readonly #variant: string;
 
-  constructor(dir: string, variant: string) {
+  constructor(dir: string) {
     this.#dir = dir;
-    this.#variant = variant;
   }
 
-  /** The member made from content with `digest`, or undefined when there is no good one. */
-  get(digest: string): Buffer | undefined {
-    const path = this.#path(digest);
+  /** The member of that name, or undefined when there is no good one. */
+  get(name: string): Buffer | undefined {
+    const path = this.#path(name);
     let file: Buffer;
     try {
       file = readFileSync(path);
@@ -52,9 +50,9 @@ export class MemberFiles {
   }
 
   /** Keeps `member`. Returns why it could not (disk full, no permission): a slower next time, never a failure. */
-  put(digest: string, member: Buffer): string | undefined {
+  put(name: string, member: Buffer): string | undefined {
     const aside = join(this.#dir, 'tmp', `${process.pid}-${randomBytes(8).toString('hex')}`);
-    const path = this.#path(digest);
+    const path = this.#path(name);
     const file = Buffer.concat([MAGIC, hash('sha256', member, 'buffer'), member]);
     try {
       this.#publish(aside, path, file);
@@ -93,8 +91,8 @@ export class MemberFiles {
     }
   }
 
-  #path(digest: string): string {
-    return join(this.#dir, digest.slice(0, 2), `${digest}.${this.#variant}`);
+  #path(name: string): string {
+    return join(this.#dir, name.slice(0, 2), name);
   }
 }
 

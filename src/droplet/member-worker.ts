@@ -18,7 +18,7 @@ import { hostPathOf, readable, type TreeEntry } from './tree-walk.ts';
 export interface MemberWorkerData {
   /** `digest`: no archive, only the sha256 of every member's content. */
   readonly compression: Compression | { readonly codec: 'digest' };
-  readonly cache?: { readonly dir: string; readonly variant: string };
+  readonly cache?: { readonly dir: string; readonly engine: string };
 }
 
 /** A member's bytes; or why there are none. */
@@ -37,13 +37,12 @@ class Unpackable extends Error {
 }
 
 const data: MemberWorkerData = workerData;
-const cache = data.cache === undefined ? undefined : new MemberFiles(data.cache.dir, data.cache.variant);
+const cache = data.cache === undefined ? undefined : new MemberFiles(data.cache.dir);
 let scratch = Buffer.allocUnsafeSlow(0);
 
 parentPort?.on('message', (member: Member) => {
   const reply = answer(member);
   const transfer = 'bytes' in reply ? [reply.bytes.buffer] : [];
-  // A view into a larger buffer would drag all of it along; every reply owns its buffer.
   parentPort?.postMessage(
     reply,
     transfer.filter((buffer) => buffer instanceof ArrayBuffer),
@@ -56,10 +55,15 @@ function answer(member: Member): MemberReply {
     if (data.compression.codec === 'none') return { bytes: owned(raw), cached: false };
     const digest = hash('sha256', raw, 'hex');
     if (data.compression.codec === 'digest') return { bytes: owned(Buffer.from(digest)), cached: false };
-    const found = cache?.get(digest);
+    const piece = member.kind === 'block';
+    const level = levelOf(data.compression, piece);
+    // The same content is another member as a piece: its header says so. A droplet may hold a copy of itself.
+    const name = `${digest}.${data.compression.codec}:${level}${piece ? '-piece' : ''}-${data.cache?.engine}`;
+    const found = cache?.get(name);
     if (found !== undefined) return { bytes: owned(found), cached: true };
-    const bytes = compress(raw, member.kind === 'block', data.compression);
-    const cacheFault = cache?.put(digest, bytes);
+    const bytes =
+      data.compression.codec === 'gzip' ? gzipMember(raw, { level, piece }) : zstdFrame(raw, level);
+    const cacheFault = cache?.put(name, bytes);
     return { bytes: owned(bytes), cached: false, ...(cacheFault === undefined ? {} : { cacheFault }) };
   } catch (error) {
     if (error instanceof Unpackable) return { failed: error.message, path: error.path };
@@ -67,15 +71,18 @@ function answer(member: Member): MemberReply {
   }
 }
 
-/** A copy with a buffer of its own unless `bytes` has one already. */
+/** Bytes whose buffer may be handed over: as they are when almost all of their buffer is theirs, else a copy. */
 function owned(bytes: Buffer): Uint8Array {
-  const alone = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-  return alone && bytes !== scratch ? bytes : Uint8Array.from(bytes);
+  const alone = bytes.buffer !== scratch.buffer && bytes.buffer.byteLength - bytes.byteLength <= 64;
+  return alone ? bytes : new Uint8Array(bytes);
 }
 
-function compress(raw: Buffer, piece: boolean, compression: Compression): Buffer {
-  if (compression.codec === 'gzip') return gzipMember(raw, { level: compression.level, piece });
-  const level = compression.codec === 'zstd' ? compression.level : 0;
+function levelOf(compression: Exclude<Compression, { codec: 'none' }>, piece: boolean): number {
+  const blockLevel = compression.codec === 'gzip' ? compression.blockLevel : undefined;
+  return piece && blockLevel !== undefined ? blockLevel : compression.level;
+}
+
+function zstdFrame(raw: Buffer, level: number): Buffer {
   return zstdCompressSync(raw, {
     params: { [zlib.ZSTD_c_compressionLevel]: level, [zlib.ZSTD_c_checksumFlag]: 1 },
   });
