@@ -4,6 +4,7 @@
  * Config files, the nearer wins: `./stager.yml`, then `$XDG_CONFIG_HOME/stager/config.yml`; or the one that
  * `--config` or STAGER_CONFIG names. Relative paths in a file are relative to that file.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -83,6 +84,8 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     const value = firstOf(key, row, { flags: input.flags, env, file, cwd });
     if (value !== undefined) settings[key] = value;
   }
+  settings['caFile'] ??= extraAuthorities(env);
+  if (settings['caFile'] === undefined) delete settings['caFile'];
   const parsed = settingsSchema.parse(settings);
   return Object.freeze({
     settings: Object.freeze(parsed),
@@ -100,8 +103,15 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
   });
 }
 
+/** Whom Node is told to trust beside its own list, scripts in the sandbox are told to trust too. */
+function extraAuthorities(env: Environment): string | undefined {
+  const file = env['NODE_EXTRA_CA_CERTS'];
+  return file?.startsWith('/') === true && existsSync(file) ? file : undefined;
+}
+
 function machineFacts(env: Environment): Environment {
-  const isFact = (name: string): boolean => /^(HOME|PATH|XDG_\w+|(https?|no)_proxy)$/i.test(name);
+  const isFact = (name: string): boolean =>
+    /^(HOME|PATH|NODE_EXTRA_CA_CERTS|XDG_\w+|(https?|no)_proxy)$/i.test(name);
   return Object.fromEntries(Object.entries(env).filter(([name]) => isFact(name)));
 }
 

@@ -317,7 +317,7 @@ export const SETTINGS = {
     flag: '--ca-file <file>',
     variable: 'STAGER_CA_FILE',
     kind: 'path',
-    help: 'extra CA certificates (PEM), for our downloads and inside the sandbox',
+    help: 'extra CA certificates (PEM), for our downloads and inside the sandbox; default: NODE_EXTRA_CA_CERTS',
     on: ['stage', 'run', 'shell', 'buildpack', 'package', 'blobs'],
   },
   home: {
