@@ -172,7 +172,7 @@ export function resolve(manifest: Manifest, name: string, range: string, fit: Fi
     throw new BuildpackFailure(`"${range}" is no version range for ${name}. Available: ${has}`);
   }
   throw new BuildpackFailure(`no ${name} version matches "${range}". Available: ${has}`, {
-    next: `Ask for one of these versions, or use a buildpack whose manifest.yml has the one you need.`,
+    next: 'Ask for one of these versions, or use a buildpack whose manifest.yml has the one you need.',
   });
 }
 

@@ -7,14 +7,8 @@ import { StagerError } from '../errors.ts';
 import { readSmall } from '../host/read-small.ts';
 import { removeBelow } from '../host/remove-below.ts';
 import { phaseName } from '../phases.ts';
-import {
-  entriesOf,
-  mergeProcesses,
-  type ProcessEntry,
-  parseLaunchYml,
-  parseRelease,
-  type ReleaseOutput,
-} from './processes.ts';
+import { entriesOf, mergeProcesses, type ProcessEntry } from './process-list.ts';
+import { parseLaunchYml, parseRelease, type ReleaseOutput } from './processes.ts';
 import { hasScript, mustRun, phaseOf, type Session, warn } from './session.ts';
 import type { StagedBuildpack } from './staged.ts';
 

@@ -7,7 +7,7 @@ import { isStagerError } from '../errors.ts';
 import { release } from './cloud-foundry.ts';
 import { familyPaths } from './contract.ts';
 import { outcomePhrase } from './failure.ts';
-import { entriesOf, type ProcessEntry } from './processes.ts';
+import { entriesOf, type ProcessEntry } from './process-list.ts';
 import { type Built, hasScript, mustRun, phaseOf, type Session, start, warn } from './session.ts';
 import type { StagedBuildpack } from './staged.ts';
 

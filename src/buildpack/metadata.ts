@@ -1,7 +1,7 @@
 /** config.yml of each buildpack → result.json and staging_info.yml (buildpack-contracts.md 1.6, 1.7, 2.6). Pure. */
 import { z } from 'zod';
 import type { ResultBuildpack, ResultJson } from '../droplet/result.ts';
-import type { ProcessOutcome } from './processes.ts';
+import type { ProcessOutcome } from './process-list.ts';
 import { readScalars, readYaml } from './yaml.ts';
 
 const record = z.record(z.string(), z.unknown());

@@ -8,9 +8,6 @@ import { z } from 'zod';
 import type { ProcessEntry } from './process-list.ts';
 import { readStringMap, readYaml, stringMapOf, type YamlOutcome } from './yaml.ts';
 
-export type { ProcessEntry, ProcessOutcome } from './process-list.ts';
-export { entriesOf, mergeProcesses, processOutcome } from './process-list.ts';
-
 const text = z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]);
 const launchSchema = z
   .object({

@@ -19,14 +19,8 @@ import type { StagingEnvironment } from './env.ts';
 import { runHeroku } from './heroku.ts';
 import { buildpackMetadata, resultJson, stagingInfo } from './metadata.ts';
 import { secretFilter } from './output.ts';
-import {
-  entriesOf,
-  mergeProcesses,
-  type ProcessEntry,
-  parseProcfile,
-  parseProcfileLines,
-  processOutcome,
-} from './processes.ts';
+import { entriesOf, mergeProcesses, type ProcessEntry, processOutcome } from './process-list.ts';
+import { parseProcfile, parseProcfileLines } from './processes.ts';
 import { type Peaks, type ScriptPorts, ScriptRunner } from './script.ts';
 import { type Built, phaseOf, type Session } from './session.ts';
 import {

@@ -9,7 +9,7 @@ import { type ContractPaths, familyPaths, type ScriptName, scriptArgs } from './
 import type { StagingEnvironment } from './env.ts';
 import { scriptFailure } from './failure.ts';
 import { shebangOf } from './family.ts';
-import type { ProcessEntry } from './processes.ts';
+import type { ProcessEntry } from './process-list.ts';
 import type { ScriptResult, ScriptRunner } from './script.ts';
 import type { StagedBuildpack } from './staged.ts';
 

@@ -107,7 +107,12 @@ export class LineSplitter {
   }
 
   #watchOpenLine(): void {
-    if (this.#length === 0 || this.#cancelFlush !== undefined || this.#openLineMs === Infinity) return;
+    if (
+      this.#length === 0 ||
+      this.#cancelFlush !== undefined ||
+      this.#openLineMs === Number.POSITIVE_INFINITY
+    )
+      return;
     this.#cancelFlush = this.#clock.schedule(this.#openLineMs, () => {
       this.#cancelFlush = undefined;
       const count = cutBefore(this.#open, this.#length);

@@ -26,6 +26,7 @@ export class HandleReader extends RandomAccessReader {
     return Readable.from(this.chunks(start + this.prefix, end + this.prefix), { objectMode: false });
   }
 
+  // biome-ignore lint/complexity/useMaxParams: yauzl calls it
   override read(
     buffer: Buffer,
     offset: number,

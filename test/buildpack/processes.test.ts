@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { mergeProcesses, processOutcome } from '../../src/buildpack/process-list.ts';
 import {
-  mergeProcesses,
   parseLaunchYml,
   parseProcfile,
   parseProcfileLines,
   parseRelease,
-  processOutcome,
 } from '../../src/buildpack/processes.ts';
 
 const entry = (type: string, command: string) => ({ type, command, sidecarFor: [] });

@@ -102,7 +102,7 @@ describe('lines', () => {
   });
 
   it('cuts a line of more than 61,440 bytes between two characters', () => {
-    const { write, end, lines } = splitter({ openLineMs: Infinity });
+    const { write, end, lines } = splitter({ openLineMs: Number.POSITIVE_INFINITY });
     const line = `x${'€'.repeat(50_000)}`;
     write(line.slice(0, 30_000), `${line.slice(30_000)}\n`);
     end();

@@ -27,13 +27,15 @@ const packument = z.object({
   ),
 });
 
-async function entriesOf(
-  name: string,
-  lines: readonly number[],
-  perLine: number,
-  extra: object,
-  requires: boolean,
-) {
+interface Wanted {
+  readonly name: string;
+  readonly lines: readonly number[];
+  readonly perLine: number;
+  readonly extra: object;
+  readonly requires: boolean;
+}
+
+async function entriesOf({ name, lines, perLine, extra, requires }: Wanted) {
   const url = `${registryUrl('npm', process.env)}/${name.replace('/', '%2f')}`;
   const { versions } = packument.parse(await (await fetch(url)).json());
   const stable = Object.keys(versions).filter((version) => parse(version)?.prerelease.length === 0);
@@ -54,12 +56,15 @@ async function entriesOf(
 
 const dependencies: object[] = [];
 for (const arch of ['x64', 'arm64']) {
-  for (const entry of await entriesOf(`node-linux-${arch}`, NODE_LINES, 2, { arch }, false)) {
+  const name = `node-linux-${arch}`;
+  const wanted = { name, lines: NODE_LINES, perLine: 2, extra: { arch }, requires: false };
+  for (const entry of await entriesOf(wanted)) {
     dependencies.push({ name: 'node', ...entry });
   }
 }
 for (const tool of TOOLS) {
-  for (const entry of await entriesOf(tool.package, tool.lines, 1, {}, tool.requires)) {
+  const { package: name, lines, requires } = tool;
+  for (const entry of await entriesOf({ name, lines, perLine: 1, extra: {}, requires })) {
     dependencies.push({ name: tool.name, ...entry });
   }
 }
