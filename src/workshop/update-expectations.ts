@@ -7,7 +7,8 @@ import { exitsOf, type SeenRound } from './seen.ts';
 /** More files than these are nobody's list to read; the first ones are named. */
 const MAX_FILES = 100;
 
-const HEADER = ` What the buildpack is given and has to leave; every key is explained in docs/workshop.md of stager.\n`;
+const HEADER =
+  ' What the buildpack is given and has to leave; every key is explained in docs/workshop.md of stager.\n';
 
 /** The rounds of one fixture. */
 export interface SeenRounds {
@@ -21,7 +22,7 @@ export async function updatedExpectations(
   { first, again }: SeenRounds,
 ): Promise<string> {
   const before = old?.expectations ?? {};
-  const document = parseDocument(old?.text ?? '{}');
+  const document = parseDocument(old?.text ?? '');
   if (old === undefined) document.commentBefore = HEADER.trimEnd();
   const next: Record<string, unknown> = {
     detect: detectOf(before, first),
@@ -49,13 +50,14 @@ function detectOf(before: Expectations, { detect }: SeenRound): Expectations['de
 
 async function roundOf(before: RoundExpectations, seen: SeenRound): Promise<RoundExpectations> {
   const lines = seen.phases.flatMap(({ log }) => log);
+  const { detect: _, ...exit } = exitsOf(seen);
   const log = before.log?.filter((line) => lines.some((it) => fits(line, it, 'part')));
   const notLog = before.not_log?.filter((line) => !lines.some((it) => fits(line, it, 'part')));
   return {
-    exit: exitsOf(seen),
-    files: await filesOf(before.files, seen),
-    log,
-    not_log: notLog,
+    exit: Object.keys(exit).length > 0 ? exit : undefined,
+    files: seen.error === undefined ? await filesOf(before.files, seen) : before.files,
+    log: log?.length === 0 ? undefined : log,
+    not_log: notLog?.length === 0 ? undefined : notLog,
   };
 }
 
