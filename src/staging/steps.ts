@@ -13,6 +13,7 @@ import { newGuid } from '../ids.ts';
 import { writeCaBundle } from '../proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
 import { cfStackOf } from '../request.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Source } from '../source/entry.ts';
 import { formatBytes, MEBIBYTE } from '../units.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
@@ -23,6 +24,16 @@ import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../worksp
 import { restoreCache } from './cache.ts';
 import type { Staging, StagingStack } from './staging.ts';
 
+/** What people call the limits of a sandbox. */
+const LIMIT_NAMES = {
+  memoryBytes: 'the memory limit',
+  pids: 'the limit of processes',
+  cpuShares: 'the share of the cpu',
+  diskBytes: 'the disk limit',
+  wallMs: 'the time limit',
+  openFiles: 'the limit of open files',
+  isolation: 'isolation',
+} as const satisfies Record<Sandbox['unenforced'][number]['limit'], string>;
 /** `diego.pid_limit` of Cloud Foundry. */
 const PIDS = 1024;
 /** The kernel's default weight: a person waits for a staging, so it does not yield as on a cell. */
@@ -135,7 +146,7 @@ export async function scriptRun(
 ): Promise<RunInput> {
   const { request, ports } = staging;
   for (const { limit, reason } of ports.sandbox.unenforced) {
-    staging.warn('limit-not-enforced', `${limit} is not enforced here: ${reason}`);
+    staging.warn('limit-not-enforced', `${LIMIT_NAMES[limit]} can't be enforced here: ${reason}`);
   }
   return {
     build: staging.build,
