@@ -63,7 +63,7 @@ export interface FamilyPaths {
  * Heroku: BUILD_DIR is /app itself, a link to the app on the one mount. Heroku CI builds there as well, so that
  * buildpacks know that they need no links; and what they compile into binaries is right at run time.
  */
-export const FAMILY_PATHS = {
+const FAMILY_PATHS = {
   cf: { buildDir: INSIDE.app, links: { '/home/vcap': '/tmp/home', '/app': '/tmp/home/app' } },
   heroku: { buildDir: '/app', links: { '/home/vcap': '/tmp/home', '/app': '/tmp/app' } },
 } as const satisfies Record<string, FamilyPaths>;

@@ -11,7 +11,7 @@ import { timeout } from './failure.ts';
 import { ScriptOutput, type SecretFilter } from './output.ts';
 
 /** Bytes of stdout that are kept of `detect` and `release`; more is a broken script. */
-export const CAPTURE_BYTES = 1024 * 1024;
+const CAPTURE_BYTES = 1024 * 1024;
 
 /** Where {@link ScriptSetting.kitNode} is seen. */
 const KIT_NODE = `${INSIDE.platform}/node`;

@@ -59,7 +59,7 @@ export async function scriptMode(
 }
 
 /** The arguments' paths for a buildpack. */
-export function pathsOf(buildpack: StagedBuildpack): ContractPaths {
+function pathsOf(buildpack: StagedBuildpack): ContractPaths {
   return {
     buildDir: familyPaths(buildpack.family).buildDir,
     cacheDir: buildpack.cacheDir,

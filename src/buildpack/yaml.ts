@@ -1,8 +1,9 @@
 /** YAML that apps and buildpacks write, read as Cloud Foundry's programs read it. Hostile: sizes are bounded. */
-import { isAlias, isMap, isScalar, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar } from 'yaml';
+import { parseHostileYaml } from '../hostile-yaml.ts';
 
 /** Largest document in bytes; a Procfile or launch.yml of this size is an accident or an attack. */
-export const MAX_YAML_BYTES = 1024 * 1024;
+const MAX_YAML_BYTES = 1024 * 1024;
 
 /** A parsed value, or why there is none. */
 export type YamlOutcome<T> =
@@ -14,14 +15,8 @@ export function readYaml(text: string): YamlOutcome<unknown> {
   if (Buffer.byteLength(text) > MAX_YAML_BYTES) {
     return { ok: false, reason: `larger than ${MAX_YAML_BYTES} bytes` };
   }
-  const document = parseDocument(text, { uniqueKeys: false, merge: true, logLevel: 'silent' });
-  const [problem] = document.errors;
-  if (problem !== undefined) return { ok: false, reason: firstLine(problem.message) };
-  try {
-    return { ok: true, value: document.toJS() };
-  } catch (error) {
-    return { ok: false, reason: firstLine(error instanceof Error ? error.message : String(error)) };
-  }
+  const parsed = parseHostileYaml(text);
+  return parsed.ok ? { ok: true, value: parsed.value } : parsed;
 }
 
 /**
@@ -33,9 +28,9 @@ export function readStringMap(text: string): YamlOutcome<ReadonlyMap<string, str
   if (Buffer.byteLength(text) > MAX_YAML_BYTES) {
     return { ok: false, reason: `larger than ${MAX_YAML_BYTES} bytes` };
   }
-  const document = parseDocument(text, { uniqueKeys: false, merge: true, logLevel: 'silent' });
-  const [problem] = document.errors;
-  if (problem !== undefined) return { ok: false, reason: firstLine(problem.message) };
+  const parsed = parseHostileYaml(text);
+  if (!parsed.ok) return parsed;
+  const { document } = parsed;
   return stringMapOf(document.contents, (node) => (isAlias(node) ? node.resolve(document) : node));
 }
 
@@ -62,7 +57,9 @@ export function stringMapOf(
 
 /** Top-level scalars as they were written: `version: 1.10` is `1.10`, not 1.1. Others are left out. */
 export function readScalars(text: string, keys: readonly string[]): Readonly<Record<string, string>> {
-  const document = parseDocument(text, { uniqueKeys: false, merge: true, logLevel: 'silent' });
+  const parsed = parseHostileYaml(text);
+  if (!parsed.ok) return {};
+  const { document } = parsed;
   const { contents } = document;
   if (!isMap(contents)) return {};
   const found = keys.flatMap((key): readonly (readonly [string, string])[] => {
@@ -78,8 +75,4 @@ function scalarText(node: unknown): string | undefined {
   if (!isScalar(node)) return undefined;
   if (typeof node.value === 'string') return node.value;
   return node.value === null ? '' : (node.source ?? String(node.value));
-}
-
-function firstLine(text: string): string {
-  return (text.split('\n', 1)[0] ?? '').replace(/:$/, '');
 }

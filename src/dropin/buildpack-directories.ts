@@ -35,7 +35,7 @@ export async function buildpackDirectories(config: BuilderConfig): Promise<Build
 }
 
 /** True for keys that are downloaded: anything with a scheme, `foo:bar` included. */
-export function isAbsoluteUrl(key: string): boolean {
+function isAbsoluteUrl(key: string): boolean {
   const parsed = parseUrl(key);
   return parsed.ok && parsed.url.scheme !== '';
 }

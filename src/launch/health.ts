@@ -22,7 +22,7 @@ export interface HealthCheck {
 }
 
 /** Cloud Foundry's defaults, but for the poll: its cells look every 2 s, people wait less gladly. */
-export const HEALTH_DEFAULTS = {
+const HEALTH_DEFAULTS = {
   httpEndpoint: '/',
   startTimeoutMs: 60_000,
   invocationTimeoutMs: 1_000,

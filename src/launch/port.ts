@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { errnoOf, StagerError } from '../errors.ts';
 
 /** Cloud Foundry's default, used where the run has a network of its own. */
-export const DEFAULT_PORT = 8080;
+const DEFAULT_PORT = 8080;
 
 /**
  * The port for a process: the given one, or a free one for 0 and undefined. On the host's network nobody may

@@ -8,7 +8,7 @@
 /** What stands in place of a secret (staging-internals.md 9.4). */
 export const REDACTED = '[REDACTED]';
 /** Shorter values are left alone: masking `1` or `true` would garble every line. */
-export const MIN_SECRET_LENGTH = 6;
+const MIN_SECRET_LENGTH = 6;
 
 /** Text in, text without secrets out. */
 export type Redact = (text: string) => string;

@@ -43,7 +43,7 @@ function caVariables(inside: string): Readonly<Record<string, string>> {
 }
 
 /** Certificates in PEM, one each. */
-export function certificatesIn(pem: string): readonly string[] {
+function certificatesIn(pem: string): readonly string[] {
   return (
     pem.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[\s\S]+?-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? []
   );

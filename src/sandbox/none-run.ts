@@ -15,7 +15,7 @@ import type { OnOutput, SandboxSpec } from './sandbox.ts';
 import { removeDirectory } from './state-directory.ts';
 
 /** Set in the environment of everything that the command starts: how its daemons are found again. */
-export const MARKER = 'STAGER_SANDBOX_RUN';
+const MARKER = 'STAGER_SANDBOX_RUN';
 
 export class NoRun {
   readonly #spec: SandboxSpec;

@@ -49,7 +49,7 @@ function outOfDisk(limits: SandboxLimits, usage: DiskUsage): ExitOutcome {
 }
 
 /** Name of the signal that a shell's exit status stands for. */
-export function signalOf(status: number): string | undefined {
+function signalOf(status: number): string | undefined {
   if (status <= SIGNAL_BASE) return undefined;
   return Object.entries(constants.signals).find(([, number]) => number === status - SIGNAL_BASE)?.[0];
 }

@@ -45,7 +45,7 @@ export interface Selection {
 }
 
 /** In this order: the one that most machines have first. */
-export const RUNTIME_NAMES = ['runc', 'crun', 'youki', 'runsc'] as const;
+const RUNTIME_NAMES = ['runc', 'crun', 'youki', 'runsc'] as const;
 const SEARCH_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
 /** For a root caller whose state directory is below a private home: the runtime works as an unprivileged user. */
 const SYSTEM_STATE_DIR = '/run/stager';
@@ -149,7 +149,7 @@ async function firstExecutable(name: string, directories: readonly string[]): Pr
 }
 
 /** The directory itself, or one of the system's that the mapped root can pass through to. */
-export async function usableStateDir(stateDir: string): Promise<string> {
+async function usableStateDir(stateDir: string): Promise<string> {
   await mkdir(stateDir, { recursive: true });
   if (process.getuid?.() !== 0) return stateDir;
   await chmod(stateDir, 0o711);

@@ -39,7 +39,7 @@ export function cfMatcher(line: IgnoreLine): Matcher | 'unusable' | undefined {
  * The client's translation of a line: `body` is the line after negation and anchoring, `expression` what RE2
  * gets. Undefined for lines that are no rule.
  */
-export function translateCfLine(
+function translateCfLine(
   text: string,
 ): { readonly expression: string; readonly body: string; readonly negated: boolean } | undefined {
   let line = trimEnd(text, '\r');

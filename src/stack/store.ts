@@ -52,7 +52,7 @@ export interface ResolvedStack {
 }
 
 /** The machine's own. */
-export const HOST_STACK = 'host';
+const HOST_STACK = 'host';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export class StackStore {

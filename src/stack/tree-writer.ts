@@ -31,7 +31,7 @@ export interface TreeLimits {
 }
 
 /** Far above any stack, low enough that a bomb ends. */
-export const DEFAULT_TREE_LIMITS: TreeLimits = { maxEntries: 3_000_000, maxBytes: 64 * 1024 ** 3 };
+const DEFAULT_TREE_LIMITS: TreeLimits = { maxEntries: 3_000_000, maxBytes: 64 * 1024 ** 3 };
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';

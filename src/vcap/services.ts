@@ -84,12 +84,6 @@ export function databaseUrl(services: Services): string | undefined {
   return undefined;
 }
 
-/** {@link databaseUrl} of the variable's text; a text that is no VCAP_SERVICES document has none. */
-export function databaseUrlOf(text: string | undefined): string | undefined {
-  const parsed = servicesSchema.safeParse(parseJson(text ?? '')?.value);
-  return parsed.success ? databaseUrl(parsed.data) : undefined;
-}
-
 const SECRET_KEY = /pass|pwd|secret|token|key|private|cert|sas/i;
 
 /**

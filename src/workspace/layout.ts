@@ -23,9 +23,6 @@ export const INSIDE = {
   platform: '/etc/stager',
 } as const;
 
-/** Links in the sandbox's root. */
-export const INSIDE_LINKS = { '/home/vcap': '/tmp/home', '/app': '/tmp/app' } as const;
-
 /** Host paths of one workspace. */
 export interface Workspace {
   /** The workspace's own directory; holds `tmp` and `platform`. Its lock lies beside it. */

@@ -84,7 +84,7 @@ const NO_DEFAULT: Readonly<Record<FlagSpec['kind'], string>> = {
 };
 
 /** The usage text, flags by name, with its final newline. */
-export function usageText(program: string, specs: readonly FlagSpec[]): string {
+function usageText(program: string, specs: readonly FlagSpec[]): string {
   const sorted = [...specs].sort((a, b) => (a.name < b.name ? -1 : 1));
   const lines = sorted.map((spec) => {
     const type = spec.kind === 'bool' ? '' : ` ${spec.kind}`;

@@ -125,7 +125,7 @@ const IN_FRAGMENT = /^[A-Za-z0-9\-_.~$&+,/:;=?@!()*]$/;
 const VALID_PATH = /^(?:[A-Za-z0-9\-_.~$&+,/:;=@!'()*[\]]|%)*$/;
 
 /** The path as it goes onto the wire. */
-export function escapedPath(url: GoUrl): string {
+function escapedPath(url: GoUrl): string {
   if (VALID_PATH.test(url.rawPath)) return url.rawPath;
   return encode(url.path, IN_PATH);
 }
