@@ -70,7 +70,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   stack: ['host', 'sandbox'],
   sandbox: ['host'],
   droplet: ['blobs', 'workspace'],
-  launch: ['blobs', 'droplet', 'logs', 'sandbox', 'vcap'],
+  launch: ['blobs', 'droplet', 'host', 'logs', 'sandbox', 'vcap'],
   blobs: ['host'],
   records: ['droplet', 'host'],
   vcap: [],

@@ -31,8 +31,9 @@ export function mergeProcesses(
 ): readonly ProcessEntry[] {
   // Entries of one list never replace each other, as in the original.
   const merged = [...earlier];
+  const placesOf = Map.groupBy(earlier.keys(), (place) => earlier[place]?.type ?? '');
   for (const entry of later) {
-    const places = earlier.flatMap((it, place) => (it.type === entry.type ? [place] : []));
+    const places = placesOf.get(entry.type) ?? [];
     for (const place of places) merged[place] = entry;
     if (places.length === 0) merged.push(entry);
   }

@@ -3,8 +3,9 @@
  * (buildpack-contracts.md 1.5, 1.6, 2.7; staging-internals.md 6.5). Pure.
  */
 
-import { isAlias, isMap, parseDocument } from 'yaml';
+import { isAlias, isMap } from 'yaml';
 import { z } from 'zod';
+import { parseHostileYaml } from '../host/hostile-yaml.ts';
 import type { ProcessEntry } from './process-list.ts';
 import { readStringMap, readYaml, stringMapOf, type YamlOutcome } from './yaml.ts';
 
@@ -58,10 +59,10 @@ const NOTHING: ReleaseOutput = { processTypes: new Map(), configVars: new Map(),
 
 /** Parses release output; nothing, `---`, `--- {}` and nulls all mean "none". */
 export function parseRelease(source: string): YamlOutcome<ReleaseOutput> {
-  const yaml = readYaml(source);
+  const yaml = parseHostileYaml(source);
   if (!yaml.ok) return yaml;
   if (yaml.value === null || yaml.value === undefined) return { ok: true, value: NOTHING };
-  const document = parseDocument(source, { uniqueKeys: false, merge: true, logLevel: 'silent' });
+  const { document } = yaml;
   if (!isMap(document.contents)) return { ok: false, reason: 'not a map' };
   const resolve = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
   const processTypes = stringMapOf(document.get('default_process_types', true), resolve);

@@ -1,6 +1,6 @@
 /** YAML that apps and buildpacks write, read as Cloud Foundry's programs read it. Hostile: sizes are bounded. */
 import { isAlias, isMap, isScalar } from 'yaml';
-import { parseHostileYaml } from '../hostile-yaml.ts';
+import { parseHostileYaml } from '../host/hostile-yaml.ts';
 
 /** Largest document in bytes; a Procfile or launch.yml of this size is an accident or an attack. */
 const MAX_YAML_BYTES = 1024 * 1024;

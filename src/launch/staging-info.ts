@@ -2,9 +2,9 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
+import { parseHostileYaml } from '../host/hostile-yaml.ts';
 
 /** What the launcher needs to know of a droplet; both may be absent. */
 export interface LaunchInfo {
@@ -50,16 +50,11 @@ export function parseLaunchInfo(text: string): LaunchInfo {
   };
 }
 
-/** Aliases are bounded by the parser; unknown tags are only warnings. */
+/** Unknown tags are only warnings. */
 function parseYaml(text: string): unknown {
-  const document = parseDocument(text, { uniqueKeys: false, logLevel: 'silent' });
-  const [problem] = document.errors;
-  if (problem !== undefined) throw invalid(problem.message.split('\n', 1)[0] ?? 'is no YAML');
-  try {
-    return document.toJS();
-  } catch (error) {
-    throw invalid(error instanceof Error ? error.message : String(error));
-  }
+  const parsed = parseHostileYaml(text);
+  if (!parsed.ok) throw invalid(parsed.reason);
+  return parsed.value;
 }
 
 /** A link in a droplet could name any file of the host, so none is followed. */
