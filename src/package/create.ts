@@ -7,7 +7,7 @@ import { StagerError, throwIfCancelled } from '../errors.ts';
 import { type Guid, newGuid, type Sha256 } from '../ids.ts';
 import { Pool } from '../pool/pool.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
-import { fingerprintFile, fingerprintStream } from './fingerprint.ts';
+import { fingerprintFile, fingerprintStream, SCRATCH_BYTES } from './fingerprint.ts';
 import {
   contentDigest,
   encodeListing,
@@ -77,12 +77,12 @@ export async function createPackage(source: Source, options: CreateOptions): Pro
   const { store, signal } = options;
   const pool = new Pool(store, options.tenant ?? DEFAULT_TENANT);
   const gathered = await gather(source, options);
-  const entries = inPathOrder(gathered.entries, options.extra ?? []);
+  const entries = arranged(source, gathered.entries, options.extra ?? []);
   const files = entries.filter((entry) => entry.kind === 'file');
   const holds = { purpose: `upload of ${source.description}`, holds: [], signal };
   return withLease(store, holds, async () => {
     const sent = await sendMissing(
-      { pool, source, files: gathered.files, hostPaths: gathered.hostPaths },
+      { pool, source, files: gathered.files, hostRoot: gathered.hostRoot },
       options,
     );
     const header: ListingHeader = {
@@ -121,7 +121,8 @@ const sum = (files: readonly ListedFile[]): number =>
 interface Gathered {
   readonly entries: readonly ListedEntry[];
   readonly files: readonly ListedFile[];
-  readonly hostPaths: ReadonlyMap<string, string>;
+  /** With a path of the package it gives the host's; undefined for archives. */
+  readonly hostRoot: string | undefined;
   readonly unreadFiles: number;
 }
 
@@ -130,7 +131,8 @@ async function gather(source: Source, options: CreateOptions): Promise<Gathered>
   const cache = await StatCache.open(options.statCachePath);
   const entries: ListedEntry[] = [];
   const files: ListedFile[] = [];
-  const hostPaths = new Map<string, string>();
+  let hostRoot: string | undefined;
+  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   let unreadFiles = 0;
   let bytes = 0;
   let turned = performance.now();
@@ -145,7 +147,7 @@ async function gather(source: Source, options: CreateOptions): Promise<Gathered>
     if (entry.kind === 'symlink') entries.push({ kind: 'symlink', path, target: entry.target, mtimeMs });
     else if (entry.kind === 'directory') entries.push({ kind: 'directory', path, mode: entry.mode, mtimeMs });
     else {
-      const known = await fingerprint(entry, { cache, signal });
+      const known = await fingerprint(entry, { cache, signal, scratch });
       if (!known.wasRead) unreadFiles++;
       const { sha1, sha256 } = known.digests;
       const sizeBytes = known.digests.sizeBytes;
@@ -153,16 +155,16 @@ async function gather(source: Source, options: CreateOptions): Promise<Gathered>
       entries.push(file);
       files.push(file);
       bytes += sizeBytes;
-      if (entry.hostPath !== undefined) hostPaths.set(path, entry.hostPath);
+      hostRoot ??= entry.hostPath?.slice(0, -path.length);
     }
   }
   await cache.save();
-  return { entries, files, hostPaths, unreadFiles };
+  return { entries, files, hostRoot, unreadFiles };
 }
 
 async function fingerprint(
   entry: SourceEntry & { readonly kind: 'file' },
-  io: { readonly cache: StatCache; readonly signal: AbortSignal },
+  io: { readonly cache: StatCache; readonly signal: AbortSignal; readonly scratch: Buffer },
 ): Promise<{ readonly digests: Digests; readonly wasRead: boolean }> {
   const { hostPath, path, sizeBytes } = entry;
   if (hostPath === undefined) {
@@ -173,19 +175,28 @@ async function fingerprint(
   const stat = entry.stat ?? statOf(hostPath);
   const known = stat === undefined ? undefined : io.cache.get(path, stat, sizeBytes);
   if (known !== undefined) return { digests: known, wasRead: false };
-  const digests = await fingerprintFile({ hostPath, path, sizeBytes }, io.signal);
+  const digests = await fingerprintFile({ hostPath, path, sizeBytes }, io);
   if (stat !== undefined) io.cache.set(path, { stat, nowNs }, digests);
   return { digests, wasRead: true };
 }
 
-/** All entries, the extra ones in place of the source's, in path order. @throws StagerError PACKAGE_INVALID. */
-function inPathOrder(own: readonly ListedEntry[], extra: readonly ListedEntry[]): readonly ListedEntry[] {
-  const byPath = new Map(own.map((entry) => [entry.path.toString(), entry]));
-  for (const entry of extra) byPath.set(entry.path, entry);
-  const entries = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  for (const { path } of entries) {
+/** All entries in path order; what is not the walk of a directory can contradict itself and is checked. */
+function arranged(
+  { kind }: Source,
+  own: readonly ListedEntry[],
+  extra: readonly ListedEntry[],
+): readonly ListedEntry[] {
+  if (kind !== 'directory' || extra.length > 0) return joined(own, extra);
+  return own.toSorted(byPath);
+}
+
+/** The extra entries in place of the source's. @throws StagerError PACKAGE_INVALID. */
+function joined(own: readonly ListedEntry[], extra: readonly ListedEntry[]): readonly ListedEntry[] {
+  const known = new Map(own.map((entry) => [entry.path.toString(), entry]));
+  for (const entry of extra) known.set(entry.path, entry);
+  for (const path of known.keys()) {
     for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) {
-      const parent = byPath.get(path.slice(0, slash));
+      const parent = known.get(path.slice(0, slash));
       if (parent === undefined || parent.kind === 'directory') continue;
       throw new StagerError('PACKAGE_INVALID', `${path} is below ${parent.path}, which is a ${parent.kind}`, {
         next: 'send each path once, and nothing below a file or a link',
@@ -193,5 +204,7 @@ function inPathOrder(own: readonly ListedEntry[], extra: readonly ListedEntry[])
       });
     }
   }
-  return entries;
+  return [...known.values()].sort(byPath);
 }
+
+const byPath = (a: ListedEntry, b: ListedEntry): number => (a.path < b.path ? -1 : 1);

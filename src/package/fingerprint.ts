@@ -10,6 +10,8 @@ import { changed } from '../pool/pack-writer.ts';
  * the time of asynchronous reads (bench/packages.ts). The caller lets the event loop turn between them.
  */
 export const SMALL_BYTES = 1 << 20;
+/** Room for any small file and the byte that tells that it grew. */
+export const SCRATCH_BYTES = SMALL_BYTES + 1;
 const READ_BYTES = 1 << 20;
 // A link or a pipe that was put in place of the file since it was listed is refused, not followed or waited for.
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -22,23 +24,25 @@ export interface HostFile {
   readonly sizeBytes: number;
 }
 
-/** Content of a small file. @throws StagerError SOURCE_CHANGED, SOURCE_UNREADABLE. */
-export function readSmall(file: HostFile): Buffer {
+/**
+ * Content of a small file, at the start of `scratch` ({@link SCRATCH_BYTES}): valid until that is used again.
+ *
+ * @throws StagerError SOURCE_CHANGED, SOURCE_UNREADABLE.
+ */
+export function readSmall(file: HostFile, scratch: Buffer): Buffer {
+  const { sizeBytes } = file;
   try {
     const fd = openSync(file.hostPath, FLAGS);
     try {
       const before = fstatSync(fd);
-      if (!before.isFile() || before.size !== file.sizeBytes) throw changed(file.path);
-      // One byte more than expected, to notice growth.
-      const buffer = Buffer.allocUnsafe(file.sizeBytes + 1);
+      if (!before.isFile() || before.size !== sizeBytes) throw changed(file.path);
       let filled = 0;
-      for (;;) {
-        const length = readSync(fd, buffer, filled, buffer.length - filled, null);
-        filled += length;
-        if (length === 0 || filled === buffer.length) break;
+      // A read that has room for more and gets what was expected has reached the end.
+      for (let length = -1; length !== 0 && (length < 0 || filled < sizeBytes); filled += length) {
+        length = readSync(fd, scratch, filled, sizeBytes + 1 - filled, null);
       }
-      if (filled !== file.sizeBytes) throw changed(file.path);
-      return buffer.subarray(0, filled);
+      if (filled !== sizeBytes) throw changed(file.path);
+      return scratch.subarray(0, filled);
     } finally {
       closeSync(fd);
     }
@@ -48,8 +52,11 @@ export function readSmall(file: HostFile): Buffer {
 }
 
 /** Digests of a file of any size. @throws StagerError SOURCE_CHANGED, SOURCE_UNREADABLE, CANCELLED. */
-export async function fingerprintFile(file: HostFile, signal: AbortSignal): Promise<Digests> {
-  if (file.sizeBytes <= SMALL_BYTES) return digestsOf(readSmall(file));
+export async function fingerprintFile(
+  file: HostFile,
+  { signal, scratch }: { readonly signal: AbortSignal; readonly scratch: Buffer },
+): Promise<Digests> {
+  if (file.sizeBytes <= SMALL_BYTES) return digestsOf(readSmall(file, scratch));
   const handle = await open(file.hostPath, FLAGS).catch((error: unknown) => {
     throw unreadable(error, file.path);
   });

@@ -5,7 +5,7 @@ import { changed, type NewResource } from '../pool/pack-writer.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Source } from '../source/entry.ts';
 import type { CreateOptions } from './create.ts';
-import { readSmall, SMALL_BYTES } from './fingerprint.ts';
+import { readSmall, SCRATCH_BYTES, SMALL_BYTES } from './fingerprint.ts';
 import type { ListedFile } from './listing.ts';
 
 /** What is to be sent, where it is not there yet. */
@@ -13,8 +13,8 @@ export interface SendInput {
   readonly pool: Pool;
   readonly source: Source;
   readonly files: readonly ListedFile[];
-  /** Path → host path, for sources that are directories. */
-  readonly hostPaths: ReadonlyMap<string, string>;
+  /** With a path of the package it gives the host's; undefined for archives. */
+  readonly hostRoot: string | undefined;
 }
 
 /** What was sent. */
@@ -37,7 +37,8 @@ export async function sendMissing(input: SendInput, options: CreateOptions): Pro
   for (const file of missing) if (!first.has(file.sha256)) first.set(file.sha256, file);
   const wanted = new Map([...first.values()].map((file) => [file.path.toString(), file]));
   const totalBytes = [...wanted.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const resources = input.hostPaths.size > 0 ? fromHost(wanted, input) : fromArchive(wanted, input, signal);
+  const resources =
+    input.hostRoot === undefined ? fromArchive(wanted, input, signal) : fromHost(wanted, input.hostRoot);
   const { bytes } = await pool.add(resources, {
     signal,
     onBytes: (sent) => onProgress?.({ step: 'send', bytes: sent, totalBytes }),
@@ -49,19 +50,16 @@ export async function sendMissing(input: SendInput, options: CreateOptions): Pro
   };
 }
 
-function* fromHost(
-  wanted: ReadonlyMap<string, ListedFile>,
-  { hostPaths }: SendInput,
-): Generator<NewResource> {
+function* fromHost(wanted: ReadonlyMap<string, ListedFile>, root: string): Generator<NewResource> {
+  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   for (const [path, file] of wanted) {
-    const hostPath = hostPaths.get(path);
-    if (hostPath === undefined) throw new Error(`no host path for ${path}`);
+    const hostPath = `${root}${path}`;
     const small = file.sizeBytes <= SMALL_BYTES;
     yield {
       ...digestsOf(file),
       path,
       hostPath,
-      open: async () => (small ? [readSmall({ ...file, hostPath })] : openLarge(hostPath)),
+      open: async () => (small ? [readSmall({ ...file, hostPath }, scratch)] : openLarge(hostPath)),
     };
   }
 }

@@ -6,11 +6,13 @@
  *
  * A large resource gets a pack of its own, which holds its bytes and nothing else. Packs are immutable.
  */
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import { Digester, type Digests } from '../blobs/digests.ts';
+import { type Digests, sha256Of, sha256OfBytes } from '../blobs/digests.ts';
 import { isStagerError, StagerError } from '../errors.ts';
+import type { Sha256 } from '../ids.ts';
 import type { Resource } from './format.ts';
 import { newPoolId, PACK_TYPE, packKey } from './layout.ts';
 import type { PackRef } from './segment-writer.ts';
@@ -19,6 +21,8 @@ import type { PackRef } from './segment-writer.ts';
 export const PACK_BYTES = 32 << 20;
 /** A resource of this size or more gets a pack of its own. */
 export const LARGE_BYTES = 8 << 20;
+/** Contents reach the store in blocks of this size: a chunk for each small file would cost more than its bytes. */
+const BLOCK_BYTES = 1 << 20;
 const MAGIC = 'STGRPCK1';
 const DIRECTORY_BYTES = 58;
 
@@ -26,7 +30,7 @@ const DIRECTORY_BYTES = 58;
 export interface NewResource extends Digests {
   /** For messages. */
   readonly path: string;
-  /** A stream, or any other sequence of pieces. */
+  /** A stream, or any other sequence of pieces; a piece is valid until the next one is asked for. */
   readonly open: () => Promise<AsyncIterable<Uint8Array> | Iterable<Uint8Array>>;
   /** Host path of the same bytes, where there is one. */
   readonly hostPath?: string;
@@ -98,16 +102,18 @@ async function writeLarge(io: Io, id: string, resource: NewResource): Promise<Wr
 async function writeMany(io: Io, id: string, iterator: Peekable): Promise<Written> {
   const resources: Resource[] = [];
   async function* contents(): AsyncGenerator<Uint8Array, void, void> {
+    const blocks = new Blocks();
     let offset = 0;
     for (let next = await iterator.peek(); next !== undefined; next = await iterator.peek()) {
       if (isLarge(next) || offset >= PACK_BYTES) break;
       const resource = await iterator.take();
-      yield* unchanged(resource);
+      for await (const piece of unchanged(resource)) yield* blocks.add(piece);
       const { sha1, sha256, sizeBytes } = resource;
       resources.push({ sha1, sha256, sizeBytes, pack: id, offset });
       offset += sizeBytes;
     }
-    yield directoryOf(resources);
+    yield* blocks.add(directoryOf(resources));
+    yield* blocks.rest();
   }
   const body = Readable.from(contents(), { objectMode: false, highWaterMark: 1 << 20 });
   const { sizeBytes } = await io.store.put(packKey(io.tenant, id), body, {
@@ -132,15 +138,54 @@ export function directoryOf(resources: readonly Digests[]): Buffer {
   return Buffer.concat([directory, foot]);
 }
 
+/**
+ * Its pieces. The content is hashed again, by sha256 alone: bytes with the same sha256 have the same sha1.
+ */
 async function* unchanged(resource: NewResource): AsyncGenerator<Uint8Array, void, void> {
-  const digester = new Digester();
-  for await (const chunk of await resource.open()) {
-    digester.update(chunk);
-    if (digester.sizeBytes > resource.sizeBytes) throw changed(resource.path);
-    yield chunk;
+  const pieces = await resource.open();
+  let sizeBytes = 0;
+  let sha256: Sha256;
+  if (Array.isArray(pieces) && pieces.length === 1 && pieces[0] instanceof Uint8Array) {
+    const [whole] = pieces;
+    sizeBytes = whole.byteLength;
+    sha256 = sha256OfBytes(whole);
+    yield whole;
+  } else {
+    const hash = createHash('sha256');
+    for await (const piece of pieces) {
+      hash.update(piece);
+      sizeBytes += piece.byteLength;
+      if (sizeBytes > resource.sizeBytes) throw changed(resource.path);
+      yield piece;
+    }
+    sha256 = sha256Of(hash);
   }
-  const { sizeBytes, sha256 } = digester.end();
   if (sizeBytes !== resource.sizeBytes || sha256 !== resource.sha256) throw changed(resource.path);
+}
+
+/** Joins pieces to blocks. */
+class Blocks {
+  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #filled = 0;
+
+  /** Copies a piece. @returns the blocks that became full. */
+  *add(piece: Uint8Array): Generator<Buffer, void, void> {
+    for (let at = 0; at < piece.byteLength; ) {
+      const length = Math.min(BLOCK_BYTES - this.#filled, piece.byteLength - at);
+      this.#block.set(piece.subarray(at, at + length), this.#filled);
+      this.#filled += length;
+      at += length;
+      if (this.#filled < BLOCK_BYTES) continue;
+      yield this.#block;
+      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      this.#filled = 0;
+    }
+  }
+
+  /** The last block, which is not full. */
+  *rest(): Generator<Buffer, void, void> {
+    if (this.#filled > 0) yield this.#block.subarray(0, this.#filled);
+  }
 }
 
 /** What to throw for a file that is not any more what it was when it was fingerprinted. */

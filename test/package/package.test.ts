@@ -195,8 +195,18 @@ describe('the stat cache', () => {
 
   it('changes nothing but time when it is deleted or damaged', async () => {
     await later(() => create({ statCachePath }));
-    const text = await readFile(statCachePath, 'utf8');
-    for (const damaged of ['', 'nonsense', text.slice(0, -30), text.replace(sha1('main'), sha1('evil'))]) {
+    const whole = await readFile(statCachePath);
+    const forged = Buffer.from(whole);
+    forged.write(sha1('evil'), whole.indexOf(sha1('main'), 0, 'hex'), 20, 'hex');
+    const swapped = Buffer.concat([whole.subarray(0, 16), whole.subarray(100), whole.subarray(16, 100)]);
+    for (const damaged of [
+      Buffer.alloc(0),
+      Buffer.from('nonsense'),
+      whole.subarray(0, -30),
+      forged,
+      swapped,
+    ]) {
+      expect(damaged).not.toEqual(whole);
       await writeFile(statCachePath, damaged);
       expect(await later(() => create({ statCachePath }))).toMatchObject({ unreadFiles: 0, sentFiles: 0 });
     }
