@@ -45,7 +45,7 @@ export interface OciConfig {
  * children, which programs don't expect. So it is a shell that runs the command in the foreground and waits. Its
  * own messages ("Killed") go nowhere; the command gets the caller's stderr back, and none of the shell's variables.
  */
-const INIT = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
+const init = (via: string): string => `exec 3>&2 2>/dev/null; (exec ${via}"$@" 2>&3 3>&-); exit $?`;
 /** Set by shells, and by runc where they are missing. */
 const UNASKED = ['PWD', 'OLDPWD', 'SHLVL', 'HOME'] as const;
 
@@ -73,10 +73,8 @@ export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
     process: {
       terminal: parts.terminal,
       user: parts.ids.user,
-      args: ['/bin/sh', '-c', initScript(spec), 'stager-init', ...commandOf(spec)],
-      env: Object.entries(spec.env)
-        .filter(([name]) => isShellName(name))
-        .map(([name, value]) => `${name}=${value}`),
+      args: ['/bin/sh', '-c', initScript(spec), 'stager-init', ...spec.argv],
+      env: variablesOf(spec).map(([name, value]) => `${name}=${value}`),
       cwd: spec.cwd,
       capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
       noNewPrivileges: true,
@@ -99,16 +97,29 @@ export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
   };
 }
 
-function initScript({ env }: SandboxSpec): string {
-  const unset = UNASKED.filter((name) => !(name in env));
-  return unset.length === 0 ? INIT : `unset ${unset.join(' ')}; ${INIT}`;
+function initScript(spec: SandboxSpec): string {
+  const unset = UNASKED.filter((name) => !(name in spec.env));
+  const carriers = oddVariables(spec).map((_, index) => `${CARRIER}${index}`);
+  const via = [...carriers.map((name) => `-u ${name}`), ...carriers.map((name) => `"$${name}"`)];
+  const script = init(via.length === 0 ? '' : `/usr/bin/env ${via.join(' ')} `);
+  return unset.length === 0 ? script : `unset ${unset.join(' ')}; ${script}`;
 }
 
-/** Shells drop variables whose names they could not write (`spring.profiles.active`); env(1) hands them on. */
-function commandOf(spec: SandboxSpec): readonly string[] {
-  const odd = Object.entries(spec.env).filter(([name]) => !isShellName(name));
-  if (odd.length === 0) return spec.argv;
-  return ['/usr/bin/env', ...odd.map(([name, value]) => `${name}=${value}`), ...spec.argv];
+/**
+ * Shells drop variables whose names they could not write (`spring.datasource.password`); env(1) hands them on. They
+ * travel to it as values of variables of ours: arguments of a process can be read by everyone on the host.
+ */
+const CARRIER = 'STAGER_CARRIED_';
+
+function variablesOf(spec: SandboxSpec): readonly (readonly [string, string])[] {
+  const carried = oddVariables(spec).map(
+    ([name, value], index) => [`${CARRIER}${index}`, `${name}=${value}`] as const,
+  );
+  return [...Object.entries(spec.env).filter(([name]) => isShellName(name)), ...carried];
+}
+
+function oddVariables({ env }: SandboxSpec): readonly (readonly [string, string])[] {
+  return Object.entries(env).filter(([name]) => !isShellName(name));
 }
 
 const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);

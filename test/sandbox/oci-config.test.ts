@@ -84,8 +84,14 @@ describe('the config of a container', () => {
 
   it('gives variables with names that shells refuse to env', () => {
     const { process: command } = ociConfig({ ...spec, env: { A: '1', 'b.c': '2' } }, parts);
-    expect(command['env']).toEqual(['A=1']);
-    expect(command.args.slice(-4)).toEqual(['/usr/bin/env', 'b.c=2', '/bin/x', 'y']);
+    expect(command['env']).toEqual(['A=1', 'STAGER_CARRIED_0=b.c=2']);
+    expect(command.args.slice(-2)).toEqual(['/bin/x', 'y']);
+  });
+
+  it('has no value of a variable in arguments, which every user of the host can read', () => {
+    const env = { A: 'secret', 'spring.datasource.password': 'secret' };
+    const { process: command } = ociConfig({ ...spec, env }, parts);
+    expect(command.args.join(' ')).not.toContain('secret');
   });
 
   it('lets no call be both allowed and refused', () => {
