@@ -1,22 +1,7 @@
 /**
- * Worker thread: decompresses one segment of an archive and writes its files.
- *
- * Nothing is ever written through a link. Symbolic links are not made here at all but handed back and made last,
- * when every file is in place; directories above a file are made one by one and must be real; files are created,
- * never opened where something exists.
+ * Worker thread: decompresses one segment of an archive and writes its files. Links are not made here at all but
+ * handed back and made last, when every file is in place.
  */
-import {
-  chownSync,
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  futimesSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  writeSync,
-} from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
 import { errnoOf } from '../errors.ts';
@@ -33,7 +18,7 @@ import {
   parseHeader,
   Refused,
 } from './tar-parse.ts';
-import { hostPathOf, readable } from './tree-walk.ts';
+import { Destination, Failed } from './unpack-files.ts';
 
 /** What a worker is started with. */
 export interface UnpackWorkerData {
@@ -78,20 +63,8 @@ export interface UnpackReply {
 }
 
 const data: UnpackWorkerData = workerData;
-const realDirectories = new Set<string>(['']);
+const files = new Destination(data.dest, data.owner);
 const NOTHING: UnpackReply = { files: 0, later: [], entries: 0, ended: false };
-
-/** A system call that failed, with the path it was for. */
-class Failed extends Error {
-  readonly errno: string;
-  readonly path: string;
-
-  constructor(path: string, error: unknown) {
-    super(path, { cause: error });
-    this.errno = errnoOf(error) ?? String(error);
-    this.path = readable(path);
-  }
-}
 
 parentPort?.on('message', (task: UnpackTask) => {
   try {
@@ -106,15 +79,13 @@ parentPort?.on('message', (task: UnpackTask) => {
 
 function perform(task: UnpackTask): UnpackReply {
   if (task.kind === 'finish') {
-    const fd = attempt(task.entry.path, () =>
-      openSync(hostOf(task.entry.path), constants.O_WRONLY | constants.O_NOFOLLOW),
-    );
-    finish(fd, task.entry);
+    files.finish(task.entry);
     return NOTHING;
   }
   const raw = content(task);
   if (task.kind === 'entries') return writeEntries(raw);
-  writePiece(task, raw);
+  if (raw.length !== padded(task.length)) throw new Refused('a piece of a file has the wrong length');
+  files.writePiece(task.path, raw.subarray(0, task.length), task.offset);
   return NOTHING;
 }
 
@@ -134,7 +105,7 @@ function content(task: UnpackTask & { kind: 'entries' | 'piece' }): Buffer {
 
 function writeEntries(raw: Buffer): UnpackReply {
   const later: ParsedEntry[] = [];
-  let files = 0;
+  let written = 0;
   let entries = 0;
   let overrides: Overrides = {};
   let at = 0;
@@ -142,7 +113,7 @@ function writeEntries(raw: Buffer): UnpackReply {
     if (at + BLOCK > raw.length) throw new Refused('a header is cut off');
     if (isZeroBlock(raw, at)) {
       demandZeros(raw, at);
-      return { files, later, entries, ended: true };
+      return { files: written, later, entries, ended: true };
     }
     const header = parseHeader(raw, at);
     at += BLOCK;
@@ -157,99 +128,23 @@ function writeEntries(raw: Buffer): UnpackReply {
     overrides = {};
     if (entry.type !== 'file') {
       later.push(entry);
-      if (entry.type === 'directory') makeDirectory(entry.path);
+      if (entry.type === 'directory') files.makeDirectory(entry.path);
       continue;
     }
-    files += 1;
+    written += 1;
     // Content that is not here comes in pieces: then nothing else may be here either.
     if (at === raw.length && size > 0) {
-      closeSync(create(entry.path));
-      return { files, later, entries, open: entry, ended: false };
+      files.createEmpty(entry.path);
+      return { files: written, later, entries, open: entry, ended: false };
     }
     if (at + padded(size) > raw.length) throw new Refused('the content of a file is cut off');
-    writeFile(entry, raw.subarray(at, at + size));
+    files.write(entry, raw.subarray(at, at + size));
     at += padded(size);
   }
   if (Object.keys(overrides).length > 0) throw new Refused('a long name has no entry');
-  return { files, later, entries, ended: false };
+  return { files: written, later, entries, ended: false };
 }
 
 function demandZeros(raw: Buffer, from: number): void {
   for (let i = from; i < raw.length; i++) if (raw[i] !== 0) throw new Refused('it goes on behind its end');
-}
-
-function writeFile(entry: ParsedEntry, bytes: Buffer): void {
-  const fd = create(entry.path);
-  attempt(entry.path, () => writeAll(fd, bytes, 0), fd);
-  finish(fd, entry);
-}
-
-function writePiece(task: UnpackTask & { kind: 'piece' }, raw: Buffer): void {
-  if (raw.length !== padded(task.length)) throw new Refused('a piece of a file has the wrong length');
-  const flags = constants.O_WRONLY | constants.O_NOFOLLOW;
-  const fd = attempt(task.path, () => openSync(hostOf(task.path), flags));
-  attempt(task.path, () => writeAll(fd, raw.subarray(0, task.length), task.offset), fd);
-  closeSync(fd);
-}
-
-function writeAll(fd: number, bytes: Buffer, position: number): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-}
-
-/** Creates a file that must not exist. */
-function create(path: string): number {
-  makeDirectory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  try {
-    return openSync(hostOf(path), flags, 0o600);
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') throw new Refused(`${readable(path)} exists already or is in it twice`);
-    throw new Failed(path, error);
-  }
-}
-
-/** Owner before mode, since a change of owner clears bits; time last, since all else changes it. Closes `fd`. */
-function finish(fd: number, entry: ParsedEntry): void {
-  const { owner } = data;
-  attempt(
-    entry.path,
-    () => {
-      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
-      fchmodSync(fd, entry.mode);
-      futimesSync(fd, entry.mtime, entry.mtime);
-    },
-    fd,
-  );
-  closeSync(fd);
-}
-
-/** Makes a directory and those above it; every one must be a directory itself, not a link to one. */
-function makeDirectory(path: string): void {
-  if (realDirectories.has(path)) return;
-  makeDirectory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-  try {
-    mkdirSync(hostOf(path), 0o755);
-    if (data.owner !== undefined) chownSync(hostOf(path), data.owner.uid, data.owner.gid);
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw new Failed(path, error);
-    if (!lstatSync(hostOf(path)).isDirectory()) {
-      throw new Refused(`${readable(path)} is used as a directory and as something else`);
-    }
-  }
-  realDirectories.add(path);
-}
-
-/** Runs a system call; when it fails `fd` is closed and the failure gets its path. */
-function attempt<T>(path: string, call: () => T, fd?: number): T {
-  try {
-    return call();
-  } catch (error) {
-    if (fd !== undefined) closeSync(fd);
-    throw new Failed(path, error);
-  }
-}
-
-function hostOf(path: string): string | Buffer {
-  return hostPathOf(`${data.dest}/${path}`);
 }
