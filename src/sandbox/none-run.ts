@@ -1,14 +1,15 @@
 /** One command on the host, from the start to the report. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from './child.ts';
 import { type DiskLedger, DiskWatch } from './disk-watch.ts';
 import type { ExitReport } from './exit-report.ts';
 import { InsideView } from './inside-view.ts';
 import { outcomeOf, type StopReason } from './outcome.ts';
-import { type OutputPipe, outputPipes } from './pipes.ts';
+import { outputPipes } from './pipes.ts';
 import { markedPids, send } from './processes.ts';
 import { whyNotStartable } from './program.ts';
 import type { OnOutput, SandboxSpec } from './sandbox.ts';
@@ -20,7 +21,7 @@ const MARKER = 'STAGER_SANDBOX_RUN';
 export class NoRun {
   readonly #spec: SandboxSpec;
   readonly #parts: { readonly ledger: DiskLedger; readonly marker: string };
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #deadlines = new Deadlines();
   #child: ChildProcess | undefined;
   #stopped: StopReason | undefined;
 
@@ -50,7 +51,7 @@ export class NoRun {
     const pipes = await mkdtemp(join(tmpdir(), 'stager-pipes-'));
     try {
       const ended = this.#start(pipes, io.onOutput);
-      this.#after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
+      this.#deadlines.after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
       watch.start();
       if (io.signal.aborted) cancel();
       const status = await ended;
@@ -68,7 +69,7 @@ export class NoRun {
       return { outcome: outcomeOf(ending), durationMs, peakDiskBytes: peakBytes };
     } finally {
       io.signal.removeEventListener('abort', cancel);
-      for (const timer of this.#timers) clearTimeout(timer);
+      this.#deadlines.clear();
       await watch.stop().catch(() => undefined);
       await this.#killAll();
       await removeDirectory(pipes);
@@ -93,32 +94,20 @@ export class NoRun {
 
   async #start(directory: string, onOutput: OnOutput): Promise<number> {
     const [program, ...args] = this.#spec.argv;
-    const options = {
-      cwd: this.#spec.cwd,
-      env: { ...this.#spec.env, [MARKER]: this.#parts.marker },
-    };
+    const env = { ...this.#spec.env, [MARKER]: this.#parts.marker };
+    const command = { program, args, options: { cwd: this.#spec.cwd, env } };
     if (isJoined(this.#spec)) {
-      this.#child = spawn(program, args, { ...options, stdio: 'inherit' });
-      return await exitStatus(this.#child);
+      this.#child = startJoined(command);
+      return statusOf(await endOf(this.#child));
     }
     const pipes = await outputPipes(directory, {
       uid: process.getuid?.() ?? 0,
       gid: process.getgid?.() ?? 0,
     });
-    const drained = Promise.all([
-      drain(pipes.stdout, (chunk) => onOutput('stdout', chunk)),
-      drain(pipes.stderr, (chunk) => onOutput('stderr', chunk)),
-    ]);
-    this.#child = spawn(program, args, {
-      ...options,
-      stdio: ['ignore', pipes.stdout.writer, pipes.stderr.writer],
-      detached: true,
-    });
-    const exited = exitStatus(this.#child);
-    pipes.stdout.closeWriter();
-    pipes.stderr.closeWriter();
+    const { child, drained, ended } = startPiped(command, pipes, onOutput);
+    this.#child = child;
     if (this.#stopped !== undefined) await this.#killAll();
-    const status = await exited;
+    const status = statusOf(await ended);
     // A daemon that holds the pipe open would keep us waiting for ever.
     let open = true;
     const closed = drained.finally(() => {
@@ -135,7 +124,7 @@ export class NoRun {
     this.#stopped = reason;
     if (graceMs <= 0) return void this.#killAll();
     void this.#sendAll('SIGTERM');
-    this.#after(graceMs, () => void this.#killAll());
+    this.#deadlines.after(graceMs, () => void this.#killAll());
   }
 
   /** Until nobody is found twice in a row: while a process is being made or begins a program, it has no marker. */
@@ -153,31 +142,15 @@ export class NoRun {
     for (const pid of pids) send(pid, signal);
     return pids.length;
   }
-
-  #after(delayMs: number, run: () => void): void {
-    if (delayMs <= MAX_TIMER_MS) this.#timers.push(globalThis.setTimeout(run, delayMs));
-  }
 }
 
 const QUIET_ROUNDS = 2;
 const ROUND_MS = 5;
 /** A process that the kernel holds on to does not die; it is not waited for. */
 const MAX_ROUNDS = 400;
-/** The command has the caller's streams: there is no output to hand on. */
-const isJoined = ({ stdin = 'null' }: SandboxSpec): boolean => stdin !== 'null';
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const SIGNAL_BASE = 128;
 
-async function exitStatus(child: ChildProcess): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code, signal) => {
-      resolve(code ?? SIGNAL_BASE + (signal === null ? 0 : constants.signals[signal]));
-    });
-  });
-}
-
-async function drain(pipe: OutputPipe, take: (chunk: Buffer) => void): Promise<void> {
-  for await (const chunk of pipe.reader) take(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk));
+/** As a shell tells it. */
+function statusOf({ code, signal }: ChildEnd): number {
+  return code ?? SIGNAL_BASE + (signal === null ? 0 : constants.signals[signal]);
 }

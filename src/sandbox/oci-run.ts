@@ -1,10 +1,11 @@
 /** One command in its container, from the start to the report. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { type FileHandle, open, readlink, stat } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { StagerError } from '../errors.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from './cgroups.ts';
+import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from './child.ts';
 import { type DiskLedger, DiskWatch } from './disk-watch.ts';
 import type { ExitReport } from './exit-report.ts';
 import { outcomeOf, type StopReason } from './outcome.ts';
@@ -31,7 +32,7 @@ const START_POLL_MS = 10;
 
 export class OciRun {
   readonly #parts: OciRunParts;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #deadlines = new Deadlines();
   #child: ChildProcess | undefined;
   #stopped: StopReason | undefined;
   #ended = false;
@@ -55,7 +56,7 @@ export class OciRun {
     io.signal.addEventListener('abort', cancel, { once: true });
     try {
       const ended = this.#start(io.onOutput);
-      this.#after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
+      this.#deadlines.after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
       watch.start();
       if (io.signal.aborted) cancel();
       const status = await ended;
@@ -66,7 +67,7 @@ export class OciRun {
     } finally {
       this.#ended = true;
       io.signal.removeEventListener('abort', cancel);
-      for (const timer of this.#timers) clearTimeout(timer);
+      this.#deadlines.clear();
       await watch.stop().catch(() => undefined);
       await this.#remove();
     }
@@ -103,28 +104,17 @@ export class OciRun {
   async #start(onOutput: OnOutput): Promise<number> {
     const { runtime, stateRoot, files, spec, owner } = this.#parts;
     const args = runArguments(runtime, stateRoot, files);
-    const options = { cwd: files.bundle, env: {} };
+    const command = { program: runtime.path, args, options: { cwd: files.bundle, env: {} } };
     if (isJoined(spec)) {
-      this.#child = spawn(runtime.path, args, { ...options, stdio: 'inherit' });
-      return await exitStatus(this.#child);
+      this.#child = startJoined(command);
+      return statusOf(await endOf(this.#child));
     }
     const pipes = await outputPipes(files.bundle, owner);
-    const drained = Promise.all([
-      drain(pipes.stdout.reader, (chunk) => onOutput('stdout', chunk)),
-      drain(pipes.stderr.reader, (chunk) => onOutput('stderr', chunk)),
-    ]);
-    // A session of its own: Ctrl-C at the terminal is for us to pass on, not for the runtime to see.
-    this.#child = spawn(runtime.path, args, {
-      ...options,
-      stdio: ['ignore', pipes.stdout.writer, pipes.stderr.writer],
-      detached: true,
-    });
-    const exited = exitStatus(this.#child);
-    pipes.stdout.closeWriter();
-    pipes.stderr.closeWriter();
+    const { child, drained, ended } = startPiped(command, pipes, onOutput);
+    this.#child = child;
     if (this.#stopped !== undefined) void this.#kill();
-    const [status] = await Promise.all([exited, drained]);
-    return status;
+    const [end] = await Promise.all([ended, drained]);
+    return statusOf(end);
   }
 
   async #report(status: number, durationMs: number, watch: DiskWatch): Promise<ExitReport> {
@@ -165,7 +155,7 @@ export class OciRun {
     this.#stopped = reason;
     if (graceMs <= 0) return void this.#kill();
     void this.#terminate();
-    this.#after(graceMs, () => void this.#kill());
+    this.#deadlines.after(graceMs, () => void this.#kill());
   }
 
   /** SIGTERM to every process but the first, which is ours. */
@@ -181,7 +171,7 @@ export class OciRun {
     if (child === undefined) return;
     const init = await this.#init();
     const sent = init !== undefined && send(init, 'SIGKILL');
-    if (sent) this.#after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
+    if (sent) this.#deadlines.after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
     else await this.#killRuntime(child);
   }
 
@@ -221,26 +211,9 @@ export class OciRun {
     const { runtime, stateRoot, files } = this.#parts;
     await execa(runtime.path, deleteArguments(stateRoot, files), { reject: false, stdin: 'ignore', env: {} });
   }
-
-  #after(delayMs: number, run: () => void): void {
-    // Longer delays than a timer can hold mean "no limit".
-    if (delayMs <= MAX_TIMER_MS) this.#timers.push(globalThis.setTimeout(run, delayMs));
-  }
 }
 
-/** The command has the caller's streams or terminal: there is no output to hand on. */
-const isJoined = ({ stdin = 'null' }: SandboxSpec): boolean => stdin !== 'null';
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const RUNTIME_KILLED = 137;
 
-async function exitStatus(child: ChildProcess): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? RUNTIME_KILLED));
-  });
-}
-
-async function drain(from: NodeJS.ReadableStream, take: (chunk: Buffer) => void): Promise<void> {
-  for await (const chunk of from) take(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk));
-}
+/** The runtime passes the command's status on; by a signal only the runtime itself ends. */
+const statusOf = ({ code }: ChildEnd): number => code ?? RUNTIME_KILLED;
