@@ -84,5 +84,10 @@ export async function unpacked(bytes: Buffer, dest: string, options: Partial<Unp
   const signal = new AbortController().signal;
   const chunks: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += 70_001) chunks.push(bytes.subarray(at, at + 70_001));
-  return await unpackTarball(Readable.from(chunks), dest, { signal, what: 'the droplet', threads: 1, ...options });
+  return await unpackTarball(Readable.from(chunks), dest, {
+    signal,
+    what: 'the droplet',
+    threads: 1,
+    ...options,
+  });
 }
