@@ -18,8 +18,7 @@ export function secretFilter(secrets: readonly string[]): SecretFilter {
   return {
     redact,
     openEnd: (text) => {
-      const url = /[a-z][a-z0-9+.-]*:\/\/[^\s/?#'"<>\\@]*$/i.exec(text.slice(-4096));
-      let held = url === null ? 0 : (url[0]?.length ?? 0);
+      let held = openUserInfo(text.slice(-MAX_HELD));
       for (const part of parts) {
         for (let length = Math.min(part.length - 1, text.length); length > held; length -= 1) {
           if (text.endsWith(part.slice(0, length))) {
@@ -31,6 +30,18 @@ export function secretFilter(secrets: readonly string[]): SecretFilter {
       return held;
     },
   };
+}
+
+/** Longest user info that is held back until its `@` has come. */
+const MAX_HELD = 4096;
+
+/** Length of an end of `tail` that may be the begin of a URL with user info. In one pass: scripts choose the text. */
+function openUserInfo(tail: string): number {
+  if (tail.endsWith(':/')) return 2;
+  const begin = tail.lastIndexOf('://');
+  if (begin === -1 || /[\s/?#'"<>\\@]/.test(tail.slice(begin + 3))) return 0;
+  const scheme = /[a-z][a-z0-9+.-]{0,15}$/i.exec(tail.slice(Math.max(0, begin - 16), begin))?.[0] ?? '';
+  return tail.length - begin + scheme.length;
 }
 
 /** Both streams of one script. Call {@link ScriptOutput.end} when it has ended. */

@@ -2,10 +2,12 @@
  * Removes a tree that foreign code wrote: read-only directories, sockets and pipes, links to anywhere, names
  * nested deeper than a path can be long, or hundreds of thousands of files.
  *
- * Links are never followed: what `readdir` calls a directory is entered, all else is unlinked. A mount below
+ * Names are bytes: paths are handled as byte strings (latin1), since a name that is no UTF-8 can't be removed by what it
+ * reads as. Links are never followed: what `readdir` calls a directory is entered, all else is unlinked. A mount below
  * the tree stops the removal before it starts, since what is mounted is not ours. The callers' sandboxes have
  * ended, so nobody swaps a directory for a link meanwhile.
  */
+import { randomUUID } from 'node:crypto';
 import {
   chmodSync,
   lstatSync,
@@ -33,10 +35,10 @@ export async function removeTree(root: string): Promise<void> {
   if (top === undefined) return;
   refuseMounts(root);
   if (!top.isDirectory()) {
-    unlinkForced(root);
+    unlinkForced(bytesOf(root));
     return;
   }
-  const removal = new Removal(root);
+  const removal = new Removal(bytesOf(root));
   const pace = new Pace(new AbortController().signal);
   for (const step of removal.steps()) {
     step();
@@ -53,7 +55,6 @@ interface Open {
 
 class Removal {
   private readonly root: string;
-  private moved = 0;
 
   constructor(root: string) {
     this.root = root;
@@ -82,28 +83,28 @@ class Removal {
   }
 
   private leave(path: string): void {
-    forced(dirname(path), path, () => rmdirSync(path));
+    forced(dirname(path), path, () => rmdirSync(hostPath(path)));
   }
 
   /** The path, or where the directory now is when the path was too long to go deeper. */
   private shortened(path: string): string {
-    if (Buffer.byteLength(path) < MAX_PATH_BYTES) return path;
-    this.moved += 1;
-    const to = join(this.root, `.stager-deep-${this.moved}`);
-    forced(dirname(path), path, () => renameSync(path, to));
+    if (path.length < MAX_PATH_BYTES) return path;
+    // A name that nobody can have taken.
+    const to = join(this.root, `.stager-deep-${randomUUID()}`);
+    forced(dirname(path), path, () => renameSync(hostPath(path), hostPath(to)));
     return to;
   }
 }
 
 function list(path: string): { name: string; directory: boolean }[] {
-  return readdirSync(path, { withFileTypes: true }).map((entry) => ({
+  return readdirSync(hostPath(path), { withFileTypes: true, encoding: 'latin1' }).map((entry) => ({
     name: entry.name,
     directory: entry.isDirectory(),
   }));
 }
 
 function unlinkForced(path: string): void {
-  forced(dirname(path), path, () => unlinkSync(path));
+  forced(dirname(path), path, () => unlinkSync(hostPath(path)));
 }
 
 /** Runs `call`; when permissions are in the way, opens up `directory` and runs it again. Gone is fine. */
@@ -116,7 +117,7 @@ function forced<T>(directory: string, path: string, call: () => T): T | undefine
     if (errno !== 'EACCES' && errno !== 'EPERM') throw cannotRemove(path, error);
   }
   try {
-    chmodSync(directory, 0o700);
+    chmodSync(hostPath(directory), 0o700);
     return call();
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
@@ -124,7 +125,12 @@ function forced<T>(directory: string, path: string, call: () => T): T | undefine
   }
 }
 
-function cannotRemove(path: string, error: unknown): StagerError {
+/** UTF-8 text as a byte string, and back to what system calls take. */
+const bytesOf = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+const hostPath = (bytes: string): Buffer => Buffer.from(bytes, 'latin1');
+
+function cannotRemove(bytes: string, error: unknown): StagerError {
+  const path = hostPath(bytes).toString('utf8');
   return new StagerError('UNEXPECTED', `${path} can't be removed: ${errnoOf(error) ?? String(error)}`, {
     blame: 'operator',
     next: 'Remove the directory by hand, as the user that owns the files in it.',

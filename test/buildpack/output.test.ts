@@ -50,4 +50,13 @@ describe('output of a script', () => {
     output.end();
     expect(texts()).toEqual(['cloning …', 'https://***:***@host/x', 'https://***:***@host/']);
   });
+
+  it('without a line end is looked at once, however much it is', () => {
+    const filter = secretFilter(['hunter2-hunter2']);
+    const piece = 'a'.repeat(61_440);
+    let held = 0;
+    for (let count = 0; count < 1000; count += 1) held += filter.openEnd(piece);
+    expect(held).toBe(0);
+    expect(filter.openEnd(`${piece}://b`)).toBe('aaaaaaaaaaaaaaaa://b'.length);
+  });
 });

@@ -50,6 +50,19 @@ it('the same as a user without special rights', () => {
   expect(existsSync(root)).toBe(false);
 });
 
+it('names that are no UTF-8, and ones that a terminal would obey', async () => {
+  const parent = tempDir();
+  const root = join(parent, 'w\u00e9');
+  mkdirSync(root);
+  for (const name of ['fe', 'fe80', '1b5b33316d', 'c3a9', '0a']) {
+    const dir = Buffer.concat([Buffer.from(`${root}/`), Buffer.from('ff', 'hex'), Buffer.from(name, 'hex')]);
+    mkdirSync(dir);
+    writeFileSync(Buffer.concat([dir, Buffer.from('/'), Buffer.from(name, 'hex')]), '');
+  }
+  await removeTree(root);
+  expect(readdirSync(parent)).toEqual([]);
+});
+
 it('never follows a link, not even as the root', async () => {
   const victim = tempDir();
   writeFileSync(join(victim, 'file'), 'mine');
