@@ -9,6 +9,8 @@ const slow = {
 
 export default defineConfig({
   test: {
+    // Most of a test's time is spent waiting for sandboxes and servers.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,

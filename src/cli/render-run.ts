@@ -1,4 +1,5 @@
 /** RunEvents → lines for people (as `cf logs` prefixes them), or one JSON object a line. */
+import { stripVTControlCharacters } from 'node:util';
 import { createColors } from 'picocolors';
 import { logPrefix, type RunEvent } from '../launch/events.ts';
 import { formatDuration } from '../units.ts';
@@ -20,7 +21,9 @@ export function runRenderer(output: Output, { task }: { readonly task: boolean }
       case 'log': {
         const key = `${event.source.id}/${event.source.index}/${event.stream}`;
         const prefix = task || open.get(key) === true ? '' : `${colours.dim(logPrefix(event.source))} `;
-        output.raw(event.stream, `${prefix}${event.text}${event.partial === true ? '' : '\n'}`);
+        // A task's output may be data; a log is for reading.
+        const text = task || output.colour ? event.text : stripVTControlCharacters(event.text);
+        output.raw(event.stream, `${prefix}${text}${event.partial === true ? '' : '\n'}`);
         open.set(key, event.partial === true);
         break;
       }

@@ -1,4 +1,5 @@
 /** BuildEvents → lines for people, or one JSON object a line. */
+import { stripVTControlCharacters } from 'node:util';
 import { createColors } from 'picocolors';
 import type { BuildEvent, PhaseRef } from '../events.ts';
 import { phaseName } from '../phases.ts';
@@ -72,7 +73,9 @@ class PersonRenderer implements Renderer {
 
   #script(event: Extract<BuildEvent, { type: 'output' }>): void {
     this.#status.clear();
-    this.#output.raw(event.stream, event.partial === true ? event.text : `${event.text}\n`);
+    // Plain where the rest is plain; --json has the text as it was written.
+    const text = this.#output.colour ? event.text : stripVTControlCharacters(event.text);
+    this.#output.raw(event.stream, event.partial === true ? text : `${text}\n`);
     this.#openLine = event.partial === true;
   }
 
