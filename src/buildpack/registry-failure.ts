@@ -4,6 +4,7 @@ import type { FetchedBuildpack } from './fetch.ts';
 import { BUILDPACK_NAME } from './reference.ts';
 import type { IndexEntry } from './registry-index.ts';
 
+/** @throws StagerError USAGE unless `name` can name a buildpack. */
 export function checkName(name: string): void {
   if (BUILDPACK_NAME.test(name)) return;
   throw new StagerError('USAGE', `${JSON.stringify(name.slice(0, 300))} can't name a buildpack`, {
@@ -12,6 +13,7 @@ export function checkName(name: string): void {
   });
 }
 
+/** @throws StagerError USAGE unless it is a place in the detect order, from 1. */
 export function checkPosition(position: number | undefined): void {
   if (position === undefined || (Number.isInteger(position) && position >= 1)) return;
   throw new StagerError('USAGE', `${position} is no position`, {
@@ -20,6 +22,7 @@ export function checkPosition(position: number | undefined): void {
   });
 }
 
+/** @throws StagerError BUILDPACK_MALFORMED when new files are for another stack than the old ones. */
 export function checkStack(old: IndexEntry, fetched: FetchedBuildpack): void {
   if (old.stack === undefined || fetched.stack === undefined || old.stack === fetched.stack) return;
   throw new StagerError(
@@ -32,6 +35,7 @@ export function checkStack(old: IndexEntry, fetched: FetchedBuildpack): void {
   );
 }
 
+/** New files for a buildpack that is locked. */
 export function lockedBits(name: string): StagerError {
   return new StagerError('BUILDPACK_LOCKED', `buildpack ${name} is locked: its files can't be replaced`, {
     next: `unlock it: stager buildpack update ${name} --unlock`,
@@ -39,6 +43,7 @@ export function lockedBits(name: string): StagerError {
   });
 }
 
+/** A second buildpack of one name and stack. */
 export function taken(name: string, stack: string | undefined): StagerError {
   const where = stack === undefined ? 'without a stack' : `for stack ${stack}`;
   return new StagerError('BUILDPACK_NAME_TAKEN', `a buildpack ${name} ${where} is installed already`, {
@@ -47,6 +52,7 @@ export function taken(name: string, stack: string | undefined): StagerError {
   });
 }
 
+/** A name, or a name and stack, that nothing is installed under; says what is. */
 export function notInstalled(
   name: string,
   facts: {
@@ -69,6 +75,7 @@ export function notInstalled(
   });
 }
 
+/** A name that stands for several stacks where one has to be meant. */
 export function ambiguous(name: string, stacks: readonly string[]): StagerError {
   return new StagerError('USAGE', `buildpack ${name} is installed for several stacks: ${stacks.join(', ')}`, {
     next: 'choose one with --stack',
@@ -76,6 +83,7 @@ export function ambiguous(name: string, stacks: readonly string[]): StagerError 
   });
 }
 
+/** A buildpack that was asked for by name while it is disabled. */
 export function disabled(entry: { readonly name: string; readonly stack?: string }): StagerError {
   return new StagerError('BUILDPACK_DISABLED', `buildpack ${entry.name} is disabled`, {
     next: `enable it: stager buildpack update ${entry.name} --enable`,
@@ -83,6 +91,7 @@ export function disabled(entry: { readonly name: string; readonly stack?: string
   });
 }
 
+/** An entry of the registry whose tree the store no longer has. */
 export function filesGone(name: string, digest: string): StagerError {
   return new StagerError('BUILDPACK_NOT_FOUND', `the files of buildpack ${name} are gone`, {
     next: `install them again: stager buildpack update ${name} --path REF`,

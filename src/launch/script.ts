@@ -10,6 +10,7 @@ import { RUN_INSIDE } from './layout.ts';
 
 /** Lines that people know from `cf logs`. */
 export const PRE_START_MESSAGE = 'Invoking pre-start scripts.';
+/** Comes after the profile scripts, before the command. */
 export const START_MESSAGE = 'Invoking start command.';
 
 /** The launcher's shell; a stack without it can't run a droplet. */

@@ -37,6 +37,7 @@ const NOISE_BYTES = 1024 * 1024;
 /** Trees that are remembered; the eldest is forgotten. */
 const LEDGER_SIZE = 256;
 
+/** Walks one tree again and again while a command writes to it, and says once when it is above its limit. */
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
   readonly #stop = new AbortController();

@@ -18,6 +18,7 @@ import { removeDirectory } from './state-directory.ts';
 /** Set in the environment of everything that the command starts: how its daemons are found again. */
 const MARKER = 'STAGER_SANDBOX_RUN';
 
+/** One command without isolation; used once. */
 export class NoRun {
   readonly #spec: SandboxSpec;
   readonly #parts: { readonly ledger: DiskLedger; readonly marker: string };

@@ -11,6 +11,7 @@ import type { ExitReport } from './exit-report.ts';
 import { NoRun } from './none-run.ts';
 import type { OnOutput, Sandbox, SandboxSpec } from './sandbox.ts';
 
+/** See the top of the file. */
 export class NoSandbox implements Sandbox {
   readonly kind = 'none';
   readonly description = 'no isolation: commands run on this machine as the caller';

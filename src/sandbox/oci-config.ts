@@ -67,6 +67,7 @@ const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys'];
 /** Out of memory: the foreign code dies before anything of the host. */
 const OOM_SCORE = 500;
 
+/** The runtime's config.json for one command. Pure. */
 export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
   return {
     ociVersion: '1.0.2',

@@ -30,6 +30,7 @@ const KILL_PATIENCE_MS = 1_000;
 /** A container takes some fifty milliseconds to start. */
 const START_POLL_MS = 10;
 
+/** One command in one container; used once. */
 export class OciRun {
   readonly #parts: OciRunParts;
   readonly #deadlines = new Deadlines();

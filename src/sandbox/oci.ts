@@ -35,6 +35,7 @@ export const OWNER_FILE = 'owner.json';
 
 const NETWORK_POLL_MS = 20;
 
+/** Commands in containers of runc or crun; what they need on the host is made by {@link OciSandbox.open}. */
 export class OciSandbox implements Sandbox {
   readonly kind = 'oci';
   readonly description: string;

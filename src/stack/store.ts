@@ -55,6 +55,7 @@ export interface ResolvedStack {
 const HOST_STACK = 'host';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
+/** The stacks that were added, and the machine's own. */
 export class StackStore {
   readonly #root: string;
 

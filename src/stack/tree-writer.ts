@@ -38,6 +38,7 @@ const OPAQUE = '.wh..wh..opq';
 /** Permission bits and the sticky bit; no set-user-id, no set-group-id. */
 const MODE_BITS = 0o1777;
 
+/** One tree; see the top of the file. */
 export class TreeWriter {
   readonly #root: string;
   readonly #view: InsideView;

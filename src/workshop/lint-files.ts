@@ -10,6 +10,7 @@ const mentions = ({ scripts }: LintInput, text: string): boolean =>
     ({ lines, shebang }) => shebang === undefined || lines?.some((line) => line.includes(text)),
   );
 
+/** What is looked for in the names and modes of a buildpack's files. */
 export const FILE_RULES: readonly Rule[] = [
   {
     id: 'no-work',

@@ -33,6 +33,7 @@ const at = (line: number, message: string): Found => ({ path: FILE, line, messag
 const nameOf = ({ name, version }: ManifestDependency): string =>
   `${name ?? 'a dependency'} ${version ?? ''}`.trim();
 
+/** What is looked for in manifest.yml. */
 export const MANIFEST_RULES: readonly Rule[] = [
   {
     id: 'manifest-missing',

@@ -34,6 +34,7 @@ const bare = (number: number): RegExp => new RegExp(`(\\$${number}(?![0-9])|\\$\
 /** How many arguments each script is sure to get. */
 const ARGUMENTS = { detect: 1, release: 1, compile: 2, supply: 4, finalize: 4 } as const;
 
+/** What is looked for in the scripts. */
 export const SCRIPT_RULES: readonly Rule[] = [
   {
     id: 'script-not-executable',
