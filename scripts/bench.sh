@@ -1,9 +1,24 @@
 #!/bin/sh
 # npm run bench -- [suite…] [--runs N] [--quick]: makes its inputs under .cache/bench, measures, prints a table,
-# writes bench/out/<suite>.json. Suites: droplets, levels (see bench/main.ts).
+# writes bench/out/<suite>.json. Suites: droplets, node-app, levels (bench/main.ts), packages, s3; none: droplets,
+# packages and s3.
 set -eu
 cd "$(dirname "$0")/.."
-sh scripts/setup.sh pigz=pigz zstd=zstd
+sh scripts/setup.sh pigz=pigz zstd=zstd s3cmd=s3cmd
 PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
 export PATH
+case ${1:-} in
+  packages | s3)
+    suite=$1
+    shift
+    sh scripts/s3-server.sh >/dev/null
+    exec node "bench/$suite.ts" "$@"
+    ;;
+  '')
+    sh scripts/s3-server.sh >/dev/null
+    node bench/main.ts
+    node bench/packages.ts
+    exec node bench/s3.ts
+    ;;
+esac
 exec node bench/main.ts "$@"

@@ -62,7 +62,12 @@ export async function saveCache(
   }
   const { apparentBytes } = await usage(workspace.cache, { signal });
   const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
-  const options = { signal, ...(request.compression !== undefined && { compression: request.compression }) };
+  const { memberCache } = ports;
+  const options = {
+    signal,
+    memberCache,
+    ...(request.compression !== undefined && { compression: request.compression }),
+  };
   const saved = await phases.run(
     { name: 'save-cache' },
     () =>

@@ -7,6 +7,7 @@ import { readLock, writeLock } from '../buildpack/lock.ts';
 import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
 import { lockOf, type ResolvedOrder, resolveOrder } from '../buildpack/resolve.ts';
 import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
+import { sweepMemberCache } from '../droplet/member-cache-sweep.ts';
 import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { isStagerError, StagerError } from '../errors.ts';
 import { newGuid } from '../ids.ts';
@@ -256,6 +257,7 @@ export async function storeResult(
     ({ stored: { sizeBytes } }) => formatBytes(sizeBytes),
   );
   for (const warning of summary.warnings) staging.warn('droplet', warning);
+  await sweepMemberCache(ports.memberCache, { signal });
   if (request.output !== undefined)
     await writeBlobTo(request.output, dropletKey(request.app.guid, guid), { blobs: ports.blobs, signal });
   return stored;
