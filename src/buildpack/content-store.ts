@@ -54,7 +54,8 @@ export class ContentStore {
     return await this.#locked(signal, async () => {
       const place = this.#place(digest);
       if (!(await exists(join(place, 'tree')))) {
-        await mkdir(place, { recursive: true });
+        // A private repository was cloned with credentials: what came out of it is as private.
+        await mkdir(place, { recursive: true, mode: 0o700 });
         await writeFile(join(place, 'tree.json'), JSON.stringify({ digest, sizeBytes, files }));
         await rename(dir, join(place, 'tree'));
       }

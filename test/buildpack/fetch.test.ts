@@ -200,6 +200,13 @@ describe('directories', () => {
     await writeFile(join(dir, 'bin/detect'), 'changed later');
     expect(await readFile(join(fetched.dir, 'bin/detect'), 'utf8')).toBe('#!/bin/sh\n');
   });
+
+  it('can’t be read by other users of the host in the store', async () => {
+    await mkdir(join(root, 'bp/bin'), { recursive: true });
+    await writeFile(join(root, 'bp/bin/detect'), '#!/bin/sh\n');
+    const fetched = await fetch('./bp');
+    expect((await stat(join(fetched.dir, '..'))).mode & 0o077).toBe(0);
+  });
 });
 
 describe('downloads', () => {
