@@ -5,6 +5,7 @@
 import { chmod, lchown, lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, StagerError } from '../errors.ts';
+import type { Owner } from '../host/owner.ts';
 import type { Mount } from '../sandbox/sandbox.ts';
 
 /** Paths inside the sandbox: what `/home/vcap/…` paths in a droplet were written for. */
@@ -47,10 +48,7 @@ export function runMounts(dirs: RunDirs): readonly Mount[] {
  *
  * @throws StagerError DROPLET_INVALID when the droplet has no app directory.
  */
-export async function prepareRun(
-  dirs: RunDirs,
-  owner: { readonly uid: number; readonly gid: number },
-): Promise<void> {
+export async function prepareRun(dirs: RunDirs, owner: Owner): Promise<void> {
   const app = await lstatOrNone(join(dirs.home, 'app'));
   if (app === undefined || !app.isDirectory()) {
     throw new StagerError('DROPLET_INVALID', 'the droplet has no directory ./app', {
@@ -62,11 +60,7 @@ export async function prepareRun(
   await makeFor(owner, dirs.tmp, 0o1777);
 }
 
-async function makeFor(
-  owner: { readonly uid: number; readonly gid: number },
-  path: string,
-  mode: number,
-): Promise<void> {
+async function makeFor(owner: Owner, path: string, mode: number): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {

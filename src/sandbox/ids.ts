@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { execa } from 'execa';
+import type { Owner } from '../host/owner.ts';
 
 /** vcap, as in Cloud Foundry's stacks. */
 export const VCAP = { uid: 2000, gid: 2000 } as const;
@@ -32,7 +33,7 @@ export interface IdPlan {
   /** Ids inside. */
   readonly user: { readonly uid: number; readonly gid: number };
   /** Ids outside. */
-  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly owner: Owner;
 }
 
 /** The ways that this caller has, best first; which of them work is found by trying. */

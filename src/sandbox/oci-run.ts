@@ -4,6 +4,7 @@ import { type FileHandle, open, readlink, stat } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { StagerError } from '../errors.ts';
+import type { Owner } from '../host/owner.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from './cgroups.ts';
 import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from './child.ts';
 import { type DiskLedger, DiskWatch } from './disk-watch.ts';
@@ -19,7 +20,7 @@ export interface OciRunParts {
   readonly spec: SandboxSpec;
   readonly runtime: OciRuntime;
   readonly cgroups: CgroupPlan;
-  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly owner: Owner;
   readonly stateRoot: string;
   readonly files: RunFiles;
   readonly ledger: DiskLedger;

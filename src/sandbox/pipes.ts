@@ -9,6 +9,7 @@ import { chown } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import type { Owner } from '../host/owner.ts';
 
 /** One stream of a command: we read, the child writes to `writer`. */
 export interface OutputPipe {
@@ -25,7 +26,7 @@ export interface OutputPipe {
  */
 export async function outputPipes(
   directory: string,
-  owner: { readonly uid: number; readonly gid: number },
+  owner: Owner,
 ): Promise<{ readonly stdout: OutputPipe; readonly stderr: OutputPipe }> {
   const paths = [join(directory, 'stdout'), join(directory, 'stderr')] as const;
   await execa('mkfifo', ['-m', '600', ...paths], { stdin: 'ignore' });
@@ -34,7 +35,7 @@ export async function outputPipes(
   return { stdout, stderr };
 }
 
-async function openPipe(path: string, owner: { uid: number; gid: number }): Promise<OutputPipe> {
+async function openPipe(path: string, owner: Owner): Promise<OutputPipe> {
   await chown(path, owner.uid, owner.gid);
   // The reader first and without waiting, otherwise each end would wait for the other.
   const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -1,6 +1,7 @@
 /**
  * The port: runs one command somewhere safe. It knows nothing of buildpacks or droplets.
  */
+import type { Owner } from '../host/owner.ts';
 import type { ExitReport } from './exit-report.ts';
 
 /** One directory or file of the host that the sandbox sees. */
@@ -81,7 +82,7 @@ export interface Sandbox {
   /** True: {@link SandboxSpec.networkOf} works. */
   readonly sharesNetworks?: boolean;
   /** Host uid and gid that vcap (2000:2000) has outside; workspaces are given to it. */
-  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly owner: Owner;
   /**
    * Runs the command to its end. A command that fails, is killed or times out is a report, not an exception.
    *
