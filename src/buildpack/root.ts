@@ -1,5 +1,5 @@
 /** Finds the root of a buildpack in an unpacked directory and says why one is none. */
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StagerError } from '../errors.ts';
 
@@ -14,7 +14,11 @@ export async function buildpackRoot(dir: string, key: string): Promise<string> {
   if (await isRoot(dir)) return dir;
   const names = (await readdir(dir).catch(() => [])).sort();
   const [only] = names;
-  if (only !== undefined && names.length === 1 && (await isRoot(join(dir, only)))) return join(dir, only);
+  if (only !== undefined && names.length === 1) {
+    const inner = join(dir, only);
+    // A link could make a directory of the host the buildpack.
+    if ((await lstat(inner)).isDirectory() && (await isRoot(inner))) return inner;
+  }
   throw malformed(key, names);
 }
 

@@ -201,6 +201,14 @@ describe('directories', () => {
     expect(await readFile(join(fetched.dir, 'bin/detect'), 'utf8')).toBe('#!/bin/sh\n');
   });
 
+  it('can’t have a directory of the host taken for their only one by a link', async () => {
+    await mkdir(join(root, 'host/bin'), { recursive: true });
+    await writeFile(join(root, 'host/VERSION'), 'stolen');
+    await mkdir(join(root, 'bp'));
+    await symlink(join(root, 'host'), join(root, 'bp/inner'));
+    await expect(fetch('./bp')).rejects.toMatchObject({ code: 'BUILDPACK_MALFORMED' });
+  });
+
   it('can’t be read by other users of the host in the store', async () => {
     await mkdir(join(root, 'bp/bin'), { recursive: true });
     await writeFile(join(root, 'bp/bin/detect'), '#!/bin/sh\n');
