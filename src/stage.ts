@@ -5,12 +5,13 @@
  * print, exit or read the environment. However it ends, no process, no workspace (unless `keep` asks for it) and
  * no half-written blob is left; the record is written last.
  */
+import { withLease } from './blobs/lease.ts';
 import type { StagingRecord } from './droplet/record.ts';
 import { errorReport } from './error-report.ts';
 import { cancelled, StagerError, throwIfCancelled } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { StageRequest } from './request.ts';
-import { fillApp, packageApp } from './staging/app.ts';
+import { fillApp, leaseOf, packageApp } from './staging/app.ts';
 import { saveCache } from './staging/cache.ts';
 import { recordOf, reusable, reuseKeyOf } from './staging/record.ts';
 import { type StagePorts, Staging } from './staging/staging.ts';
@@ -31,8 +32,11 @@ export async function stage(
   for (const note of request.notes ?? []) staging.warn('request', note);
   try {
     throwIfCancelled(io.signal);
-    const record = await run(staging);
-    await ports.records.save(record);
+    const record = await withLease(ports.blobs, leaseOf(staging), async () => {
+      const made = await run(staging);
+      await ports.records.save(made);
+      return made;
+    });
     staging.report({ type: 'staging-ended', outcome: 'staged', record });
     return record;
   } catch (thrown) {

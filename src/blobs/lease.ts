@@ -67,8 +67,9 @@ export async function withLease<T>(
   } finally {
     clearInterval(timer);
     await renewing;
-    // Cancelled or not, the lease goes; if that fails it runs out.
-    await store.delete(key, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
+    // Cancelled or not, the lease goes; if that fails it runs out. Who cancelled does not wait for a slow store.
+    const signal = AbortSignal.timeout(request.signal.aborted ? 1_000 : 10_000);
+    await store.delete(key, { signal }).catch(() => undefined);
   }
 }
 

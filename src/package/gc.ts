@@ -7,6 +7,8 @@ import { sweepPool } from '../pool/sweep.ts';
 import { readListing } from './listing.ts';
 
 const DAY_MS = 86_400_000;
+/** Clocks of stores and machines differ, and stores round times. */
+const CLOCKS_MS = 60_000;
 
 /** What to keep. */
 export interface GcOptions {
@@ -57,12 +59,14 @@ export async function collectGarbage(store: BlobStore, options: GcOptions): Prom
   const keep = new Set(
     [...heldBy(leases), ...(options.keep ?? [])].map((key) => key.replace(/^packages\//, '')),
   );
-  const packages = await packagesOf(store, { signal, keep, keepNewest: options.keepPackages ?? 5, graceMs });
-  const droplets = await oldDroplets(store, { ...options, graceMs, held: heldBy(leases) });
+  const began = leases.map(({ startedAtMs }) => startedAtMs);
+  // What came after a lease began can be its holder's, who may not have told anybody yet that it exists.
+  const minAgeMs = Math.max(graceMs, ...began.map((at) => Date.now() - at + CLOCKS_MS));
+  const packages = await packagesOf(store, { signal, keep, keepNewest: options.keepPackages ?? 5, minAgeMs });
+  const droplets = await oldDroplets(store, { ...options, minAgeMs, held: heldBy(leases) });
   if (options.dryRun !== true) {
     for (const { key } of [...packages.expired, ...droplets]) await store.delete(key, { signal });
   }
-  const began = leases.map(({ startedAtMs }) => startedAtMs);
   let [deletedPacks, condemnedPacks, freedBytes] = [0, 0, sizeOf([...packages.expired, ...droplets])];
   for (const tenant of await tenantsOf(store, signal)) {
     const live = packages.live.get(tenant) ?? new Set<Sha256>();
@@ -77,7 +81,7 @@ export async function collectGarbage(store: BlobStore, options: GcOptions): Prom
     condemnedPacks += report.condemned.length;
     freedBytes += report.deletedBytes;
   }
-  const leftovers = await store.sweep({ signal, minAgeMs: graceMs, ...dry });
+  const leftovers = await store.sweep({ signal, minAgeMs, ...dry });
   return {
     packages: packages.expired.map(({ key }) => key),
     droplets: droplets.map(({ key }) => key),
@@ -106,7 +110,7 @@ async function packagesOf(
     readonly signal: AbortSignal;
     readonly keep: ReadonlySet<string>;
     readonly keepNewest: number;
-    readonly graceMs: number;
+    readonly minAgeMs: number;
   },
 ): Promise<{ readonly expired: readonly Found[]; readonly live: ReadonlyMap<string, ReadonlySet<Sha256>> }> {
   const { signal } = options;
@@ -146,7 +150,7 @@ async function headerOf(store: BlobStore, guid: Guid, signal: AbortSignal) {
 
 function expiredOf<T extends BlobName & { readonly owner: string }>(
   found: readonly T[],
-  options: { readonly keep: ReadonlySet<string>; readonly keepNewest: number; readonly graceMs: number },
+  options: { readonly keep: ReadonlySet<string>; readonly keepNewest: number; readonly minAgeMs: number },
 ): readonly T[] {
   const now = Date.now();
   return [...Map.groupBy(found, ({ owner }) => owner).values()].flatMap((group) =>
@@ -154,13 +158,13 @@ function expiredOf<T extends BlobName & { readonly owner: string }>(
       .filter(({ key }) => !options.keep.has(key.name))
       .sort((a, b) => b.modifiedAtMs - a.modifiedAtMs)
       .slice(options.keepNewest)
-      .filter(({ modifiedAtMs }) => now - modifiedAtMs >= options.graceMs),
+      .filter(({ modifiedAtMs }) => now - modifiedAtMs >= options.minAgeMs),
   );
 }
 
 async function oldDroplets(
   store: BlobStore,
-  options: GcOptions & { readonly graceMs: number; readonly held: ReadonlySet<string> },
+  options: GcOptions & { readonly minAgeMs: number; readonly held: ReadonlySet<string> },
 ): Promise<readonly BlobName[]> {
   const { dropletOwner, signal } = options;
   if (dropletOwner === undefined) return [];
@@ -173,7 +177,7 @@ async function oldDroplets(
   return expiredOf(found, {
     keep: new Set(),
     keepNewest: options.keepDroplets ?? 5,
-    graceMs: options.graceMs,
+    minAgeMs: options.minAgeMs,
   });
 }
 

@@ -1,4 +1,5 @@
 /** The client's side of an upload: only contents that the pool lacks travel, each once. */
+import { open as openFile } from 'node:fs/promises';
 import type { Digests } from '../blobs/digests.ts';
 import { StagerError } from '../errors.ts';
 import { changed, type NewResource } from '../pool/pack-writer.ts';
@@ -59,14 +60,23 @@ function* fromHost(wanted: ReadonlyMap<string, ListedFile>, root: string): Gener
       ...digestsOf(file),
       path,
       hostPath,
-      open: async () => (small ? [readSmall({ ...file, hostPath }, scratch)] : openLarge(hostPath)),
+      open: async () => (small ? [readSmall({ ...file, hostPath }, scratch)] : readLarge(hostPath, scratch)),
     };
   }
 }
 
-async function openLarge(hostPath: string): Promise<AsyncIterable<Uint8Array>> {
-  const { createReadStream } = await import('node:fs');
-  return createReadStream(hostPath, { highWaterMark: 1 << 20 });
+/** Reads into `scratch`, again and again: a stream would leave a new buffer for each piece to the collector. */
+async function* readLarge(hostPath: string, scratch: Buffer): AsyncGenerator<Uint8Array, void, void> {
+  const handle = await openFile(hostPath);
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(scratch, 0, scratch.length, null);
+      if (bytesRead === 0) return;
+      yield scratch.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 /** An archive is read a second time, in its own order; only wanted entries are opened. */

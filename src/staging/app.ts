@@ -1,8 +1,9 @@
 /** The app of a staging: opened, stored as a package, written into the workspace. */
-
+import type { LeaseRequest } from '../blobs/lease.ts';
 import { StagerError } from '../errors.ts';
 import type { Guid, Sha256 } from '../ids.ts';
 import { createPackage } from '../package/create.ts';
+import { packageKey } from '../package/listing.ts';
 import { openPackage } from '../package/open.ts';
 import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
@@ -27,6 +28,13 @@ export async function openApp({ request, ports, signal }: Staging): Promise<Sour
   if (source.kind === 'package') return await openPackage(source.guid, { store: ports.blobs, signal });
   const limits = { maxBytes: diskMb * MEBIBYTE };
   return await openSource(source.path, { ignoreStyle, limits, tempRoot: ports.temp });
+}
+
+/** Keeps garbage collection, in any process, from what the staging reads, and from what it stores meanwhile. */
+export function leaseOf({ request, signal, build }: Staging): LeaseRequest {
+  const { source } = request;
+  const holds = source.kind === 'package' ? [packageKey(source.guid)] : [];
+  return { purpose: `staging ${build} of ${request.app.name}`, holds, signal };
 }
 
 /** Opens the app and stores it as a package: only what the resource cache lacks is sent. */

@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { lutimes, mkdir, mkdtemp, realpath, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskUsage, verifyBlobs } from '../../src/blobs/admin.ts';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
@@ -62,8 +63,9 @@ describe('garbage collection', () => {
   });
 
   it('deletes no content while an upload that may have matched it is under way', async () => {
-    await create('one');
+    const one = await create('one');
     await create('two');
+    await store.delete(packageKey(one), { signal });
     await withLease(store, { purpose: 'a slow upload', holds: [], signal }, async () => {
       expect(await gc()).toMatchObject({ condemnedPacks: 1, leases: ['a slow upload'] });
       expect(await gc()).toMatchObject({ condemnedPacks: 0, deletedPacks: 0 });
@@ -74,12 +76,31 @@ describe('garbage collection', () => {
 
   it('keeps a package that a running staging holds', async () => {
     const staged = await create('one');
-    await create('two');
+    const other = await create('two');
+    await create('three');
+    const hourAgo = Date.now() / 1000 - 3_600;
+    for (const guid of [staged, other])
+      await lutimes(fileURLToPath(store.location(packageKey(guid))), hourAgo, hourAgo);
     const holds = [packageKey(staged)];
     await withLease(store, { purpose: 'a staging', holds, signal }, async () => {
-      expect(await gc()).toMatchObject({ packages: [] });
+      expect(await gc()).toMatchObject({ packages: [packageKey(other)] });
     });
     expect(await gc()).toMatchObject({ packages: [packageKey(staged)] });
+  });
+
+  it('keeps what came after a running staging began, which may be its own', async () => {
+    const body = Readable.from([Buffer.from('droplet')], { objectMode: false });
+    const droplet = { kind: 'droplets', name: 'app/1' } as const;
+    const none = { keepPackages: 0, keepDroplets: 0 };
+    const dropletOwner = async () => ({ app: 'one', keep: false });
+    await withLease(store, { purpose: 'a staging', holds: [], signal }, async () => {
+      const made = await create('one');
+      await store.put(droplet, body, { contentType: 'application/gzip', signal });
+      for (let n = 0; n < 3; n++) await gc({ ...none, dropletOwner });
+      expect(await contentsOf(store, made)).toEqual({ file: '644 one' });
+      expect(await store.stat(droplet, { signal })).toMatchObject({ sizeBytes: 7 });
+    });
+    expect(await gc({ ...none, dropletOwner })).toMatchObject({ droplets: [droplet], packages: [{}] });
   });
 
   it('keeps the newest droplets of each app, and those that its owner names', async () => {
@@ -111,8 +132,6 @@ describe('garbage collection', () => {
 
   it('removes nothing when a listing can not be read', async () => {
     const [broken] = [await create('one'), await create('two')];
-    const { truncate, realpath } = await import('node:fs/promises');
-    const { fileURLToPath } = await import('node:url');
     await truncate(await realpath(fileURLToPath(store.location(packageKey(broken)))), 20);
     await expect(gc({ keepPackages: 5 })).rejects.toMatchObject({ code: 'BLOB_CORRUPT' });
     const { damaged, checked } = await verifyBlobs(store, { signal });
