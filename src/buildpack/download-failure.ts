@@ -19,7 +19,11 @@ export function describe(error: unknown): string {
 }
 
 /** BUILDPACK_DOWNLOAD_FAILED. */
-export function failed(key: string, reason: string, attempts: number, status?: number): StagerError {
+export function failed(
+  key: string,
+  why: { readonly reason: string; readonly attempts: number; readonly status?: number },
+): StagerError {
+  const { reason, attempts, status } = why;
   const next =
     status === 401 || status === 403
       ? 'check the credentials in the URL and what they may read'

@@ -88,7 +88,7 @@ export async function download(request: DownloadRequest, ports: DownloadPorts): 
         last = error;
       }
     }
-    throw failed(request.key, last?.message ?? 'no attempt was made', ATTEMPTS);
+    throw failed(request.key, { reason: last?.message ?? 'no attempt was made', attempts: ATTEMPTS });
   });
 }
 
@@ -168,7 +168,7 @@ function refuseStatus(request: DownloadRequest, status: number, body: Attempted)
   if (status === 200 || status === 206) return;
   body.destroy();
   if (status === 408 || status === 429 || status >= 500) throw new Retryable(`the server answered ${status}`);
-  throw failed(request.key, `the server answered ${status}`, 1, status);
+  throw failed(request.key, { reason: `the server answered ${status}`, attempts: 1, status });
 }
 
 async function receive(input: {

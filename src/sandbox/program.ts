@@ -38,8 +38,19 @@ export async function whyNotStartable(
   path: string,
   view: InsideView,
   user: ProgramUser,
-  depth = 0,
 ): Promise<string | undefined> {
+  return await whyNot(path, { view, user, depth: 0 });
+}
+
+interface Look {
+  readonly view: InsideView;
+  readonly user: ProgramUser;
+  /** Interpreters on the way here. */
+  readonly depth: number;
+}
+
+async function whyNot(path: string, look: Look): Promise<string | undefined> {
+  const { view, user, depth } = look;
   const file = await view.resolve(path);
   if ('missing' in file) return `${path}: ${MISSING[file.missing]}${file.at === path ? '' : ` (${file.at})`}`;
   if (file.stats.isDirectory()) return `${path}: is a directory`;
@@ -51,7 +62,7 @@ export async function whyNotStartable(
   if (interpreter === undefined) return undefined;
   if ('bad' in interpreter) return `${path}: exec format error: ${interpreter.bad}`;
   if (depth >= MAX_INTERPRETERS) return `${path}: too many interpreters in a row`;
-  const why = await whyNotStartable(interpreter.path, view, user, depth + 1);
+  const why = await whyNot(interpreter.path, { ...look, depth: depth + 1 });
   if (why === undefined) return undefined;
   const hint = interpreter.path.endsWith('\r') ? '; the first line ends with a carriage return' : '';
   return `${path}: its ${interpreter.what} can't be used: ${why.replaceAll('\r', '\\r')}${hint}`;

@@ -111,8 +111,8 @@ async function fetch(context: Context, source: string, { fetcher }: ResolveParts
 
 function settings({ flags }: Context): BuildpackSettings {
   const { position, enable, disable, lock, unlock } = flags;
-  refuseBoth('--enable', enable, '--disable', disable);
-  refuseBoth('--lock', lock, '--unlock', unlock);
+  if (enable === true && disable === true) throw excludes('--enable', '--disable');
+  if (lock === true && unlock === true) throw excludes('--lock', '--unlock');
   return {
     ...(position !== undefined && { position: Number(position) }),
     ...((enable ?? disable) === true && { enabled: enable === true }),
@@ -120,9 +120,8 @@ function settings({ flags }: Context): BuildpackSettings {
   };
 }
 
-function refuseBoth(one: string, first: unknown, other: string, second: unknown): void {
-  if (first !== true || second !== true) return;
-  throw new StagerError('USAGE', `${one} and ${other} exclude each other`, { next: 'Give one of them.' });
+function excludes(one: string, other: string): StagerError {
+  return new StagerError('USAGE', `${one} and ${other} exclude each other`, { next: 'Give one of them.' });
 }
 
 /** `--stack` picks one of several with the same name; `none` is the one without a stack. */

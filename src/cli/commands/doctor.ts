@@ -52,17 +52,22 @@ function lines(found: Diagnosis, colour: boolean): string[] {
       'users',
       users.ways.map(({ description }) => description),
     ),
-    ...rowsOf('sandbox', found.sandbox, colour, ({ description, rejected }) => [
-      description,
-      ...rejected.map(({ candidate, why }) => `not ${candidate}: ${why}`),
-    ]),
-    ...rowsOf('stack', found.stacks, colour, ({ chosen, known }) => [
-      `${chosen} (known: ${known.map(({ name }) => name).join(', ')})`,
-    ]),
-    ...rowsOf('data home', found.home, colour, ({ path, freeBytes }) => [
-      `${path}, ${formatBytes(freeBytes)} free`,
-    ]),
-    ...rowsOf('blobstore', found.blobstore, colour, (facts) => facts),
+    ...rowsOf('sandbox', found.sandbox, {
+      colour,
+      show: ({ description, rejected }) => [
+        description,
+        ...rejected.map(({ candidate, why }) => `not ${candidate}: ${why}`),
+      ],
+    }),
+    ...rowsOf('stack', found.stacks, {
+      colour,
+      show: ({ chosen, known }) => [`${chosen} (known: ${known.map(({ name }) => name).join(', ')})`],
+    }),
+    ...rowsOf('data home', found.home, {
+      colour,
+      show: ({ path, freeBytes }) => [`${path}, ${formatBytes(freeBytes)} free`],
+    }),
+    ...rowsOf('blobstore', found.blobstore, { colour, show: (facts) => facts }),
   ];
   return [bold('What stager will use here'), ...table(rows, '  ')];
 }
@@ -70,9 +75,9 @@ function lines(found: Diagnosis, colour: boolean): string[] {
 function rowsOf<T>(
   label: string,
   finding: Finding<T>,
-  colour: boolean,
-  show: (value: T) => readonly string[],
+  how: { readonly colour: boolean; readonly show: (value: T) => readonly string[] },
 ): string[][] {
+  const { colour, show } = how;
   const { green, red, yellow } = createColors(colour);
   if (finding.status === 'failed') {
     return labelled(label, [
