@@ -41,7 +41,7 @@ const began = (phase: string): RegExp => new RegExp(`"phase-started"[^\\n]*"name
 const CASES: readonly Case[] = [
   { phase: 'source', args: async () => stageArgs(await manyFiles('many')) },
   { phase: 'workspace', args: async () => stageArgs(await manyFiles('many')) },
-  { phase: 'buildpacks', when: /"progress"/, args: () => ['stage', app, '-b', `${silent.url}/slow.zip`] },
+  { phase: 'buildpacks', args: () => ['stage', app, '-b', `${silent.url}/slow.zip`] },
   { phase: 'detect', when: BEGUN, args: () => ['stage', app, '-e', `DETECT=(${DEAF}) >&2`] },
   { phase: 'supply', when: BEGUN, args: () => stageArgs(app, { SUPPLY: DEAF }) },
   { phase: 'finalize', when: BEGUN, args: () => stageArgs(app, { FINALIZE: DEAF }) },

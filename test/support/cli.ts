@@ -145,7 +145,7 @@ export class Cli implements AsyncDisposable {
     const workspaces = await names(join(this.home, 'workspaces'));
     const owners = (await names(join(this.home, 'sandbox'))).filter((name) => name !== 'probes.json');
     const temporary: string[] = [];
-    for (const place of ['blobs/.tmp', 'members/tmp', 'buildpacks/tmp', 'cache/downloads']) {
+    for (const place of ['blobs/.tmp', 'members/tmp', 'buildpacks/tmp']) {
       for (const name of await names(join(this.home, place))) {
         // A blobstore keeps one directory a writer; it is what is in it that counts.
         const inside = place === 'blobs/.tmp' ? await names(join(this.home, place, name)) : [name];
