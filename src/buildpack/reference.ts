@@ -7,7 +7,7 @@
 import { resolve } from 'node:path';
 import { StagerError } from '../errors.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
-import { redactUrls } from '../logs/redact.ts';
+import { querySecrets, redactUrls } from '../logs/redact.ts';
 
 /** A parsed reference. */
 export type Reference =
@@ -144,8 +144,8 @@ function unusable(shown: string, reason: string): StagerError {
 /** Values of a reference that must never show. */
 export function referenceSecrets(reference: Reference): readonly string[] {
   if (reference.kind !== 'url' && reference.kind !== 'git') return [];
-  const { credentials } = reference.address;
-  if (credentials === undefined) return [];
+  const { credentials, url } = reference.address;
+  if (credentials === undefined) return querySecrets(url);
   // A lone user name is a token.
-  return credentials.password === '' ? [credentials.user] : [credentials.password];
+  return [credentials.password === '' ? credentials.user : credentials.password, ...querySecrets(url)];
 }

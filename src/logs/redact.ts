@@ -18,17 +18,25 @@ export type Redact = (text: string) => string;
  * is scanned once.
  */
 const USER_INFO = /:\/\/([^\s/?#'"<>\\]+)@/g;
+const PARAMETER = /([?&][^=&\s#]{1,64}=)[^&\s#'"<>]+/g;
+const SECRET_NAME = /token|secret|sig|passw|credential|key/i;
 const PEM_FRAME = /^-----(BEGIN|END) /;
 
 /**
  * Masks user and password of every URL in `text`: `https://***:***@host/`, `https://***@host/` for a bare user
- * or token. scp-like addresses (`git@host:path`) hold no secret and stay.
+ * or token; and values of the query that are secrets by their names, as in signed addresses. scp-like addresses (`git@host:path`) hold no secret and stay.
  */
 export function redactUrls(text: string): string {
   if (!text.includes('://')) return text;
-  return text.replace(USER_INFO, (_all, userInfo: string) =>
-    userInfo.includes(':') ? '://***:***@' : '://***@',
-  );
+  return text
+    .replace(USER_INFO, (_all, userInfo: string) => (userInfo.includes(':') ? '://***:***@' : '://***@'))
+    .replace(PARAMETER, (all, name: string) => (SECRET_NAME.test(name) ? `${name}***` : all));
+}
+
+/** Values in the query of `url` that are secrets by the names of their parameters. */
+export function querySecrets(url: string): readonly string[] {
+  if (!URL.canParse(url)) return [];
+  return [...new URL(url).searchParams].flatMap(([name, value]) => (SECRET_NAME.test(name) ? [value] : []));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRedactor, redactUrls } from '../../src/logs/redact.ts';
+import { createRedactor, querySecrets, redactUrls } from '../../src/logs/redact.ts';
 
 describe('redact', () => {
   it('masks every occurrence of a known secret, the longest first', () => {
@@ -45,5 +45,15 @@ describe('redact', () => {
   it('reads a hostile line once', () => {
     const line = `${'://a'.repeat(250_000)} ${'a'.repeat(1_000_000)}://${'b:'.repeat(500_000)}`;
     expect(redactUrls(line)).toBe(line);
+  });
+});
+
+describe('the query of a URL', () => {
+  it('loses values that are secrets by their names and keeps the others', () => {
+    const url = 'https://h.example/bp.zip?version=1&X-Amz-Signature=abc123&access_token=t0k3n#frag';
+    expect(redactUrls(url)).toBe(
+      'https://h.example/bp.zip?version=1&X-Amz-Signature=***&access_token=***#frag',
+    );
+    expect(querySecrets(url)).toEqual(['abc123', 't0k3n']);
   });
 });
