@@ -5,13 +5,12 @@
  * print, exit or read the environment. However it ends, no process, no workspace (unless `keep` asks for it) and
  * no half-written blob is left; the record is written last.
  */
-import { withLease } from './blobs/lease.ts';
 import type { StagingRecord } from './droplet/record.ts';
 import { errorReport } from './error-report.ts';
 import { cancelled, StagerError, throwIfCancelled } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { StageRequest } from './request.ts';
-import { fillApp, leaseOf, packageApp } from './staging/app.ts';
+import { fillApp, leased, packageApp } from './staging/app.ts';
 import { saveCache } from './staging/cache.ts';
 import { recordOf, reusable, reuseKeyOf } from './staging/record.ts';
 import { type StagePorts, Staging } from './staging/staging.ts';
@@ -32,7 +31,7 @@ export async function stage(
   for (const note of request.notes ?? []) staging.warn('request', note);
   try {
     throwIfCancelled(io.signal);
-    const record = await withLease(ports.blobs, leaseOf(staging), async () => {
+    const record = await leased(staging, async () => {
       const made = await run(staging);
       await ports.records.save(made);
       return made;

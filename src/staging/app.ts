@@ -1,5 +1,5 @@
 /** The app of a staging: opened, stored as a package, written into the workspace. */
-import type { LeaseRequest } from '../blobs/lease.ts';
+import { withLease } from '../blobs/lease.ts';
 import { StagerError } from '../errors.ts';
 import type { Guid, Sha256 } from '../ids.ts';
 import { createPackage } from '../package/create.ts';
@@ -30,11 +30,13 @@ export async function openApp({ request, ports, signal }: Staging): Promise<Sour
   return await openSource(source.path, { ignoreStyle, limits, tempRoot: ports.temp });
 }
 
-/** Keeps garbage collection, in any process, from what the staging reads, and from what it stores meanwhile. */
-export function leaseOf({ request, signal, build }: Staging): LeaseRequest {
+/** Keeps garbage collection, in any process, from what `step` reads, and from what it stores meanwhile. */
+export async function leased<T>(staging: Staging, step: () => Promise<T>): Promise<T> {
+  const { request, ports, signal, build } = staging;
   const { source } = request;
   const holds = source.kind === 'package' ? [packageKey(source.guid)] : [];
-  return { purpose: `staging ${build} of ${request.app.name}`, holds, signal };
+  const purpose = `staging ${build} of ${request.app.name}`;
+  return await withLease(ports.blobs, { purpose, holds, signal }, step);
 }
 
 /** Opens the app and stores it as a package: only what the resource cache lacks is sent. */
