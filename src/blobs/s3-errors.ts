@@ -107,6 +107,8 @@ export interface S3Place {
   readonly key: string;
   /** `https://host` or empty for AWS. */
   readonly endpoint: string;
+  /** Silence after which a request is given up. */
+  readonly requestTimeoutMs: number;
 }
 
 /** The StagerError for a failure that came while `doing` something. */
@@ -130,7 +132,7 @@ type Verdict = readonly [
   string,
 ];
 
-function verdict({ name, status, errno }: S3Failure, { bucket }: S3Place): Verdict {
+function verdict({ name, status, errno }: S3Failure, { bucket, requestTimeoutMs }: S3Place): Verdict {
   if (name === 'NoSuchBucket') {
     return [
       'BLOBSTORE_UNAVAILABLE',
@@ -171,6 +173,13 @@ function verdict({ name, status, errno }: S3Failure, { bucket }: S3Place): Verdi
   }
   if (status === 301 || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
     return ['CONFIG_INVALID', 'the bucket is in another region', 'give it with ?region=…'];
+  }
+  if (name === 'TimeoutError') {
+    return [
+      'BLOBSTORE_UNAVAILABLE',
+      `the store did not answer within requestTimeoutMs (${requestTimeoutMs} ms)`,
+      'check why the store is slow, or raise requestTimeoutMs in its address',
+    ];
   }
   const what = errno !== '' ? errno : status === 0 ? name : `${name}, HTTP ${status}`;
   return [

@@ -56,8 +56,8 @@ export class S3Session {
   }
 
   explain(error: unknown, what: string, key: string): unknown {
-    const { bucket, endpoint } = this.address;
-    return s3Error(error, what, { bucket, key, endpoint: endpoint ?? '' });
+    const { bucket, endpoint, requestTimeoutMs } = this.address;
+    return s3Error(error, what, { bucket, key, endpoint: endpoint ?? '', requestTimeoutMs });
   }
 
   /**

@@ -3,23 +3,28 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { withLease } from '../../src/blobs/lease.ts';
 import { openBlobStore } from '../../src/blobs/open.ts';
 import { createPackage } from '../../src/package/create.ts';
 import { collectGarbage } from '../../src/package/gc.ts';
 import { openSource } from '../../src/source/open.ts';
 
 const [, , address = '', work = '', app = ''] = process.argv;
-const signal = new AbortController().signal;
+const { signal } = new AbortController();
 const store = await openBlobStore(address);
+/** Over one part in a bucket, so that it is a multipart upload there. */
+const bytes = address.startsWith('s3:') ? 6_000_000 : 200_000;
 await mkdir(app, { recursive: true });
 process.stdout.write('begun\n');
-for (let n = 0; ; n++) {
+for (let n = 0; work !== 'nothing'; n++) {
   if (work === 'put') {
-    const body = Readable.from([randomBytes(200_000), randomBytes(n)], { objectMode: false });
-    await store.put({ kind: 'buildpack_cache', name: `app/stack-${n % 3}` }, body, {
-      contentType: 'application/gzip',
-      signal,
-    });
+    const body = Readable.from([randomBytes(bytes), randomBytes(n)], { objectMode: false });
+    await withLease(store, { purpose: 'a staging', holds: [], signal }, () =>
+      store.put({ kind: 'buildpack_cache', name: `app/stack-${n % 3}` }, body, {
+        contentType: 'application/gzip',
+        signal,
+      }),
+    );
   }
   if (work === 'package') {
     for (let f = 0; f < 5; f++) await writeFile(join(app, `f${f}`), randomBytes(1_000 + f));

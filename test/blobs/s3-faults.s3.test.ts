@@ -92,6 +92,31 @@ describe('an S3 store behind a bad network', () => {
     });
   });
 
+  it('sends again only the parts that a slow store did not answer, and waits for those that it answers late', async () => {
+    const [key, bytes] = [fresh(), randomBytes(22 * MIB)];
+    const sent = new Map<string, number>();
+    proxy.plan(({ method, url }) => {
+      const part = method === 'PUT' ? new URL(url, 'http://store').searchParams.get('partNumber') : null;
+      if (part === null) return { kind: 'none' };
+      sent.set(part, (sent.get(part) ?? 0) + 1);
+      if (sent.get(part) !== 1 || part === '1') return { kind: 'none' };
+      return part === '3' ? { kind: 'hang' } : { kind: 'delay', ms: 300 };
+    });
+    await put(key, bytes);
+    expect(Object.fromEntries(sent)).toEqual({ 1: 1, 2: 1, 3: 2, 4: 1, 5: 1 });
+    expect((await read(key)).equals(bytes)).toBe(true);
+  });
+
+  it('names the limit when the store never answers', async () => {
+    proxy.plan(() => ({ kind: 'hang' }));
+    store = await openBlobStore(address('faults', '&attempts=2'));
+    await expect(put(fresh(), randomBytes(10))).rejects.toMatchObject({
+      code: 'BLOBSTORE_UNAVAILABLE',
+      message: expect.stringContaining('requestTimeoutMs (1000 ms)'),
+      next: expect.stringContaining('requestTimeoutMs'),
+    });
+  });
+
   it('leaves no part of a failed upload behind', async () => {
     proxy.plan(({ method, url }) =>
       method === 'PUT' && url.includes('partNumber=2')

@@ -9,6 +9,10 @@ export type Fault =
   | { readonly kind: 'reset' }
   /** The server does what it was asked, and the answer is lost. */
   | { readonly kind: 'lost-answer' }
+  /** The request is read and never answered. */
+  | { readonly kind: 'hang' }
+  /** The server gets the request so much later. */
+  | { readonly kind: 'delay'; readonly ms: number }
   /** An S3 error answer. */
   | { readonly kind: 'error'; readonly status: number; readonly code: string }
   /** The body of the answer ends after so many bytes, with a reset. */
@@ -49,7 +53,12 @@ export async function startFaultProxy(port: number): Promise<FaultProxy> {
       answerError(from, to, fault);
       return;
     }
-    forward({ from, to, port, fault });
+    if (fault.kind === 'hang') {
+      from.resume();
+      return;
+    }
+    const delayMs = fault.kind === 'delay' ? fault.ms : 0;
+    setTimeout(() => forward({ from, to, port, fault }), delayMs);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

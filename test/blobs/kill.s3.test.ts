@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, it } from 'vitest';
+import { type S3Server, startS3Server, useTestCredentials } from '../support/s3-server.ts';
+import { killMany } from './kill-rig.ts';
+
+let server: S3Server;
+beforeAll(async () => {
+  useTestCredentials();
+  server = await startS3Server();
+  await server.makeBucket('kills');
+});
+afterAll(async () => {
+  await server.stop();
+});
+
+it('has no incomplete blob in a bucket after 48 kills, goes on after each, and sweeps what is left', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'stager-kill-s3-'));
+  try {
+    await killMany({ address: server.address('kills', '&partSizeMib=5'), root, kills: 48 });
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});
