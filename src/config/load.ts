@@ -12,31 +12,10 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
 import { parseDuration, parseMegabytes } from '../units.ts';
-import { CHOICES, SETTINGS, type Setting, type SettingKey } from './schema.ts';
+import { CHOICES, SETTINGS, type Setting } from './schema.ts';
+import { type Settings, settingsSchema } from './settings.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-interface KindTypes {
-  text: string;
-  path: string;
-  list: readonly string[];
-  flag: boolean;
-  size: number;
-  duration: number;
-  network: (typeof CHOICES.network)[number];
-  sandbox: (typeof CHOICES.sandbox)[number];
-  keep: (typeof CHOICES.keep)[number];
-  buildpackApi: (typeof CHOICES.buildpackApi)[number];
-  ignoreStyle: (typeof CHOICES.ignoreStyle)[number];
-}
-
-type Always = { [K in SettingKey]: (typeof SETTINGS)[K] extends { default: string } ? K : never }[SettingKey];
-type Of<K extends SettingKey> = KindTypes[(typeof SETTINGS)[K]['kind']];
-
-/** All settings, parsed and frozen. Sizes in MiB, times in milliseconds, paths absolute. */
-export type Settings = { readonly [K in Always]: Of<K> } & {
-  readonly [K in Exclude<SettingKey, Always>]?: Of<K>;
-};
 
 /** Settings and the few facts of the machine that the rest of the program may know. */
 export interface Config {
@@ -261,44 +240,3 @@ function epochFrom(env: Environment): number {
   const text = env['SOURCE_DATE_EPOCH'] ?? '0';
   return /^\d{1,12}$/.test(text) ? Number(text) : refuse('SOURCE_DATE_EPOCH', text, 'seconds since 1970');
 }
-
-const text = z.string();
-const list = z.array(z.string()).readonly();
-const settingsSchema: z.ZodType<Settings> = z.object({
-  buildpacks: list.exactOptional(),
-  buildpackApi: z.enum(CHOICES.buildpackApi).exactOptional(),
-  stack: text,
-  cfStack: text.exactOptional(),
-  env: list.exactOptional(),
-  envFile: text.exactOptional(),
-  services: text.exactOptional(),
-  appName: text.exactOptional(),
-  memory: z.number(),
-  disk: z.number(),
-  timeout: z.number(),
-  network: z.enum(CHOICES.network),
-  sandbox: z.enum(CHOICES.sandbox),
-  runtime: text.exactOptional(),
-  output: text.exactOptional(),
-  result: text.exactOptional(),
-  package: text.exactOptional(),
-  blobstore: text.exactOptional(),
-  noCache: z.boolean().exactOptional(),
-  clearCache: z.boolean().exactOptional(),
-  compression: text.exactOptional(),
-  reproducible: z.boolean().exactOptional(),
-  reuse: z.boolean().exactOptional(),
-  keep: z.enum(CHOICES.keep),
-  ignoreStyle: z.enum(CHOICES.ignoreStyle),
-  manifest: text.exactOptional(),
-  vars: list.exactOptional(),
-  varsFiles: list.exactOptional(),
-  lock: z.boolean().exactOptional(),
-  frozen: z.boolean().exactOptional(),
-  trace: z.boolean().exactOptional(),
-  caFile: text.exactOptional(),
-  home: text.exactOptional(),
-  json: z.boolean().exactOptional(),
-  quiet: z.boolean().exactOptional(),
-  verbose: z.boolean().exactOptional(),
-});
