@@ -97,7 +97,8 @@ function toolsFor(
     },
     {
       name: 'rclone',
-      run: () => timed('rclone', ['copyto', '--s3-no-check-bucket', file, `${remote}rclone`]),
+      run: () =>
+        timed('rclone', ['copyto', '--s3-no-check-bucket', '--ignore-times', file, `${remote}rclone`]),
     },
     {
       name: 's3cmd',

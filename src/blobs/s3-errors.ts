@@ -60,6 +60,8 @@ const FULL = new Set([
 const CREDENTIALS = new Set([
   'CredentialsProviderError',
   'InvalidAccessKeyId',
+  // versitygw, with status 404.
+  'XAdminUserNotFound',
   'SignatureDoesNotMatch',
   'ExpiredToken',
   'InvalidToken',
@@ -85,7 +87,8 @@ export function isTransient(error: unknown): boolean {
 /** Whether the failure says that the object is not there. */
 export function isAbsent(error: unknown): boolean {
   const { name, status } = failureOf(error);
-  return name === 'NoSuchKey' || name === 'NotFound' || (status === 404 && name !== 'NoSuchBucket');
+  if (name === 'NoSuchBucket' || CREDENTIALS.has(name)) return false;
+  return name === 'NoSuchKey' || name === 'NotFound' || status === 404;
 }
 
 /** Whether a conditional write found its condition unmet. */

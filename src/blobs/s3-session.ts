@@ -7,7 +7,7 @@ import { HeadBucketCommand, ListObjectsV2Command, S3Client, type S3ClientConfig 
 import { StagerError } from '../errors.ts';
 import { DEFAULT_RETRY, type RetryPolicy, withRetry } from './retry.ts';
 import type { S3Address } from './s3-address.ts';
-import { isTransient, s3Error } from './s3-errors.ts';
+import { isAbsent, isTransient, s3Error } from './s3-errors.ts';
 
 /** After this long without an answer from the bucket, an absent key makes us ask whether the bucket is there. */
 const BUCKET_SEEN_MS = 30_000;
@@ -84,13 +84,9 @@ export class S3Session {
         this.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }),
       );
     } catch (error) {
-      const shown = this.explain(error, 'looking for the bucket', '');
-      if (!(shown instanceof StagerError) || shown.code !== 'BLOB_NOT_FOUND') throw shown;
-      throw new StagerError('BLOBSTORE_UNAVAILABLE', `the bucket ${bucket} does not exist`, {
-        next: `create the bucket ${bucket}, or correct the address`,
-        details: { bucket },
-        cause: error,
-      });
+      // An answer to HEAD has no body, and some stores say 404 for an unknown access key: a listing tells which it is.
+      if (!isAbsent(error)) throw this.explain(error, 'looking for the bucket', '');
+      await this.askWhyDenied(signal);
     }
   }
 }

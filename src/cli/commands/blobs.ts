@@ -1,12 +1,13 @@
 /** `stager blobs ls|get|put|rm|verify|gc|du`. */
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { diskUsage, listBlobs, verifyBlobs } from '../../blobs/admin.ts';
 import type { BlobKey, BlobKind, BlobStore } from '../../blobs/blob-store.ts';
 import { BLOB_KINDS, parseBlobKey, parseBlobKind } from '../../blobs/key.ts';
 import { Stager } from '../../compose.ts';
 import { appOfDroplet, writeBlobTo } from '../../droplet/store.ts';
-import { CODES, StagerError } from '../../errors.ts';
+import { CODES, errnoOf, StagerError } from '../../errors.ts';
 import { collectGarbage, type GcReport } from '../../package/gc.ts';
 import { formatBytes, parseDuration } from '../../units.ts';
 import type { Context } from '../actions.ts';
@@ -44,11 +45,11 @@ export async function blobsGet(context: Context): Promise<number> {
 export async function blobsPut(context: Context): Promise<number> {
   const [key, file] = [parseBlobKey(word(context, 0)), word(context, 1)];
   const blobs = await storeOf(context);
-  const body = file === '-' ? process.stdin : createReadStream(file);
-  const info = await blobs.put(key, body, {
-    contentType: 'application/octet-stream',
-    signal: context.signal,
-  });
+  const options = { contentType: 'application/octet-stream', signal: context.signal };
+  if (file !== '-') await demandReadable(file);
+  const info = await (file === '-'
+    ? blobs.put(key, process.stdin, options)
+    : blobs.putFile(key, file, options));
   const { sizeBytes, sha1, sha256 } = info;
   if (context.output.json) context.output.object({ location: blobs.location(key), sizeBytes, sha1, sha256 });
   else if (!context.output.quiet)
@@ -64,8 +65,9 @@ export async function blobsRemove(context: Context): Promise<number> {
   for (const key of keys) {
     const there = await blobs.stat(key, { signal });
     await blobs.delete(key, { signal });
-    if (!output.quiet)
-      output.line(`${there === undefined ? 'Was not there:' : 'Deleted'} ${key.kind}/${key.name}`);
+    const name = `${key.kind}/${key.name}`;
+    if (output.json) output.object({ key: name, deleted: there !== undefined });
+    else if (!output.quiet) output.line(`${there === undefined ? 'Was not there:' : 'Deleted'} ${name}`);
   }
   return 0;
 }
@@ -122,6 +124,23 @@ export async function blobsUsage(context: Context): Promise<number> {
   return 0;
 }
 
+async function demandReadable(path: string): Promise<void> {
+  try {
+    const handle = await open(path, 'r');
+    const stat = await handle.stat();
+    await handle.close();
+    if (stat.isFile()) return;
+  } catch (cause) {
+    throw new StagerError('USAGE', `${path} can't be read: ${errnoOf(cause) ?? String(cause)}`, {
+      next: 'Name a file, or - for the standard input.',
+      cause,
+    });
+  }
+  throw new StagerError('USAGE', `${path} is no regular file`, {
+    next: 'Name a file, or - for the standard input.',
+  });
+}
+
 function storeOf({ config }: Context): Promise<BlobStore> {
   return new Stager(config).blobs();
 }
@@ -169,11 +188,14 @@ function gcLines(report: GcReport, dryRun: boolean): string[] {
     ...names([...report.packages, ...report.droplets]),
     ...report.leftovers.map(({ what, location }) => `  ${what} ${location}`),
     ...report.leases.map((lease) => `kept for a lease: ${lease}`),
-    `${verb} ${report.packages.length} packages, ${report.droplets.length} droplets, ${report.deletedPacks} packs of resources and ${report.leftovers.length} leftovers: ${formatBytes(report.freedBytes)}`,
+    `${verb} ${count(report.packages.length, 'package')}, ${count(report.droplets.length, 'droplet')}, ${count(report.deletedPacks, 'pack')} of resources and ${count(report.leftovers.length, 'leftover')}: ${formatBytes(report.freedBytes)}`,
     ...(report.condemnedPacks === 0
       ? []
       : [
-          `${report.condemnedPacks} packs more will go when nothing was found to need them for the minimum age`,
+          `${count(report.condemnedPacks, 'pack')} more will go when nothing was found to need them for the minimum age`,
         ]),
   ];
 }
+
+const count = (number: number, what: string): string =>
+  `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;
