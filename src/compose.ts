@@ -86,7 +86,7 @@ export class Stager {
 
   /** File of the stat cache of an app's source. */
   statCache(app: Guid): string {
-    return join(this.config.cacheHome, 'stat', `${app}.json`);
+    return join(this.config.cacheHome, 'stat', app);
   }
 
   /** What a staging needs. */

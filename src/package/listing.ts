@@ -22,27 +22,20 @@ import {
   type Sha1,
   type Sha256,
 } from '../ids.ts';
+import type { FileEntry } from '../source/entry.ts';
 
 /** Content type of a listing. */
 export const LISTING_TYPE = 'application/vnd.stager.package.v1+jsonl';
 const MAX_LINE = 16 << 10;
 
-/** An entry of a package. `mode` holds permission bits only. */
-export type ListedEntry =
-  | {
-      readonly kind: 'file';
-      readonly path: RelPath;
-      readonly mode: number;
-      readonly sizeBytes: number;
-      readonly mtimeMs: number;
-      readonly sha1: Sha1;
-      readonly sha256: Sha256;
-    }
-  | { readonly kind: 'directory'; readonly path: RelPath; readonly mode: number; readonly mtimeMs: number }
-  | { readonly kind: 'symlink'; readonly path: RelPath; readonly target: string; readonly mtimeMs: number };
+/** A file of a package: as in its source, with the digests of its content. */
+export type ListedFile = Extract<FileEntry, { kind: 'file' }> & {
+  readonly sha1: Sha1;
+  readonly sha256: Sha256;
+};
 
-/** A file of a package. */
-export type ListedFile = Extract<ListedEntry, { kind: 'file' }>;
+/** An entry of a package. */
+export type ListedEntry = ListedFile | Exclude<FileEntry, { kind: 'file' }>;
 
 /** First line of a listing. */
 export interface ListingHeader {
