@@ -18,7 +18,6 @@ import {
   parseRelPath,
   parseSha1,
   parseSha256,
-  type RelPath,
   type Sha1,
   type Sha256,
 } from '../ids.ts';
