@@ -1,10 +1,20 @@
 /** Making a written file visible under its key, in one rename. */
-import { link, mkdir, open, readlink, rename, rm, rmdir, stat, symlink } from 'node:fs/promises';
+import { link, mkdir, open, readlink, rename, rmdir, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { BlobKey } from './blob-store.ts';
 import { dataNameOfLink, dataPath, linkPath, linkText } from './fs-layout.ts';
-import { dropTemp, tempPath } from './fs-write.ts';
+import { dropTemp, makeTemp } from './fs-write.ts';
+
+/** What file systems say that have no hard links, or no more of them to this file. */
+const NO_LINKS: ReadonlySet<string> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+  'EXDEV',
+]);
 
 /** Makes a directory's entries durable. File systems that can't sync a directory say EINVAL. */
 export async function syncDirectory(path: string): Promise<void> {
@@ -30,11 +40,17 @@ export async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** Moves a synced temporary file to its place among the data. */
+/**
+ * Puts a synced temporary file to its place among the data. It keeps its temporary name as well, so that it can be
+ * put there again when a sweep takes it before a key names it; where there are no hard links it is moved.
+ */
 export async function publishData(root: string, temp: string, name: string): Promise<void> {
   const target = dataPath(root, name);
   await makeDirectory(dirname(target));
-  await rename(temp, target);
+  await link(temp, target).catch((error: unknown) => {
+    if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error;
+    return rename(temp, target);
+  });
   await syncDirectory(dirname(target));
 }
 
@@ -61,12 +77,12 @@ export async function publishKey(
 ): Promise<boolean> {
   const path = linkPath(root, key);
   const text = linkText(root, key, options.name);
-  const aside = await tempPath(root);
+  const aside = await makeTemp(root, async (made) => {
+    await symlink(text, made);
+    return made;
+  });
   try {
     const published = await withDirectory(dirname(path), async () => {
-      // Each try begins anew.
-      await rm(aside, { force: true });
-      await symlink(text, aside);
       if (!options.ifAbsent) {
         await rename(aside, path);
         return true;

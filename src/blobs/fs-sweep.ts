@@ -5,6 +5,7 @@ import { errnoOf, throwIfCancelled } from '../errors.ts';
 import type { Leftover, SweepOptions } from './blob-store.ts';
 import { DATA, dataNameOfLink, parseDataName, TEMP } from './fs-layout.ts';
 import { namesIn, ownerName, ownerState } from './fs-owner.ts';
+import { openTemp } from './fs-write.ts';
 import { BLOB_KINDS } from './key.ts';
 
 interface Found {
@@ -22,10 +23,14 @@ export async function sweepDeadOwners(root: string): Promise<void> {
 }
 
 /**
- * Everything that belongs to no key: temporary files of dead or unknown owners, and data that no link names. Data is
- * collected *before* the links are read, so what is published meanwhile is never taken for unreferenced.
+ * Everything that belongs to no key: temporary files of dead or unknown owners, and data that no link names.
+ *
+ * What is published meanwhile is safe at any minimum age: until a key names it, its data has its temporary name as a
+ * second one; losing that moves its ctime past the beginning of the sweep; and what was published before is found
+ * among the links, which are read after the data was listed.
  */
 export async function findLeftovers(root: string, options: SweepOptions): Promise<readonly Leftover[]> {
+  const beganMs = await clockOf(root, options);
   const candidates: Found[] = [];
   for (const owner of namesIn(join(root, TEMP))) {
     if (ownerState(owner) === 'alive') continue;
@@ -45,7 +50,18 @@ export async function findLeftovers(root: string, options: SweepOptions): Promis
   for (const kind of BLOB_KINDS) await collectNames(join(root, kind), referenced);
   for (const item of data)
     if (!referenced.has(item.path.slice(-nameLength(item.path)))) candidates.push(item);
-  return removeOld(root, candidates, options);
+  return removeOld(root, candidates, { ...options, beganMs });
+}
+
+/** The time by the clock that stamps the files there, which need not be this machine's; milliseconds. */
+async function clockOf(root: string, options: SweepOptions): Promise<number> {
+  if (options.dryRun === true) return Date.now();
+  const temp = await openTemp(root);
+  try {
+    return (await temp.handle.stat()).ctimeMs;
+  } finally {
+    await temp.dispose();
+  }
 }
 
 const nameLength = (path: string): number => path.length - path.lastIndexOf('/') - 1;
@@ -67,7 +83,7 @@ async function collectNames(directory: string, into: Set<string>): Promise<void>
 async function removeOld(
   root: string,
   candidates: readonly Found[],
-  options: SweepOptions,
+  options: SweepOptions & { readonly beganMs: number },
 ): Promise<readonly Leftover[]> {
   const now = Date.now();
   const leftovers: Leftover[] = [];
@@ -77,13 +93,15 @@ async function removeOld(
     if (info === undefined) continue;
     // ctime, not mtime: a rename into place counts as young, whatever time the file carries.
     const ageMs = Math.max(0, now - info.ctimeMs);
-    if (ageMs < options.minAgeMs) continue;
+    if (ageMs < options.minAgeMs || info.ctimeMs >= options.beganMs) continue;
+    if (what === 'unreferenced data' && info.nlink > 1) continue;
     leftovers.push({ what, location: path, sizeBytes: info.size, ageMs });
     if (options.dryRun !== true) await rm(path, { force: true });
   }
   if (options.dryRun !== true) {
+    // The empty directory of a living process is one that it is about to use.
     for (const owner of namesIn(join(root, TEMP)))
-      await rmdir(join(root, TEMP, owner)).catch(() => undefined);
+      if (ownerState(owner) !== 'alive') await rmdir(join(root, TEMP, owner)).catch(() => undefined);
   }
   return leftovers;
 }

@@ -1,9 +1,9 @@
 /** Writing a blob's bytes aside, hashing them on the way. */
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { cancelled } from '../errors.ts';
+import { cancelled, errnoOf } from '../errors.ts';
 import { Digester, type Digests } from './digests.ts';
 import { TEMP } from './fs-layout.ts';
 import { ownerName } from './fs-owner.ts';
@@ -24,11 +24,20 @@ export interface TempFile {
   dispose(): Promise<void>;
 }
 
-/** A unique path below this process's directory of temporary files, which is made. */
-export async function tempPath(root: string): Promise<string> {
-  const path = join(root, TEMP, ownerName(), randomBytes(8).toString('hex'));
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  return path;
+/** A sweep of another machine may remove an empty directory just before it is used; more often in a row it is no race. */
+const RACES = 20;
+
+/** Makes something new at a unique path below this process's directory of temporary files, which is made. */
+export async function makeTemp<T>(root: string, make: (path: string) => Promise<T>): Promise<T> {
+  const directory = join(root, TEMP, ownerName());
+  for (let race = 0; ; race++) {
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      return await make(join(directory, randomBytes(8).toString('hex')));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || race === RACES) throw error;
+    }
+  }
 }
 
 /**
@@ -41,9 +50,10 @@ export async function dropTemp(path: string): Promise<void> {
 
 /** Opens a new temporary file. */
 export async function openTemp(root: string): Promise<TempFile> {
-  const path = await tempPath(root);
-  const handle = await open(path, 'wx', 0o600);
-  return { path, handle, dispose: () => handle.close().finally(() => dropTemp(path)) };
+  return makeTemp(root, async (path) => {
+    const handle = await open(path, 'wx', 0o600);
+    return { path, handle, dispose: () => handle.close().finally(() => dropTemp(path)) };
+  });
 }
 
 /**

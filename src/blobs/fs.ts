@@ -26,7 +26,7 @@ import { listKind } from './fs-list.ts';
 import { dataExists, pruneAbove, publishData, publishKey, readKey } from './fs-publish.ts';
 import { blocks, cancellable, hashFile } from './fs-read.ts';
 import { findLeftovers, sweepDeadOwners } from './fs-sweep.ts';
-import { dropTemp, openTemp, tempPath, writeHashed } from './fs-write.ts';
+import { dropTemp, makeTemp, openTemp, writeHashed } from './fs-write.ts';
 import { checkKey } from './key.ts';
 import { checkExpected, corrupt, verified } from './verify.ts';
 
@@ -183,13 +183,28 @@ export class DirectoryBlobStore implements BlobStore {
   ): Promise<BlobInfo> {
     checkExpected(file.digests, options, this.location(key));
     if (options.signal.aborted) throw cancelled(options.signal);
+    for (let race = 0; race < RACES; race++) {
+      const info = await this.#publishOnce(key, file, options);
+      if (info !== undefined) return info;
+    }
+    throw new StagerError('BLOBSTORE_UNAVAILABLE', `${this.location(key)} was swept while it was stored`, {
+      next: 'store it again, and sweep with a larger minimum age',
+    });
+  }
+
+  /** Undefined when a sweep took the data before the link named it. */
+  async #publishOnce(
+    key: BlobKey,
+    { path, digests }: { readonly path: string; readonly digests: Digests },
+    options: PutOptions,
+  ): Promise<BlobInfo | undefined> {
     const before = await readKey(this.#root, key);
     if (options.ifAbsent === true && before !== undefined) {
       const info = await this.stat(key, options);
       if (info !== undefined) return info;
     }
-    const name = dataName(file.digests, options.contentType);
-    await publishData(this.#root, file.path, name);
+    const name = dataName(digests, options.contentType);
+    await publishData(this.#root, path, name);
     // A key whose data is gone (half-restored copy of a store) counts as absent, and its link is replaced.
     const ifAbsent = options.ifAbsent === true && before === undefined;
     const published = await publishKey(this.#root, key, { name, ifAbsent });
@@ -197,13 +212,9 @@ export class DirectoryBlobStore implements BlobStore {
     if (unneeded !== undefined) await rm(dataPath(this.#root, unneeded), { force: true });
     const info = await this.stat(key, options);
     if (info !== undefined) return info;
-    if (published && (await readKey(this.#root, key)) === name) {
-      throw new StagerError('BLOBSTORE_UNAVAILABLE', `${this.location(key)} was swept while it was stored`, {
-        next: 'store it again, and sweep with a larger minimum age',
-      });
-    }
+    if (published && (await readKey(this.#root, key)) === name) return undefined;
     // It was there, and somebody deleted it since.
-    return infoOf(key, { ...file.digests, contentType: options.contentType }, Date.now());
+    return infoOf(key, { ...digests, contentType: options.contentType }, Date.now());
   }
 
   async #open(key: BlobKey, location: string): Promise<{ info: BlobInfo; handle: FileHandle }> {
@@ -231,18 +242,18 @@ export class DirectoryBlobStore implements BlobStore {
   /** A temporary file that shares its blocks with `path`, or undefined where that can't be. */
   async #share(path: string, immutable: boolean): Promise<string | undefined> {
     await this.#sweepOnce();
-    const temp = await tempPath(this.#root);
-    const cloned = await copyFile(path, temp, constants.COPYFILE_FICLONE_FORCE).then(
-      () => true,
-      () => false,
+    const cloned = await makeTemp(this.#root, (temp) =>
+      copyFile(path, temp, constants.COPYFILE_FICLONE_FORCE).then(
+        () => temp,
+        () => dropTemp(temp),
+      ),
     );
-    if (cloned) return temp;
-    await dropTemp(temp);
-    if (!immutable) return undefined;
-    const linked = await tempPath(this.#root);
-    return link(path, linked).then(
-      () => linked,
-      () => undefined,
+    if (typeof cloned === 'string' || !immutable) return cloned ?? undefined;
+    return makeTemp(this.#root, (temp) =>
+      link(path, temp).then(
+        () => temp,
+        () => undefined,
+      ),
     );
   }
 

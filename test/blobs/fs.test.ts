@@ -7,6 +7,7 @@ import {
   readdir,
   realpath,
   rm,
+  rmdir,
   truncate,
   utimes,
   writeFile,
@@ -92,6 +93,39 @@ describe('what a directory store keeps on disk', () => {
     await store.sweep({ signal, minAgeMs: 0 });
     expect(await filesBelow(root)).toHaveLength(2);
     expect((await buffer((await store.get(key, { signal })).body)).toString()).toBe('hello');
+  });
+
+  it('stores while sweeps without a minimum age run, and while somebody removes its empty temporary directory', async () => {
+    const store = await openBlobStore(root);
+    let storing = true;
+    const sweeping = Array.from({ length: 3 }, async () => {
+      while (storing) await store.sweep({ signal, minAgeMs: 0 });
+    });
+    const removing = (async () => {
+      while (storing)
+        for (const owner of await readdir(join(root, '.tmp')).catch(() => []))
+          await rmdir(join(root, '.tmp', owner)).catch(() => undefined);
+    })();
+    try {
+      for (let n = 0; n < 300; n++) {
+        const name = `abcdef01/${n % 7}`;
+        await store.put({ kind: 'droplets', name }, streamOf(Buffer.from(`${n}`)), { contentType, signal });
+        const { body } = await store.get({ kind: 'droplets', name }, { signal });
+        expect((await buffer(body)).toString()).toBe(`${n}`);
+      }
+    } finally {
+      storing = false;
+      await Promise.all([...sweeping, removing]);
+    }
+  });
+
+  it('keeps the empty temporary directory of a living process when it sweeps', async () => {
+    const store = await openBlobStore(root);
+    await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });
+    const owners = await readdir(join(root, '.tmp'));
+    await mkdir(join(root, '.tmp', 'elsewhere.0.0.4194000.1'));
+    await store.sweep({ signal, minAgeMs: 0 });
+    expect(await readdir(join(root, '.tmp'))).toEqual(owners);
   });
 
   it('reads as absent when the data of a key is gone', async () => {
