@@ -122,6 +122,8 @@ async function measure(root: string): Promise<Record<string, Figures>> {
     const runs = new Map<string, Figures[]>();
     for (let n = 0; n < Number(values.runs); n++) {
       for (const { name, run } of tools) {
+        // Nobody waits for what the tool before it left to be written out.
+        spawnSync('sync');
         const result = run();
         if (result !== undefined) runs.set(name, [...(runs.get(name) ?? []), result]);
       }
