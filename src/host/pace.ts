@@ -13,25 +13,25 @@ const STRIDE = 16;
 
 /** One walk's slices. */
 export class Pace {
-  private readonly signal: AbortSignal;
-  private calls = 0;
-  private sliceStart = performance.now();
+  readonly #signal: AbortSignal;
+  #calls = 0;
+  #sliceStart = performance.now();
 
   constructor(signal: AbortSignal) {
-    this.signal = signal;
+    this.#signal = signal;
   }
 
   /** True when the slice is used up; then await {@link rest}. Cheap: most calls only count. */
   get spent(): boolean {
-    this.calls += 1;
-    if (this.calls % STRIDE !== 0) return false;
-    return performance.now() - this.sliceStart > SLICE_MS;
+    this.#calls += 1;
+    if (this.#calls % STRIDE !== 0) return false;
+    return performance.now() - this.#sliceStart > SLICE_MS;
   }
 
   /** Lets the event loop run. @throws StagerError CANCELLED when the signal has fired. */
   async rest(): Promise<void> {
     await setImmediate();
-    throwIfCancelled(this.signal);
-    this.sliceStart = performance.now();
+    throwIfCancelled(this.#signal);
+    this.#sliceStart = performance.now();
   }
 }

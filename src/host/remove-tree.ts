@@ -54,43 +54,43 @@ interface Open {
 }
 
 class Removal {
-  private readonly root: string;
+  readonly #root: string;
 
   constructor(root: string) {
-    this.root = root;
+    this.#root = root;
   }
 
   /** Yields one system call's worth of work at a time. */
   *steps(): Generator<() => void, void, undefined> {
-    const open: Open[] = [this.enter(this.root)];
+    const open: Open[] = [this.#enter(this.#root)];
     for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
       const { path } = at;
       const child = at.names[at.next];
       at.next += 1;
       if (child === undefined) {
-        yield () => this.leave(path);
+        yield () => this.#leave(path);
         open.pop();
         continue;
       }
       const childPath = `${path}/${child.name}`;
       if (!child.directory) yield () => unlinkForced(childPath);
-      else open.push(this.enter(this.shortened(childPath)));
+      else open.push(this.#enter(this.#shortened(childPath)));
     }
   }
 
-  private enter(path: string): Open {
+  #enter(path: string): Open {
     return { path, names: forced(path, path, () => list(path)) ?? [], next: 0 };
   }
 
-  private leave(path: string): void {
+  #leave(path: string): void {
     forced(dirname(path), path, () => rmdirSync(hostPath(path)));
   }
 
   /** The path, or where the directory now is when the path was too long to go deeper. */
-  private shortened(path: string): string {
+  #shortened(path: string): string {
     if (path.length < MAX_PATH_BYTES) return path;
     // A name that nobody can have taken.
-    const to = join(this.root, `.stager-deep-${randomUUID()}`);
+    const to = join(this.#root, `.stager-deep-${randomUUID()}`);
     forced(dirname(path), path, () => renameSync(hostPath(path), hostPath(to)));
     return to;
   }

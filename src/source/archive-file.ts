@@ -7,22 +7,22 @@ import { changed, unreadable } from './content.ts';
 /** An archive by its path; the stat tells whether it is still the one that was looked at first. */
 export class ArchiveFile {
   readonly description: string;
-  private readonly path: string;
-  private seen: Stats | undefined;
+  readonly #path: string;
+  #seen: Stats | undefined;
 
   constructor(path: string, description: string) {
-    this.path = path;
+    this.#path = path;
     this.description = description;
   }
 
   /** @throws StagerError SOURCE_UNREADABLE, SOURCE_CHANGED when it was replaced or rewritten since. */
   async open(): Promise<{ readonly handle: FileHandle; readonly sizeBytes: number }> {
-    const handle = await open(this.path, 'r').catch((error: unknown) => {
+    const handle = await open(this.#path, 'r').catch((error: unknown) => {
       throw unreadable(this.description, error);
     });
     const stat = await handle.stat();
-    const { seen } = this;
-    this.seen ??= stat;
+    const seen = this.#seen;
+    this.#seen ??= stat;
     if (
       seen === undefined ||
       (seen.ino === stat.ino && seen.size === stat.size && seen.mtimeMs === stat.mtimeMs)

@@ -44,24 +44,24 @@ interface Scan {
 export class DirectorySource implements Source {
   readonly kind = 'directory';
   readonly description: string;
-  private readonly input: DirectoryInput;
-  private scanned: Scan | undefined;
+  readonly #input: DirectoryInput;
+  #scanned: Scan | undefined;
 
   constructor(input: DirectoryInput) {
-    this.input = input;
+    this.#input = input;
     this.description = input.description;
   }
 
   async *entries(options: { readonly signal: AbortSignal }): AsyncGenerator<SourceEntry, void, undefined> {
-    const scan = await this.scan(options.signal);
+    const scan = await this.#scan(options.signal);
     scan.refusals.throwIfAny(this.description);
     if (scan.summary.kept === 0) throw emptySource(this.description, scan.summary);
-    const tally = new Tally(this.input.limits, this.description);
+    const tally = new Tally(this.#input.limits, this.description);
     const pace = new Pace(options.signal);
-    for (const found of scan.kept ?? walk(this.input.root, this.input.rules)) {
+    for (const found of scan.kept ?? walk(this.#input.root, this.#input.rules)) {
       if (pace.spent) await pace.rest();
       if (found.verdict === 'ignored') continue;
-      const entry = this.toEntry(found, scan.links);
+      const entry = this.#toEntry(found, scan.links);
       tally.setEntries(tally.entries + 1);
       if (entry.kind === 'file') tally.addBytes(entry.sizeBytes);
       yield entry;
@@ -69,25 +69,25 @@ export class DirectorySource implements Source {
   }
 
   async hints(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
-    return (await this.scan(options.signal)).summary.hints(this.description, this.kind);
+    return (await this.#scan(options.signal)).summary.hints(this.description, this.kind);
   }
 
-  private async scan(signal: AbortSignal): Promise<Scan> {
+  async #scan(signal: AbortSignal): Promise<Scan> {
     throwIfCancelled(signal);
-    if (this.scanned !== undefined) return this.scanned;
+    if (this.#scanned !== undefined) return this.#scanned;
     let kept: Kept[] | undefined = [];
     const links = new Map<string, string>();
     const refusals = new Refusals();
     const summary = new Summary();
-    const tally = new Tally(this.input.limits, this.description);
+    const tally = new Tally(this.#input.limits, this.description);
     const pace = new Pace(signal);
-    for (const found of walk(this.input.root, this.input.rules)) {
+    for (const found of walk(this.#input.root, this.#input.rules)) {
       if (pace.spent) await pace.rest();
       if (found.verdict === 'ignored') summary.ignore(found.by);
       else if (found.verdict === 'refused') refusals.add(found.path, found.reason);
       else if (found.kind === 'special') refusals.add(found.path, `is a ${found.type}`);
       else {
-        if (found.kind === 'symlink') links.set(found.path, this.targetOf(found.path));
+        if (found.kind === 'symlink') links.set(found.path, this.#targetOf(found.path));
         summary.keep(found.path, found.kind);
         kept?.push(found);
         if (summary.kept > REMEMBERED) kept = undefined;
@@ -95,15 +95,15 @@ export class DirectorySource implements Source {
       }
     }
     refusals.addLinks(links);
-    this.scanned = { kept, links, refusals, summary };
-    return this.scanned;
+    this.#scanned = { kept, links, refusals, summary };
+    return this.#scanned;
   }
 
-  private toEntry(found: Exclude<Found, { verdict: 'ignored' }>, links: Scan['links']): SourceEntry {
+  #toEntry(found: Exclude<Found, { verdict: 'ignored' }>, links: Scan['links']): SourceEntry {
     if (found.verdict === 'refused') throw changed(found.path, found.reason);
     const { path } = found;
-    const hostPath = `${this.input.root}/${path}`;
-    const stat = this.attempt(path, () => lstatSync(hostPath, { bigint: true }));
+    const hostPath = `${this.#input.root}/${path}`;
+    const stat = this.#attempt(path, () => lstatSync(hostPath, { bigint: true }));
     const { mtimeNs, ctimeNs, ino: inode } = stat;
     const mtimeMs = Number(mtimeNs) / 1e6;
     const mode = Number(stat.mode) & 0o777;
@@ -115,16 +115,16 @@ export class DirectorySource implements Source {
     }
     if (stat.isDirectory()) return { kind: 'directory', path, mode, mtimeMs };
     if (!stat.isSymbolicLink()) throw changed(path, 'is no longer a file, directory or link');
-    const target = this.targetOf(path);
+    const target = this.#targetOf(path);
     if (links.get(path) !== target) throw changed(path, 'is a link that was made or moved');
     return { kind: 'symlink', path, target, mtimeMs };
   }
 
-  private targetOf(path: string): string {
-    return this.attempt(path, () => readlinkSync(`${this.input.root}/${path}`));
+  #targetOf(path: string): string {
+    return this.#attempt(path, () => readlinkSync(`${this.#input.root}/${path}`));
   }
 
-  private attempt<T>(path: string, call: () => T): T {
+  #attempt<T>(path: string, call: () => T): T {
     try {
       return call();
     } catch (error) {

@@ -77,12 +77,12 @@ export class IgnoreRules {
   readonly style: IgnoreStyle;
   /** Lines that can't be compiled; like the real client, they are without effect. */
   readonly unusable: readonly IgnoreLine[];
-  private readonly matchers: readonly Matcher[];
-  private lastParent: { readonly path: string; readonly verdict: Verdict } | undefined;
+  readonly #matchers: readonly Matcher[];
+  #lastParent: { readonly path: string; readonly verdict: Verdict } | undefined;
 
   constructor(style: IgnoreStyle, matchers: readonly Matcher[], unusable: readonly IgnoreLine[]) {
     this.style = style;
-    this.matchers = matchers;
+    this.#matchers = matchers;
     this.unusable = unusable;
   }
 
@@ -93,16 +93,16 @@ export class IgnoreRules {
 
   /** The decision for `path` and the line that made it. */
   explain(path: string, kind: PathKind): Verdict {
-    if (this.style === 'cf') return this.ownVerdict(path, kind);
+    if (this.style === 'cf') return this.#ownVerdict(path, kind);
     const slash = path.replace(/\/+$/, '').lastIndexOf('/');
-    const parent = slash > 0 ? this.parentVerdict(path.slice(0, slash)) : undefined;
-    return parent?.ignored === true ? parent : this.ownVerdict(path, kind);
+    const parent = slash > 0 ? this.#parentVerdict(path.slice(0, slash)) : undefined;
+    return parent?.ignored === true ? parent : this.#ownVerdict(path, kind);
   }
 
   /** True when nothing below `directory` can be kept, so that it need not be read. */
   leavesOutAllBelow(directory: string): boolean {
     if (this.style === 'git') return this.ignores(directory, 'directory');
-    for (const matcher of this.matchers.toReversed()) {
+    for (const matcher of this.#matchers.toReversed()) {
       if (matcher.negated ? matcher.mayMatchBelow(directory) : matcher.matchesAllBelow(directory)) {
         return !matcher.negated;
       }
@@ -111,17 +111,17 @@ export class IgnoreRules {
   }
 
   /** git: a directory that is left out takes everything below along, whatever later lines say. */
-  private parentVerdict(directory: string): Verdict {
-    if (this.lastParent?.path === directory) return this.lastParent.verdict;
+  #parentVerdict(directory: string): Verdict {
+    if (this.#lastParent?.path === directory) return this.#lastParent.verdict;
     const found = this.explain(directory, 'directory');
     const verdict = found.ignored ? { because: directory, ...found } : found;
-    this.lastParent = { path: directory, verdict };
+    this.#lastParent = { path: directory, verdict };
     return verdict;
   }
 
-  private ownVerdict(path: string, kind: PathKind): Verdict {
-    for (let index = this.matchers.length - 1; index >= 0; index -= 1) {
-      const matcher = this.matchers[index];
+  #ownVerdict(path: string, kind: PathKind): Verdict {
+    for (let index = this.#matchers.length - 1; index >= 0; index -= 1) {
+      const matcher = this.#matchers[index];
       if (matcher?.matches(path, kind)) return { ignored: !matcher.negated, rule: matcher.line };
     }
     return { ignored: false };

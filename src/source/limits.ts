@@ -26,31 +26,32 @@ export const DEFAULT_SOURCE_LIMITS: SourceLimits = {
 export class Tally {
   entries = 0;
   bytes = 0;
-  private readonly limits: SourceLimits;
-  private readonly where: string;
+  readonly #limits: SourceLimits;
+  readonly #where: string;
 
   /** @param where the source as the person gave it, for messages. */
   constructor(limits: SourceLimits, where: string) {
-    this.limits = limits;
-    this.where = where;
+    this.#limits = limits;
+    this.#where = where;
   }
 
   /** @throws StagerError SOURCE_TOO_LARGE with limit and actual value. */
   setEntries(entries: number): void {
     this.entries = entries;
-    if (entries > this.limits.maxEntries) throw tooManyEntries(this.where, this.limits.maxEntries, entries);
+    if (entries > this.#limits.maxEntries)
+      throw tooManyEntries(this.#where, this.#limits.maxEntries, entries);
   }
 
   /** @throws StagerError SOURCE_TOO_LARGE with limit and actual value. */
   addBytes(bytes: number): void {
     this.bytes += bytes;
-    if (this.bytes <= this.limits.maxBytes) return;
+    if (this.bytes <= this.#limits.maxBytes) return;
     throw new StagerError(
       'SOURCE_TOO_LARGE',
-      `${this.where} holds at least ${this.bytes} bytes uncompressed; the limit is ${this.limits.maxBytes}`,
+      `${this.#where} holds at least ${this.bytes} bytes uncompressed; the limit is ${this.#limits.maxBytes}`,
       {
         next: 'Leave files out with .cfignore, or raise the source size limit.',
-        details: { path: this.where, limit: this.limits.maxBytes, actual: this.bytes, unit: 'bytes' },
+        details: { path: this.#where, limit: this.#limits.maxBytes, actual: this.bytes, unit: 'bytes' },
       },
     );
   }

@@ -4,29 +4,29 @@ import { StagerError } from '../errors.ts';
 
 /** Fails with SOURCE_TOO_LARGE once more than `limit` bytes have passed. */
 export class Meter extends Transform {
-  private passed = 0;
-  private readonly limit: number;
-  private readonly where: string;
+  #passed = 0;
+  readonly #limit: number;
+  readonly #where: string;
 
   constructor(limit: number, where: string) {
     super();
-    this.limit = limit;
-    this.where = where;
+    this.#limit = limit;
+    this.#where = where;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.passed += chunk.length;
-    if (this.passed <= this.limit) {
+    this.#passed += chunk.length;
+    if (this.#passed <= this.#limit) {
       done(null, chunk);
       return;
     }
     done(
       new StagerError(
         'SOURCE_TOO_LARGE',
-        `${this.where} unpacks to at least ${this.passed} bytes; the limit is ${this.limit}`,
+        `${this.#where} unpacks to at least ${this.#passed} bytes; the limit is ${this.#limit}`,
         {
           next: 'Leave files out with .cfignore, or raise the source size limit.',
-          details: { path: this.where, limit: this.limit, actual: this.passed, unit: 'bytes' },
+          details: { path: this.#where, limit: this.#limit, actual: this.#passed, unit: 'bytes' },
         },
       ),
     );

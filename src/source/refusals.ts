@@ -16,12 +16,12 @@ const KEPT = 10_000;
 
 /** The refusals of one source. */
 export class Refusals {
-  private readonly kept: Refusal[] = [];
-  private count = 0;
+  readonly #kept: Refusal[] = [];
+  #count = 0;
 
   add(path: string, reason: string): void {
-    this.count += 1;
-    if (this.kept.length < KEPT) this.kept.push({ path, reason });
+    this.#count += 1;
+    if (this.#kept.length < KEPT) this.#kept.push({ path, reason });
   }
 
   /** Adds every link that leaves the app. */
@@ -34,16 +34,16 @@ export class Refusals {
 
   /** @throws StagerError SOURCE_UNSAFE that names all, unless there is none. */
   throwIfAny(where: string): void {
-    if (this.count === 0) return;
-    const lines = this.kept.slice(0, SHOWN).map(({ path, reason }) => `  ${printable(path)}: ${reason}`);
-    if (this.count > SHOWN) lines.push(`  … and ${this.count - SHOWN} more`);
-    const noun = this.count === 1 ? 'entry' : 'entries';
+    if (this.#count === 0) return;
+    const lines = this.#kept.slice(0, SHOWN).map(({ path, reason }) => `  ${printable(path)}: ${reason}`);
+    if (this.#count > SHOWN) lines.push(`  … and ${this.#count - SHOWN} more`);
+    const noun = this.#count === 1 ? 'entry' : 'entries';
     throw new StagerError(
       'SOURCE_UNSAFE',
-      `${where} has ${this.count} ${noun} that can't be staged:\n${lines.join('\n')}`,
+      `${where} has ${this.#count} ${noun} that can't be staged:\n${lines.join('\n')}`,
       {
         next: 'Remove them, make links relative to files inside the app, or list them in .cfignore.',
-        details: { path: where, count: this.count, refused: this.kept },
+        details: { path: where, count: this.#count, refused: this.#kept },
       },
     );
   }

@@ -16,13 +16,13 @@ export type Placement =
 
 /** Names of one archive. Memory grows with entries and implied parents; both count as entries. */
 export class Shape {
-  private readonly standing = new Map<string, Standing>();
-  private readonly identities = new Map<string, string>();
-  private lastParent = '';
+  readonly #standing = new Map<string, Standing>();
+  readonly #identities = new Map<string, string>();
+  #lastParent = '';
 
   /** Entries and implied parents so far. */
   get size(): number {
-    return this.standing.size;
+    return this.#standing.size;
   }
 
   /**
@@ -31,36 +31,36 @@ export class Shape {
    * @param identity equal for two files with the same content (jar tools repeat entries); absent: never equal.
    */
   place(path: RelPath, kind: 'directory' | 'file' | 'symlink', identity?: string): Placement {
-    const blocked = this.placeParents(path);
+    const blocked = this.#placeParents(path);
     if (blocked !== undefined) return { place: 'refused', reason: blocked };
-    const before = this.standing.get(path);
+    const before = this.#standing.get(path);
     if (before === undefined || (before === 'implied' && kind === 'directory')) {
-      this.standing.set(path, kind);
-      if (identity !== undefined) this.identities.set(path, identity);
+      this.#standing.set(path, kind);
+      if (identity !== undefined) this.#identities.set(path, identity);
       return { place: 'new' };
     }
     if (before === 'directory' && kind === 'directory') return { place: 'repeated' };
     if (before === 'implied')
       return { place: 'refused', reason: 'is a file or link that has entries beneath it' };
-    if (before === kind && identity !== undefined && this.identities.get(path) === identity) {
+    if (before === kind && identity !== undefined && this.#identities.get(path) === identity) {
       return { place: 'repeated' };
     }
     return { place: 'refused', reason: 'occurs twice with different content' };
   }
 
-  private placeParents(path: string): string | undefined {
+  #placeParents(path: string): string | undefined {
     const slash = path.lastIndexOf('/');
     if (slash < 0) return undefined;
     const parent = path.slice(0, slash);
-    if (parent === this.lastParent) return undefined;
+    if (parent === this.#lastParent) return undefined;
     for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
       const above = path.slice(0, end);
-      const standing = this.standing.get(above);
+      const standing = this.#standing.get(above);
       if (standing === 'file') return `lies beneath the file ${above}`;
       if (standing === 'symlink') return `lies beneath the symbolic link ${above}`;
-      if (standing === undefined) this.standing.set(above, 'implied');
+      if (standing === undefined) this.#standing.set(above, 'implied');
     }
-    this.lastParent = parent;
+    this.#lastParent = parent;
     return undefined;
   }
 }

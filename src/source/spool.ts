@@ -10,31 +10,31 @@ import { pipeline } from 'node:stream/promises';
 
 /** A private directory that is made on first use. */
 export class Spool {
-  private readonly tempRoot: string;
-  private readonly held = new Set<number>();
-  private directory: string | undefined;
+  readonly #tempRoot: string;
+  readonly #held = new Set<number>();
+  #directory: string | undefined;
 
   constructor(tempRoot: string) {
-    this.tempRoot = tempRoot;
+    this.#tempRoot = tempRoot;
   }
 
   /** Keeps `content` under a number. */
   async keep(index: number, content: Readable): Promise<void> {
-    this.directory ??= await mkdtemp(join(this.tempRoot, 'stager-spool-'));
+    this.#directory ??= await mkdtemp(join(this.#tempRoot, 'stager-spool-'));
     await pipeline(
       content,
-      createWriteStream(join(this.directory, String(index)), { flags: 'wx', mode: 0o600 }),
+      createWriteStream(join(this.#directory, String(index)), { flags: 'wx', mode: 0o600 }),
     );
-    this.held.add(index);
+    this.#held.add(index);
   }
 
   /** Host path of what was kept under a number, or undefined. */
   at(index: number): string | undefined {
-    if (this.directory === undefined || !this.held.has(index)) return undefined;
-    return join(this.directory, String(index));
+    if (this.#directory === undefined || !this.#held.has(index)) return undefined;
+    return join(this.#directory, String(index));
   }
 
   async remove(): Promise<void> {
-    if (this.directory !== undefined) await rm(this.directory, { recursive: true, force: true });
+    if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true });
   }
 }

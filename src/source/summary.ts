@@ -8,31 +8,31 @@ export class Summary {
   kept = 0;
   keptFiles = 0;
   ignored = 0;
-  private readonly top = new Map<string, 'directory' | 'other'>();
-  private readonly rules = new Map<IgnoreLine, number>();
+  readonly #top = new Map<string, 'directory' | 'other'>();
+  readonly #rules = new Map<IgnoreLine, number>();
 
   keep(path: string, kind: 'directory' | 'file' | 'symlink'): void {
     this.kept += 1;
     if (kind !== 'directory') this.keptFiles += 1;
     const slash = path.indexOf('/');
     const name = slash < 0 ? path : path.slice(0, slash);
-    if (this.top.size < 2 && !this.top.has(name)) {
-      this.top.set(name, slash < 0 && kind !== 'directory' ? 'other' : 'directory');
+    if (this.#top.size < 2 && !this.#top.has(name)) {
+      this.#top.set(name, slash < 0 && kind !== 'directory' ? 'other' : 'directory');
     }
   }
 
   ignore(verdict: Verdict): void {
     this.ignored += 1;
-    if (verdict.rule !== undefined) this.rules.set(verdict.rule, (this.rules.get(verdict.rule) ?? 0) + 1);
+    if (verdict.rule !== undefined) this.#rules.set(verdict.rule, (this.#rules.get(verdict.rule) ?? 0) + 1);
   }
 
   /** Sentences on why a source may look wrong to buildpacks; empty when nothing is odd. */
   hints(description: string, kind: Source['kind']): string[] {
     if (this.kept === 0 && this.ignored === 0) return [`${description} is empty.`];
-    if (this.kept === 0) return [`Everything in ${description} is ignored${this.blame()}.`];
+    if (this.kept === 0) return [`Everything in ${description} is ignored${this.#blame()}.`];
     if (this.keptFiles === 0) return [`${description} holds directories but no file.`];
-    const [first] = [...this.top];
-    if (this.top.size === 1 && first?.[1] === 'directory') {
+    const [first] = [...this.#top];
+    if (this.#top.size === 1 && first?.[1] === 'directory') {
       const folder = printable(first[0]);
       const only = `${description} holds nothing but the folder ${folder}`;
       return kind === 'directory'
@@ -42,9 +42,9 @@ export class Summary {
     return [];
   }
 
-  private blame(): string {
+  #blame(): string {
     let worst: { line: IgnoreLine; count: number } | undefined;
-    for (const [line, count] of this.rules) {
+    for (const [line, count] of this.#rules) {
       if (worst === undefined || count > worst.count) worst = { line, count };
     }
     if (worst === undefined) return '';

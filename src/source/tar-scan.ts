@@ -40,32 +40,32 @@ export class TarScan {
   readonly links = new Map<string, string>();
   readonly refusals = new Refusals();
   readonly summary = new Summary();
-  private readonly plans = new Map<number, Plan>();
+  readonly #plans = new Map<number, Plan>();
   /** Files so far, ignored ones too: a hard link may keep what its first name lost. */
-  private readonly files = new Map<string, Original>();
-  private readonly shared = new Set<number>();
-  private readonly shape = new Shape();
-  private readonly tally: Tally;
+  readonly #files = new Map<string, Original>();
+  readonly #shared = new Set<number>();
+  readonly #shape = new Shape();
+  readonly #tally: Tally;
   readonly rules: IgnoreRules;
-  private index = -1;
+  #index = -1;
 
   constructor(rules: IgnoreRules, limits: SourceLimits, where: string) {
     this.rules = rules;
-    this.tally = new Tally(limits, where);
+    this.#tally = new Tally(limits, where);
   }
 
   /** The plan for the entry at `index`; undefined when it is left out. */
   plan(index: number): Plan | undefined {
-    return this.plans.get(index);
+    return this.#plans.get(index);
   }
 
   /** True when later hard links need the content of the entry at `index`. */
   isShared(index: number): boolean {
-    return this.shared.has(index);
+    return this.#shared.has(index);
   }
 
   take(header: TarHeader): void {
-    this.index += 1;
+    this.#index += 1;
     if (/^(?:\.?\/)*\.?$/.test(header.name)) return;
     const path = parseRelPath(header.name);
     if (isRefused(path)) {
@@ -73,52 +73,52 @@ export class TarScan {
       return;
     }
     const kind = header.type === 'contiguous-file' ? 'file' : header.type;
-    if (kind === 'file') this.files.set(path, { ...header, index: this.index, path });
+    if (kind === 'file') this.#files.set(path, { ...header, index: this.#index, path });
     const verdict = this.rules.explain(path, kind === 'directory' ? 'directory' : 'other');
     if (verdict.ignored) this.summary.ignore(verdict);
-    else if (kind === 'link') this.takeLink(path, header);
+    else if (kind === 'link') this.#takeLink(path, header);
     else if (kind === 'file' || kind === 'directory' || kind === 'symlink')
-      this.takePlain(path, kind, header);
+      this.#takePlain(path, kind, header);
     else this.refusals.add(header.name, REFUSED_TYPES[kind] ?? 'is of a type that is not supported');
   }
 
-  private takePlain(path: RelPath, kind: 'file' | 'directory' | 'symlink', header: TarHeader): void {
-    if (kind === 'file') this.tally.addBytes(header.sizeBytes);
-    if (!this.place(path, kind)) return;
-    if (kind === 'file') this.plans.set(this.index, { as: 'file', path });
-    else if (kind === 'directory') this.plans.set(this.index, { as: 'directory', path });
-    else this.placeSymlink(path, header.linkname);
+  #takePlain(path: RelPath, kind: 'file' | 'directory' | 'symlink', header: TarHeader): void {
+    if (kind === 'file') this.#tally.addBytes(header.sizeBytes);
+    if (!this.#place(path, kind)) return;
+    if (kind === 'file') this.#plans.set(this.#index, { as: 'file', path });
+    else if (kind === 'directory') this.#plans.set(this.#index, { as: 'directory', path });
+    else this.#placeSymlink(path, header.linkname);
   }
 
-  private placeSymlink(path: RelPath, target: string): void {
+  #placeSymlink(path: RelPath, target: string): void {
     this.links.set(path, target);
-    this.plans.set(this.index, { as: 'symlink', path, target });
+    this.#plans.set(this.#index, { as: 'symlink', path, target });
   }
 
-  private takeLink(path: RelPath, header: TarHeader): void {
+  #takeLink(path: RelPath, header: TarHeader): void {
     const target = parseRelPath(header.linkname);
     if (isRefused(target)) {
       this.refusals.add(header.name, `hard link to ${header.linkname || 'nothing'}, which ${target.refused}`);
       return;
     }
     const symlink = this.links.get(target);
-    const seen = this.files.get(target);
+    const seen = this.#files.get(target);
     if (symlink !== undefined) {
-      if (this.place(path, 'symlink')) this.placeSymlink(path, symlink);
+      if (this.#place(path, 'symlink')) this.#placeSymlink(path, symlink);
     } else if (seen === undefined) {
       this.refusals.add(header.name, `hard link to ${target}, which is no earlier file of the archive`);
     } else {
-      this.tally.addBytes(seen.sizeBytes);
-      if (!this.place(path, 'file')) return;
-      this.shared.add(seen.index);
-      this.files.set(path, seen);
-      this.plans.set(this.index, { as: 'copy', path, original: seen });
+      this.#tally.addBytes(seen.sizeBytes);
+      if (!this.#place(path, 'file')) return;
+      this.#shared.add(seen.index);
+      this.#files.set(path, seen);
+      this.#plans.set(this.#index, { as: 'copy', path, original: seen });
     }
   }
 
-  private place(path: RelPath, kind: 'file' | 'directory' | 'symlink'): boolean {
-    const placed = this.shape.place(path, kind);
-    this.tally.setEntries(this.shape.size);
+  #place(path: RelPath, kind: 'file' | 'directory' | 'symlink'): boolean {
+    const placed = this.#shape.place(path, kind);
+    this.#tally.setEntries(this.#shape.size);
     if (placed.place === 'refused') this.refusals.add(path, placed.reason);
     if (placed.place !== 'new') return false;
     this.summary.keep(path, kind);

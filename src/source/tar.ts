@@ -31,27 +31,27 @@ export interface TarInput {
 export class TarSource implements Source {
   readonly kind = 'tar';
   readonly description: string;
-  private readonly input: TarInput;
-  private scanned: TarScan | undefined;
+  readonly #input: TarInput;
+  #scanned: TarScan | undefined;
 
   constructor(input: TarInput) {
-    this.input = input;
+    this.#input = input;
     this.description = input.file.description;
   }
 
   async *entries(options: { readonly signal: AbortSignal }): AsyncGenerator<SourceEntry, void, undefined> {
-    const scan = await this.scan(options.signal);
+    const scan = await this.#scan(options.signal);
     scan.refusals.throwIfAny(this.description);
     if (scan.summary.kept === 0) throw emptySource(this.description, scan.summary);
-    const spool = new Spool(this.input.tempRoot);
+    const spool = new Spool(this.#input.tempRoot);
     try {
       let index = -1;
-      for await (const item of this.items(options.signal)) {
+      for await (const item of this.#items(options.signal)) {
         index += 1;
-        if (scan.isShared(index)) await spool.keep(index, this.contentOf(item));
+        if (scan.isShared(index)) await spool.keep(index, this.#contentOf(item));
         const plan = scan.plan(index);
         if (plan !== undefined)
-          yield this.toEntry(plan, item, spool.at(plan.as === 'copy' ? plan.original.index : index));
+          yield this.#toEntry(plan, item, spool.at(plan.as === 'copy' ? plan.original.index : index));
         item.content.resume();
       }
     } finally {
@@ -60,45 +60,45 @@ export class TarSource implements Source {
   }
 
   async hints(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
-    return (await this.scan(options.signal)).summary.hints(this.description, this.kind);
+    return (await this.#scan(options.signal)).summary.hints(this.description, this.kind);
   }
 
   /** The rules, the archive's own `.cfignore` (at its top) included. */
   async rules(signal: AbortSignal): Promise<IgnoreRules> {
-    return (await this.scan(signal)).rules;
+    return (await this.#scan(signal)).rules;
   }
 
-  private async scan(signal: AbortSignal): Promise<TarScan> {
+  async #scan(signal: AbortSignal): Promise<TarScan> {
     throwIfCancelled(signal);
-    if (this.scanned !== undefined) return this.scanned;
-    const { limits } = this.input;
+    if (this.#scanned !== undefined) return this.#scanned;
+    const { limits } = this.#input;
     const headers: TarHeader[] = [];
     let ignoreFile: { text: string; path: string } | undefined;
-    for await (const item of this.items(signal)) {
+    for await (const item of this.#items(signal)) {
       const header = headerOf(item.header);
       headers.push(header);
       if (headers.length > limits.maxEntries) {
         throw tooManyEntries(this.description, limits.maxEntries, headers.length);
       }
       if (ignoreFile === undefined && header.type === 'file' && /^(?:\.\/)*\.cfignore$/.test(header.name)) {
-        ignoreFile = { text: await this.readSmall(item), path: IGNORE_FILE };
+        ignoreFile = { text: await this.#readSmall(item), path: IGNORE_FILE };
       }
       item.content.resume();
     }
-    const scan = new TarScan(this.input.rulesOf(ignoreFile), limits, this.description);
+    const scan = new TarScan(this.#input.rulesOf(ignoreFile), limits, this.description);
     for (const header of headers) scan.take(header);
     scan.refusals.addLinks(scan.links);
-    this.scanned = scan;
+    this.#scanned = scan;
     return scan;
   }
 
-  private items(signal: AbortSignal): AsyncGenerator<TarItem, void, undefined> {
-    const { limits, gzip, file } = this.input;
+  #items(signal: AbortSignal): AsyncGenerator<TarItem, void, undefined> {
+    const { limits, gzip, file } = this.#input;
     const maxStreamBytes = limits.maxBytes + limits.maxEntries * OVERHEAD_BYTES;
     return readTar(file, { gzip, maxStreamBytes, signal });
   }
 
-  private toEntry(plan: Plan, item: TarItem, spooled: string | undefined): SourceEntry {
+  #toEntry(plan: Plan, item: TarItem, spooled: string | undefined): SourceEntry {
     const { path } = plan;
     const facts = plan.as === 'copy' ? plan.original : headerOf(item.header);
     const { mtimeMs, sizeBytes, mode } = facts;
@@ -111,28 +111,28 @@ export class TarSource implements Source {
       case 'file':
       case 'copy': {
         const file = { kind: 'file', path, mode, sizeBytes, mtimeMs } as const;
-        if (spooled === undefined) return { ...file, open: async () => this.contentOf(item) };
+        if (spooled === undefined) return { ...file, open: async () => this.#contentOf(item) };
         return { ...file, hostPath: spooled, open: () => openHostFile(spooled, path, sizeBytes) };
       }
     }
   }
 
-  private contentOf(item: TarItem): Readable {
+  #contentOf(item: TarItem): Readable {
     const { name } = item.header;
     return checked(item.content, {
       sizeBytes: item.header.size ?? 0,
-      failure: (what, cause) => this.input.file.damaged(what, { entry: name, cause }),
+      failure: (what, cause) => this.#input.file.damaged(what, { entry: name, cause }),
     });
   }
 
-  private async readSmall(item: TarItem): Promise<string> {
+  async #readSmall(item: TarItem): Promise<string> {
     const size = item.header.size ?? 0;
-    const limit = this.input.limits.maxIgnoreFileBytes;
+    const limit = this.#input.limits.maxIgnoreFileBytes;
     if (size > limit) {
-      throw this.input.file.damaged(`has ${size} bytes; the limit is ${limit}`, { entry: item.header.name });
+      throw this.#input.file.damaged(`has ${size} bytes; the limit is ${limit}`, { entry: item.header.name });
     }
     const chunks: Buffer[] = [];
-    for await (const chunk of this.contentOf(item)) chunks.push(chunk);
+    for await (const chunk of this.#contentOf(item)) chunks.push(chunk);
     return Buffer.concat(chunks).toString('utf8');
   }
 }

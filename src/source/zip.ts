@@ -41,20 +41,20 @@ interface Scan {
 export class ZipSource implements Source {
   readonly kind = 'zip';
   readonly description: string;
-  private readonly input: ZipInput;
-  private scanned: Scan | undefined;
-  private compiled: IgnoreRules | undefined;
+  readonly #input: ZipInput;
+  #scanned: Scan | undefined;
+  #compiled: IgnoreRules | undefined;
 
   constructor(input: ZipInput) {
-    this.input = input;
+    this.#input = input;
     this.description = input.file.description;
   }
 
   async *entries(options: { readonly signal: AbortSignal }): AsyncGenerator<SourceEntry, void, undefined> {
-    const { kept, links, refusals, summary } = await this.scan(options.signal);
+    const { kept, links, refusals, summary } = await this.#scan(options.signal);
     refusals.throwIfAny(this.description);
     if (summary.kept === 0) throw emptySource(this.description, summary);
-    const zip = await this.open();
+    const zip = await this.#open();
     try {
       let index = -1;
       for await (const item of zip.items()) {
@@ -62,7 +62,7 @@ export class ZipSource implements Source {
         index += 1;
         if (kept[index] !== 1) continue;
         const path = parseRelPath(item.name);
-        if (!isRefused(path)) yield this.toEntry(item, path, links);
+        if (!isRefused(path)) yield this.#toEntry(item, path, links);
       }
     } finally {
       await zip.close();
@@ -70,29 +70,29 @@ export class ZipSource implements Source {
   }
 
   async hints(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
-    return (await this.scan(options.signal)).summary.hints(this.description, this.kind);
+    return (await this.#scan(options.signal)).summary.hints(this.description, this.kind);
   }
 
   /** The rules, the archive's own ignore file included. */
   async rules(): Promise<IgnoreRules> {
-    this.compiled ??= this.input.rulesOf(await this.ignoreFile());
-    return this.compiled;
+    this.#compiled ??= this.#input.rulesOf(await this.#ignoreFile());
+    return this.#compiled;
   }
 
-  private async scan(signal: AbortSignal): Promise<Scan> {
+  async #scan(signal: AbortSignal): Promise<Scan> {
     throwIfCancelled(signal);
-    if (this.scanned !== undefined) return this.scanned;
+    if (this.#scanned !== undefined) return this.#scanned;
     const rules = await this.rules();
-    const zip = await this.open();
+    const zip = await this.#open();
     try {
-      const scan = new ZipScan(this.input, zip.declaredEntries);
+      const scan = new ZipScan(this.#input, zip.declaredEntries);
       const pace = new Pace(signal);
       for await (const item of zip.items()) {
         if (pace.spent) await pace.rest();
         await scan.take(item, rules);
       }
       scan.refusals.addLinks(scan.links);
-      this.scanned = scan;
+      this.#scanned = scan;
       return scan;
     } finally {
       await zip.close();
@@ -100,21 +100,21 @@ export class ZipSource implements Source {
   }
 
   /** Ignored entries are no cost to the app, but reading past them is: twice the limit may be in the archive. */
-  private async open(): Promise<ZipReader> {
-    const zip = await openZip(this.input.file);
-    const { maxEntries } = this.input.limits;
+  async #open(): Promise<ZipReader> {
+    const zip = await openZip(this.#input.file);
+    const { maxEntries } = this.#input.limits;
     if (zip.declaredEntries <= maxEntries * 2) return zip;
     await zip.close();
     throw tooManyEntries(this.description, maxEntries, zip.declaredEntries);
   }
 
   /** The first entry whose name ends in `.cfignore`, at any depth: so the client takes it. */
-  private async ignoreFile(): Promise<{ text: string; path: string } | undefined> {
-    const zip = await this.open();
+  async #ignoreFile(): Promise<{ text: string; path: string } | undefined> {
+    const zip = await this.#open();
     try {
       for await (const item of zip.items()) {
         if (!item.name.endsWith(IGNORE_FILE) || item.kind !== 'file') continue;
-        const text = await readSmall(item, this.input.limits.maxIgnoreFileBytes, this.input.file);
+        const text = await readSmall(item, this.#input.limits.maxIgnoreFileBytes, this.#input.file);
         return { text, path: item.name };
       }
       return undefined;
@@ -123,15 +123,15 @@ export class ZipSource implements Source {
     }
   }
 
-  private toEntry(item: ZipItem, path: RelPath, links: ReadonlyMap<string, string>): SourceEntry {
+  #toEntry(item: ZipItem, path: RelPath, links: ReadonlyMap<string, string>): SourceEntry {
     const { mtimeMs, sizeBytes } = item;
     if (item.kind === 'symlink') return { kind: 'symlink', path, target: links.get(path) ?? '', mtimeMs };
-    const mode = this.input.modes === 'cf' ? undefined : item.unixMode;
+    const mode = this.#input.modes === 'cf' ? undefined : item.unixMode;
     if (item.kind === 'directory') {
       // A directory its owner can't enter could not be filled.
       return { kind: 'directory', path, mode: (mode ?? CF_DIRECTORY_MODE) | 0o700, mtimeMs };
     }
-    const open = async () => checkedItem(item, this.input.file);
+    const open = async () => checkedItem(item, this.#input.file);
     return { kind: 'file', path, mode: mode ?? CF_FILE_MODE, sizeBytes, mtimeMs, open };
   }
 }
@@ -142,19 +142,19 @@ class ZipScan implements Scan {
   readonly links = new Map<string, string>();
   readonly refusals = new Refusals();
   readonly summary = new Summary();
-  private readonly input: ZipInput;
-  private readonly shape = new Shape();
-  private readonly tally: Tally;
-  private index = -1;
+  readonly #input: ZipInput;
+  readonly #shape = new Shape();
+  readonly #tally: Tally;
+  #index = -1;
 
   constructor(input: ZipInput, declaredEntries: number) {
-    this.input = input;
+    this.#input = input;
     this.kept = new Uint8Array(declaredEntries);
-    this.tally = new Tally(input.limits, input.file.description);
+    this.#tally = new Tally(input.limits, input.file.description);
   }
 
   async take(item: ZipItem, rules: IgnoreRules): Promise<void> {
-    this.index += 1;
+    this.#index += 1;
     if (/^(?:\.?\/)+$/.test(item.name)) return;
     const verdict = rules.explain(item.name, item.kind === 'directory' ? 'directory' : 'other');
     if (verdict.ignored) {
@@ -164,19 +164,19 @@ class ZipScan implements Scan {
     const path = parseRelPath(item.name);
     const problem = isRefused(path) ? path.refused : problemOf(item);
     if (isRefused(path) || problem !== undefined) this.refusals.add(item.name, problem ?? 'refused');
-    else await this.place(item, path);
+    else await this.#place(item, path);
   }
 
-  private async place(item: ZipItem, path: RelPath): Promise<void> {
+  async #place(item: ZipItem, path: RelPath): Promise<void> {
     if (item.kind === 'special') return;
-    const placed = this.shape.place(path, item.kind, `${item.crc32}:${item.sizeBytes}`);
-    this.tally.setEntries(this.shape.size);
+    const placed = this.#shape.place(path, item.kind, `${item.crc32}:${item.sizeBytes}`);
+    this.#tally.setEntries(this.#shape.size);
     if (placed.place === 'refused') this.refusals.add(item.name, placed.reason);
     if (placed.place !== 'new') return;
-    if (item.kind === 'file') this.tally.addBytes(item.sizeBytes);
+    if (item.kind === 'file') this.#tally.addBytes(item.sizeBytes);
     if (item.kind === 'symlink')
-      this.links.set(path, await readSmall(item, MAX_TARGET_BYTES, this.input.file));
-    this.kept[this.index] = 1;
+      this.links.set(path, await readSmall(item, MAX_TARGET_BYTES, this.#input.file));
+    this.kept[this.#index] = 1;
     this.summary.keep(path, item.kind);
   }
 }

@@ -64,104 +64,104 @@ export async function materialise(
 }
 
 class Materialising {
-  private readonly writer: TreeWriter;
-  private readonly tally: Tally;
-  private readonly pace: Pace;
-  private readonly report: Report | undefined;
-  private readonly buffer = Buffer.allocUnsafeSlow(SMALL_BYTES);
-  private readonly large = pLimit(LARGE_AT_ONCE);
-  private readonly running = new Set<Promise<void>>();
-  private failure: { readonly error: unknown } | undefined;
-  private files = 0;
-  private symlinks = 0;
+  readonly #writer: TreeWriter;
+  readonly #tally: Tally;
+  readonly #pace: Pace;
+  readonly #report: Report | undefined;
+  readonly #buffer = Buffer.allocUnsafeSlow(SMALL_BYTES);
+  readonly #large = pLimit(LARGE_AT_ONCE);
+  readonly #running = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
+  #files = 0;
+  #symlinks = 0;
 
   constructor(description: string, destRoot: string, options: MaterialiseOptions) {
-    this.writer = new TreeWriter(destRoot, options.owner);
-    this.tally = new Tally({ ...DEFAULT_SOURCE_LIMITS, ...options.limits }, description);
-    this.pace = new Pace(options.signal);
-    this.report = options.report;
+    this.#writer = new TreeWriter(destRoot, options.owner);
+    this.#tally = new Tally({ ...DEFAULT_SOURCE_LIMITS, ...options.limits }, description);
+    this.#pace = new Pace(options.signal);
+    this.#report = options.report;
   }
 
   async take(entry: SourceEntry): Promise<void> {
-    if (this.failure !== undefined) throw this.failure.error;
-    if (this.pace.spent) await this.pace.rest();
-    this.tally.setEntries(this.tally.entries + 1);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#pace.spent) await this.#pace.rest();
+    this.#tally.setEntries(this.#tally.entries + 1);
     switch (entry.kind) {
       case 'directory':
-        this.writer.directory(entry.path, entry);
+        this.#writer.directory(entry.path, entry);
         return;
       case 'symlink':
-        this.symlinks += 1;
-        this.writer.symlink(entry.path, entry.target, entry.mtimeMs);
+        this.#symlinks += 1;
+        this.#writer.symlink(entry.path, entry.target, entry.mtimeMs);
         return;
       case 'file':
-        this.tally.addBytes(entry.sizeBytes);
-        await this.file(entry);
-        this.files += 1;
-        if (this.files % FILES_PER_REPORT === 0) this.progress();
+        this.#tally.addBytes(entry.sizeBytes);
+        await this.#file(entry);
+        this.#files += 1;
+        if (this.#files % FILES_PER_REPORT === 0) this.#progress();
         return;
     }
   }
 
   /** Waits for the large files that are still being copied. */
   async settle(): Promise<void> {
-    await Promise.all(this.running);
+    await Promise.all(this.#running);
   }
 
   finish(): Materialised {
-    if (this.failure !== undefined) throw this.failure.error;
-    this.writer.finish();
-    this.progress();
-    const { files, symlinks } = this;
-    return { files, symlinks, directories: this.writer.directoryCount, bytes: this.tally.bytes };
+    if (this.#failure !== undefined) throw this.#failure.error;
+    this.#writer.finish();
+    this.#progress();
+    const { directoryCount: directories } = this.#writer;
+    return { files: this.#files, symlinks: this.#symlinks, directories, bytes: this.#tally.bytes };
   }
 
-  private progress(): void {
-    this.report?.({ type: 'progress', phase: { name: 'workspace' }, done: this.files, unit: 'files' });
+  #progress(): void {
+    this.#report?.({ type: 'progress', phase: { name: 'workspace' }, done: this.#files, unit: 'files' });
   }
 
-  private async file(entry: File): Promise<void> {
+  async #file(entry: File): Promise<void> {
     const { hostPath } = entry;
-    if (hostPath === undefined) await this.stream(entry);
-    else if (entry.sizeBytes <= SMALL_BYTES) this.copySmall(entry, hostPath);
-    else await this.startLarge(entry, hostPath);
+    if (hostPath === undefined) await this.#stream(entry);
+    else if (entry.sizeBytes <= SMALL_BYTES) this.#copySmall(entry, hostPath);
+    else await this.#startLarge(entry, hostPath);
   }
 
-  private async stream(entry: File): Promise<void> {
+  async #stream(entry: File): Promise<void> {
     const content = entry.open === undefined ? [] : await entry.open();
-    const to = this.writer.create(entry.path);
+    const to = this.#writer.create(entry.path);
     let written = false;
     try {
       for await (const chunk of content) {
         if (!(chunk instanceof Uint8Array)) throw new TypeError('content must be bytes');
         writeFully(to, chunk, entry.path);
-        if (this.pace.spent) await this.pace.rest();
+        if (this.#pace.spent) await this.#pace.rest();
       }
       written = true;
     } finally {
       if (!written) closeSync(to);
     }
-    this.writer.close(to, entry);
+    this.#writer.close(to, entry);
   }
 
-  private copySmall(entry: File, hostPath: string): void {
-    const size = this.readSmall(entry, hostPath);
-    const to = this.writer.create(entry.path);
+  #copySmall(entry: File, hostPath: string): void {
+    const size = this.#readSmall(entry, hostPath);
+    const to = this.#writer.create(entry.path);
     try {
-      writeFully(to, this.buffer.subarray(0, size), entry.path);
+      writeFully(to, this.#buffer.subarray(0, size), entry.path);
     } catch (error) {
       closeSync(to);
       throw error;
     }
-    this.writer.close(to, entry);
+    this.#writer.close(to, entry);
   }
 
-  private readSmall(entry: File, hostPath: string): number {
+  #readSmall(entry: File, hostPath: string): number {
     const from = openRegular(hostPath, entry);
     try {
       let size = 0;
       for (let more = -1; more !== 0 && size < SMALL_BYTES; size += more) {
-        more = readSync(from, this.buffer, size, SMALL_BYTES - size, null);
+        more = readSync(from, this.#buffer, size, SMALL_BYTES - size, null);
       }
       if (size !== entry.sizeBytes) throw changed(entry.path, `holds ${size} bytes, not ${entry.sizeBytes}`);
       return size;
@@ -173,18 +173,18 @@ class Materialising {
   }
 
   /** Starts a copy and returns when another may be started: at most {@link LARGE_AT_ONCE} run. */
-  private async startLarge(entry: File, hostPath: string): Promise<void> {
-    const to = this.writer.place(entry.path);
-    const running = this.large(() => this.copyLarge(entry, hostPath, to))
+  async #startLarge(entry: File, hostPath: string): Promise<void> {
+    const to = this.#writer.place(entry.path);
+    const running = this.#large(() => this.#copyLarge(entry, hostPath, to))
       .catch((error: unknown) => {
-        this.failure ??= { error };
+        this.#failure ??= { error };
       })
-      .finally(() => this.running.delete(running));
-    this.running.add(running);
-    if (this.running.size >= LARGE_AT_ONCE) await Promise.race(this.running);
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    if (this.#running.size >= LARGE_AT_ONCE) await Promise.race(this.#running);
   }
 
-  private async copyLarge(entry: File, hostPath: string, to: string): Promise<void> {
+  async #copyLarge(entry: File, hostPath: string, to: string): Promise<void> {
     const from = openRegular(hostPath, entry);
     try {
       // By descriptor, so that it is the file that was looked at; COPYFILE_EXCL never follows or overwrites.
@@ -197,7 +197,7 @@ class Materialising {
     }
     const { size } = await lstat(to);
     if (size !== entry.sizeBytes) throw changed(entry.path, `holds ${size} bytes, not ${entry.sizeBytes}`);
-    this.writer.close(openSync(to, constants.O_RDONLY | constants.O_NOFOLLOW), entry);
+    this.#writer.close(openSync(to, constants.O_RDONLY | constants.O_NOFOLLOW), entry);
   }
 }
 

@@ -36,51 +36,51 @@ export interface Facts {
 
 /** One tree. Directory modes and times are set by {@link TreeWriter.finish}. */
 export class TreeWriter {
-  private readonly root: string;
-  private readonly owner: Owner | undefined;
+  readonly #root: string;
+  readonly #owner: Owner | undefined;
   /** Directories that exist and are ours: path → what they get in the end. */
-  private readonly directories = new Map<string, Facts | undefined>();
+  readonly #directories = new Map<string, Facts | undefined>();
 
   /** @param root exists, and is a directory. */
   constructor(root: string, owner: Owner | undefined) {
-    this.root = root;
-    this.owner = owner;
+    this.#root = root;
+    this.#owner = owner;
   }
 
   /** Directories made so far, implied parents included. */
   get directoryCount(): number {
-    return this.directories.size;
+    return this.#directories.size;
   }
 
   directory(path: RelPath, facts: Facts): void {
-    this.ensure(path);
-    this.directories.set(path, facts);
+    this.#ensure(path);
+    this.#directories.set(path, facts);
   }
 
   symlink(path: RelPath, target: string, mtimeMs: number): void {
     const host = this.place(path);
-    this.creating(path, () => symlinkSync(target, host));
-    if (this.owner !== undefined) lchownSync(host, this.owner.uid, this.owner.gid);
+    this.#creating(path, () => symlinkSync(target, host));
+    if (this.#owner !== undefined) lchownSync(host, this.#owner.uid, this.#owner.gid);
     lutimesSync(host, mtimeMs / 1000, mtimeMs / 1000);
   }
 
   /** Makes the file's parents; the file itself must be created with O_EXCL. @returns its host path. */
   place(path: RelPath): string {
     const slash = path.lastIndexOf('/');
-    if (slash > 0) this.ensure(path.slice(0, slash));
-    return `${this.root}/${path}`;
+    if (slash > 0) this.#ensure(path.slice(0, slash));
+    return `${this.#root}/${path}`;
   }
 
   /** Creates a file for writing. @returns its descriptor, which {@link TreeWriter.close} ends. */
   create(path: RelPath): number {
     const host = this.place(path);
-    return this.creating(path, () => openSync(host, CREATE, 0o600));
+    return this.#creating(path, () => openSync(host, CREATE, 0o600));
   }
 
   /** Sets owner, mode and time, and closes. */
   close(descriptor: number, facts: Facts): void {
     try {
-      if (this.owner !== undefined) fchownSync(descriptor, this.owner.uid, this.owner.gid);
+      if (this.#owner !== undefined) fchownSync(descriptor, this.#owner.uid, this.#owner.gid);
       fchmodSync(descriptor, facts.mode & 0o777);
       futimesSync(descriptor, facts.mtimeMs / 1000, facts.mtimeMs / 1000);
     } finally {
@@ -90,29 +90,29 @@ export class TreeWriter {
 
   /** Sets the directories' modes and times, deepest first: a mode may take away the way in, writing sets times. */
   finish(): void {
-    for (const [path, facts] of [...this.directories].toReversed()) {
-      const host = `${this.root}/${path}`;
+    for (const [path, facts] of [...this.#directories].toReversed()) {
+      const host = `${this.#root}/${path}`;
       chmodSync(host, (facts?.mode ?? 0o755) & 0o777);
       if (facts !== undefined) utimesSync(host, facts.mtimeMs / 1000, facts.mtimeMs / 1000);
     }
   }
 
-  private ensure(path: string): void {
-    if (this.directories.has(path)) return;
+  #ensure(path: string): void {
+    if (this.#directories.has(path)) return;
     const slash = path.lastIndexOf('/');
-    if (slash > 0) this.ensure(path.slice(0, slash));
-    const host = `${this.root}/${path}`;
+    if (slash > 0) this.#ensure(path.slice(0, slash));
+    const host = `${this.#root}/${path}`;
     try {
       mkdirSync(host, 0o700);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw asWriteError(path, error);
       if (!lstatSync(host).isDirectory()) throw occupied(path);
     }
-    if (this.owner !== undefined) lchownSync(host, this.owner.uid, this.owner.gid);
-    this.directories.set(path, undefined);
+    if (this.#owner !== undefined) lchownSync(host, this.#owner.uid, this.#owner.gid);
+    this.#directories.set(path, undefined);
   }
 
-  private creating<T>(path: string, call: () => T): T {
+  #creating<T>(path: string, call: () => T): T {
     try {
       return call();
     } catch (error) {

@@ -62,30 +62,30 @@ export async function usage(directory: string, options: UsageOptions = {}): Prom
 }
 
 class Count {
-  private readonly depth: number;
-  private readonly linked = new Set<string>();
-  private readonly sums = new Map<string, number>();
-  private diskBytes = 0;
-  private apparentBytes = 0;
-  private inodes = 0;
-  private unreadable = 0;
+  readonly #depth: number;
+  readonly #linked = new Set<string>();
+  readonly #sums = new Map<string, number>();
+  #diskBytes = 0;
+  #apparentBytes = 0;
+  #inodes = 0;
+  #unreadable = 0;
 
   constructor(depth: number) {
-    this.depth = depth;
+    this.#depth = depth;
   }
 
   list(path: string) {
     try {
       return readdirSync(path, { withFileTypes: true });
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') this.unreadable += 1;
+      if (errnoOf(error) !== 'ENOENT') this.#unreadable += 1;
       return [];
     }
   }
 
   /** The directories that a subdirectory's content counts for, itself last; no deeper than is listed. */
   below(above: readonly string[], name: string): readonly string[] {
-    if (above.length >= this.depth) return above;
+    if (above.length >= this.#depth) return above;
     const parent = above.at(-1);
     return [...above, parent === undefined ? name : `${parent}/${name}`];
   }
@@ -95,33 +95,38 @@ class Count {
     if (stat === undefined) return;
     if (stat.nlink > 1 && !stat.isDirectory()) {
       const inode = `${stat.dev}:${stat.ino}`;
-      if (this.linked.has(inode)) return;
-      this.linked.add(inode);
+      if (this.#linked.has(inode)) return;
+      this.#linked.add(inode);
     }
     const bytes = stat.blocks * 512;
-    this.inodes += 1;
-    this.diskBytes += bytes;
-    if (stat.isFile()) this.apparentBytes += stat.size;
-    for (const directory of above) this.sums.set(directory, (this.sums.get(directory) ?? 0) + bytes);
+    this.#inodes += 1;
+    this.#diskBytes += bytes;
+    if (stat.isFile()) this.#apparentBytes += stat.size;
+    for (const directory of above) this.#sums.set(directory, (this.#sums.get(directory) ?? 0) + bytes);
   }
 
   result(top: number): Usage {
-    const { diskBytes, apparentBytes, inodes, unreadable } = this;
-    const outdone = this.outdone();
-    const largest = [...this.sums]
+    const outdone = this.#outdone();
+    const largest = [...this.#sums]
       .filter(([path]) => !outdone.has(path))
       .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
       .slice(0, top)
       .map(([path, bytes]) => ({ path, diskBytes: bytes }));
-    return { diskBytes, apparentBytes, inodes, unreadable, largest };
+    return {
+      diskBytes: this.#diskBytes,
+      apparentBytes: this.#apparentBytes,
+      inodes: this.#inodes,
+      unreadable: this.#unreadable,
+      largest,
+    };
   }
 
   /** Directories that one subdirectory speaks for. */
-  private outdone(): ReadonlySet<string> {
+  #outdone(): ReadonlySet<string> {
     const found = new Set<string>();
-    for (const [path, bytes] of this.sums) {
+    for (const [path, bytes] of this.#sums) {
       const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
-      if (bytes >= (this.sums.get(parent) ?? Number.POSITIVE_INFINITY) * NEARLY_ALL) found.add(parent);
+      if (bytes >= (this.#sums.get(parent) ?? Number.POSITIVE_INFINITY) * NEARLY_ALL) found.add(parent);
     }
     return found;
   }
