@@ -46,8 +46,8 @@ export interface StageRequest {
   readonly ignoreStyle: 'cf' | 'git';
   /** Also write the droplet here. */
   readonly output?: string;
-  /** stager.lock: write it, or hold buildpacks to it. */
-  readonly lock?: { readonly path: string; readonly mode: 'write' | 'frozen' };
+  /** stager.lock: write it, or hold buildpacks to it. `app`: under this name, for one of several apps. */
+  readonly lock?: { readonly path: string; readonly app?: string; readonly mode: 'write' | 'frozen' };
   /** Sentences about the request itself, reported as warnings. */
   readonly notes?: readonly string[];
   /** Trace shell buildpacks. */

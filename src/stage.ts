@@ -14,7 +14,7 @@ import { fillApp, leased, packageApp } from './staging/app.ts';
 import { saveCache } from './staging/cache.ts';
 import { recordOf, reusable, reuseKeyOf } from './staging/record.ts';
 import { type StagePorts, Staging } from './staging/staging.ts';
-import { openWorkspace, resolveBuildpacks, runScripts, storeResult } from './staging/steps.ts';
+import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts, storeResult } from './staging/steps.ts';
 
 /**
  * Stages one app.
@@ -61,12 +61,16 @@ async function run(staging: Staging): Promise<StagingRecord> {
   await using buildpacks = await resolveBuildpacks(staging, stack, app.source);
   const reuseKey = reuseKeyOf(staging, { app, stack, buildpacks });
   const earlier = await reusable(staging, reuseKey);
-  if (earlier !== undefined) return earlier;
+  if (earlier !== undefined) {
+    await lockIfAsked(staging, { stack, buildpacks }, earlier);
+    return earlier;
+  }
   await using workspace = await openWorkspace(staging);
   await fillApp(staging, app, workspace);
   const built = await runScripts(staging, { app: app.source, stack, buildpacks, workspace });
   const droplet = await storeResult(staging, { built, workspace });
   const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
+  await lockIfAsked(staging, { stack, buildpacks }, built);
   workspace.succeeded();
   return recordOf(staging, { package: app.package, built, droplet, buildCache, reuseKey });
 }

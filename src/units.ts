@@ -3,13 +3,23 @@
 /** Bytes in a MiB, which Cloud Foundry writes as MB. */
 export const MEBIBYTE = 1024 * 1024;
 
-/** MiB in `text` (`512M`, `512MB`, `1G`, `1.5GB`, `1T`; a unit is required, as cf requires it), or undefined. */
+/** MiB in a unit's first letter. */
+const MEGABYTES: ReadonlyMap<string, number> = new Map([
+  ['B', 1 / MEBIBYTE],
+  ['K', 1 / 1024],
+  ['M', 1],
+  ['G', 1024],
+  ['T', MEBIBYTE],
+]);
+
+/**
+ * Whole MiB in `text` (`512M`, `512MB`, `524288K`, `1.5G`, `1TiB`; a unit is required, as cf requires it), undefined for
+ * what is no size or less than one.
+ */
 export function parseMegabytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*(M|MB|MIB|G|GB|GIB|T|TB|TIB)$/i.exec(text.trim());
-  if (match === null) return undefined;
-  const unit = (match[2] ?? 'M').charAt(0).toUpperCase();
-  const factor = unit === 'T' ? 1024 * 1024 : unit === 'G' ? 1024 : 1;
-  const megabytes = Math.round(Number(match[1]) * factor);
+  const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*(B|[KMGT](?:I?B)?)$/i.exec(text.trim()) ?? [];
+  const factor = MEGABYTES.get(unit.charAt(0).toUpperCase()) ?? 0;
+  const megabytes = Math.floor(Number(amount) * factor);
   return megabytes > 0 ? megabytes : undefined;
 }
 

@@ -76,7 +76,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   vcap: [],
   proxy: ['host'],
   config: ['host'],
-  manifest: [],
+  manifest: ['host'],
   logs: [],
   host: [],
   // The types of the record and of result.json travel in events.

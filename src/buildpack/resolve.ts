@@ -249,5 +249,5 @@ export function lockOf(
       },
     ];
   });
-  return { version: 1, stack: options.stack, detected: resolved.mode === 'detect', buildpacks };
+  return { stack: options.stack, detected: resolved.mode === 'detect', buildpacks };
 }

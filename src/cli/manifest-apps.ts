@@ -1,91 +1,94 @@
-/** `stager stage -f FILE`: which apps, with which sources. */
-import { dirname, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
+/** `-f FILE`: which apps of a manifest, with which sources. */
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { StagerError } from '../errors.ts';
-import { readManifest } from '../manifest/read.ts';
-import type { ManifestApp } from '../manifest/schema.ts';
-import type { Variables } from '../manifest/variables.ts';
+import { type NamedApp, readManifest } from '../manifest/read.ts';
+import { parseVariable, parseVariables, type Variables } from '../manifest/variables.ts';
 import { readInput } from '../request.ts';
 import type { Context } from './actions.ts';
 import type { StageTarget } from './stage-request.ts';
 
 /**
- * The apps to stage: those of the manifest (or the one that `--app-name` names), or SOURCE alone.
+ * The apps: those of the manifest (or the one that `--app-name` names), or SOURCE alone.
  *
- * @throws StagerError MANIFEST_INVALID, CONFIG_INVALID, USAGE when SOURCE is given beside a manifest with several.
+ * @throws StagerError MANIFEST_INVALID, CONFIG_INVALID, SOURCE_NOT_FOUND for a path that is not there, USAGE for what
+ * fits one app only when the manifest has several.
  */
 export async function stageTargets(context: Context): Promise<readonly StageTarget[]> {
   const { settings } = context.config;
   const given = typeof context.args[0] === 'string' ? context.args[0] : undefined;
-  if (settings.manifest === undefined) return [{ source: given ?? '.' }];
-  const file = settings.manifest;
-  const manifest = readManifest({
+  if (settings.manifest === undefined) {
+    if (['vars', 'varsFiles'].some((key) => context.config.given.has(key))) throw noManifest();
+    return [{ source: given ?? '.' }];
+  }
+  const file = await manifestFile(settings.manifest);
+  const { apps, warnings } = readManifest({
     file,
     text: await readInput(file, 'manifest'),
     variables: await variables(context),
+    ...(settings.appName !== undefined && { appName: settings.appName }),
   });
-  const chosen = choose(manifest.apps, settings.appName, file);
-  if (given !== undefined && chosen.length > 1) {
-    throw new StagerError(
-      'USAGE',
-      `${file} has ${chosen.length} applications, SOURCE can be only one of them`,
-      {
-        next: 'Choose one with --app-name, or leave SOURCE out.',
-      },
-    );
+  if (apps.length > 1) refuseForSeveral(context, apps);
+  const sources = apps.map((app) => given ?? resolve(dirname(file), app.path ?? '.'));
+  if (settings.package === undefined) {
+    for (const [index, app] of apps.entries()) await demandSource(sources[index] ?? '.', app);
   }
-  return chosen.map((app, index) => ({
+  return apps.map((app, index) => ({
     app,
-    source: given ?? resolve(dirname(file), app.path ?? '.'),
+    source: sources[index] ?? '.',
     // About the file as a whole: once is enough.
-    notes: index === 0 ? manifest.warnings : [],
+    notes: index === 0 ? warnings : [],
   }));
 }
 
-function choose(
-  apps: readonly ManifestApp[],
-  name: string | undefined,
-  file: string,
-): readonly ManifestApp[] {
-  if (name === undefined) return apps;
-  const chosen = apps.filter((app) => app.name === name);
-  if (chosen.length > 0) return chosen;
-  throw new StagerError('MANIFEST_INVALID', `${file} has no application ${name}`, {
-    next: `It has ${apps.map((app) => app.name).join(', ')}.`,
-    details: { file, name },
+/** A directory stands for the manifest in it, as for the cf client. */
+async function manifestFile(path: string): Promise<string> {
+  const isDirectory = await stat(path)
+    .then((facts) => facts.isDirectory())
+    .catch(() => false);
+  if (!isDirectory) return path;
+  const [yml, yaml] = [join(path, 'manifest.yml'), join(path, 'manifest.yaml')];
+  return (await isThere(yml)) || !(await isThere(yaml)) ? yml : yaml;
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** All of them before the first one is staged: that can take long. */
+async function demandSource(source: string, { name }: NamedApp): Promise<void> {
+  if (await isThere(source)) return;
+  throw new StagerError('SOURCE_NOT_FOUND', `${source}, the path of application ${name}, does not exist`, {
+    next: 'Correct its path in the manifest; it is relative to the manifest.',
+    details: { path: source, application: name },
   });
 }
 
-const variablesSchema = z.record(z.string(), z.unknown());
+function noManifest(): StagerError {
+  return new StagerError('USAGE', '--var and --vars-file are for a manifest, and none is named', {
+    next: 'Name it: -f manifest.yml',
+  });
+}
+
+function refuseForSeveral({ config, args }: Context, apps: readonly NamedApp[]): void {
+  const { output, package: stored } = config.settings;
+  const what = args[0] !== undefined ? 'SOURCE' : output !== undefined ? '--output' : '--package';
+  if (args[0] === undefined && output === undefined && stored === undefined) return;
+  const names = apps.map(({ name }) => name);
+  throw new StagerError('USAGE', `the manifest has ${apps.length} applications, ${what} is for one`, {
+    next: `Choose one with --app-name (${names.join(', ')}), or leave ${what} out.`,
+    details: { names },
+  });
+}
 
 /** `--var` wins over files, a later file over an earlier one, as in cf push. */
 async function variables({ config }: Context): Promise<Variables> {
-  const merged: Record<string, unknown> = {};
+  let merged: Variables = {};
   for (const file of config.settings.varsFiles ?? []) {
-    const parsed = variablesSchema.safeParse(readYaml(await readInput(file, 'variables file'), file) ?? {});
-    if (!parsed.success) throw notVariables(file, 'is no map of variables');
-    Object.assign(merged, parsed.data);
+    merged = { ...merged, ...parseVariables(await readInput(file, 'variables file'), file) };
   }
-  for (const pair of config.settings.vars ?? []) {
-    const [, name, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
-    if (name === undefined || value === undefined) throw notVariables(`--var ${pair}`, 'has no =');
-    merged[name] = readYaml(value, `--var ${name}`);
-  }
+  for (const pair of config.settings.vars ?? []) merged = { ...merged, ...parseVariable(pair) };
   return merged;
-}
-
-function readYaml(text: string, where: string): unknown {
-  try {
-    const value: unknown = parseYaml(text);
-    return value;
-  } catch (cause) {
-    throw notVariables(where, cause instanceof Error ? cause.message : 'is no YAML');
-  }
-}
-
-function notVariables(where: string, why: string): StagerError {
-  return new StagerError('CONFIG_INVALID', `${where} ${why}`, {
-    next: 'Variables are a YAML map, or --var NAME=VALUE.',
-  });
 }

@@ -4,7 +4,7 @@ import type { Config } from '../config/load.ts';
 import { parseCompression } from '../droplet/compression.ts';
 import { StagerError } from '../errors.ts';
 import { type Guid, parseGuid } from '../ids.ts';
-import type { ManifestApp } from '../manifest/schema.ts';
+import type { NamedApp } from '../manifest/read.ts';
 import { appIdentity, readEnv, readServices, type StageRequest } from '../request.ts';
 import { checkVariables } from '../vcap/names.ts';
 import type { Services } from '../vcap/services.ts';
@@ -14,7 +14,7 @@ export interface StageTarget {
   /** SOURCE; default `.`. */
   readonly source: string;
   /** The app of a manifest; flags and variables win over it. */
-  readonly app?: ManifestApp;
+  readonly app?: NamedApp;
   /** Warnings about the manifest. */
   readonly notes?: readonly string[];
 }
@@ -27,6 +27,7 @@ export interface StageTarget {
 export async function stageRequest(config: Config, target: StageTarget): Promise<StageRequest> {
   const { settings } = config;
   const app = target.app;
+  const web = webOf(app);
   const pick = <T>(key: string, own: T, manifest: T | undefined): T =>
     manifest === undefined || config.given.has(key) ? own : manifest;
   const env = { ...manifestEnv(app), ...(await readEnv(settings.env ?? [], settings.envFile)) };
@@ -43,8 +44,8 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     env,
     services,
     notes: [...(target.notes ?? []), ...unboundServices(app, services)],
-    memoryMb: pick('memory', settings.memory, app?.memory),
-    diskMb: pick('disk', settings.disk, app?.disk_quota ?? app?.['disk-quota']),
+    memoryMb: pick('memory', settings.memory, atLeast(settings.memory, web?.memory)),
+    diskMb: pick('disk', settings.disk, atLeast(settings.disk, web?.['disk-quota'])),
     timeoutMs: settings.timeout,
     network: settings.network,
     cache: settings.noCache === true ? 'none' : settings.clearCache === true ? 'clear' : 'use',
@@ -57,7 +58,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     ...(settings.reproducible === true && { sourceDateEpoch: config.sourceDateEpoch }),
     ...(settings.output !== undefined && { output: settings.output }),
     ...(settings.cfStack !== undefined && { cfStack: settings.cfStack }),
-    ...lockOf(config),
+    ...lockOf(config, app),
     ...launchOf(app),
   };
 }
@@ -70,43 +71,50 @@ function packageSource(text: string): { readonly kind: 'package'; readonly guid:
   });
 }
 
-function lockOf({ settings }: Config): Pick<StageRequest, 'lock'> {
+function lockOf({ settings }: Config, app: NamedApp | undefined): Pick<StageRequest, 'lock'> {
   if (settings.lock === true && settings.frozen === true) {
     throw new StagerError('USAGE', '--lock and --frozen exclude each other', {
       next: 'Use --lock to write stager.lock, --frozen to be held to it.',
     });
   }
   if (settings.lock !== true && settings.frozen !== true) return {};
-  return { lock: { path: resolve('stager.lock'), mode: settings.frozen === true ? 'frozen' : 'write' } };
+  const mode = settings.frozen === true ? 'frozen' : 'write';
+  return { lock: { path: resolve('stager.lock'), mode, ...(app !== undefined && { app: app.name }) } };
 }
 
-function manifestBuildpacks(app: ManifestApp | undefined): readonly string[] | undefined {
+function manifestBuildpacks(app: NamedApp | undefined): readonly string[] | undefined {
   if (app?.buildpacks !== undefined) return app.buildpacks ?? [];
   const one = app?.buildpack;
   if (one === undefined) return undefined;
   return one === null || one === 'default' || one === 'null' ? [] : [one];
 }
 
-/** Cloud Controller writes numbers and booleans as text, lists and maps as JSON; null removes. */
-function manifestEnv(app: ManifestApp | undefined): Record<string, string> {
-  const entries = Object.entries(app?.env ?? {}).flatMap(([name, value]): [string, string][] => {
-    if (value === null) return [];
-    return [[name, typeof value === 'object' ? JSON.stringify(value) : String(value)]];
-  });
-  return Object.fromEntries(entries);
+/** Keys of the application are those of its web process, unless `processes` has an entry for that. */
+function webOf(app: NamedApp | undefined): Pick<NamedApp, 'command' | 'memory' | 'disk-quota'> | undefined {
+  return app?.processes?.find(({ type }) => type === 'web') ?? app;
 }
 
-function launchOf(app: ManifestApp | undefined): Pick<StageRequest, 'launch'> {
+/** A manifest says what the app runs with; building it takes more, so that only raises what a staging gets. */
+function atLeast(least: number, wished: number | undefined): number | undefined {
+  return wished === undefined ? undefined : Math.max(least, wished);
+}
+
+/** As text, and null as the empty one; lists and maps, which Cloud Controller writes in Ruby's notation, as JSON. */
+function manifestEnv(app: NamedApp | undefined): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(app?.env ?? {}).map(([name, value]) => {
+      if (value === null) return [name, ''];
+      return [name, typeof value === 'object' ? JSON.stringify(value) : String(value)];
+    }),
+  );
+}
+
+function launchOf(app: NamedApp | undefined): Pick<StageRequest, 'launch'> {
   if (app === undefined) return {};
-  const processes = (app.processes ?? []).map(({ type, command }): [string, string | null | undefined] => [
-    type,
-    command,
-  ]);
-  const all: [string, string | null | undefined][] = [['web', app.command], ...processes];
+  const others = (app.processes ?? []).filter(({ type }) => type !== 'web');
+  const all = [{ type: 'web', command: webOf(app)?.command }, ...others];
   const commands = Object.fromEntries(
-    all.flatMap(([type, command]) =>
-      typeof command === 'string' && command !== '' ? [[type, command] as const] : [],
-    ),
+    all.flatMap(({ type, command }) => (command === undefined ? [] : [[type, command] as const])),
   );
   const sidecars = app.sidecars ?? [];
   return Object.keys(commands).length === 0 && sidecars.length === 0
@@ -115,7 +123,7 @@ function launchOf(app: ManifestApp | undefined): Pick<StageRequest, 'launch'> {
 }
 
 /** Services that the manifest names and `--services` says nothing of. */
-function unboundServices(app: ManifestApp | undefined, services: Services): readonly string[] {
+function unboundServices(app: NamedApp | undefined, services: Services): readonly string[] {
   const known = new Set(
     Object.values(services)
       .flat()

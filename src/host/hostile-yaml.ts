@@ -1,27 +1,52 @@
 /**
- * Parses YAML that a script, a buildpack or a droplet brought.
+ * Parses YAML that a script, a buildpack, a droplet or a checkout brought.
  *
  * A document of a megabyte that is nothing but quotes, anchors or opening brackets keeps the parser busy for many
  * minutes, and it is synchronous: no signal would be heard meanwhile. So it has a time after which V8 ends it.
  */
 import { runInNewContext } from 'node:vm';
-import { type Document, parseDocument } from 'yaml';
+import { type Document, isNode, isScalar, LineCounter, parseDocument, type Tags, visit } from 'yaml';
 import { z } from 'zod';
 
 /** The largest honest document (a buildpack's manifest of 500 KiB) takes a tenth of this. */
 const LIMIT_MS = 10_000;
 
+/** Bounds what aliases can make of a small document; the parser's own default. */
+const MAX_ALIASES = 100;
+
 const timedOut = z.object({ code: z.literal('ERR_SCRIPT_EXECUTION_TIMEOUT') });
+
+/** How to read a document. */
+export interface HostileYamlOptions {
+  /** Time for the parser, in milliseconds. */
+  readonly limitMs?: number;
+  /** Uses of anchors, those within anchors multiplied. */
+  readonly maxAliases?: number;
+  /**
+   * `cf`: scalars mean what they mean to the cf client and to Cloud Controller: `yes` and `on` are true, `017` is
+   * octal, and whole numbers are bigints, so that long ones keep their digits; keys are texts. Else YAML 1.2.
+   */
+  readonly scalars?: 'cf';
+  /** Refuse a map with two equal keys; else the last one counts. */
+  readonly uniqueKeys?: true;
+}
 
 /** A document without errors, or what is wrong with it, for people. */
 export type HostileYaml =
-  | { readonly ok: true; readonly document: Document; readonly value: unknown }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: true;
+      readonly document: Document;
+      readonly value: unknown;
+      /** Line on which a node of the document starts, from 1. */
+      readonly lineOf: (node: unknown) => number;
+    }
+  | { readonly ok: false; readonly reason: string; readonly line?: number };
 
-/** Parses `text`, and makes plain data of it; aliases are bounded by the parser. Never throws. */
-export function parseHostileYaml(text: string, limitMs = LIMIT_MS): HostileYaml {
+/** Parses the first document of `text`, and makes plain data of it. Never throws. */
+export function parseHostileYaml(text: string, options: HostileYamlOptions = {}): HostileYaml {
+  const { limitMs = LIMIT_MS } = options;
   try {
-    return runInNewContext('read()', { read: () => read(text) }, { timeout: limitMs });
+    return runInNewContext('read()', { read: () => read(text, options) }, { timeout: limitMs });
   } catch (error) {
     // An error of the other context, so it is no Error of ours.
     if (timedOut.safeParse(error).success) {
@@ -31,19 +56,40 @@ export function parseHostileYaml(text: string, limitMs = LIMIT_MS): HostileYaml 
   }
 }
 
-function read(text: string): HostileYaml {
+function read(text: string, options: HostileYamlOptions): HostileYaml {
+  const { scalars, uniqueKeys = false, maxAliases = MAX_ALIASES } = options;
+  const lines = new LineCounter();
   // Pretty errors quote the text for every one of possibly thousands.
   const document = parseDocument(text, {
-    uniqueKeys: false,
+    uniqueKeys,
     merge: true,
     logLevel: 'silent',
     prettyErrors: false,
+    lineCounter: lines,
+    ...(scalars === 'cf' && { version: '1.1', intAsBigInt: true, customTags: withoutTimes }),
   });
   const [problem] = document.errors;
-  if (problem === undefined) return { ok: true, document, value: document.toJS() };
-  const before = text.slice(0, problem.pos[0]).split('\n');
-  const column = (before.at(-1)?.length ?? 0) + 1;
-  return { ok: false, reason: `${firstLine(problem.message)} at line ${before.length}, column ${column}` };
+  if (problem !== undefined) {
+    const { line, col } = lines.linePos(problem.pos[0]);
+    return { ok: false, reason: `${firstLine(problem.message)} at line ${line}, column ${col}`, line };
+  }
+  if (scalars === 'cf') visit(document, { Pair: (_, { key }) => asWritten(key) });
+  const value: unknown = document.toJS({ maxAliasCount: maxAliases });
+  const lineOf = (node: unknown): number => lines.linePos((isNode(node) && node.range?.[0]) || 0).line;
+  return { ok: true, document, value, lineOf };
+}
+
+/** A name is what was written, also where it reads `on` or `N`. */
+function asWritten(key: unknown): void {
+  if (isScalar(key) && typeof key.value !== 'symbol' && key.source !== undefined) key.value = key.source;
+}
+
+/** Go and Ruby leave `12:30` and `2026-01-01` what they are: texts. */
+function withoutTimes(tags: Tags): Tags {
+  return tags.filter((tag) => {
+    if (typeof tag === 'string') return true;
+    return !tag.tag.endsWith(':timestamp') && !('format' in tag && tag.format === 'TIME');
+  });
 }
 
 function firstLine(text: string): string {

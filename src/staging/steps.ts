@@ -3,11 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
 import { isHerokuStaging, sourceWishes } from '../buildpack/app-order.ts';
 import { stagingEnvironment } from '../buildpack/env.ts';
-import { readLock, writeLock } from '../buildpack/lock.ts';
+import { checkLock, readLock, writeLock } from '../buildpack/lock.ts';
 import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
 import { lockOf, type ResolvedOrder, resolveOrder } from '../buildpack/resolve.ts';
 import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
 import { sweepMemberCache } from '../droplet/member-cache-sweep.ts';
+import type { StagingRecord } from '../droplet/record.ts';
 import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { isStagerError, StagerError } from '../errors.ts';
 import { newGuid } from '../ids.ts';
@@ -50,10 +51,14 @@ export async function resolveBuildpacks(
   app: Source,
 ): Promise<HeldOrder> {
   const { request, ports, signal, report } = staging;
-  const texts = request.buildpacks.length > 0 ? request.buildpacks : await namedByApp(staging, app);
+  const { lock } = request;
+  if (lock?.mode === 'write') await checkLock(lock);
+  const frozen = lock?.mode === 'frozen' ? await readLock(lock) : undefined;
+  const asked = request.buildpacks.length > 0 ? request.buildpacks : await namedByApp(staging, app);
+  // What is locked can be fetched again without being named again.
+  const texts = asked.length > 0 ? asked : (frozen?.buildpacks.map(({ buildpack }) => buildpack) ?? []);
   const references = texts.map((text) => parseReference(text, { cwd: resolvePath('.') }));
   staging.secrets.push(...references.flatMap(referenceSecrets));
-  const frozen = request.lock?.mode === 'frozen' ? await readLock(request.lock.path) : undefined;
   const input = {
     references,
     stack: stack.name,
@@ -118,7 +123,6 @@ export type Built = Extract<BuildpacksOutcome, { kind: 'staged' }>;
 /** Runs detect, supply, finalize or compile, release. */
 export async function runScripts(staging: Staging, input: ScriptsInput): Promise<Built> {
   const { ports, signal, report, phases } = staging;
-  const { stack, buildpacks } = input;
   const run = await scriptRun(staging, input);
   const outcome = await runBuildpacks(run, {
     sandbox: ports.sandbox,
@@ -129,10 +133,7 @@ export async function runScripts(staging: Staging, input: ScriptsInput): Promise
   });
   staging.warnings.push(...outcome.warnings);
   staging.peaks = outcome.peaks;
-  if (outcome.kind === 'staged') {
-    await lockIfAsked(staging, { stack, buildpacks, built: outcome });
-    return outcome;
-  }
+  if (outcome.kind === 'staged') return outcome;
   staging.failedResult = outcome.result;
   throw await withHints(outcome.error, { app: input.app, signal });
 }
@@ -198,13 +199,15 @@ async function writePlatform(
   return { ...proxyVariables(ports.proxy), ...bundle };
 }
 
-async function lockIfAsked(
+/** `--lock`: records the buildpacks that were used. */
+export async function lockIfAsked(
   { request }: Staging,
-  { stack, buildpacks, built }: Pick<ScriptsInput, 'stack' | 'buildpacks'> & { readonly built: Built },
+  { stack, buildpacks }: Pick<ScriptsInput, 'stack' | 'buildpacks'>,
+  { buildpacks: used }: Pick<StagingRecord, 'buildpacks'>,
 ): Promise<void> {
   if (request.lock?.mode !== 'write') return;
-  const selected = built.buildpacks.map(({ key }) => key);
-  await writeLock(request.lock.path, lockOf(buildpacks, { stack: stack.name, selected }));
+  const selected = used.map(({ key }) => key);
+  await writeLock(request.lock, lockOf(buildpacks, { stack: stack.name, selected }));
 }
 
 /** When nothing is detected the source itself may be the reason. */

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ContentStore } from '../../src/buildpack/content-store.ts';
 import { BuildpackFetcher } from '../../src/buildpack/fetch.ts';
-import { readLock, writeLock } from '../../src/buildpack/lock.ts';
+import { checkLock, readLock, writeLock } from '../../src/buildpack/lock.ts';
 import { parseReference } from '../../src/buildpack/reference.ts';
 import { BuildpackRegistry } from '../../src/buildpack/registry.ts';
 import { lockOf, resolveOrder } from '../../src/buildpack/resolve.ts';
@@ -207,9 +207,9 @@ describe('stager.lock', () => {
   async function locked(references: readonly string[]) {
     const order = await resolve(references);
     const path = join(root, 'stager.lock');
-    await writeLock(path, lockOf(order, { stack: 'host', selected: order.order.map((it) => it.key) }));
+    await writeLock({ path }, lockOf(order, { stack: 'host', selected: order.order.map((it) => it.key) }));
     await order.release();
-    return await readLock(path);
+    return await readLock({ path });
   }
 
   it('brings the same bytes of an installed buildpack that was updated since', async () => {
@@ -251,12 +251,35 @@ describe('stager.lock', () => {
     await expect(resolve([dir], lock)).rejects.toMatchObject({ code: 'BUILDPACK_MOVED' });
   });
 
+  it('keeps an order for each app of a manifest, beside that of an app without one', async () => {
+    const path = join(root, 'apps', 'stager.lock');
+    await mkdir(dirname(path), { recursive: true });
+    await checkLock({ path });
+    const dir = await buildpack('local');
+    const order = await resolve([dir]);
+    const lock = lockOf(order, { stack: 'host', selected: [dir] });
+    await order.release();
+    await writeLock({ path, app: 'one' }, lock);
+    await expect(readLock({ path, app: 'two' })).rejects.toThrow(/nothing for application two, only for one/);
+    await expect(readLock({ path })).rejects.toThrow(/nothing for an app without a manifest, only for one/);
+    await writeLock({ path }, { ...lock, stack: 'other' });
+    await writeLock({ path, app: 'two' }, { ...lock, stack: 'third' });
+    const stacks = await Promise.all(
+      [{ path }, { path, app: 'one' }, { path, app: 'two' }].map(async (it) => (await readLock(it)).stack),
+    );
+    expect(stacks).toEqual(['other', 'host', 'third']);
+    // Wherever the file is checked out with what it names.
+    expect(await readFile(path, 'utf8')).toContain(`buildpack: ../${relative(root, dir)}\n`);
+    expect((await readLock({ path })).buildpacks).toEqual(lock.buildpacks);
+  });
+
   it.each(['', '{', 'version: 2', 'version: 1\nstack: x\nbuildpacks: []'])(
     'that says %j is refused',
     async (text) => {
       const path = join(root, 'broken.lock');
       await writeFile(path, text);
-      await expect(readLock(path)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      await expect(readLock({ path })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      await expect(checkLock({ path })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     },
   );
 });

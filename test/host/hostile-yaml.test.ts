@@ -10,7 +10,7 @@ describe('YAML of a hostile script', () => {
     ['aliases', '*a '],
     ['directives', '%\n'],
   ])('that is a megabyte of %s is refused in bounded time', (_name, text) => {
-    const parsed = parseHostileYaml(text.repeat(2 ** 20 / text.length), 50);
+    const parsed = parseHostileYaml(text.repeat(2 ** 20 / text.length), { limitMs: 50 });
     expect(parsed).toEqual({ ok: false, reason: "it can't be parsed within 50 ms" });
   });
 
@@ -32,6 +32,16 @@ describe('YAML of a hostile script', () => {
     expect(parseHostileYaml('web: a\nworker: "b" c\n')).toEqual({
       ok: false,
       reason: 'Unexpected scalar at node end at line 2, column 13',
+      line: 2,
+    });
+  });
+
+  it('has the scalars of the cf client where asked', () => {
+    const text = 'N: [yes, on, n, 017, 0x1f, 1_000, 12:30, 2026-01-01, 1.10, ~, 123456789012345678]\n';
+    expect(parseHostileYaml(text, { scalars: 'cf' })).toMatchObject({
+      value: {
+        N: [true, true, false, 15n, 31n, 1000n, '12:30', '2026-01-01', 1.1, null, 123456789012345678n],
+      },
     });
   });
 });

@@ -155,6 +155,7 @@ describe('--lock and --frozen', () => {
     const run = (flag: string) => cli.run(['stage', '-b', copy, flag], { cwd });
     expect(await run('--lock')).toMatchObject({ code: 0 });
     expect(await run('--frozen')).toMatchObject({ code: 0 });
+    expect(await cli.run(['stage', '--frozen'], { cwd })).toMatchObject({ code: 0 });
     await writeFile(join(copy, 'bin/supply'), '#!/bin/sh\necho changed\n');
     expect(await run('--frozen')).toMatchObject({
       code: 36,
@@ -164,6 +165,46 @@ describe('--lock and --frozen', () => {
 });
 
 describe('a manifest', () => {
+  it('is locked app by app, also where an earlier droplet is returned', async () => {
+    const cwd = await cli.app('locked-apps', {
+      'manifest.yml': `applications:\n- { name: one, path: a, buildpack: ${TOLD} }\n- { name: two, path: a, buildpack: ${TOLD} }\n`,
+      'a/index.html': 'a',
+    });
+    const run = (...flags: string[]) => cli.run(['stage', '-f', '.', ...flags], { cwd });
+    expect(await run('--reuse')).toMatchObject({ code: 0 });
+    expect(await run('--reuse', '--lock')).toMatchObject({ code: 0 });
+    expect(await run('--frozen')).toMatchObject({ code: 0 });
+    expect(await run('--frozen', '--app-name', 'two')).toMatchObject({ code: 0 });
+    expect(await cli.run(['stage', 'a', '--frozen'], { cwd })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('only for one, two'),
+    });
+  });
+
+  it('is refused before anything is staged when a path is not there or one file is named for several', async () => {
+    const cwd = await cli.app('two-paths', {
+      'manifest.yaml': 'applications:\n- { name: one, path: a }\n- { name: two, path: gone }\n',
+      'a/index.html': 'a',
+    });
+    const run = (...flags: string[]) => cli.run(['stage', '-f', '.', '-b', TOLD, ...flags], { cwd });
+    expect(await run()).toMatchObject({
+      code: 10,
+      stdout: '',
+      stderr: expect.stringMatching(/gone, the path of application two, does not exist/),
+    });
+    expect(await run('-o', 'droplet.tgz')).toMatchObject({ code: 2 });
+    expect(await cli.run(['stage', '-b', TOLD, '--var', 'a=b'], { cwd })).toMatchObject({ code: 2 });
+  });
+
+  it('gives the build at least what it gets without one, and the app what it asks for', async () => {
+    const dir = await cli.app('small', {
+      'manifest.yml': `applications:\n- name: small\n  memory: 64M\n  disk_quota: 8G\n  buildpack: ${TOLD}\n  env: { SUPPLY: 'echo "limit $MEMORY_LIMIT [$NONE]"', NONE: }\n`,
+    });
+    const { stdout } = await cli.run(['stage', '-f', dir, '--json']);
+    expect(stdout).toContain('limit 1024m []');
+    expect(Ended.parse(events(stdout).at(-1)).record).toMatchObject({ limits: { diskMb: 8192 } });
+  });
+
   it('stages its apps, or the one that is named, with its variables', async () => {
     const dir = await cli.app('two', {
       'manifest.yml': `applications:
