@@ -11,27 +11,18 @@ import type { Guid } from '../ids.ts';
 import type { Phases } from '../phases.ts';
 import type { Rootfs, SandboxLimits } from '../sandbox/sandbox.ts';
 import type { Workspace } from '../workspace/layout.ts';
-import { reclaim } from '../workspace/own.ts';
 import { buildpackProcesses, finalizeLast, supplyAll } from './cloud-foundry.ts';
 import type { Family } from './contract.ts';
-import { type DetectTry, detect, nothingDetected } from './detect.ts';
+import { type DetectTry, nothingDetected } from './detect.ts';
 import type { StagingEnvironment } from './env.ts';
 import { runHeroku } from './heroku.ts';
 import { buildpackMetadata, resultJson, stagingInfo } from './metadata.ts';
-import { secretFilter } from './output.ts';
+import { openSession, type Progress, prepareOrder } from './prepare.ts';
 import { entriesOf, mergeProcesses, type ProcessEntry, processOutcome } from './process-list.ts';
 import { parseProcfile, parseProcfileLines } from './processes.ts';
-import { type Peaks, type ScriptPorts, ScriptRunner } from './script.ts';
+import type { Peaks, ScriptPorts } from './script.ts';
 import { type Built, phaseOf, type Session } from './session.ts';
-import {
-  type OrderMode,
-  prepareCache,
-  prepareWorkspace,
-  type ResolvedBuildpack,
-  type StagedBuildpack,
-  stageBuildpack,
-  writeEnvDir,
-} from './staged.ts';
+import { type OrderMode, type ResolvedBuildpack, type StagedBuildpack, writeEnvDir } from './staged.ts';
 
 /** What to run, and where. */
 export interface RunInput {
@@ -98,20 +89,10 @@ export type BuildpacksOutcome =
  * @throws only what is no StagerError: a bug.
  */
 export async function runBuildpacks(input: RunInput, ports: RunPorts): Promise<BuildpacksOutcome> {
-  const runner = new ScriptRunner(
-    { ...input, owner: input.build, filter: secretFilter(input.secrets) },
-    ports,
-  );
-  const session: Session = {
-    runner,
-    env: input.env,
-    phases: ports.phases,
-    trace: input.trace === true,
-    warnings: [],
-  };
+  const session = openSession(input, ports);
   const progress: Progress = { selected: [], finalStarted: false };
   const facts = (): Facts => ({
-    peaks: runner.peaks,
+    peaks: session.runner.peaks,
     warnings: session.warnings,
     ...(progress.tries !== undefined && { tries: progress.tries }),
     buildpacks: progress.selected.map((it) => record(it)),
@@ -126,26 +107,8 @@ export async function runBuildpacks(input: RunInput, ports: RunPorts): Promise<B
   }
 }
 
-interface Progress {
-  selected: readonly StagedBuildpack[];
-  detectOutput?: string;
-  tries?: readonly DetectTry[];
-  /** The last buildpack's own scripts have begun: from here on a failure has a result.json. */
-  finalStarted: boolean;
-}
-
 async function run(input: RunInput, session: Session, progress: Progress) {
-  refuseMixedOrder(input);
-  const { signal, sandbox } = session.runner.ports;
-  const { owner } = sandbox;
-  const count = input.mode === 'detect' ? 1 : input.order.length;
-  await prepareWorkspace(input.workspace, count, { owner, signal });
-  const selected = await select(input, session, progress);
-  progress.selected = selected;
-  // Scripts of detect have run.
-  await reclaim(input.workspace, input.workspace.cache, owner);
-  await input.restoreCache?.(selected);
-  await prepareCache(input.workspace, selected, owner);
+  const selected = await prepareOrder(input, session, progress);
   const family = selected.at(-1)?.family ?? 'cf-v2';
   const built =
     family === 'heroku'
@@ -160,40 +123,6 @@ async function run(input: RunInput, session: Session, progress: Progress) {
     configVars: Object.fromEntries(built.configVars),
     addons: built.addons,
   };
-}
-
-/** The buildpacks that will build, copied into the workspace. */
-async function select(
-  input: RunInput,
-  session: Session,
-  progress: Progress,
-): Promise<readonly StagedBuildpack[]> {
-  const { signal, sandbox } = session.runner.ports;
-  const { owner } = sandbox;
-  if (input.mode === 'explicit') {
-    const staged: StagedBuildpack[] = [];
-    for (const [position, it] of input.order.entries()) {
-      const place = { position, count: input.order.length, owner, signal };
-      staged.push(await stageBuildpack(input.workspace, it, place));
-    }
-    return staged;
-  }
-  if (input.order.some((it) => it.family === 'heroku')) {
-    await writeEnvDir(input.workspace, input.env.configVars('heroku'), owner);
-  }
-  const bring = (it: ResolvedBuildpack) =>
-    stageBuildpack(input.workspace, it, { position: 0, count: 1, owner, signal });
-  return await session.phases.run(
-    { name: 'detect' },
-    async () => {
-      const { winner, tries } = await detect(session, input.order, bring);
-      progress.tries = tries;
-      if (winner === undefined) throw nothingDetected(tries);
-      progress.detectOutput = winner.output;
-      return [winner.buildpack];
-    },
-    ([winner]) => winner?.name,
-  );
 }
 
 async function buildCloudFoundry(session: Session, progress: Progress): Promise<Built> {
@@ -268,20 +197,4 @@ function record(buildpack: StagedBuildpack): BuildpackRecord {
     sha256: buildpack.digest,
     family: buildpack.family,
   };
-}
-
-/** One staging has one BUILD_DIR and one way to deliver variables, so an order has one family. */
-function refuseMixedOrder(input: RunInput): void {
-  if (input.mode === 'detect') return;
-  const heroku = input.order.filter((it) => it.family === 'heroku').map((it) => it.key);
-  if (heroku.length === 0 || heroku.length === input.order.length) return;
-  const cf = input.order.filter((it) => it.family !== 'heroku').map((it) => it.key);
-  throw new StagerError(
-    'USAGE',
-    `one staging can't mix buildpack families: Heroku: ${heroku.join(', ')}; Cloud Foundry: ${cf.join(', ')}`,
-    {
-      next: 'use buildpacks of one family, or settle it with --buildpack-api cf|heroku',
-      details: { heroku, cf },
-    },
-  );
 }

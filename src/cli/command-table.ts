@@ -126,6 +126,7 @@ Examples:
         options: [
           ['--fixture <name>', 'only this fixture'],
           ['--update', 'write what was seen as the new expectations'],
+          ['--trace', 'run shell buildpacks with set -x, and show all that they say'],
         ],
       },
       { usage: 'lint <dir>', summary: 'check a buildpack against the contract', settings: 'all' },

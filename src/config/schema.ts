@@ -204,7 +204,7 @@ export const SETTINGS = {
     variable: 'STAGER_BLOBSTORE',
     kind: 'text',
     help: 'where packages, droplets and caches rest: a directory, file:///… or s3://bucket/prefix; default: below the data home',
-    on: ['stage', 'run', 'package', 'blobs'],
+    on: ['stage', 'run', 'shell', 'package', 'blobs'],
   },
   noCache: {
     group: 'Results:',
@@ -269,8 +269,8 @@ export const SETTINGS = {
     flag: '-f, --manifest <file>',
     variable: 'STAGER_MANIFEST',
     kind: 'path',
-    help: 'stage the apps of a Cloud Foundry manifest.yml',
-    on: ['stage'],
+    help: 'stage the apps of a Cloud Foundry manifest.yml; a directory stands for the one in it',
+    on: ['stage', 'shell'],
   },
   vars: {
     group: 'App:',
@@ -278,7 +278,7 @@ export const SETTINGS = {
     variable: 'STAGER_VAR',
     kind: 'list',
     help: 'variable of the manifest; repeat for several',
-    on: ['stage'],
+    on: ['stage', 'shell'],
   },
   varsFiles: {
     group: 'App:',
@@ -286,7 +286,7 @@ export const SETTINGS = {
     variable: 'STAGER_VARS_FILE',
     kind: 'list',
     help: 'YAML file of variables of the manifest; repeat for several',
-    on: ['stage'],
+    on: ['stage', 'shell'],
   },
   lock: {
     group: 'Buildpacks:',

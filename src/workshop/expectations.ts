@@ -1,8 +1,8 @@
 /** The file beside a fixture that says what a buildpack is given and what it has to leave (docs/workshop.md). */
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { CODES, errnoOf, StagerError } from '../errors.ts';
+import { parseHostileYaml } from '../host/hostile-yaml.ts';
 import { SCRIPT_PHASES } from './observed-phases.ts';
 
 const scalar = z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]);
@@ -71,21 +71,14 @@ export async function readExpectations(path: string): Promise<ExpectationsFile |
     throw invalid(path, [`it can't be read (${errnoOf(error) ?? 'unknown error'})`]);
   });
   if (text === undefined) return undefined;
-  const parsed = schema.safeParse(parseYaml(path, text) ?? {});
+  const yaml = parseHostileYaml(text, { uniqueKeys: true });
+  if (!yaml.ok) throw invalid(path, [yaml.reason]);
+  const parsed = schema.safeParse(yaml.value ?? {});
   if (parsed.success) return { text, expectations: parsed.data };
   throw invalid(
     path,
     parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`),
   );
-}
-
-function parseYaml(path: string, text: string): unknown {
-  try {
-    const value: unknown = parse(text);
-    return value;
-  } catch (error) {
-    throw invalid(path, [error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : 'it is no YAML']);
-  }
 }
 
 function invalid(path: string, problems: readonly string[]): StagerError {

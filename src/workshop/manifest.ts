@@ -3,16 +3,8 @@
  * what is wrong has a line.
  */
 import { join } from 'node:path';
-import {
-  type Document,
-  isMap,
-  isNode,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  type YAMLMap,
-} from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
+import { parseHostileYaml } from '../host/hostile-yaml.ts';
 import { readSmall } from '../host/read-small.ts';
 
 /** One entry of `dependencies`; texts are as written, absent when they are no text. */
@@ -40,7 +32,7 @@ export interface DefaultVersion {
 
 /** The parsed file. */
 export interface BuildpackManifest {
-  readonly document: Document.Parsed;
+  readonly document: Document;
   readonly language: string | undefined;
   readonly stack: string | undefined;
   readonly includeFiles: readonly string[] | undefined;
@@ -62,52 +54,47 @@ export async function readManifest(root: string): Promise<ReadManifest> {
   const file = await readSmall(join(root, 'manifest.yml'), root);
   if (file.kind === 'absent') return { kind: 'absent' };
   if (file.kind === 'unusable') return { kind: 'broken', reason: file.reason, line: 1 };
-  const lines = new LineCounter();
-  const document = parseDocument(file.text, { uniqueKeys: false, logLevel: 'silent', lineCounter: lines });
-  const [problem] = document.errors;
-  if (problem !== undefined) {
-    const [reason = ''] = problem.message.split('\n', 1);
-    return { kind: 'broken', reason, line: lines.linePos(problem.pos[0]).line };
-  }
+  const yaml = parseHostileYaml(file.text);
+  if (!yaml.ok) return { kind: 'broken', reason: yaml.reason, line: yaml.line ?? 1 };
+  const { document, lineOf } = yaml;
   if (!isMap(document.contents)) return { kind: 'broken', reason: 'it is no map', line: 1 };
-  return { kind: 'manifest', manifest: manifestOf(document, document.contents, lines) };
+  return { kind: 'manifest', manifest: manifestOf(document, document.contents, lineOf) };
 }
 
-function manifestOf(document: Document.Parsed, root: YAMLMap, lines: LineCounter): BuildpackManifest {
-  const lineAt = (node: unknown): number => lines.linePos(startOf(node)).line;
-  const includes = root.get('include_files', true);
+function manifestOf(document: Document, root: YAMLMap, lineOf: (node: unknown) => number): BuildpackManifest {
+  const followed = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
+  const get = (map: YAMLMap, key: string): unknown => followed(map.get(key, true));
+  const maps = (node: unknown): readonly YAMLMap[] =>
+    isSeq(node) ? node.items.map(followed).filter((item) => isMap(item)) : [];
+  const includes = get(root, 'include_files');
   return {
     document,
-    language: textOf(root.get('language', true)),
-    stack: textOf(root.get('stack', true)),
+    language: textOf(get(root, 'language')),
+    stack: textOf(get(root, 'stack')),
     includeFiles: isSeq(includes) ? textsOf(includes) : undefined,
-    prePackage: textOf(root.get('pre_package', true)),
-    dependencies: mapsOf(root.get('dependencies', true)).map((node) => ({
-      name: textOf(node.get('name', true)),
-      version: textOf(node.get('version', true)),
-      uri: textOf(node.get('uri', true)),
-      sha256: textOf(node.get('sha256', true)),
-      integrity: textOf(node.get('integrity', true)),
-      file: textOf(node.get('file', true)),
-      arch: textOf(node.get('arch', true)),
-      stacks: textsOf(node.get('cf_stacks', true)),
-      line: lineAt(node),
+    prePackage: textOf(get(root, 'pre_package')),
+    dependencies: maps(get(root, 'dependencies')).map((node) => ({
+      name: textOf(get(node, 'name')),
+      version: textOf(get(node, 'version')),
+      uri: textOf(get(node, 'uri')),
+      sha256: textOf(get(node, 'sha256')),
+      integrity: textOf(get(node, 'integrity')),
+      file: textOf(get(node, 'file')),
+      arch: textOf(get(node, 'arch')),
+      stacks: textsOf(get(node, 'cf_stacks')),
+      line: lineOf(node),
       node,
     })),
-    defaultVersions: mapsOf(root.get('default_versions', true)).map((node) => ({
-      name: textOf(node.get('name', true)),
-      version: textOf(node.get('version', true)),
-      line: lineAt(node),
+    defaultVersions: maps(get(root, 'default_versions')).map((node) => ({
+      name: textOf(get(node, 'name')),
+      version: textOf(get(node, 'version')),
+      line: lineOf(node),
     })),
     lineOf: (key) => {
       const pair = root.items.find((item) => isScalar(item.key) && item.key.value === key);
-      return pair === undefined ? 1 : lineAt(pair.key);
+      return pair === undefined ? 1 : lineOf(pair.key);
     },
   };
-}
-
-function startOf(node: unknown): number {
-  return isNode(node) ? (node.range?.[0] ?? 0) : 0;
 }
 
 /** The text of a scalar as it was written: `version: 1.10` is `1.10`. */
@@ -118,8 +105,4 @@ function textOf(node: unknown): string | undefined {
 
 function textsOf(node: unknown): readonly string[] {
   return isSeq(node) ? node.items.map(textOf).filter((text) => text !== undefined) : [];
-}
-
-function mapsOf(node: unknown): readonly YAMLMap[] {
-  return isSeq(node) ? node.items.filter((item) => isMap(item)) : [];
 }

@@ -4,22 +4,15 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type Family, familyPaths } from '../buildpack/contract.ts';
 import { outcomePhrase } from '../buildpack/failure.ts';
-import type { ResolvedOrder } from '../buildpack/resolve.ts';
+import { openSession, type Progress, prepareOrder } from '../buildpack/prepare.ts';
 import type { RunInput } from '../buildpack/run.ts';
 import { scriptMounts } from '../buildpack/script.ts';
-import {
-  prepareCache,
-  prepareWorkspace,
-  type StagedBuildpack,
-  stageBuildpack,
-  writeEnvDir,
-} from '../buildpack/staged.ts';
-import { cancelled, StagerError } from '../errors.ts';
+import { prepareCache, type StagedBuildpack, writeEnvDir } from '../buildpack/staged.ts';
+import { cancelled, isStagerError, StagerError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { parseGuid } from '../ids.ts';
 import { exitCodeOf } from '../launch/exit-code.ts';
 import type { StageRequest } from '../request.ts';
-import type { Source } from '../source/entry.ts';
 import { fillApp, openApp } from '../staging/app.ts';
 import { type StagePorts, Staging, type StagingStack } from '../staging/staging.ts';
 import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps.ts';
@@ -28,7 +21,7 @@ import { isOwned } from '../workspace/lock.ts';
 
 /** What to open. */
 export interface ShellRequest {
-  /** As for a staging; without buildpacks none is tried. */
+  /** As for a staging; without buildpacks detect chooses one. */
   readonly request: StageRequest;
   /** A workspace that was kept, instead of a new one. */
   readonly workspace?: string;
@@ -43,7 +36,16 @@ export interface ShellIo {
   readonly signal: AbortSignal;
   readonly emit: Emit;
   /** Called when everything is in place, before the shell starts. */
-  readonly onReady?: (place: { readonly workspace: string; readonly cwd: string }) => void;
+  readonly onReady?: (place: ShellPlace) => void;
+}
+
+/** Where the shell opens. */
+export interface ShellPlace {
+  /** On the host. */
+  readonly workspace: string;
+  readonly cwd: string;
+  /** Names of the buildpacks that are laid out, in order. */
+  readonly buildpacks: readonly string[];
 }
 
 /**
@@ -57,47 +59,33 @@ export async function openShell(shell: ShellRequest, ports: StagePorts, io: Shel
   const stack = await ports.stack(shell.request.stack);
   if (shell.workspace !== undefined) return await inKept(staging, { shell, stack, io, dir: shell.workspace });
   const app = await openApp(staging);
-  await using buildpacks = await buildpacksOf(staging, stack, app);
+  await using buildpacks = await resolveBuildpacks(staging, stack, app);
   await using workspace = await openWorkspace(staging);
   await fillApp(staging, { source: app }, workspace);
   const run = await scriptRun(staging, { stack, buildpacks, workspace });
-  const family = await layOut(staging, run);
-  const exit = await start(staging, { shell, run, family, io });
+  const selected = await layOut(staging, run);
+  const family = selected.at(-1)?.family ?? 'cf-v3';
+  const exit = await start(staging, { shell, run, family, io, buildpacks: selected.map(({ name }) => name) });
   workspace.succeeded();
   return exit;
 }
 
-/** An order that was named; detect would have to run scripts first. */
-async function buildpacksOf(
-  staging: Staging,
-  stack: StagingStack,
-  app: Source,
-): Promise<ResolvedOrder & AsyncDisposable> {
-  if (staging.request.buildpacks.length > 0) return await resolveBuildpacks(staging, stack, app);
-  return {
-    mode: 'explicit',
-    order: [],
-    origins: [],
-    release: async () => {},
-    [Symbol.asyncDispose]: async () => {},
-  };
-}
-
-/** What the first script of the order would find. */
-async function layOut({ ports, signal }: Staging, run: RunInput): Promise<Family> {
-  const { owner } = ports.sandbox;
-  const { workspace, order } = run;
-  const count = Math.max(order.length, 1);
-  await prepareWorkspace(workspace, count, { owner, signal });
-  const staged: StagedBuildpack[] = [];
-  for (const [position, it] of order.entries()) {
-    staged.push(await stageBuildpack(workspace, it, { position, count, owner, signal }));
+/** What the first script that builds would find; without a buildpack when none takes the app. */
+async function layOut(staging: Staging, run: RunInput): Promise<readonly StagedBuildpack[]> {
+  const { ports, signal, report, phases } = staging;
+  const { sandbox, clock } = ports;
+  const progress: Progress = { selected: [], finalStarted: false };
+  try {
+    await prepareOrder(run, openSession(run, { sandbox, signal, report, clock, phases }), progress);
+  } catch (error) {
+    if (!isStagerError(error, 'NO_APP_DETECTED')) throw error;
+    staging.warn('shell-without-buildpack', `${error.message}: the shell has none`);
+    await prepareCache(run.workspace, [], sandbox.owner);
   }
-  if (staged.length > 0) await run.restoreCache?.(staged);
-  await prepareCache(workspace, staged, owner);
-  const family = staged.at(-1)?.family ?? 'cf-v3';
-  if (family === 'heroku') await writeEnvDir(workspace, run.env.configVars(family), owner);
-  return family;
+  const { selected } = progress;
+  const family = selected.at(-1)?.family;
+  if (family === 'heroku') await writeEnvDir(run.workspace, run.env.configVars(family), sandbox.owner);
+  return selected;
 }
 
 interface KeptShell {
@@ -123,7 +111,7 @@ async function inKept(staging: Staging, { shell, stack, io, dir }: KeptShell): P
   const run = await scriptRun(staging, { stack, buildpacks, workspace });
   const hasConfigVars = (await readdir(workspace.envDir).catch(() => [])).length > 0;
   const isHeroku = shell.request.buildpackApi === 'heroku' || hasConfigVars;
-  return await start(staging, { shell, run, family: isHeroku ? 'heroku' : 'cf-v3', io });
+  return await start(staging, { shell, run, family: isHeroku ? 'heroku' : 'cf-v3', io, buildpacks: [] });
 }
 
 /** @throws StagerError USAGE when it is no workspace, or belongs to a process that lives. */
@@ -153,14 +141,15 @@ interface Start {
   readonly run: RunInput;
   readonly family: Family;
   readonly io: ShellIo;
+  readonly buildpacks: readonly string[];
 }
 
 /** bash where the stack has it, as most scripts do. */
 const BASH_OR_SH = 'if [ -x /bin/bash ]; then exec /bin/bash "$@"; fi; exec /bin/sh "$@"';
 
-async function start(staging: Staging, { shell, run, family, io }: Start): Promise<number> {
+async function start(staging: Staging, { shell, run, family, io, buildpacks }: Start): Promise<number> {
   const { buildDir, links } = familyPaths(family);
-  io.onReady?.({ workspace: run.workspace.root, cwd: buildDir });
+  io.onReady?.({ workspace: run.workspace.root, cwd: buildDir, buildpacks });
   const { terminal, command } = shell;
   const args = command === undefined ? [terminal === undefined ? '-s' : '-i'] : ['-c', command];
   const report = await staging.ports.sandbox.run(

@@ -24,7 +24,11 @@ export interface TestRequest {
   /** Write what was seen as the new expectations. */
   readonly update: boolean;
   readonly stack: string;
+  /** What scripts see as CF_STACK, when it is not what follows from the stack. */
+  readonly cfStack?: string;
   readonly network: 'host' | 'none';
+  /** Run shell scripts with `-x`. */
+  readonly trace: boolean;
 }
 
 /** How one fixture went. `seen`: it has no expectations, and nothing failed. */
@@ -164,6 +168,7 @@ async function roundInput(
     app: await appIdentity(path, undefined),
     buildpacks: canBeLast ? [dir] : [dir, 'binary'],
     stack: request.stack,
+    ...(request.cfStack !== undefined && { cfStack: request.cfStack }),
     env,
     services: services === undefined ? {} : parseServices(JSON.stringify(services), `${path}${SUFFIX}`),
     memoryMb: MEMORY_MB,
@@ -174,7 +179,7 @@ async function roundInput(
     reuse: false,
     keep: 'never',
     ignoreStyle: 'cf',
-    trace: false,
+    trace: request.trace,
   };
   const detect = canBeLast && scripts.has('detect');
   return { request: stageRequest, ports, signal: io.signal, emit: io.emit, detect };

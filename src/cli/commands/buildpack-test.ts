@@ -9,6 +9,7 @@ import { createStatusLine } from '../status-line.ts';
 export async function buildpackTest(context: Context): Promise<number> {
   const { config, output, signal, args, flags } = context;
   const { fixture, update } = flags;
+  const trace = config.settings.trace === true;
   const stager = new Stager(config);
   const status = await createStatusLine(output);
   try {
@@ -18,7 +19,9 @@ export async function buildpackTest(context: Context): Promise<number> {
         ...(typeof fixture === 'string' && { fixture }),
         update: update === true,
         stack: config.settings.stack,
+        ...(config.settings.cfStack !== undefined && { cfStack: config.settings.cfStack }),
         network: config.settings.network,
+        trace,
       },
       await stager.stagePorts(signal),
       {
@@ -34,7 +37,8 @@ export async function buildpackTest(context: Context): Promise<number> {
           status.clear();
           if (output.json) output.object(fixtureObject(result));
           else if (!output.quiet || result.outcome === 'failed') {
-            for (const line of fixtureLines(result, output)) output.line(line);
+            for (const line of fixtureLines(result, { ...output, verbose: output.verbose || trace }))
+              output.line(line);
           }
         },
       },

@@ -2,23 +2,25 @@
 import { isatty } from 'node:tty';
 import { Stager } from '../../compose.ts';
 import { terminalKind } from '../../config/terminal.ts';
+import { StagerError } from '../../errors.ts';
 import type { BuildEvent } from '../../events.ts';
 import { phaseName } from '../../phases.ts';
 import { openShell } from '../../workshop/shell.ts';
 import type { Context } from '../actions.ts';
-import { stageRequest } from '../stage-request.ts';
+import { stageTargets } from '../manifest-apps.ts';
+import { type StageTarget, stageRequest } from '../stage-request.ts';
 
 /** Opens it; stdout belongs to the shell, so everything of ours goes to stderr. The shell's status is ours. */
 export async function shellCommand(context: Context): Promise<number> {
-  const { config, output, signal, args, flags } = context;
-  const source = typeof args[0] === 'string' ? args[0] : '.';
+  const { config, output, signal, flags } = context;
+  const target = only(await stageTargets(context));
   const { workspace, command } = flags;
   const isTerminal = isatty(0) && isatty(1);
   const stager = new Stager(config);
   try {
     return await openShell(
       {
-        request: await stageRequest(config, { source }),
+        request: await stageRequest(config, target),
         ...(typeof workspace === 'string' && { workspace }),
         ...(typeof command === 'string' && { command }),
         ...(isTerminal && { terminal: terminalKind() }),
@@ -30,8 +32,9 @@ export async function shellCommand(context: Context): Promise<number> {
         onReady: (place) => {
           if (command !== undefined || !isTerminal || output.quiet) return;
           const fate = workspace !== undefined || config.settings.keep === 'always' ? 'stays' : 'is removed';
+          const beside = place.buildpacks.length === 0 ? '' : ` with ${place.buildpacks.join(', ')}`;
           output.note(
-            `A shell in ${place.cwd}. Leave it with exit; the workspace ${fate}: ${place.workspace}`,
+            `A shell in ${place.cwd}${beside}. Leave it with exit; the workspace ${fate}: ${place.workspace}`,
           );
         },
       },
@@ -39,6 +42,13 @@ export async function shellCommand(context: Context): Promise<number> {
   } finally {
     await stager.close();
   }
+}
+
+function only([target, ...others]: readonly StageTarget[]): StageTarget {
+  if (target !== undefined && others.length === 0) return target;
+  throw new StagerError('USAGE', `the manifest has ${others.length + 1} applications, a shell is for one`, {
+    next: 'Choose one with --app-name.',
+  });
 }
 
 function tell(event: BuildEvent, { output }: Context): void {
