@@ -2,7 +2,7 @@
 import { Stager } from './compose.ts';
 import type { StagingRecord } from './droplet/record.ts';
 import type { BuildEvent } from './events.ts';
-import { EventQueue } from './events-queue.ts';
+import { EventQueue, type QueueLimit } from './events-queue.ts';
 import type { RunEvent } from './launch/events.ts';
 import type { HealthCheck } from './launch/health.ts';
 import { shellCommand } from './launch/script.ts';
@@ -13,9 +13,27 @@ import { stage as stageApp } from './stage.ts';
 import { checkVariables } from './vcap/names.ts';
 import { parseServices, type Services } from './vcap/services.ts';
 
+/** An event without its text, in characters. */
+const BARE = 200;
+/** What the scripts of a staging write has no bound, and who only awaits the result reads none of it. */
+const UNREAD: QueueLimit<BuildEvent> = {
+  maxWeight: 16 * 1024 * 1024,
+  weight: (event) => {
+    if (event.type === 'progress') return BARE;
+    return event.type === 'output' ? event.text.length + BARE : 0;
+  },
+  leftOut: (count) => ({
+    type: 'warning',
+    at: new Date().toISOString(),
+    code: 'output-not-kept',
+    message: `${count} events with output or progress were not kept: 16 Mi characters of them wait to be read`,
+  }),
+};
+
 /**
- * A staging on its way. `for await (const event of staging)` gives every event from the first to `staging-ended`;
- * `result` settles with the record, or rejects with the {@link import('./errors.ts').StagerError}.
+ * A staging on its way. `for await (const event of staging)` gives every event from the first to `staging-ended`; of
+ * output that nobody reads 16 Mi characters are kept, and a warning tells of the rest. `result` settles with the record,
+ * or rejects with the {@link import('./errors.ts').StagerError}.
  */
 export interface StagingHandle extends AsyncIterable<BuildEvent> {
   readonly result: Promise<StagingRecord>;
@@ -29,7 +47,7 @@ export interface StagingHandle extends AsyncIterable<BuildEvent> {
 export function stage(
   options: StageOptions & { readonly onEvent?: (event: BuildEvent) => void },
 ): StagingHandle {
-  const events = new EventQueue<BuildEvent>();
+  const events = new EventQueue<BuildEvent>(UNREAD);
   const emit = (event: BuildEvent): void => {
     options.onEvent?.(event);
     events.push(event);
