@@ -280,7 +280,8 @@ describe('settings', () => {
 describe('the environment of scripts', () => {
   it('has what was asked for, --env over --env-file, and nothing of the caller', async () => {
     const dir = await cli.app('envs', {
-      '.env': 'FROM_FILE=file\nBOTH=file\n',
+      // Node itself knows --env-file: what the app is given is no setting of ours.
+      '.env': 'FROM_FILE=file\nBOTH=file\nSTAGER_QUIET=true\n',
       'services.json': JSON.stringify({
         redis: [{ name: 'cache', label: 'redis', credentials: { port: 6379 } }],
       }),
@@ -303,10 +304,11 @@ describe('the environment of scripts', () => {
       },
     );
     expect(stdout).toContain('\nFROM_FILE=file\n');
+    expect(stdout).toContain('\nSTAGER_QUIET=true\n');
     expect(stdout).toContain('\nBOTH=flag\n');
     expect(stdout).toMatch(/\nVCAP_SERVICES=.*"name":"cache"/);
     expect(stdout).toMatch(/\nVCAP_APPLICATION=.*"application_name":"shop"/);
-    for (const leak of ['of-the-caller', 'NODE_OPTIONS', 'MALLOC_', 'STAGER_', cli.dir]) {
+    for (const leak of ['of-the-caller', 'NODE_OPTIONS', 'MALLOC_', 'STAGER_HOME', cli.dir]) {
       const scripts = stdout.slice(stdout.indexOf('==> supply'), stdout.indexOf('Staged '));
       expect(scripts).not.toContain(leak);
     }
