@@ -32,7 +32,10 @@ export class EventQueue<T> implements AsyncIterable<T> {
 
   push(event: T): void {
     const reader = this.#waiting.shift();
-    if (reader !== undefined) return reader({ value: event, done: false });
+    if (reader !== undefined) {
+      reader({ value: event, done: false });
+      return;
+    }
     const weight = this.#limit.weight(event);
     if (weight > 0 && this.#weight + weight > this.#limit.maxWeight) {
       this.#leftOut += 1;

@@ -71,10 +71,12 @@ export class ContentStore {
   }
 
   /** Remembers that `source` (an immutable thing: a commit, the bytes of an archive) unpacks to `digest`. */
-  async remember(source: string, digest: Sha256): Promise<void> {
-    const path = this.#alias(source);
-    await mkdir(join(this.root, 'aliases'), { recursive: true });
-    await replaceFile(path, JSON.stringify({ digest }), { durable: false });
+  async remember(source: string, digest: Sha256, signal: AbortSignal): Promise<void> {
+    // Under the lock, since a sweep takes a file that is being written for a broken one.
+    await this.#locked(signal, async () => {
+      await mkdir(join(this.root, 'aliases'), { recursive: true });
+      await replaceFile(this.#alias(source), JSON.stringify({ digest }), { durable: false });
+    });
   }
 
   /** What {@link remember} said of `source`. Its tree may be gone. */
@@ -89,11 +91,16 @@ export class ContentStore {
   /**
    * Removes trees that neither `referenced` nor a young alias nor a live lease names, and what dead processes left.
    *
+   * @param referenced asked after the leases: who installs a buildpack lists it before giving back its lease.
    * @returns the digests that were removed.
    */
-  async sweep(referenced: ReadonlySet<Sha256>, signal: AbortSignal): Promise<readonly Sha256[]> {
+  async sweep(
+    referenced: () => Promise<ReadonlySet<Sha256>>,
+    signal: AbortSignal,
+  ): Promise<readonly Sha256[]> {
     const doomed = await this.#locked(signal, async () => {
-      const kept = new Set([...referenced, ...(await this.#leased()), ...(await this.#aliased())]);
+      const leased = await this.#leased();
+      const kept = new Set([...leased, ...(await referenced()), ...(await this.#aliased())]);
       const found: { readonly digest: Sha256; readonly aside: string }[] = [];
       for (const name of await namesIn(join(this.root, 'store'))) {
         const digest = parseSha256(name);

@@ -147,7 +147,7 @@ export class BuildpackFetcher {
       const dir = join(scratch.dir, 'tree');
       await extractArchive(archive.path, dir, { key: archive.key, tempRoot: scratch.dir, signal: io.signal });
       const lease = await store.adopt(dir, io.signal);
-      await store.remember(source, lease.digest);
+      await store.remember(source, lease.digest, io.signal);
       return lease;
     } finally {
       await scratch.remove();
@@ -171,7 +171,7 @@ export class BuildpackFetcher {
     const lease = await this.#adopt(io, async (dir) => {
       commit = await clone(reference, dir, { ...this.#parts.git, signal: io.signal });
     });
-    await store.remember(sourceOf(commit), lease.digest);
+    await store.remember(sourceOf(commit), lease.digest, io.signal);
     return { lease, origin: { kind: 'git', commit } };
   }
 

@@ -22,6 +22,31 @@ export function checkPosition(position: number | undefined): void {
   });
 }
 
+/**
+ * The stack of a buildpack that is installed: what its manifest says, or else what was asked for.
+ *
+ * @throws StagerError BUILDPACK_MALFORMED when the two differ, USAGE for a stack that is no name.
+ */
+export function stackOf(fetched: FetchedBuildpack, wanted: string | undefined): string | undefined {
+  if (wanted !== undefined && !/^[A-Za-z0-9._-]{1,250}$/.test(wanted)) {
+    throw new StagerError('USAGE', `${JSON.stringify(wanted.slice(0, 300))} can't name a stack`, {
+      next: 'use 1 to 250 letters, digits, dots, _ and -',
+      details: { stack: wanted.slice(0, 300), limit: 250 },
+    });
+  }
+  if (wanted === undefined || fetched.stack === undefined || fetched.stack === wanted) {
+    return fetched.stack ?? wanted;
+  }
+  throw new StagerError(
+    'BUILDPACK_MALFORMED',
+    `buildpack ${fetched.key} is for stack ${fetched.stack}, as its manifest.yml says, not for ${wanted}`,
+    {
+      next: 'leave --stack out, or use the package of the buildpack for that stack',
+      details: { buildpack: fetched.key, stack: wanted, manifestStack: fetched.stack },
+    },
+  );
+}
+
 /** @throws StagerError BUILDPACK_MALFORMED when new files are for another stack than the old ones. */
 export function checkStack(old: IndexEntry, fetched: FetchedBuildpack): void {
   if (old.stack === undefined || fetched.stack === undefined || old.stack === fetched.stack) return;
@@ -47,7 +72,7 @@ export function lockedBits(name: string): StagerError {
 export function taken(name: string, stack: string | undefined): StagerError {
   const where = stack === undefined ? 'without a stack' : `for stack ${stack}`;
   return new StagerError('BUILDPACK_NAME_TAKEN', `a buildpack ${name} ${where} is installed already`, {
-    next: `replace its files: stager buildpack update ${name} --path REF`,
+    next: `replace its files: stager buildpack update ${name} REF`,
     details: { buildpack: name, ...(stack !== undefined && { stack }) },
   });
 }
@@ -94,7 +119,7 @@ export function disabled(entry: { readonly name: string; readonly stack?: string
 /** An entry of the registry whose tree the store no longer has. */
 export function filesGone(name: string, digest: string): StagerError {
   return new StagerError('BUILDPACK_NOT_FOUND', `the files of buildpack ${name} are gone`, {
-    next: `install them again: stager buildpack update ${name} --path REF`,
+    next: `install them again: stager buildpack update ${name} REF`,
     details: { buildpack: name, digest },
   });
 }

@@ -15,6 +15,7 @@ import {
   filesGone,
   lockedBits,
   notInstalled,
+  stackOf,
   taken,
 } from './registry-failure.ts';
 import { type IndexEntry, RegistryIndex } from './registry-index.ts';
@@ -77,21 +78,23 @@ export class BuildpackRegistry {
   }
 
   /**
-   * Installs a fetched buildpack; its stack is the one that its manifest names.
+   * Installs a fetched buildpack. Its stack is the one that its manifest names, or else `stack`.
    *
-   * @throws StagerError BUILDPACK_NAME_TAKEN, USAGE for a name or position that is none.
+   * @throws StagerError BUILDPACK_NAME_TAKEN, BUILDPACK_MALFORMED when the two stacks differ, USAGE for a name, stack or
+   * position that is none.
    */
   async add(
     name: string,
     fetched: FetchedBuildpack,
-    options: BuildpackSettings & { readonly signal: AbortSignal },
+    options: BuildpackSettings & { readonly stack?: string; readonly signal: AbortSignal },
   ): Promise<InstalledBuildpack> {
     checkName(name);
     checkPosition(options.position);
+    const stack = stackOf(fetched, options.stack);
     const now = new Date(this.#clock.now()).toISOString();
     const entry: IndexEntry = {
       name,
-      ...(fetched.stack !== undefined && { stack: fetched.stack }),
+      ...(stack !== undefined && { stack }),
       enabled: options.enabled ?? true,
       locked: options.locked ?? false,
       ...bits(fetched),
@@ -194,8 +197,8 @@ export class BuildpackRegistry {
 
   /** Removes trees that no installed buildpack, young download or running staging uses. */
   async sweep(signal: AbortSignal): Promise<readonly Sha256[]> {
-    const referenced = new Set((await this.#index.read()).map((it) => it.digest));
-    return await this.#store.sweep(referenced, signal);
+    const listed = async () => new Set((await this.#index.read()).map((it) => it.digest));
+    return await this.#store.sweep(listed, signal);
   }
 }
 

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ContentStore } from '../../src/buildpack/content-store.ts';
 import { BuildpackFetcher } from '../../src/buildpack/fetch.ts';
+import { withLock } from '../../src/buildpack/file-lock.ts';
 import { checkLock, readLock, writeLock } from '../../src/buildpack/lock.ts';
 import { parseReference } from '../../src/buildpack/reference.ts';
 import { BuildpackRegistry } from '../../src/buildpack/registry.ts';
@@ -96,6 +97,20 @@ describe('the list', () => {
     expect((await registry.show('ruby', null)).stack).toBeUndefined();
   });
 
+  it('takes the stack that is asked for where the manifest names none, and refuses another', async () => {
+    const plain = await fetched(await buildpack('plain'));
+    expect(await registry.add('plain', plain, { stack: 'heroku-24', signal })).toMatchObject({
+      stack: 'heroku-24',
+    });
+    const named = await fetched(await buildpack('named', { stack: 'cflinuxfs4' }));
+    await expect(registry.add('named', named, { stack: 'heroku-24', signal })).rejects.toMatchObject({
+      code: 'BUILDPACK_MALFORMED',
+    });
+    await expect(registry.add('odd', plain, { stack: 'a b', signal })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
+  });
+
   it('refuses new bits for a locked one, and for another stack', async () => {
     await add('ruby', { stack: 'cflinuxfs4', locked: true });
     const other = await fetched(await buildpack('new', { stack: 'cflinuxfs4' }));
@@ -178,6 +193,22 @@ describe('content', () => {
     await lease.release();
     expect(await registry.sweep(signal)).toEqual([before.digest]);
     expect(await readdir(join(root, 'store/store'))).toEqual([after.lease.digest]);
+  });
+
+  it('of a buildpack that is installed while a sweep waits for its turn is kept', async () => {
+    const bits = await fetched(await buildpack('late'));
+    const turn = Promise.withResolvers<void>();
+    const before = withLock(
+      join(root, 'store/store.lock'),
+      { clock: systemClock, signal },
+      () => turn.promise,
+    );
+    const sweeping = registry.sweep(signal);
+    await registry.add('late', bits, { signal });
+    turn.resolve();
+    await before;
+    expect(await sweeping).toEqual([]);
+    expect(await readdir(join(root, 'store/store'))).toEqual([bits.lease.digest]);
   });
 
   it('leased by a process that died is swept', async () => {

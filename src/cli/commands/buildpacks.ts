@@ -25,8 +25,10 @@ export async function buildpackAdd(context: Context): Promise<number> {
   return await withBuildpacks(context, async (parts) => {
     const fetched = await fetch(context, source, parts);
     await using _lease = { [Symbol.asyncDispose]: () => fetched.lease.release() };
+    const { stack } = stackChoice(context);
     const installed = await parts.registry.add(name, fetched, {
       ...settings(context),
+      ...(typeof stack === 'string' && { stack }),
       signal: context.signal,
     });
     told(context, installed, 'Installed');
@@ -124,10 +126,14 @@ function excludes(one: string, other: string): StagerError {
   return new StagerError('USAGE', `${one} and ${other} exclude each other`, { next: 'Give one of them.' });
 }
 
-/** `--stack` picks one of several with the same name; `none` is the one without a stack. */
-function stackChoice({ config }: Context): { readonly stack?: string | null } {
-  if (!config.given.has('stack')) return {};
-  return { stack: config.settings.stack === 'none' ? null : config.settings.stack };
+/**
+ * `--stack` picks one of several with the same name; `none` is the one without a stack. STAGER_STACK is for stagings and
+ * means nothing here.
+ */
+function stackChoice({ flags }: Context): { readonly stack?: string | null } {
+  const { stack } = flags;
+  if (typeof stack !== 'string') return {};
+  return { stack: stack === 'none' ? null : stack };
 }
 
 function told({ output }: Context, buildpack: InstalledBuildpack, verb: string): void {
