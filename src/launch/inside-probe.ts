@@ -30,7 +30,7 @@ const LIMITS = {
   openFiles: 64,
 } as const;
 /** For making the sandbox, beside the time of the check itself. */
-const SANDBOX_MS = 10_000;
+const SANDBOX_MS = 60_000;
 /** Exit codes of the script, as Cloud Foundry's health check has them. */
 const CODES = { refused: 4, badStatus: 6, httpTimeout: 65 } as const;
 

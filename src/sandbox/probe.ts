@@ -11,12 +11,20 @@ import { bootId } from '../host/process-identity.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { type OciOptions, OciSandbox } from './oci.ts';
 
-const PROBE_TIMEOUT_MS = 10_000;
+/** It takes a tenth of a second; a busy machine may need its time. */
+const PROBE_TIMEOUT_MS = 60_000;
 const PROBE_MEMORY_BYTES = 64 * 1024 * 1024;
 const PROBE_DISK_BYTES = 1024 * 1024 * 1024;
 
-/** Runs `true` in a container of this kind: undefined when that worked, otherwise why it did not. */
-export async function probe(options: OciOptions, signal: AbortSignal): Promise<string | undefined> {
+/** Why containers of a kind can't be used. */
+export interface Unusable {
+  readonly why: string;
+  /** False where the next try may end otherwise: the time was up. */
+  readonly lasting: boolean;
+}
+
+/** Runs `true` in a container of this kind: undefined when that worked. */
+export async function probe(options: OciOptions, signal: AbortSignal): Promise<Unusable | undefined> {
   const sandbox = await OciSandbox.open(options);
   let said = '';
   try {
@@ -47,9 +55,10 @@ export async function probe(options: OciOptions, signal: AbortSignal): Promise<s
     );
     const { outcome } = report;
     if (outcome.kind === 'exited' && outcome.code === 0) return undefined;
-    return `a first command ended as ${JSON.stringify(outcome)} ${said}`.trim();
+    const why = `a first command ended as ${JSON.stringify(outcome)} ${said}`.trim();
+    return { why, lasting: outcome.kind !== 'timed-out' };
   } catch (error) {
-    if (isStagerError(error, 'SANDBOX_FAILED')) return error.message;
+    if (isStagerError(error, 'SANDBOX_FAILED')) return { why: error.message, lasting: true };
     throw error;
   } finally {
     await sandbox.close();

@@ -28,7 +28,7 @@ export async function describeRuntime(path: string): Promise<OciRuntime | { read
   return { path, ...parsed, keeps: /(^|\s)--keep\b/m.test(`${help.stdout}\n${help.stderr}`) };
 }
 
-const QUIET = { reject: false, stdin: 'ignore', timeout: 10_000 } as const;
+const QUIET = { reject: false, stdin: 'ignore', timeout: 60_000 } as const;
 
 /** `runc version 1.1.5+ds1`, `crun version 1.8.1`, `runsc version release-20240101.0`, `youki version: 0.3`. */
 export function parseVersion(stdout: string): { name: string; version: string } | undefined {

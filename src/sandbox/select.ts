@@ -10,7 +10,7 @@ import { StagerError } from '../errors.ts';
 import { type CgroupPlan, describeCgroups, planCgroups } from './cgroups.ts';
 import { type IdPlan, idPlans } from './ids.ts';
 import { NoSandbox } from './none.ts';
-import { OciSandbox } from './oci.ts';
+import { type OciOptions, OciSandbox } from './oci.ts';
 import { ProbeMemory, probe, probeKey } from './probe.ts';
 import { reap } from './reap.ts';
 import { describeRuntime, type OciRuntime } from './runtime.ts';
@@ -64,26 +64,60 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   await reap(stateDir);
   const memory = new ProbeMemory(stateDir);
   const found = await findRuntimes(options);
-  const rejected: Rejected[] = [...found.rejected];
-  const ids = await idPlans();
-  const plan = await planCgroups();
-  for (const way of waysOf(found.runtimes, ids, plan)) {
-    signal.throwIfAborted();
-    const oci = { ...way, stateDir };
+  const ways = [...waysOf(found.runtimes, await idPlans(), await planCgroups())];
+  let attempt = await firstThatWorks(ways, { stateDir, memory, recall: true, signal });
+  // What was remembered may be past (a full disk, a runtime that was being replaced): ask anew before giving up.
+  if (attempt.sandbox === undefined && attempt.recalled)
+    attempt = await firstThatWorks(ways, { stateDir, memory, recall: false, signal });
+  const { sandbox } = attempt;
+  const rejected = [...found.rejected, ...attempt.rejected];
+  if (sandbox === undefined) throw unavailable(rejected);
+  return { sandbox, rejected, close: () => sandbox.close() };
+}
+
+interface Attempt {
+  readonly sandbox?: OciSandbox;
+  readonly rejected: readonly Rejected[];
+  /** Whether a way was rejected by what was remembered. */
+  readonly recalled: boolean;
+}
+
+async function firstThatWorks(
+  ways: readonly Way[],
+  how: {
+    readonly stateDir: string;
+    readonly memory: ProbeMemory;
+    readonly recall: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<Attempt> {
+  const rejected: Rejected[] = [];
+  let recalled = false;
+  for (const way of ways) {
+    how.signal.throwIfAborted();
+    const oci = { ...way, stateDir: how.stateDir };
     const key = await probeKey(oci);
-    let why = await memory.recall(key);
-    if (why === undefined) {
-      why = (await probe(oci, signal)) ?? '';
-      signal.throwIfAborted();
-      await memory.remember(key, why);
-    }
-    if (why === '') {
-      const sandbox = await OciSandbox.open(oci);
-      return { sandbox, rejected, close: () => sandbox.close() };
-    }
+    const known = how.recall ? await how.memory.recall(key) : undefined;
+    const why = known ?? (await probeAndRemember(oci, { ...how, key }));
+    if (why === '') return { sandbox: await OciSandbox.open(oci), rejected, recalled };
+    recalled ||= known !== undefined;
     rejected.push({ candidate: describeWay(way), why });
   }
-  throw unavailable(rejected);
+  return { rejected, recalled };
+}
+
+async function probeAndRemember(
+  oci: OciOptions,
+  {
+    key,
+    memory,
+    signal,
+  }: { readonly key: string; readonly memory: ProbeMemory; readonly signal: AbortSignal },
+): Promise<string> {
+  const unusable = await probe(oci, signal);
+  signal.throwIfAborted();
+  if (unusable?.lasting !== false) await memory.remember(key, unusable?.why ?? '');
+  return unusable?.why ?? '';
 }
 
 interface Way {

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { diagnose } from '../../src/doctor.ts';
 import { StagerError } from '../../src/errors.ts';
 import { allPids } from '../../src/sandbox/processes.ts';
@@ -50,6 +51,23 @@ describe('the choice of a sandbox', () => {
     await second.close();
     expect(second.rejected).toEqual(first.rejected);
     expect(readFileSync(join(home, 'probes.json'), 'utf8')).toBe(remembered);
+  });
+
+  it('asks anew before it gives up on what is remembered', async () => {
+    const file = join(home, 'probes.json');
+    const chosen: string[] = [];
+    // Each time one way more is remembered as broken, until all are.
+    while (new Set(chosen).size === chosen.length) {
+      const options = { wanted: 'oci', stateDir: home, runtimePath: '/usr/sbin/runc' } as const;
+      const { sandbox, close } = await selectSandbox(options);
+      await close();
+      chosen.push(sandbox.description);
+      const keys = Object.keys(
+        z.record(z.string(), z.string()).parse(JSON.parse(readFileSync(file, 'utf8'))),
+      );
+      writeFileSync(file, JSON.stringify(Object.fromEntries(keys.map((key) => [key, 'no space left']))));
+    }
+    expect(chosen.at(-1)).toBe(chosen[0]);
   });
 
   it.runIf(hybrid && existsSync(CRUN))('says that crun refuses a hybrid machine', async () => {
