@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Milliseconds. Only for what hangs: a busy machine is no failure. */
+const PATIENT = { testTimeout: 600_000, hookTimeout: 600_000 } as const;
+
 /** What a file's name says about what it needs; everything else is a unit test. */
 const slow = {
   sandbox: 'test/**/*.sandbox.test.ts',
@@ -18,24 +21,19 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...Object.values(slow), '**/node_modules/**'],
-          // Only for what hangs: a busy machine is no failure.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
-      {
-        extends: true,
-        test: { name: 'sandbox', include: [slow.sandbox], testTimeout: 120_000, hookTimeout: 120_000 },
-      },
-      { extends: true, test: { name: 's3', include: [slow.s3], testTimeout: 120_000, hookTimeout: 120_000 } },
+      { extends: true, test: { name: 'sandbox', include: [slow.sandbox], ...PATIENT } },
+      { extends: true, test: { name: 's3', include: [slow.s3], ...PATIENT } },
       {
         extends: true,
         test: {
           name: 'e2e',
           globalSetup: ['test/support/global-setup.ts'],
           include: [slow.e2e],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          ...PATIENT,
         },
       },
     ],

@@ -1,10 +1,10 @@
 /** The fixture apps through the command line: staged in the sandbox, started from the droplet, asked over HTTP. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { freePort } from '../support/free-port.ts';
 
 const record = z.object({
   result: z.object({
@@ -69,15 +69,6 @@ function healthy(child: ChildProcess, output: () => string): Promise<void> {
     child.stdout?.on('data', look);
     child.stderr?.on('data', look);
     child.once('close', () => reject(new Error(`ended before it was healthy:\n${output()}`)));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
   });
 }
 

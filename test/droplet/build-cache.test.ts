@@ -1,12 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, utimesSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DirectoryBlobStore } from '../../src/blobs/fs.ts';
 import { restoreBuildCache, saveBuildCache } from '../../src/droplet/build-cache.ts';
 import { put, scratch } from './trees.ts';
 
 const { signal } = new AbortController();
-vi.setConfig({ testTimeout: 60_000 });
 const key = { kind: 'buildpack_cache', name: 'app/stack' } as const;
 
 describe('a build cache', () => {

@@ -11,13 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sweepMemberCache } from '../../src/droplet/member-cache-sweep.ts';
 import { bytesOf, everything, packed, put, scratch } from './trees.ts';
 
 const { signal } = new AbortController();
-vi.setConfig({ testTimeout: 60_000 });
-
 /** Paths of all members in a cache. */
 function members(cache: string): string[] {
   return readdirSync(cache)

@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { bytesOf, put, scratch } from './trees.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 it('packs a big file and many small ones in less than 250 MiB of memory', () => {
   using dir = scratch();

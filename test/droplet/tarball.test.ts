@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, chmodSync, mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { buildCacheContents, dropletContents } from '../../src/droplet/contents.ts';
 import { BIG_FILE, BLOCK_BYTES, membersOf } from '../../src/droplet/members.ts';
 import { packEntries, packTarball } from '../../src/droplet/tarball.ts';
@@ -15,8 +15,6 @@ const go = findGo();
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const nameOf = (entry: Listed): string => Buffer.from(entry.name, 'hex').toString('utf8');
 const signal = new AbortController().signal;
-
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('a packed tree', () => {
   it('is read by GNU tar as the tree that it was', async () => {

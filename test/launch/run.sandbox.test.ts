@@ -179,6 +179,14 @@ describe('the health of a droplet in the sandbox', () => {
   }).listen(process.env.PORT, '0.0.0.0');
   process.on('SIGTERM', () => { console.log('bye'); process.exit(0); });`;
 
+  /** Each check has time enough to be answered on a busy machine, so that it is the answer that fails it. */
+  const MISSING = {
+    type: 'http',
+    httpEndpoint: '/missing',
+    startTimeoutMs: 1_500,
+    invocationTimeoutMs: 30_000,
+  } as const;
+
   /** A droplet with Node itself in deps/0, as the nodejs buildpack makes it. */
   async function nodeDroplet(more: Partial<RunRequest>) {
     const dirs = await droplet({
@@ -209,7 +217,7 @@ describe('the health of a droplet in the sandbox', () => {
 
   it('is missed when the endpoint does not answer 200 in time', async () => {
     const { run } = await nodeDroplet({
-      healthCheck: { type: 'http', httpEndpoint: '/missing', startTimeoutMs: 1_500, startupPollMs: 50 },
+      healthCheck: { ...MISSING, startupPollMs: 50 },
     });
     const ready = await run.ready;
     expect(ready).toMatchObject({
@@ -231,8 +239,8 @@ describe('the health of a droplet in the sandbox', () => {
 
   it.for([
     [{ type: 'port' }, 'healthy'],
-    [{ type: 'http', httpEndpoint: '/health' }, 'healthy'],
-    [{ type: 'http', httpEndpoint: '/missing', startTimeoutMs: 1_500 }, 'ended'],
+    [{ type: 'http', httpEndpoint: '/health', invocationTimeoutMs: 30_000 }, 'healthy'],
+    [MISSING, 'ended'],
   ] as const)(
     'is found from inside when the run has a network of its own: %j',
     async ([healthCheck, kind], context) => {

@@ -140,9 +140,7 @@ describe('the resource pool', () => {
     expect(await names('space-1/packs/')).toEqual([]);
   });
 
-  it('stays a constant number of segments however often it is added to, and loses nothing', {
-    timeout: 60_000,
-  }, async () => {
+  it('stays a constant number of segments however often it is added to, and loses nothing', async () => {
     const all: NewResource[] = [];
     for (let n = 0; n < 24; n++) {
       const some = Array.from({ length: 1 + (n % 5) * 40 }, (_, m) => resource(Buffer.from(`${n}-${m}`)));

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { chmod, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cli, stageArgs, TOLD } from '../support/cli.ts';
+import { freePort } from '../support/free-port.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/buildpacks', import.meta.url));
 
@@ -57,6 +58,13 @@ const CASES: readonly Case[] = [
     args: () => stageArgs(app, {}, ['--memory', 'lots']),
     error: /^CONFIG_INVALID \(operator\): .*--memory/,
     next: /512M/,
+  },
+  {
+    exit: 2,
+    when: 'the env file is none',
+    args: () => stageArgs(app, {}, ['--env-file', join(cli.dir, 'nowhere.env')]),
+    error: /^CONFIG_INVALID \(operator\): can't read env file .*nowhere\.env \(ENOENT\)/,
+    next: /./,
   },
   {
     exit: 2,
@@ -260,15 +268,6 @@ async function buildpackZip(): Promise<string> {
   const path = join(cli.dir, 'told.tgz');
   execFileSync('tar', ['-czf', path, '-C', TOLD, '.']);
   return path;
-}
-
-/** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function portOf(server: Server): number {

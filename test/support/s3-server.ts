@@ -1,12 +1,13 @@
 /** A real S3 server on loopback for one test file, with a bucket and credentials of its own. */
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 
 /** A running server. */
 export interface S3Server {
@@ -34,17 +35,7 @@ export function useTestCredentials(): void {
   process.env['AWS_EC2_METADATA_DISABLED'] = 'true';
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-/** Starts the server and waits until it answers. */
+/** Starts the server and waits until it answers; who calls has a time-out of its own. */
 export async function startS3Server(parent = tmpdir()): Promise<S3Server> {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const { stdout } = await promisify(execFile)('sh', ['scripts/s3-server.sh'], { cwd: root });
@@ -58,22 +49,9 @@ export async function startS3Server(parent = tmpdir()): Promise<S3Server> {
       stdio: ['ignore', 'ignore', 'pipe'],
     },
   );
-  let complaints = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    complaints += chunk.toString();
-  });
   const stopped = once(child, 'exit');
   const endpoint = `http://127.0.0.1:${port}`;
-  for (let tries = 0; ; tries++) {
-    const up = await fetch(endpoint).then(
-      () => true,
-      () => false,
-    );
-    if (up) break;
-    if (child.exitCode !== null || tries > 200)
-      throw new Error(`the S3 server does not start: ${complaints}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await answering(endpoint, child);
   return {
     port,
     endpoint,
@@ -88,4 +66,20 @@ export async function startS3Server(parent = tmpdir()): Promise<S3Server> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function answering(endpoint: string, child: ChildProcess): Promise<void> {
+  let complaints = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    complaints += chunk.toString();
+  });
+  while (child.exitCode === null && child.signalCode === null) {
+    const isUp = await fetch(endpoint).then(
+      () => true,
+      () => false,
+    );
+    if (isUp) return;
+    await setTimeout(50);
+  }
+  throw new Error(`the S3 server does not start: ${complaints}`);
 }
