@@ -1,5 +1,8 @@
 /** Time as a port: what waits takes a clock, so that tests decide when time passes. */
 
+/** By how much the clocks of machines and stores may differ, and how stores round times; milliseconds. */
+export const CLOCK_SKEW_MS = 60_000;
+
 /** A source of time and timers. */
 export interface Clock {
   /** Milliseconds since the epoch. */

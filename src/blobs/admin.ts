@@ -1,7 +1,7 @@
 /** What an operator does with a store: look, check, measure. The commands `stager blobs …` print what these return. */
 import { finished } from 'node:stream/promises';
 import { isStagerError, throwIfCancelled } from '../errors.ts';
-import type { BlobInfo, BlobKey, BlobKind, BlobStore } from './blob-store.ts';
+import type { BlobInfo, BlobKey, BlobKind, BlobName, BlobStore, ListOptions } from './blob-store.ts';
 import { BLOB_KINDS } from './key.ts';
 
 /** Which blobs. */
@@ -14,10 +14,16 @@ export interface AdminQuery {
 
 /** Blobs of the kinds asked for, kind after kind. */
 export async function* listBlobs(store: BlobStore, query: AdminQuery): AsyncGenerator<BlobInfo, void, void> {
-  const { signal, prefix } = query;
-  for (const kind of query.kinds ?? BLOB_KINDS) {
-    yield* store.list(kind, prefix === undefined ? { signal } : { signal, prefix });
-  }
+  for (const kind of query.kinds ?? BLOB_KINDS) yield* store.list(kind, optionsOf(query));
+}
+
+/** As {@link listBlobs}, without digests. */
+export async function* listNames(store: BlobStore, query: AdminQuery): AsyncGenerator<BlobName, void, void> {
+  for (const kind of query.kinds ?? BLOB_KINDS) yield* store.names(kind, optionsOf(query));
+}
+
+function optionsOf({ signal, prefix }: AdminQuery): ListOptions {
+  return prefix === undefined ? { signal } : { signal, prefix };
 }
 
 /** A blob that is not what its record says. */
@@ -44,12 +50,12 @@ export async function verifyBlobs(
   let checked = 0;
   let bytes = 0;
   for (const kind of query.kinds ?? BLOB_KINDS) {
-    const options = query.prefix === undefined ? {} : { prefix: query.prefix };
     // By name, not by record: a record that contradicts its blob must be reported, not end the run.
-    for await (const { key, sizeBytes } of store.names(kind, { signal: query.signal, ...options })) {
+    const names = store.names(kind, { ...optionsOf(query), dangling: true });
+    for await (const { key, sizeBytes, dangling } of names) {
       throwIfCancelled(query.signal);
       query.onBlob?.(key);
-      const problem = await problemOf(store, key, query.signal);
+      const problem = dangling === true ? 'its bytes are gone' : await problemOf(store, key, query.signal);
       if (problem === 'gone') continue;
       checked++;
       bytes += sizeBytes;
@@ -85,8 +91,7 @@ export async function diskUsage(store: BlobStore, query: AdminQuery): Promise<re
   for (const kind of query.kinds ?? BLOB_KINDS) {
     let blobs = 0;
     let bytes = 0;
-    const options = query.prefix === undefined ? {} : { prefix: query.prefix };
-    for await (const { sizeBytes } of store.names(kind, { signal: query.signal, ...options })) {
+    for await (const { sizeBytes } of store.names(kind, optionsOf(query))) {
       blobs++;
       bytes += sizeBytes;
     }

@@ -20,6 +20,8 @@ export interface BlobName {
   readonly sizeBytes: number;
   /** Milliseconds since the epoch. */
   readonly modifiedAtMs: number;
+  /** The key is there and its bytes are not. */
+  readonly dangling?: true;
 }
 
 /** What the store knows of a blob. */
@@ -61,6 +63,8 @@ export interface ReadRangeOptions {
 export interface ListOptions {
   readonly signal: AbortSignal;
   readonly prefix?: string;
+  /** Also keys that have lost their bytes, where a store can have such; for every other call they are absent. */
+  readonly dangling?: true;
 }
 
 /** How to put a file that is on this host already. */
@@ -77,6 +81,11 @@ export interface SweepOptions {
   readonly signal: AbortSignal;
   /** Leave alone what is younger, in milliseconds: its writer may be at work elsewhere. */
   readonly minAgeMs: number;
+  /**
+   * When the caller began to look at who is at work (milliseconds since the epoch): what was begun after that is left
+   * alone, however small the minimum age is.
+   */
+  readonly beganMs?: number;
   /** Say what would go, remove nothing. */
   readonly dryRun?: boolean;
 }

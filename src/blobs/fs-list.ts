@@ -2,7 +2,7 @@
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, throwIfCancelled } from '../errors.ts';
-import type { BlobInfo, BlobKind, ListOptions } from './blob-store.ts';
+import type { BlobInfo, BlobKind, BlobName, ListOptions } from './blob-store.ts';
 import { dataNameOfLink, infoOf, parseDataName } from './fs-layout.ts';
 import { dataExists } from './fs-publish.ts';
 import { keyOfPath, pathPrefixOf } from './key.ts';
@@ -12,7 +12,7 @@ export async function* listKind(
   root: string,
   kind: BlobKind,
   options: ListOptions,
-): AsyncGenerator<BlobInfo, void, void> {
+): AsyncGenerator<BlobInfo & BlobName, void, void> {
   const prefix = options.prefix ?? '';
   const pathPrefix = pathPrefixOf(kind, prefix);
   const start = pathPrefix.slice(0, pathPrefix.lastIndexOf('/'));
@@ -28,7 +28,11 @@ export async function* listKind(
     const name = dataNameOfLink(text);
     const record = parseDataName(name ?? '');
     if (name === undefined || record === undefined || info === undefined) continue;
-    if (await dataExists(root, name)) yield infoOf(key, record, info.mtimeMs);
+    const blob = infoOf(key, record, info.mtimeMs);
+    if (await dataExists(root, name)) yield blob;
+    // A delete takes the link first: one that is still there has lost its data.
+    else if (options.dangling === true && (await readlink(full).catch(() => '')) === text)
+      yield { ...blob, dangling: true };
   }
 }
 

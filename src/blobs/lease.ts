@@ -82,6 +82,7 @@ export async function readLeases(
   const { signal } = options;
   for await (const { key, modifiedAtMs } of store.names('packages', { signal, prefix: LEASE_PREFIX })) {
     const content = await readSmall(store, key, signal);
+    if (content === 'released') continue;
     const parsed = leaseSchema.safeParse(content);
     // What can't be read counts as a lease on everything until it would have run out.
     const lease: Lease = parsed.data ?? {
@@ -110,8 +111,8 @@ async function readSmall(store: BlobStore, key: BlobKey, signal: AbortSignal): P
   try {
     return JSON.parse(await text((await store.get(key, { signal })).body));
   } catch (error) {
-    if (isStagerError(error, 'BLOB_NOT_FOUND', 'BLOB_CORRUPT') || error instanceof SyntaxError)
-      return undefined;
+    if (isStagerError(error, 'BLOB_NOT_FOUND')) return 'released';
+    if (isStagerError(error, 'BLOB_CORRUPT') || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

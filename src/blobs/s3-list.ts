@@ -5,7 +5,8 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3';
-import { throwIfCancelled } from '../errors.ts';
+import { CLOCK_SKEW_MS } from '../clock.ts';
+import { StagerError, throwIfCancelled } from '../errors.ts';
 import type { BlobKind, BlobName, Leftover, ListOptions, SweepOptions } from './blob-store.ts';
 import { keyOfPath, pathPrefixOf } from './key.ts';
 import { isAbsent, isNotImplemented } from './s3-errors.ts';
@@ -34,7 +35,17 @@ async function* objects(session: S3Session, prefix: string, signal: AbortSignal)
       yield { key: Key, sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    if (page.IsTruncated === true && token === undefined) throw cutShort(session, prefix);
   } while (token !== undefined);
+}
+
+/** A listing without its end must not be taken for a whole one: what it leaves out would count as unneeded. */
+function cutShort(session: S3Session, prefix: string): StagerError {
+  return new StagerError(
+    'BLOBSTORE_UNAVAILABLE',
+    `the listing of ${session.locationOf(prefix)} ends early: the store says that there is more, not where`,
+    { next: 'check that the endpoint is an S3 store and speaks ListObjectsV2', details: { prefix } },
+  );
 }
 
 /** Names of a kind's blobs. */
@@ -54,7 +65,9 @@ export async function* listNames(
 /** Aborts uploads that nobody finishes, and deletes records that no object names. */
 export async function sweepS3(session: S3Session, options: SweepOptions): Promise<readonly Leftover[]> {
   const leftovers: Leftover[] = [];
-  const oldest = Date.now() - options.minAgeMs;
+  // The store's clock says when something was begun, ours when the caller looked.
+  const seen = options.beganMs === undefined ? Number.POSITIVE_INFINITY : options.beganMs - CLOCK_SKEW_MS;
+  const oldest = Math.min(Date.now() - options.minAgeMs, seen);
   const uploading = new Set<string>();
   for await (const { key, uploadId, startedAtMs } of uploads(session, options.signal)) {
     if (startedAtMs > oldest) {

@@ -1,14 +1,13 @@
 /** Garbage collection of a whole store: retention of packages and droplets, then contents, then leftovers. */
 import type { BlobKey, BlobName, BlobStore, Leftover } from '../blobs/blob-store.ts';
 import { heldBy, LEASE_PREFIX, readLeases } from '../blobs/lease.ts';
+import { CLOCK_SKEW_MS } from '../clock.ts';
 import { isStagerError, throwIfCancelled } from '../errors.ts';
 import { type Guid, parseGuid, type Sha256 } from '../ids.ts';
 import { sweepPool } from '../pool/sweep.ts';
 import { readListing } from './listing.ts';
 
 const DAY_MS = 86_400_000;
-/** Clocks of stores and machines differ, and stores round times. */
-const CLOCKS_MS = 60_000;
 
 /** What to keep. */
 export interface GcOptions {
@@ -55,35 +54,33 @@ export async function collectGarbage(store: BlobStore, options: GcOptions): Prom
   const { signal } = options;
   const graceMs = options.graceMs ?? DAY_MS;
   const dry = options.dryRun === true ? { dryRun: true } : {};
+  const beganMs = Date.now();
   const leases = await readLeases(store, { signal, ...dry });
-  const keep = new Set(
-    [...heldBy(leases), ...(options.keep ?? [])].map((key) => key.replace(/^packages\//, '')),
-  );
-  const began = leases.map(({ startedAtMs }) => startedAtMs);
   // What came after a lease began can be its holder's, who may not have told anybody yet that it exists.
-  const minAgeMs = Math.max(graceMs, ...began.map((at) => Date.now() - at + CLOCKS_MS));
-  const packages = await packagesOf(store, { signal, keep, keepNewest: options.keepPackages ?? 5, minAgeMs });
-  const droplets = await oldDroplets(store, { ...options, minAgeMs, held: heldBy(leases) });
+  const oldestUploadMs = Math.min(beganMs, ...leases.map(({ startedAtMs }) => startedAtMs - CLOCK_SKEW_MS));
+  const cutoffMs = Math.min(beganMs - graceMs, oldestUploadMs);
+  const { packages, live } = await packagesOf(store, { ...options, cutoffMs, held: heldBy(leases) });
+  const droplets = await oldDroplets(store, { ...options, cutoffMs, held: heldBy(leases) });
   if (options.dryRun !== true) {
-    for (const { key } of [...packages.expired, ...droplets]) await store.delete(key, { signal });
+    for (const { key } of [...packages, ...droplets]) await store.delete(key, { signal });
   }
-  let [deletedPacks, condemnedPacks, freedBytes] = [0, 0, sizeOf([...packages.expired, ...droplets])];
+  let [deletedPacks, condemnedPacks, freedBytes] = [0, 0, sizeOf([...packages, ...droplets])];
   for (const tenant of await tenantsOf(store, signal)) {
-    const live = packages.live.get(tenant) ?? new Set<Sha256>();
+    const needed = live.get(tenant) ?? new Set<Sha256>();
     const report = await sweepPool(store, tenant, {
       signal,
       graceMs,
       ...dry,
-      ...(began.length === 0 ? {} : { oldestUploadMs: Math.min(...began) }),
-      isLive: (sha256) => live.has(sha256),
+      oldestUploadMs,
+      isLive: (sha256) => needed.has(sha256),
     });
     deletedPacks += report.deleted.length;
     condemnedPacks += report.condemned.length;
     freedBytes += report.deletedBytes;
   }
-  const leftovers = await store.sweep({ signal, minAgeMs, ...dry });
+  const leftovers = await store.sweep({ signal, ...dry, minAgeMs: Date.now() - cutoffMs, beganMs });
   return {
-    packages: packages.expired.map(({ key }) => key),
+    packages: packages.map(({ key }) => key),
     droplets: droplets.map(({ key }) => key),
     deletedPacks,
     condemnedPacks,
@@ -103,16 +100,20 @@ interface Found extends BlobName {
   readonly owner: string;
 }
 
+/** Tenant → contents that its packages need. */
+type Live = Map<string, Set<Sha256>>;
+
+/** What may go: not what a lease holds, not what came after `cutoffMs` (milliseconds since the epoch). */
+interface Bounds {
+  readonly held: ReadonlySet<string>;
+  readonly cutoffMs: number;
+}
+
 /** Decides which packages go, and gathers what the others need: one pass over the listings that stay. */
 async function packagesOf(
   store: BlobStore,
-  options: {
-    readonly signal: AbortSignal;
-    readonly keep: ReadonlySet<string>;
-    readonly keepNewest: number;
-    readonly minAgeMs: number;
-  },
-): Promise<{ readonly expired: readonly Found[]; readonly live: ReadonlyMap<string, ReadonlySet<Sha256>> }> {
+  options: GcOptions & Bounds,
+): Promise<{ readonly packages: readonly Found[]; readonly live: Live }> {
   const { signal } = options;
   const found: Found[] = [];
   for await (const blob of store.names('packages', { signal })) {
@@ -122,18 +123,38 @@ async function packagesOf(
     if (guid === undefined || head === undefined) continue;
     found.push({ ...blob, guid, tenant: head.tenant, owner: `${head.tenant} ${head.app ?? ''}` });
   }
-  const expired = expiredOf(found, options);
-  const gone = new Set(expired.map(({ guid }) => guid));
-  const live = new Map<string, Set<Sha256>>();
-  for (const { guid, tenant } of found) {
-    if (gone.has(guid)) continue;
-    throwIfCancelled(signal);
-    const needed = live.get(tenant) ?? new Set<Sha256>();
-    live.set(tenant, needed);
+  const keep = new Set(
+    [...options.held, ...(options.keep ?? [])].map((key) => key.replace(/^packages\//, '')),
+  );
+  const expired = expiredOf(
+    found.filter(({ key }) => !keep.has(key.name)),
+    { ...options, keepNewest: options.keepPackages ?? 5 },
+  );
+  const live: Live = new Map();
+  const gone = new Set(expired);
+  for (const item of found) if (!gone.has(item)) await addNeeds(live, item, { store, signal });
+  // Reading the listings took a while. A staging that began meanwhile has its package.
+  const held = heldBy(await readLeases(store, { signal, dryRun: true }));
+  const isHeld = ({ key }: Found): boolean => held.has(`packages/${key.name}`);
+  for (const item of expired) if (isHeld(item)) await addNeeds(live, item, { store, signal });
+  return { packages: expired.filter((item) => !isHeld(item)), live };
+}
+
+async function addNeeds(
+  live: Live,
+  { guid, tenant }: Found,
+  { store, signal }: { readonly store: BlobStore; readonly signal: AbortSignal },
+): Promise<void> {
+  throwIfCancelled(signal);
+  const needed = live.get(tenant) ?? new Set<Sha256>();
+  live.set(tenant, needed);
+  try {
     const { entries } = await readListing(store, guid, { signal });
     for await (const entry of entries) if (entry.kind === 'file') needed.add(entry.sha256);
+  } catch (error) {
+    // Deleted meanwhile: it needs nothing any more.
+    if (!isStagerError(error, 'PACKAGE_NOT_FOUND', 'BLOB_NOT_FOUND')) throw error;
   }
-  return { expired, live };
 }
 
 async function headerOf(store: BlobStore, guid: Guid, signal: AbortSignal) {
@@ -150,23 +171,18 @@ async function headerOf(store: BlobStore, guid: Guid, signal: AbortSignal) {
 
 function expiredOf<T extends BlobName & { readonly owner: string }>(
   found: readonly T[],
-  options: { readonly keep: ReadonlySet<string>; readonly keepNewest: number; readonly minAgeMs: number },
+  { keepNewest, cutoffMs }: { readonly keepNewest: number; readonly cutoffMs: number },
 ): readonly T[] {
-  const now = Date.now();
   return [...Map.groupBy(found, ({ owner }) => owner).values()].flatMap((group) =>
     group
-      .filter(({ key }) => !options.keep.has(key.name))
-      .sort((a, b) => b.modifiedAtMs - a.modifiedAtMs)
-      .slice(options.keepNewest)
-      .filter(({ modifiedAtMs }) => now - modifiedAtMs >= options.minAgeMs),
+      .toSorted((a, b) => b.modifiedAtMs - a.modifiedAtMs)
+      .slice(keepNewest)
+      .filter(({ modifiedAtMs }) => Math.floor(modifiedAtMs) <= cutoffMs),
   );
 }
 
-async function oldDroplets(
-  store: BlobStore,
-  options: GcOptions & { readonly minAgeMs: number; readonly held: ReadonlySet<string> },
-): Promise<readonly BlobName[]> {
-  const { dropletOwner, signal } = options;
+async function oldDroplets(store: BlobStore, options: GcOptions & Bounds): Promise<readonly BlobName[]> {
+  const { dropletOwner, signal, cutoffMs } = options;
   if (dropletOwner === undefined) return [];
   const found: (BlobName & { readonly owner: string })[] = [];
   for await (const blob of store.names('droplets', { signal })) {
@@ -174,11 +190,7 @@ async function oldDroplets(
     if (owner === undefined || owner.keep || options.held.has(`droplets/${blob.key.name}`)) continue;
     found.push({ ...blob, owner: owner.app });
   }
-  return expiredOf(found, {
-    keep: new Set(),
-    keepNewest: options.keepDroplets ?? 5,
-    minAgeMs: options.minAgeMs,
-  });
+  return expiredOf(found, { keepNewest: options.keepDroplets ?? 5, cutoffMs });
 }
 
 /** Tenants that have a pool. */

@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlobKey, BlobStore } from '../../src/blobs/blob-store.ts';
 import { openBlobStore } from '../../src/blobs/open.ts';
 import { createPackage } from '../../src/package/create.ts';
+import { collectGarbage } from '../../src/package/gc.ts';
 import { openSource } from '../../src/source/open.ts';
 import { streamOf } from './contract.ts';
 
@@ -41,6 +43,19 @@ describe('a full disk', () => {
     const temporary = await readdir(join(mount, 'store/.tmp'), { recursive: true, withFileTypes: true });
     expect(temporary.filter((entry) => entry.isFile())).toEqual([]);
     await put('efgh', randomBytes(1_000_000));
+  });
+
+  it('can be collected to its last byte', async () => {
+    await put('abcd', randomBytes(100_000));
+    const data = await realpath(fileURLToPath(store.location(key)));
+    const orphan = data.replace(/\.[0-9a-f]{16}\./, '.00000000000000ff.');
+    await rename(data, orphan);
+    await expect(writeFile(join(mount, 'filler'), Buffer.alloc(5_000_000))).rejects.toMatchObject({
+      code: 'ENOSPC',
+    });
+    const { leftovers } = await collectGarbage(store, { signal, graceMs: 0 });
+    expect(leftovers).toMatchObject([{ location: orphan, sizeBytes: 100_000 }]);
+    await put('abcd', randomBytes(50_000));
   });
 
   it('gives no half package', async () => {

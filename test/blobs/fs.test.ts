@@ -5,7 +5,9 @@ import {
   mkdtemp,
   open,
   readdir,
+  readFile,
   realpath,
+  rename,
   rm,
   rmdir,
   truncate,
@@ -17,6 +19,7 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { verifyBlobs } from '../../src/blobs/admin.ts';
 import type { BlobKey } from '../../src/blobs/blob-store.ts';
 import { openBlobStore } from '../../src/blobs/open.ts';
 import { blobStoreContract, streamOf } from './contract.ts';
@@ -64,7 +67,6 @@ describe('what a directory store keeps on disk', () => {
   it('is readable by other programs at the path of the key', async () => {
     const store = await openBlobStore(root);
     await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });
-    const { readFile } = await import('node:fs/promises');
     expect(await readFile(join(root, 'droplets/ab/cd/abcdef01/0123'), 'utf8')).toBe('hello');
   });
 
@@ -107,7 +109,7 @@ describe('what a directory store keeps on disk', () => {
           await rmdir(join(root, '.tmp', owner)).catch(() => undefined);
     })();
     try {
-      for (let n = 0; n < 300; n++) {
+      for (let n = 0; n < 40; n++) {
         const name = `abcdef01/${n % 7}`;
         await store.put({ kind: 'droplets', name }, streamOf(Buffer.from(`${n}`)), { contentType, signal });
         const { body } = await store.get({ kind: 'droplets', name }, { signal });
@@ -126,6 +128,31 @@ describe('what a directory store keeps on disk', () => {
     await mkdir(join(root, '.tmp', 'elsewhere.0.0.4194000.1'));
     await store.sweep({ signal, minAgeMs: 0 });
     expect(await readdir(join(root, '.tmp'))).toEqual(owners);
+  });
+
+  it('keeps the data of a kind of blobs that a newer stager knows', async () => {
+    const store = await openBlobStore(root);
+    await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });
+    await rename(join(root, 'droplets'), join(root, 'pictures'));
+    await store.sweep({ signal, minAgeMs: 0 });
+    expect(await readFile(join(root, 'pictures/ab/cd/abcdef01/0123'), 'utf8')).toBe('hello');
+  });
+
+  it('makes nothing when there is nothing to sweep', async () => {
+    const store = await openBlobStore(join(root, 'none'));
+    expect(await store.sweep({ signal, minAgeMs: 0 })).toEqual([]);
+    expect(await readdir(root)).toEqual([]);
+  });
+
+  it('reports a key that has lost its bytes when it is verified', async () => {
+    const store = await openBlobStore(root);
+    await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });
+    await rm(await realpath(fileURLToPath(store.location(key))));
+    const { damaged, checked } = await verifyBlobs(store, { signal });
+    expect(damaged).toEqual([{ key, location: store.location(key), problem: 'its bytes are gone' }]);
+    expect(checked).toBe(1);
+    await store.delete(key, { signal });
+    expect((await verifyBlobs(store, { signal })).damaged).toEqual([]);
   });
 
   it('reads as absent when the data of a key is gone', async () => {

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskUsage, verifyBlobs } from '../../src/blobs/admin.ts';
-import type { BlobStore } from '../../src/blobs/blob-store.ts';
+import type { BlobKind, BlobStore } from '../../src/blobs/blob-store.ts';
 import { readLeases, withLease } from '../../src/blobs/lease.ts';
 import { openBlobStore } from '../../src/blobs/open.ts';
 import type { Guid } from '../../src/ids.ts';
@@ -31,6 +31,30 @@ const create = async (content: string, app = 'one'): Promise<Guid> => {
   return (await createPackage(await openSource(join(root, 'app')), { store, signal, app })).guid;
 };
 const gc = (options = {}) => collectGarbage(store, { signal, graceMs: 0, keepPackages: 1, ...options });
+
+/** The store, with something that happens before each call of a method for a kind. */
+function preceded(method: 'get' | 'names', kind: BlobKind, step: () => Promise<void>): BlobStore {
+  return {
+    url: store.url,
+    location: (key) => store.location(key),
+    put: (key, body, options) => store.put(key, body, options),
+    putFile: (key, path, options) => store.putFile(key, path, options),
+    stat: (key, options) => store.stat(key, options),
+    delete: (key, options) => store.delete(key, options),
+    list: (each, options) => store.list(each, options),
+    readRange: (key, options) => store.readRange(key, options),
+    sweep: (options) => store.sweep(options),
+    probe: (options) => store.probe(options),
+    get: async (key, options) => {
+      if (method === 'get' && key.kind === kind) await step();
+      return store.get(key, options);
+    },
+    names: async function* (each, options) {
+      if (method === 'names' && each === kind) await step();
+      yield* store.names(each, options);
+    },
+  };
+}
 
 describe('garbage collection', () => {
   it('keeps the newest packages of each app, and every content that they need', async () => {
@@ -72,6 +96,80 @@ describe('garbage collection', () => {
     });
     expect(await readLeases(store, { signal })).toEqual([]);
     expect(await gc()).toMatchObject({ deletedPacks: 1 });
+  });
+
+  it('deletes no content that an upload matched before a collection beside this one condemned it', async () => {
+    const one = await create('one');
+    await create('two');
+    await store.delete(packageKey(one), { signal });
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    let upload: Promise<void> = Promise.resolve();
+    // It has looked at leases and packages. Now an upload begins, and somebody else's collection condemns the pack.
+    let calls = 0;
+    const late = preceded('names', 'resources', async () => {
+      if (++calls > 1) return;
+      await new Promise<void>((begun) => {
+        upload = withLease(store, { purpose: 'an upload', holds: [], signal }, async () => {
+          begun();
+          await ended;
+        });
+      });
+      expect(await gc()).toMatchObject({ condemnedPacks: 1, deletedPacks: 0 });
+    });
+    const report = await collectGarbage(late, { signal, graceMs: 0, keepPackages: 1 });
+    end();
+    await upload;
+    expect(report).toMatchObject({ deletedPacks: 0 });
+    expect(await gc()).toMatchObject({ deletedPacks: 1 });
+  });
+
+  it('keeps a package that a staging began to hold while listings were read', async () => {
+    const old = await create('old');
+    await create('new');
+    let end = (): void => undefined;
+    let staging: Promise<void> = Promise.resolve();
+    let reads = 0;
+    // The first two reads are of the headers; the third one gathers what the newer package needs.
+    const slow = preceded('get', 'packages', async () => {
+      if (++reads !== 3) return;
+      await new Promise<void>((begun) => {
+        staging = withLease(store, { purpose: 'a staging', holds: [packageKey(old)], signal }, async () => {
+          begun();
+          await new Promise<void>((resolve) => {
+            end = resolve;
+          });
+        });
+      });
+    });
+    const report = await collectGarbage(slow, { signal, graceMs: 0, keepPackages: 1 });
+    end();
+    await staging;
+    expect(report).toMatchObject({ packages: [], condemnedPacks: 0 });
+    expect(await contentsOf(store, old)).toEqual({ file: '644 old' });
+  });
+
+  it('goes on when a package is deleted while its listing is read', async () => {
+    const old = await create('old');
+    await create('new', 'two');
+    const racing = preceded('get', 'packages', async () => store.delete(packageKey(old), { signal }));
+    expect(await collectGarbage(racing, { signal, graceMs: 0 })).toMatchObject({ packages: [] });
+  });
+
+  it('does not take a lease for one that can not be read when its holder has just let it go', async () => {
+    let end = (): void => undefined;
+    const holding = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const upload = withLease(store, { purpose: 'an upload', holds: [], signal }, () => holding);
+    while ((await namesOf(store, 'packages')).length === 0);
+    const late = preceded('get', 'packages', async () => {
+      end();
+      await upload;
+    });
+    expect(await readLeases(late, { signal })).toEqual([]);
   });
 
   it('keeps a package that a running staging holds', async () => {
