@@ -2,7 +2,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import { createColors } from 'picocolors';
 import { logPrefix, type RunEvent } from '../launch/events.ts';
-import { formatDuration } from '../units.ts';
+import type { ExitOutcome } from '../sandbox/exit-report.ts';
+import { formatBytes, formatDuration } from '../units.ts';
 import type { Output } from './output.ts';
 
 /** Shows the events of one run. A task's output is passed on bare, so that it can be piped. */
@@ -12,6 +13,11 @@ export function runRenderer(output: Output, { task }: { readonly task: boolean }
   const open = new Map<string, boolean>();
   const note = (text: string): void => {
     if (!output.quiet) output.note(text);
+  };
+  const noteEnd = ({ source, exitCode, outcome }: Extract<RunEvent, { type: 'exited' }>): void => {
+    const why = limitReached(outcome);
+    if (!task || why !== undefined)
+      note(`${source.id} ended with ${exitCode}${why === undefined ? '' : `: ${why}`}`);
   };
   return (event) => {
     switch (event.type) {
@@ -40,12 +46,31 @@ export function runRenderer(output: Output, { task }: { readonly task: boolean }
         note(`killing ${event.sources.map(({ id }) => id).join(', ')}`);
         break;
       case 'exited':
-        if (!task) note(`${event.source.id} ended with ${event.exitCode}`);
+        noteEnd(event);
         break;
       case 'warning':
         note(`${colours.yellow('warning')} ${event.message}`);
     }
   };
+}
+
+/** 137 says only that it was killed; the limit that did it, where it was one. */
+function limitReached(outcome: ExitOutcome): string | undefined {
+  switch (outcome.kind) {
+    case 'out-of-memory':
+      return `it needed more than ${formatBytes(outcome.limitBytes)} of memory; raise --memory`;
+    case 'out-of-disk': {
+      const { usedBytes, limitBytes, largest } = outcome;
+      const where = largest.map(({ path, sizeBytes }) => `${path} ${formatBytes(sizeBytes)}`).join(', ');
+      return `its files take ${formatBytes(usedBytes)} of ${formatBytes(limitBytes)}; largest: ${where}; raise --disk`;
+    }
+    case 'exited':
+    case 'signalled':
+    case 'timed-out':
+    case 'not-started':
+    case 'cancelled':
+      return undefined;
+  }
 }
 
 function stopReason(reason: Extract<RunEvent, { type: 'stopping' }>['reason']): string {

@@ -38,7 +38,7 @@ export async function runCommand(context: Context): Promise<number> {
       await stager.runPorts(signal),
       { signal, emit: runRenderer(output, { task: command.length > 0 }) },
     );
-    if (started.port !== undefined && !output.json && !output.quiet) {
+    if (started.port !== undefined && answers(context) && !output.json && !output.quiet) {
       output.note(`listening on http://localhost:${started.port} once it is healthy`);
     }
     const { end, exitCode } = await started.done;
@@ -80,10 +80,20 @@ function portOf(text: unknown): number {
   });
 }
 
-function healthCheckOf({ flags }: Context): { readonly healthCheck?: HealthCheck } {
-  const { healthCheck, healthCheckEndpoint: endpoint, startTimeout: timeout } = flags;
+/** Whether something is expected to listen, and can be reached from here. */
+function answers(context: Context): boolean {
+  const type = healthCheckOf(context).healthCheck?.type ?? usualCheck(context);
+  return type !== 'process' && context.config.settings.network === 'host';
+}
+
+function usualCheck({ flags }: Context): HealthCheck['type'] {
+  return (flags['process'] ?? 'web') === 'web' ? 'port' : 'process';
+}
+
+function healthCheckOf(context: Context): { readonly healthCheck?: HealthCheck } {
+  const { healthCheck, healthCheckEndpoint: endpoint, startTimeout: timeout } = context.flags;
   if (healthCheck === undefined && endpoint === undefined && timeout === undefined) return {};
-  const usual = endpoint !== undefined ? 'http' : (flags['process'] ?? 'web') === 'web' ? 'port' : 'process';
+  const usual = endpoint !== undefined ? 'http' : usualCheck(context);
   return {
     healthCheck: {
       type: healthCheck === undefined ? usual : checkType(healthCheck),
