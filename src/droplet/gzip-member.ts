@@ -6,7 +6,7 @@
  * Extra field: subfield `SG`, eight bytes: length of the whole member, then of its content, little-endian; the top
  * bit of the content's length marks a member that holds a piece of a big file instead of whole entries.
  */
-import { crc32, deflateRawSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 
 /** Length of our header: ten fixed bytes, two of extra length, four of subfield header, eight of lengths. */
 export const MEMBER_HEADER_BYTES = 24;
@@ -25,23 +25,17 @@ export interface MemberHeader {
   readonly piece: boolean;
 }
 
-/** `raw` as one member. */
-export function gzipMember(
-  raw: Buffer,
-  options: { readonly level: number; readonly piece: boolean },
-): Buffer {
-  const body = deflateRawSync(raw, {
-    level: options.level,
-    memLevel: 9,
-    chunkSize: deflateBound(raw.length),
-  });
-  const member = Buffer.allocUnsafeSlow(MEMBER_HEADER_BYTES + body.length + TRAILER_BYTES);
+/** The member of `raw`, whose deflate stream is `pieces`, joined. */
+export function gzipMember(raw: Buffer, pieces: readonly Buffer[], piece: boolean): Buffer {
+  const bodyBytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  const member = Buffer.allocUnsafeSlow(MEMBER_HEADER_BYTES + bodyBytes + TRAILER_BYTES);
   member.write('\x1f\x8b\x08\x04\0\0\0\0\0\xff\x0c\0SG\x08\0', 0, 16, 'latin1');
   member.writeUInt32LE(member.length, 16);
-  member.writeUInt32LE((raw.length | (options.piece ? PIECE : 0)) >>> 0, 20);
-  body.copy(member, MEMBER_HEADER_BYTES);
-  member.writeUInt32LE(crc32(raw), member.length - 8);
-  member.writeUInt32LE(raw.length, member.length - 4);
+  member.writeUInt32LE((raw.length | (piece ? PIECE : 0)) >>> 0, 20);
+  let at = MEMBER_HEADER_BYTES;
+  for (const bytes of pieces) at += bytes.copy(member, at);
+  member.writeUInt32LE(crc32(raw), at);
+  member.writeUInt32LE(raw.length, at + 4);
   return member;
 }
 
@@ -60,9 +54,4 @@ export function readMemberHeader(bytes: Buffer): MemberHeader | undefined {
   if (memberBytes < MEMBER_HEADER_BYTES + TRAILER_BYTES || memberBytes > MAX_MEMBER_BYTES) return undefined;
   if (rawBytes > MAX_MEMBER_BYTES) return undefined;
   return { memberBytes, rawBytes, piece: raw >= PIECE };
-}
-
-/** zlib's worst case, so that one output buffer is enough. */
-function deflateBound(length: number): number {
-  return length + (length >> 9) + (length >> 12) + 4096;
 }

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 
 /** Raise it whenever the bytes made from the same content may differ: our framing, or zlib's own output. */
-const MAGIC = Buffer.from('SGM1');
+const MAGIC = Buffer.from('SGM2');
 const CHECKSUM_BYTES = 32;
 const HEADER_BYTES = MAGIC.length + CHECKSUM_BYTES;
 /** A hit renews a member's time at most this often. */

@@ -5,11 +5,11 @@
 import { hash } from 'node:crypto';
 import { chmodSync, closeSync, constants, fchmodSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { constants as zlib, zstdCompressSync } from 'node:zlib';
 import { errnoOf } from '../errors.ts';
 import type { Compression } from './compression.ts';
-import { gzipMember } from './gzip-member.ts';
+import { SPAN_BYTES, type Span } from './deflate.ts';
 import { MemberFiles } from './member-cache.ts';
+import { MemberCodec } from './member-codec.ts';
 import { isBig, type Member } from './members.ts';
 import { padded, writeHeader } from './tar-header.ts';
 import { hostPathOf, readable, type TreeEntry } from './tree-walk.ts';
@@ -37,7 +37,7 @@ class Unpackable extends Error {
 }
 
 const data: MemberWorkerData = workerData;
-const cache = data.cache === undefined ? undefined : new MemberFiles(data.cache.dir);
+const codec = codecOf(data);
 let scratch = Buffer.allocUnsafeSlow(0);
 
 parentPort?.on('message', (member: Member) => {
@@ -49,22 +49,21 @@ parentPort?.on('message', (member: Member) => {
   );
 });
 
+function codecOf({ compression, cache }: MemberWorkerData): MemberCodec | undefined {
+  if (compression.codec === 'none' || compression.codec === 'digest') return undefined;
+  if (cache === undefined) return new MemberCodec({ compression });
+  return new MemberCodec({ compression, cache: { files: new MemberFiles(cache.dir), engine: cache.engine } });
+}
+
 function answer(member: Member): MemberReply {
   try {
-    const raw = rawBytes(member);
+    const { raw, spans } = contentOf(member);
+    if (codec !== undefined) {
+      const { bytes, ...rest } = codec.encode(raw, { piece: member.kind === 'block', spans });
+      return { bytes: owned(bytes), ...rest };
+    }
     if (data.compression.codec === 'none') return { bytes: owned(raw), cached: false };
-    const digest = hash('sha256', raw, 'hex');
-    if (data.compression.codec === 'digest') return { bytes: owned(Buffer.from(digest)), cached: false };
-    const piece = member.kind === 'block';
-    const level = levelOf(data.compression, piece);
-    // The same content is another member as a piece: its header says so. A droplet may hold a copy of itself.
-    const name = `${digest}.${data.compression.codec}:${level}${piece ? '-piece' : ''}-${data.cache?.engine}`;
-    const found = cache?.get(name);
-    if (found !== undefined) return { bytes: owned(found), cached: true };
-    const bytes =
-      data.compression.codec === 'gzip' ? gzipMember(raw, { level, piece }) : zstdFrame(raw, level);
-    const cacheFault = cache?.put(name, bytes);
-    return { bytes: owned(bytes), cached: false, ...(cacheFault === undefined ? {} : { cacheFault }) };
+    return { bytes: owned(Buffer.from(hash('sha256', raw, 'hex'))), cached: false };
   } catch (error) {
     if (error instanceof Unpackable) return { failed: error.message, path: error.path };
     throw error;
@@ -77,35 +76,25 @@ function owned(bytes: Buffer): Uint8Array {
   return alone ? bytes : new Uint8Array(bytes);
 }
 
-function levelOf(compression: Exclude<Compression, { codec: 'none' }>, piece: boolean): number {
-  const blockLevel = compression.codec === 'gzip' ? compression.blockLevel : undefined;
-  return piece && blockLevel !== undefined ? blockLevel : compression.level;
-}
-
-function zstdFrame(raw: Buffer, level: number): Buffer {
-  return zstdCompressSync(raw, {
-    params: { [zlib.ZSTD_c_compressionLevel]: level, [zlib.ZSTD_c_checksumFlag]: 1 },
-  });
-}
-
-/** The member's piece of the tar; valid until the next call. */
-function rawBytes(member: Member): Buffer {
+/** The member's piece of the tar, valid until the next call, and where the contents of larger files are in it. */
+function contentOf(member: Member): { readonly raw: Buffer; readonly spans: readonly Span[] } {
   // One byte more, so that a file that grew shows itself in the read that takes its content.
   if (scratch.length < member.rawBytes + 1) scratch = Buffer.allocUnsafeSlow(member.rawBytes + 64 * 1024);
+  const raw = scratch.subarray(0, member.rawBytes);
   switch (member.kind) {
     case 'end':
-      scratch.fill(0, 0, member.rawBytes);
-      break;
+      raw.fill(0);
+      return { raw, spans: [] };
     case 'block':
       readBlock(member);
-      break;
+      return { raw, spans: [] };
     case 'entries':
-      writeEntries(member.entries, member.rawBytes);
+      return { raw, spans: writeEntries(member.entries, member.rawBytes) };
   }
-  return scratch.subarray(0, member.rawBytes);
 }
 
-function writeEntries(entries: readonly TreeEntry[], expected: number): void {
+function writeEntries(entries: readonly TreeEntry[], expected: number): readonly Span[] {
+  const spans: Span[] = [];
   let at = 0;
   for (const entry of entries) {
     at = writeHeader(scratch, at, entry);
@@ -113,11 +102,13 @@ function writeEntries(entries: readonly TreeEntry[], expected: number): void {
     if (isBig(entry)) continue;
     if (entry.content !== undefined) scratch.set(entry.content, at);
     else readWhole(entry, at);
+    if (entry.size >= SPAN_BYTES) spans.push({ start: at, end: at + entry.size });
     const end = at + padded(entry.size);
     scratch.fill(0, at + entry.size, end);
     at = end;
   }
   if (at !== expected) throw new Error(`a member of ${expected} bytes came out as ${at}`);
+  return spans;
 }
 
 /** Reads the content of a small file to `at`. Files of no bytes are opened as well: they may have grown. */

@@ -1,21 +1,27 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { sweepMemberCache } from '../../src/droplet/member-cache-sweep.ts';
 import { bytesOf, everything, packed, put, scratch } from './trees.ts';
 
 const { signal } = new AbortController();
+vi.setConfig({ testTimeout: 60_000 });
+
 /** Paths of all members in a cache. */
 function members(cache: string): string[] {
   return readdirSync(cache)
@@ -95,6 +101,53 @@ describe('the member cache', () => {
     expect(summary.members - summary.cachedMembers).toBeLessThanOrEqual(4);
     expect(summary.members).toBeGreaterThan(8);
     expect(bytes.equals((await packed(dir.at('tree'))).bytes)).toBe(true);
+  });
+
+  it('keeps the contents of larger files when all times are new', async () => {
+    using dir = scratch();
+    for (let i = 0; i < 60; i++) put(dir.at('tree', `f${i}`), bytesOf(i % 3 === 0 ? 50_000 : 500, i));
+    const memberCache = dir.at('cache');
+    await packed(dir.at('tree'), { memberCache });
+    const contents = (): string[] => members(memberCache).filter((path) => path.includes('-spans-'));
+    const before = contents();
+    expect(before.length).toBeGreaterThan(0);
+    for (const name of readdirSync(dir.at('tree'))) utimesSync(dir.at('tree', name), 1e9, 1e9);
+    const { bytes } = await packed(dir.at('tree'), { memberCache });
+    expect(contents()).toEqual(before);
+    expect(bytes.equals((await packed(dir.at('tree'))).bytes)).toBe(true);
+  });
+
+  it('makes no droplet that differs from one without it, whatever changed in between', async () => {
+    using dir = scratch();
+    everything(dir.at('tree'));
+    for (let i = 0; i < 40; i++) put(dir.at('tree', 'm', `f${i}`), bytesOf((i * 7919) % 90_000, i));
+    const at = (name: string): string => dir.at('tree', 'm', name);
+    const memberCache = dir.at('cache');
+    const rounds: readonly (() => void)[] = [
+      () => {},
+      () => {
+        put(at('f3'), bytesOf(80_000, 99));
+        utimesSync(at('f6'), 1e9, 1e9);
+        chmodSync(at('f9'), 0o755);
+        rmSync(at('f12'));
+      },
+      () => {
+        put(at('f12a'), bytesOf(70_000, 98));
+        renameSync(at('f15'), at('n'.repeat(150)));
+        put(at('f18'), bytesOf(600_000, 97));
+        linkSync(at('f21'), at('f21-again'));
+      },
+      () => {
+        symlinkSync('f22', at('f22-link'));
+        truncateSync(at('f24'), 32 * 1024);
+        writeFileSync(at('f27'), Buffer.concat([readFileSync(at('f27')), readFileSync(at('f30'))]));
+      },
+    ];
+    for (const change of rounds) {
+      change();
+      const cached = await packed(dir.at('tree'), { memberCache, threads: 1 });
+      expect(cached.bytes.equals((await packed(dir.at('tree'), { threads: 1 })).bytes)).toBe(true);
+    }
   });
 
   it('serves several stagings that fill it at once', async () => {
