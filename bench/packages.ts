@@ -82,8 +82,7 @@ async function seed(store: BlobStore, count: number): Promise<void> {
     keys: () => blocks((key) => key),
     rows: () => blocks((key) => rowOf.get(key) ?? Buffer.alloc(ROW_BYTES)),
   };
-  const meta = { version: 1 as const, packs: [pack], replaces: [], dropped: [], condemned: [] };
-  await writeSegment({ store, tenant: 'local', signal }, source, meta);
+  await writeSegment({ store, tenant: 'local', signal }, source, { packs: [pack] });
 }
 
 /** One measured step in a process of its own; prints JSON. */

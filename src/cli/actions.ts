@@ -38,6 +38,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   'blobs put': async () => (await import('./commands/blobs.ts')).blobsPut,
   'blobs rm': async () => (await import('./commands/blobs.ts')).blobsRemove,
   'blobs verify': async () => (await import('./commands/blobs.ts')).blobsVerify,
+  'blobs repair': async () => (await import('./commands/blobs-repair.ts')).blobsRepair,
   'blobs gc': async () => (await import('./commands/blobs.ts')).blobsGc,
   'blobs du': async () => (await import('./commands/blobs.ts')).blobsUsage,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,

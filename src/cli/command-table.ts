@@ -166,7 +166,17 @@ Examples:
       },
       { usage: 'put <key> <file>', summary: 'store a file as a blob; - is stdin', settings: 'blobs' },
       { usage: 'rm <key...>', summary: 'delete blobs', settings: 'blobs' },
-      { usage: 'verify [prefix]', summary: 'read blobs and check their digests', settings: 'blobs' },
+      {
+        usage: 'verify [prefix]',
+        summary: 'read blobs and check their digests, and that packages are complete',
+        settings: 'blobs',
+      },
+      {
+        usage: 'repair',
+        summary: 'make damaged indexes of the resource cache again from what is stored',
+        settings: 'blobs',
+        options: [['--dry-run', 'only say what is wrong']],
+      },
       {
         usage: 'gc',
         summary: 'delete what retention does not keep',

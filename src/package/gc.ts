@@ -1,11 +1,11 @@
 /** Garbage collection of a whole store: retention of packages and droplets, then contents, then leftovers. */
 import type { BlobKey, BlobName, BlobStore, Leftover } from '../blobs/blob-store.ts';
-import { heldBy, LEASE_PREFIX, readLeases } from '../blobs/lease.ts';
+import { heldBy, readLeases } from '../blobs/lease.ts';
 import { CLOCK_SKEW_MS } from '../clock.ts';
-import { isStagerError, throwIfCancelled } from '../errors.ts';
-import { type Guid, parseGuid, type Sha256 } from '../ids.ts';
-import { sweepPool } from '../pool/sweep.ts';
-import { readListing } from './listing.ts';
+import { ContentSet } from '../pool/content-set.ts';
+import { tenantsOf } from '../pool/layout.ts';
+import { type PoolSweepReport, sweepPool } from '../pool/sweep.ts';
+import { filesOf, packagesByTenant, type StoredPackage } from './inventory.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -37,6 +37,10 @@ export interface GcReport {
   /** Packs of contents that were deleted, and packs that will be after the grace period. */
   readonly deletedPacks: number;
   readonly condemnedPacks: number;
+  /** Packs that were mostly dead, or small and many: what is needed of them was copied to new ones. */
+  readonly rewrittenPacks: number;
+  /** Contents that packages need and no index knows; `repairPools` finds what is there of them. */
+  readonly missingContents: number;
   readonly leftovers: readonly Leftover[];
   readonly freedBytes: number;
   /** Leases that were honoured, for people. */
@@ -48,7 +52,7 @@ export interface GcReport {
  * next run goes on.
  *
  * @throws StagerError BLOBSTORE_*, CANCELLED; BLOB_CORRUPT when a listing can't be read: what it needs is not known
- * then, so nothing is removed.
+ * then, so nothing of its tenant is removed.
  */
 export async function collectGarbage(store: BlobStore, options: GcOptions): Promise<GcReport> {
   const { signal } = options;
@@ -59,49 +63,38 @@ export async function collectGarbage(store: BlobStore, options: GcOptions): Prom
   // What came after a lease began can be its holder's, who may not have told anybody yet that it exists.
   const oldestUploadMs = Math.min(beganMs, ...leases.map(({ startedAtMs }) => startedAtMs - CLOCK_SKEW_MS));
   const cutoffMs = Math.min(beganMs - graceMs, oldestUploadMs);
-  const { packages, live } = await packagesOf(store, { ...options, cutoffMs, held: heldBy(leases) });
+  const byTenant = await packagesByTenant({ store, signal });
   const droplets = await oldDroplets(store, { ...options, cutoffMs, held: heldBy(leases) });
-  if (options.dryRun !== true) {
-    for (const { key } of [...packages, ...droplets]) await store.delete(key, { signal });
+  const packages: StoredPackage[] = [];
+  const pools: PoolSweepReport[] = [];
+  // One tenant after the other, so that no more than the contents of one are in memory.
+  for (const tenant of new Set([...byTenant.keys(), ...(await tenantsOf(store, signal))])) {
+    const bounds = { ...options, cutoffMs, held: heldBy(leases) };
+    const { expired, live } = await packagesOf(store, byTenant.get(tenant) ?? [], bounds);
+    if (options.dryRun !== true) for (const { key } of expired) await store.delete(key, { signal });
+    packages.push(...expired);
+    pools.push(await sweepPool(store, tenant, { signal, graceMs, ...dry, oldestUploadMs, live }));
   }
-  let [deletedPacks, condemnedPacks, freedBytes] = [0, 0, sizeOf([...packages, ...droplets])];
-  for (const tenant of await tenantsOf(store, signal)) {
-    const needed = live.get(tenant) ?? new Set<Sha256>();
-    const report = await sweepPool(store, tenant, {
-      signal,
-      graceMs,
-      ...dry,
-      oldestUploadMs,
-      isLive: (sha256) => needed.has(sha256),
-    });
-    deletedPacks += report.deleted.length;
-    condemnedPacks += report.condemned.length;
-    freedBytes += report.deletedBytes;
-  }
+  if (options.dryRun !== true) for (const { key } of droplets) await store.delete(key, { signal });
   const leftovers = await store.sweep({ signal, ...dry, minAgeMs: Date.now() - cutoffMs, beganMs });
   return {
     packages: packages.map(({ key }) => key),
     droplets: droplets.map(({ key }) => key),
-    deletedPacks,
-    condemnedPacks,
+    deletedPacks: sum(pools, ({ deleted }) => deleted.length),
+    condemnedPacks: sum(pools, ({ condemned }) => condemned.length),
+    rewrittenPacks: sum(pools, ({ rewritten }) => rewritten.length),
+    missingContents: sum(pools, ({ missing }) => missing),
     leftovers,
-    freedBytes: freedBytes + sizeOf(leftovers),
+    freedBytes:
+      sum([...packages, ...droplets, ...leftovers], ({ sizeBytes }) => sizeBytes) +
+      sum(pools, ({ deletedBytes }) => deletedBytes),
     leases: leases.map(({ purpose }) => purpose),
   };
 }
 
-const sizeOf = (items: readonly { readonly sizeBytes: number }[]): number =>
-  items.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-
-interface Found extends BlobName {
-  readonly guid: Guid;
-  readonly tenant: string;
-  /** The app; a package without one is an app of its own tenant. */
-  readonly owner: string;
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
 }
-
-/** Tenant → contents that its packages need. */
-type Live = Map<string, Set<Sha256>>;
 
 /** What may go: not what a lease holds, not what came after `cutoffMs` (milliseconds since the epoch). */
 interface Bounds {
@@ -109,64 +102,31 @@ interface Bounds {
   readonly cutoffMs: number;
 }
 
-/** Decides which packages go, and gathers what the others need: one pass over the listings that stay. */
+/** Decides which of a tenant's packages go, and gathers what the others need: one pass over the listings that stay. */
 async function packagesOf(
   store: BlobStore,
+  packages: readonly StoredPackage[],
   options: GcOptions & Bounds,
-): Promise<{ readonly packages: readonly Found[]; readonly live: Live }> {
+): Promise<{ readonly expired: readonly StoredPackage[]; readonly live: ContentSet }> {
   const { signal } = options;
-  const found: Found[] = [];
-  for await (const blob of store.names('packages', { signal })) {
-    if (blob.key.name.startsWith(LEASE_PREFIX)) continue;
-    const guid = parseGuid(blob.key.name);
-    const head = guid === undefined ? undefined : await headerOf(store, guid, signal);
-    if (guid === undefined || head === undefined) continue;
-    found.push({ ...blob, guid, tenant: head.tenant, owner: `${head.tenant} ${head.app ?? ''}` });
-  }
   const keep = new Set(
     [...options.held, ...(options.keep ?? [])].map((key) => key.replace(/^packages\//, '')),
   );
   const expired = expiredOf(
-    found.filter(({ key }) => !keep.has(key.name)),
+    packages.filter(({ key }) => !keep.has(key.name)),
     { ...options, keepNewest: options.keepPackages ?? 5 },
   );
-  const live: Live = new Map();
+  const live = new ContentSet();
+  const addNeeds = async ({ guid }: StoredPackage): Promise<void> => {
+    for await (const file of filesOf({ store, signal }, guid)) live.add(file);
+  };
   const gone = new Set(expired);
-  for (const item of found) if (!gone.has(item)) await addNeeds(live, item, { store, signal });
+  for (const item of packages) if (!gone.has(item)) await addNeeds(item);
   // Reading the listings took a while. A staging that began meanwhile has its package.
-  const held = heldBy(await readLeases(store, { signal, dryRun: true }));
-  const isHeld = ({ key }: Found): boolean => held.has(`packages/${key.name}`);
-  for (const item of expired) if (isHeld(item)) await addNeeds(live, item, { store, signal });
-  return { packages: expired.filter((item) => !isHeld(item)), live };
-}
-
-async function addNeeds(
-  live: Live,
-  { guid, tenant }: Found,
-  { store, signal }: { readonly store: BlobStore; readonly signal: AbortSignal },
-): Promise<void> {
-  throwIfCancelled(signal);
-  const needed = live.get(tenant) ?? new Set<Sha256>();
-  live.set(tenant, needed);
-  try {
-    const { entries } = await readListing(store, guid, { signal });
-    for await (const entry of entries) if (entry.kind === 'file') needed.add(entry.sha256);
-  } catch (error) {
-    // Deleted meanwhile: it needs nothing any more.
-    if (!isStagerError(error, 'PACKAGE_NOT_FOUND', 'BLOB_NOT_FOUND')) throw error;
-  }
-}
-
-async function headerOf(store: BlobStore, guid: Guid, signal: AbortSignal) {
-  try {
-    const { header, entries } = await readListing(store, guid, { signal });
-    await entries.return();
-    return header;
-  } catch (error) {
-    // Deleted meanwhile by another collection.
-    if (isStagerError(error, 'PACKAGE_NOT_FOUND')) return undefined;
-    throw error;
-  }
+  const held = expired.length === 0 ? new Set() : heldBy(await readLeases(store, { signal, dryRun: true }));
+  const isHeld = ({ key }: StoredPackage): boolean => held.has(`packages/${key.name}`);
+  for (const item of expired) if (isHeld(item)) await addNeeds(item);
+  return { expired: expired.filter((item) => !isHeld(item)), live };
 }
 
 function expiredOf<T extends BlobName & { readonly owner: string }>(
@@ -191,14 +151,4 @@ async function oldDroplets(store: BlobStore, options: GcOptions & Bounds): Promi
     found.push({ ...blob, owner: owner.app });
   }
   return expiredOf(found, { keepNewest: options.keepDroplets ?? 5, cutoffMs });
-}
-
-/** Tenants that have a pool. */
-async function tenantsOf(store: BlobStore, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const tenants = new Set<string>();
-  for await (const { key } of store.names('resources', { signal })) {
-    const match = /^([a-z0-9][a-z0-9-]{0,63})\/(?:index|packs)\//.exec(key.name);
-    if (match?.[1] !== undefined) tenants.add(match[1]);
-  }
-  return tenants;
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { isStagerError, StagerError, throwIfCancelled } from '../errors.ts';
 import type { Guid } from '../ids.ts';
-import type { Resource } from '../pool/format.ts';
+import type { LocatedResource } from '../pool/format.ts';
 import type { PackReader } from '../pool/pack-reader.ts';
 import { Pool } from '../pool/pool.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
@@ -46,7 +46,7 @@ async function* read(
 ): AsyncGenerator<SourceEntry> {
   const pool = new Pool(store, header.tenant);
   const { entries } = await readListing(store, header.guid, { signal });
-  const reader = await pool.reader({ signal });
+  const reader = pool.reader({ signal });
   let batch: ListedEntry[] = [];
   try {
     for await (const entry of entries) {
@@ -77,7 +77,7 @@ async function* opened(
       continue;
     }
     const { path, mode, sizeBytes, mtimeMs } = entry;
-    const resource: Resource | undefined = located[next++];
+    const resource: LocatedResource | undefined = located[next++];
     if (resource === undefined) throw gone([path]);
     const open = async (): Promise<Readable> =>
       Readable.from(healing(io.reader.open(resource), resource, io), { objectMode: false });
@@ -91,16 +91,15 @@ async function* opened(
  */
 async function* healing(
   body: Readable,
-  { pack }: Resource,
+  { pack }: LocatedResource,
   io: { readonly pool: Pool; readonly signal: AbortSignal },
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
     for await (const chunk of body) yield chunk;
   } catch (error) {
     if (isStagerError(error, 'RESOURCE_MISSING', 'BLOB_CORRUPT')) {
-      const isGone = isStagerError(error, 'RESOURCE_MISSING');
-      // A store that can't be written to does not hide the failure.
-      await io.pool.retire([pack], { signal: io.signal, gone: isGone }).catch(() => undefined);
+      // Not for good: the pack may come back from a backup. A store that can't be written to does not hide the failure.
+      await io.pool.retire([pack], { signal: io.signal, gone: false }).catch(() => undefined);
     }
     throw error;
   }

@@ -4,6 +4,7 @@
  * looked up in the tenant's own pool, which holds only what that tenant has sent.
  */
 import { z } from 'zod';
+import { withLease } from '../blobs/lease.ts';
 import { StagerError } from '../errors.ts';
 import { isRefused, parseRelPath, parseSha1, parseSha256 } from '../ids.ts';
 import type { Fingerprint } from '../pool/lookup.ts';
@@ -67,11 +68,15 @@ export async function receivePackage(upload: Upload, options: ReceiveOptions): P
       'send a zip, or resources that matched, or both',
     );
   }
-  const matched = await resolve(resources, options);
-  const left = limits.maxBytes - checkLimits(matched, limits);
-  const source =
-    upload.zipPath === undefined ? NOTHING : zipSource(upload.zipPath, { ...limits, maxBytes: left });
-  return createPackage(source, { ...create, extra: matched });
+  const { store, signal } = options;
+  // What matched must stay until the package that needs it is there.
+  return withLease(store, { purpose: 'an upload', holds: [], signal }, async () => {
+    const matched = await resolve(resources, options);
+    const left = limits.maxBytes - checkLimits(matched, limits);
+    const source =
+      upload.zipPath === undefined ? NOTHING : zipSource(upload.zipPath, { ...limits, maxBytes: left });
+    return createPackage(source, { ...create, extra: matched });
+  });
 }
 
 /** The matched resources, checked. Public for the endpoint that validates before it queues. */
@@ -127,7 +132,6 @@ async function resolve(
   { store, tenant, signal }: ReceiveOptions,
 ): Promise<readonly ListedFile[]> {
   const pool = new Pool(store, tenant ?? DEFAULT_TENANT);
-  // Empty files need no proof, and clients do not ask for them.
   const located = await pool.locate(resources, { signal });
   const known = await pool.match(resources, { signal });
   const missing = resources.filter((_, n) => located[n] === undefined || known[n] !== true);

@@ -8,8 +8,9 @@
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { isStagerError } from '../errors.ts';
 import { BLOCK_ENTRIES, KEY_BYTES, ROW_BYTES, type SegmentMeta } from './format.ts';
+import { CONTENT_BYTES, Cursor, inKeyOrder, type PlacedKey, sameContent } from './key-order.ts';
 import { segmentKey } from './layout.ts';
-import { readBlocks, type Segment } from './segment.ts';
+import type { Segment } from './segment.ts';
 import { type ColumnSource, type PackRef, writeSegment } from './segment-writer.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -60,8 +61,7 @@ export function choose(segments: readonly Segment[]): readonly Segment[] {
 export async function mergeSegments(io: Io, snapshot: Snapshot, chosen: readonly Segment[]): Promise<void> {
   const plan = await planMerge(io, snapshot, chosen);
   const isWhole = chosen.length === snapshot.segments.length;
-  const meta: SegmentMeta = {
-    version: 1,
+  const meta: Partial<SegmentMeta> = {
     packs: [...plan.packs],
     replaces: chosen.map(({ id }) => id),
     // Forgotten only when every entry that pointed there is gone, and long after any merge that could bring one back.
@@ -118,7 +118,7 @@ async function planMerge(
     for await (const { keep, key, source } of mergedKeys(io, chosen, renumber)) {
       if (!keep) continue;
       const copy = out.add(key);
-      copy.writeUInt32BE(renumber[source]?.[key.readUInt32BE(32)] ?? 0, 32);
+      copy.writeUInt32BE(renumber[source]?.[key.readUInt32BE(CONTENT_BYTES)] ?? 0, CONTENT_BYTES);
       if (out.isFull) yield out.take();
     }
     if (!out.isEmpty) yield out.take();
@@ -139,67 +139,23 @@ async function planMerge(
   return { entries, keys, rows, packs };
 }
 
-/** Keys of all segments in order. Equal content in the same pack comes once; keys are valid until the next one. */
+/** Keys of all segments in order, valid until the next one. Equal content in the same pack is kept once. */
 async function* mergedKeys(
   io: Io,
   chosen: readonly Segment[],
   renumber: readonly (readonly number[])[],
-): AsyncGenerator<{ readonly source: number; readonly key: Buffer; readonly keep: boolean }, void, void> {
-  const cursors = chosen.map((segment) => new Cursor(io, segment, 'keys'));
-  for (const cursor of cursors) await cursor.load();
-  let lastContent = Buffer.alloc(32);
+): AsyncGenerator<PlacedKey & { readonly keep: boolean }, void, void> {
+  let lastContent = Buffer.alloc(CONTENT_BYTES);
   let lastPacks: number[] = [];
-  for (;;) {
-    let source = -1;
-    let least: Buffer | undefined;
-    for (const [n, cursor] of cursors.entries()) {
-      const key = cursor.peek();
-      if (key === undefined || (least !== undefined && key.compare(least, 0, 32, 0, 32) >= 0)) continue;
-      least = key;
-      source = n;
-    }
-    if (least === undefined) return;
-    const pack = renumber[source]?.[least.readUInt32BE(32)] ?? -1;
-    if (least.compare(lastContent, 0, 32, 0, 32) !== 0) {
-      lastContent = Buffer.from(least.subarray(0, 32));
+  for await (const { source, key } of inKeyOrder(io, chosen)) {
+    const pack = renumber[source]?.[key.readUInt32BE(CONTENT_BYTES)] ?? -1;
+    if (!sameContent(key, lastContent)) {
+      lastContent = Buffer.from(key.subarray(0, CONTENT_BYTES));
       lastPacks = [];
     }
     const keep = pack >= 0 && !lastPacks.includes(pack);
     if (keep) lastPacks.push(pack);
-    yield { source, key: least, keep };
-    const cursor = cursors[source];
-    cursor?.advance();
-    if (cursor?.peek() === undefined) await cursor?.load();
-  }
-}
-
-/** Walks a column of a segment. */
-class Cursor {
-  readonly #blocks: AsyncIterator<{ readonly bytes: Buffer }>;
-  readonly #width: number;
-  #bytes: Buffer = Buffer.alloc(0);
-  #at = 0;
-
-  constructor(io: Io, segment: Segment, column: 'keys' | 'rows') {
-    const run = { from: 0, to: segment.blocks.length, column };
-    this.#blocks = readBlocks(io, segment, run)[Symbol.asyncIterator]();
-    this.#width = column === 'keys' ? KEY_BYTES : ROW_BYTES;
-  }
-
-  peek(): Buffer | undefined {
-    if (this.#at >= this.#bytes.length) return undefined;
-    return this.#bytes.subarray(this.#at, this.#at + this.#width);
-  }
-
-  advance(): void {
-    this.#at += this.#width;
-  }
-
-  async load(): Promise<Buffer | undefined> {
-    const next = await this.#blocks.next();
-    this.#bytes = next.done === true ? Buffer.alloc(0) : next.value.bytes;
-    this.#at = 0;
-    return this.peek();
+    yield { source, key, keep };
   }
 }
 

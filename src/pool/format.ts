@@ -34,6 +34,12 @@ export interface Resource {
   readonly offset: number;
 }
 
+/** A resource as the index has it. */
+export interface LocatedResource extends Resource {
+  /** Size of the pack. */
+  readonly packBytes: number;
+}
+
 const id = z.string().regex(/^[0-9a-f]{24}$/);
 const metaSchema = z.strictObject({
   version: z.literal(1),
@@ -81,13 +87,18 @@ export function encodeEntry(
 }
 
 /** The resource that a key and its row describe, or undefined when they contradict each other. */
-export function decodeEntry(key: Buffer, row: Buffer, packs: SegmentMeta['packs']): Resource | undefined {
+export function decodeEntry(
+  key: Buffer,
+  row: Buffer,
+  packs: SegmentMeta['packs'],
+): LocatedResource | undefined {
   const sha1 = parseSha1(key.toString('hex', 0, 20));
   const sha256 = parseSha256(row.toString('hex', 0, 32));
   const pack = packs[key.readUInt32BE(32)];
   const agree = row.compare(key, 20, 26, 0, 6) === 0 && row.readUInt16LE(38) === 0;
   if (sha1 === undefined || sha256 === undefined || pack === undefined || !agree) return undefined;
-  return { sha1, sha256, sizeBytes: key.readUIntBE(26, 6), pack: pack.id, offset: row.readUIntLE(32, 6) };
+  const sizeBytes = key.readUIntBE(26, 6);
+  return { sha1, sha256, sizeBytes, pack: pack.id, packBytes: pack.sizeBytes, offset: row.readUIntLE(32, 6) };
 }
 
 /** Table, meta and foot. */

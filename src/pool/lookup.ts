@@ -3,7 +3,7 @@
  * most {@link MAX_RUNS} ranges, however many fingerprints are asked for, and only one block is in memory.
  */
 import type { Sha1, Sha256 } from '../ids.ts';
-import { BLOCK_ENTRIES, decodeEntry, KEY_BYTES, type Resource, ROW_BYTES } from './format.ts';
+import { BLOCK_ENTRIES, decodeEntry, KEY_BYTES, type LocatedResource, ROW_BYTES } from './format.ts';
 import { type BlockRun, readBlocks, type Segment, type StoreAccess } from './segment.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -91,9 +91,9 @@ export async function locate(
   io: StoreAccess,
   snapshot: Snapshot,
   fingerprints: readonly Fingerprint[],
-): Promise<readonly (Resource | undefined)[]> {
+): Promise<readonly (LocatedResource | undefined)[]> {
   const queries = new Queries(fingerprints);
-  const found = new Map<number, Resource>();
+  const found = new Map<number, LocatedResource>();
   const ambiguous = new Set<number>();
   for (const segment of snapshot.segments) {
     const wanted: Hit[] = [];
@@ -188,7 +188,7 @@ async function* rowsOf(
   io: StoreAccess,
   segment: Segment,
   wanted: readonly Hit[],
-): AsyncGenerator<{ readonly query: number; readonly resource: Resource }, void, void> {
+): AsyncGenerator<{ readonly query: number; readonly resource: LocatedResource }, void, void> {
   const byBlock = Map.groupBy(wanted, ({ entry }) => Math.floor(entry / BLOCK_ENTRIES));
   const blocks = [...byBlock.keys()];
   if (blocks.length === 0) return;

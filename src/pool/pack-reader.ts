@@ -9,7 +9,7 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import { sha256Of } from '../blobs/digests.ts';
 import { corrupt } from '../blobs/verify.ts';
 import { isStagerError, StagerError } from '../errors.ts';
-import type { Resource } from './format.ts';
+import type { LocatedResource } from './format.ts';
 import { packKey } from './layout.ts';
 import { LARGE_BYTES } from './pack-writer.ts';
 
@@ -22,28 +22,22 @@ export class PackReader {
   readonly #store: BlobStore;
   readonly #tenant: string;
   readonly #signal: AbortSignal;
-  readonly #packBytes: ReadonlyMap<string, number>;
   readonly #chunks = new Map<string, Promise<Buffer>>();
 
-  /** @param packBytes size of every pack that will be read. */
-  constructor(
-    io: { readonly store: BlobStore; readonly tenant: string; readonly signal: AbortSignal },
-    packBytes: ReadonlyMap<string, number>,
-  ) {
+  constructor(io: { readonly store: BlobStore; readonly tenant: string; readonly signal: AbortSignal }) {
     this.#store = io.store;
     this.#tenant = io.tenant;
     this.#signal = io.signal;
-    this.#packBytes = packBytes;
   }
 
   /** The content, verified: the stream fails with BLOB_CORRUPT or RESOURCE_MISSING instead of ending. */
-  open(resource: Resource): Readable {
+  open(resource: LocatedResource): Readable {
     const chunks = resource.sizeBytes >= LARGE_BYTES ? this.#direct(resource) : this.#fromChunks(resource);
     return Readable.from(this.#verified(resource, chunks), { objectMode: false });
   }
 
   async *#verified(
-    resource: Resource,
+    resource: LocatedResource,
     chunks: AsyncIterable<Uint8Array>,
   ): AsyncGenerator<Uint8Array, void, void> {
     const hash = createHash('sha256');
@@ -66,16 +60,17 @@ export class PackReader {
     );
   }
 
-  async *#direct({ pack, offset, sizeBytes }: Resource): AsyncGenerator<Uint8Array, void, void> {
+  async *#direct({ pack, offset, sizeBytes }: LocatedResource): AsyncGenerator<Uint8Array, void, void> {
     const range = { start: offset, end: offset + sizeBytes - 1, signal: this.#signal };
     yield* this.#store.readRange(packKey(this.#tenant, pack), range);
   }
 
-  async *#fromChunks({ pack, offset, sizeBytes }: Resource): AsyncGenerator<Uint8Array, void, void> {
+  async *#fromChunks(resource: LocatedResource): AsyncGenerator<Uint8Array, void, void> {
+    const { pack, offset, sizeBytes } = resource;
     const end = offset + sizeBytes;
     for (let at = offset; at < end; ) {
       const number = Math.floor(at / CHUNK_BYTES);
-      const chunk = await this.#chunk(pack, number);
+      const chunk = await this.#chunk(resource, number);
       const from = at - number * CHUNK_BYTES;
       const piece = chunk.subarray(from, Math.min(chunk.length, end - number * CHUNK_BYTES));
       if (piece.length === 0)
@@ -85,7 +80,7 @@ export class PackReader {
     }
   }
 
-  #chunk(pack: string, number: number): Promise<Buffer> {
+  #chunk({ pack, packBytes }: LocatedResource, number: number): Promise<Buffer> {
     const name = `${pack}/${number}`;
     const known = this.#chunks.get(name);
     if (known !== undefined) {
@@ -95,7 +90,7 @@ export class PackReader {
       return known;
     }
     const start = number * CHUNK_BYTES;
-    const end = Math.min(start + CHUNK_BYTES, this.#packBytes.get(pack) ?? start + CHUNK_BYTES) - 1;
+    const end = Math.min(start + CHUNK_BYTES, packBytes) - 1;
     const chunk = buffer(
       this.#store.readRange(packKey(this.#tenant, pack), { start, end, signal: this.#signal }),
     );
@@ -108,7 +103,7 @@ export class PackReader {
 }
 
 /** A resource that the pool said it had is gone. */
-export function missingResource(resource: Resource, cause?: unknown): StagerError {
+export function missingResource(resource: LocatedResource, cause?: unknown): StagerError {
   const { sha1, pack } = resource;
   return new StagerError(
     'RESOURCE_MISSING',

@@ -4,17 +4,18 @@
  *
  *     contents…   directory: n × 58 (sha1[20] sha256[32] size u48)   foot: "STGRPCK1" entries u32 crc32-of-directory u32
  *
- * A large resource gets a pack of its own, which holds its bytes and nothing else. Packs are immutable.
+ * A large resource gets a pack of its own, which holds its bytes and nothing else, and has another content type.
+ * Packs are immutable.
  */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { type Digests, sha256Of, sha256OfBytes } from '../blobs/digests.ts';
 import { isStagerError, StagerError } from '../errors.ts';
 import type { Sha256 } from '../ids.ts';
 import type { Resource } from './format.ts';
-import { newPoolId, PACK_TYPE, packKey } from './layout.ts';
+import { newPoolId, PACK_TYPE, packKey, SINGLE_TYPE } from './layout.ts';
+import { directoryOf } from './pack-directory.ts';
 import type { PackRef } from './segment-writer.ts';
 
 /** A pack is closed when it has this many bytes. */
@@ -23,8 +24,6 @@ export const PACK_BYTES = 32 << 20;
 export const LARGE_BYTES = 8 << 20;
 /** Contents reach the store in blocks of this size: a chunk for each small file would cost more than its bytes. */
 const BLOCK_BYTES = 1 << 20;
-const MAGIC = 'STGRPCK1';
-const DIRECTORY_BYTES = 58;
 
 /** A resource that is to be stored. */
 export interface NewResource extends Digests {
@@ -87,7 +86,7 @@ const isLarge = ({ sizeBytes }: Digests): boolean => sizeBytes >= LARGE_BYTES;
 
 async function writeLarge(io: Io, id: string, resource: NewResource): Promise<Written> {
   const { sha1, sha256, sizeBytes, hostPath } = resource;
-  const options = { contentType: PACK_TYPE, signal: io.signal, expected: { sha256, sizeBytes } };
+  const options = { contentType: SINGLE_TYPE, signal: io.signal, expected: { sha256, sizeBytes } };
   const key = packKey(io.tenant, id);
   try {
     if (hostPath === undefined)
@@ -121,21 +120,6 @@ async function writeMany(io: Io, id: string, iterator: Peekable): Promise<Writte
     signal: io.signal,
   });
   return { resources, sizeBytes };
-}
-
-/** The directory at the end of a pack. */
-export function directoryOf(resources: readonly Digests[]): Buffer {
-  const directory = Buffer.allocUnsafe(resources.length * DIRECTORY_BYTES);
-  resources.forEach(({ sha1, sha256, sizeBytes }, n) => {
-    directory.write(sha1, n * DIRECTORY_BYTES, 20, 'hex');
-    directory.write(sha256, n * DIRECTORY_BYTES + 20, 32, 'hex');
-    directory.writeUIntLE(sizeBytes, n * DIRECTORY_BYTES + 52, 6);
-  });
-  const foot = Buffer.alloc(16);
-  foot.write(MAGIC, 0, 'latin1');
-  foot.writeUInt32LE(resources.length, 8);
-  foot.writeUInt32LE(crc32(directory), 12);
-  return Buffer.concat([directory, foot]);
 }
 
 /**

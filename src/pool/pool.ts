@@ -8,7 +8,7 @@
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { isStagerError } from '../errors.ts';
 import { compactIfNeeded, mergeSegments } from './compact.ts';
-import type { Resource } from './format.ts';
+import type { LocatedResource } from './format.ts';
 import { checkTenant } from './layout.ts';
 import { type Fingerprint, locate, match } from './lookup.ts';
 import { PackReader } from './pack-reader.ts';
@@ -40,21 +40,30 @@ export class Pool {
     return readSnapshot({ store: this.store, signal }, this.tenant);
   }
 
+  /** Runs a query on the index, again with a new snapshot when a merge took a segment away meanwhile. */
+  async query<T>(call: PoolCall, query: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    for (let race = 1; ; race++) {
+      try {
+        return await query(await this.snapshot(call));
+      } catch (error) {
+        if (!isStagerError(error, 'BLOB_NOT_FOUND') || race === RACES) throw error;
+      }
+    }
+  }
+
   /** Which fingerprints are known and can be used by a new package, in their order. */
   async match(fingerprints: readonly Fingerprint[], { signal }: PoolCall): Promise<readonly boolean[]> {
     if (fingerprints.length === 0) return [];
-    return this.#fresh({ signal }, (snapshot) =>
-      match({ store: this.store, signal }, snapshot, fingerprints),
-    );
+    return this.query({ signal }, (snapshot) => match({ store: this.store, signal }, snapshot, fingerprints));
   }
 
   /** Where the contents lie, in the order of the fingerprints; undefined for what is not known. */
   async locate(
     fingerprints: readonly Fingerprint[],
     { signal }: PoolCall,
-  ): Promise<readonly (Resource | undefined)[]> {
+  ): Promise<readonly (LocatedResource | undefined)[]> {
     if (fingerprints.length === 0) return [];
-    return this.#fresh({ signal }, (snapshot) =>
+    return this.query({ signal }, (snapshot) =>
       locate({ store: this.store, signal }, snapshot, fingerprints),
     );
   }
@@ -71,36 +80,31 @@ export class Pool {
     const io = { store: this.store, tenant: this.tenant, signal };
     const stored = await writePacks(onBytes === undefined ? io : { ...io, onBytes }, resources);
     if (stored.resources.length === 0) return stored;
-    await writeSegment(io, columnsOf(stored.resources, stored.packs), {
-      version: 1,
-      packs: [...stored.packs],
-      replaces: [],
-      dropped: [],
-      condemned: [],
-    });
-    await compactIfNeeded(io, await this.snapshot({ signal }));
+    await writeSegment(io, columnsOf(stored.resources, stored.packs), { packs: [...stored.packs] });
+    await this.tidy({ signal });
     return stored;
   }
 
   /** Reads contents that {@link Pool.locate} found. */
-  async reader({ signal }: PoolCall): Promise<PackReader> {
-    const { segments } = await this.snapshot({ signal });
-    const sizes = new Map(
-      segments.flatMap(({ meta }) => meta.packs.map((pack) => [pack.id, pack.sizeBytes] as const)),
-    );
-    return new PackReader({ store: this.store, tenant: this.tenant, signal }, sizes);
+  reader({ signal }: PoolCall): PackReader {
+    return new PackReader({ store: this.store, tenant: this.tenant, signal });
   }
 
   /**
-   * Takes packs out of matching, so that the next upload sends their contents again. Those that are `gone` are not
-   * read any more either; a `damaged` or unreferenced one still is.
+   * Takes packs out of matching, so that the next upload sends their contents again. Those that are `gone` for good are
+   * not read any more either; one that is damaged, unreachable or not needed still is, where there is no other.
    */
   async retire(packs: readonly string[], how: PoolCall & { readonly gone: boolean }): Promise<void> {
     const io = { store: this.store, tenant: this.tenant, signal: how.signal };
     const words = packs.map((id) => ({ id, atMs: Date.now() }));
-    const [dropped, condemned] = how.gone ? [words, []] : [[], words];
-    await writeSegment(io, columnsOf([], []), { version: 1, packs: [], replaces: [], dropped, condemned });
-    await compactIfNeeded(io, await this.snapshot(how));
+    await writeSegment(io, columnsOf([], []), how.gone ? { dropped: words } : { condemned: words });
+    await this.tidy(how);
+  }
+
+  /** Merges small segments when there are too many, as every upload does. */
+  async tidy({ signal }: PoolCall): Promise<void> {
+    const io = { store: this.store, tenant: this.tenant, signal };
+    await compactIfNeeded(io, await this.snapshot({ signal }));
   }
 
   /** Merges the whole index into one segment. Never needed; makes the next match a little quicker. */
@@ -108,16 +112,5 @@ export class Pool {
     const snapshot = await this.snapshot({ signal });
     if (snapshot.segments.length < 2) return;
     await mergeSegments({ store: this.store, tenant: this.tenant, signal }, snapshot, snapshot.segments);
-  }
-
-  /** Runs a query, again with a new snapshot when a merge took a segment away meanwhile. */
-  async #fresh<T>(call: PoolCall, query: (snapshot: Snapshot) => Promise<T>): Promise<T> {
-    for (let race = 1; ; race++) {
-      try {
-        return await query(await this.snapshot(call));
-      } catch (error) {
-        if (!isStagerError(error, 'BLOB_NOT_FOUND') || race === RACES) throw error;
-      }
-    }
   }
 }

@@ -25,13 +25,14 @@ export interface ColumnSource {
   rows(): AsyncIterable<Buffer>;
 }
 
-/** Puts a segment. @returns its id. */
+/** Puts a segment, with those parts of its meta data that say something. @returns its id. */
 export async function writeSegment(
   io: { readonly store: BlobStore; readonly tenant: string; readonly signal: AbortSignal },
   source: ColumnSource,
-  meta: SegmentMeta,
+  parts: Partial<SegmentMeta>,
 ): Promise<string> {
   const id = newPoolId();
+  const meta: SegmentMeta = { version: 1, packs: [], replaces: [], dropped: [], condemned: [], ...parts };
   async function* bytes(): AsyncGenerator<Buffer, void, void> {
     const first: number[] = [];
     const keysCrc: number[] = [];

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import type { BlobKey, BlobStore } from '../blobs/blob-store.ts';
-import { corrupt } from '../blobs/verify.ts';
+import { StagerError } from '../errors.ts';
 import {
   BLOCK_ENTRIES,
   decodeFoot,
@@ -48,13 +48,13 @@ export async function openSegment(
     buffer(
       io.store.readRange(at.key, { signal: io.signal, start: at.sizeBytes - bytes, end: at.sizeBytes - 1 }),
     );
-  if (at.sizeBytes < FOOT_BYTES) throw corrupt(location, 'it is too short');
+  if (at.sizeBytes < FOOT_BYTES) throw damaged(location, 'it is too short');
   let tail = await read(Math.min(TAIL_GUESS, at.sizeBytes));
   const foot = decodeFoot(tail.subarray(Math.max(0, tail.length - FOOT_BYTES)), at.sizeBytes);
-  if (typeof foot === 'string') throw corrupt(location, foot);
+  if (typeof foot === 'string') throw damaged(location, foot);
   if (foot.tailBytes > tail.length) tail = await read(foot.tailBytes);
   const decoded = decodeTail(tail.subarray(tail.length - foot.tailBytes));
-  if (typeof decoded === 'string') throw corrupt(location, decoded);
+  if (typeof decoded === 'string') throw damaged(location, decoded);
   return { ...decoded, id: at.id, key: at.key };
 }
 
@@ -76,7 +76,7 @@ export async function* readBlocks(
     const line = segment.blocks[block];
     const expected = column === 'keys' ? line?.keysCrc : line?.rowsCrc;
     if (crc32(bytes) !== expected) {
-      throw corrupt(
+      throw damaged(
         io.store.location(segment.key),
         `the checksum of block ${block} of its ${column} is wrong`,
       );
@@ -84,6 +84,17 @@ export async function* readBlocks(
     yield { block, bytes };
     block++;
   }
+}
+
+function damaged(location: string, what: string): StagerError {
+  return new StagerError(
+    'BLOB_CORRUPT',
+    `the index of the resource cache is damaged: ${what} (${location})`,
+    {
+      next: 'run `stager blobs repair`, which makes it again from what is stored',
+      details: { location },
+    },
+  );
 }
 
 /** A stream's bytes in pieces of `size`; the last may be shorter. */

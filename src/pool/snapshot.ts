@@ -1,7 +1,7 @@
 /** What a tenant's index consists of now. */
 import pLimit from 'p-limit';
 import { isStagerError } from '../errors.ts';
-import { indexPrefix, segmentKey } from './layout.ts';
+import { indexPrefix, POOL_ID, segmentKey } from './layout.ts';
 import { openSegment, type Segment, type StoreAccess } from './segment.ts';
 
 /** Segments that count, and what they say of packs. */
@@ -38,7 +38,7 @@ async function tryReadSnapshot(io: StoreAccess, tenant: string): Promise<Snapsho
   const opening: Promise<Segment>[] = [];
   for await (const { key, sizeBytes } of io.store.names('resources', { signal: io.signal, prefix })) {
     const id = key.name.slice(prefix.length);
-    if (!/^[0-9a-f]{24}$/.test(id)) continue;
+    if (!POOL_ID.test(id)) continue;
     const segment = limit(() => openSegment(io, { id, key: segmentKey(tenant, id), sizeBytes }));
     segment.catch(() => undefined);
     opening.push(segment);

@@ -4,14 +4,15 @@
  * In two steps, at least a grace period apart. First a pack that nothing refers to is *condemned*: from then on it does
  * not match, so that no upload that begins later can refer to it. Later, when every upload that began before that has
  * ended (leases say so) and the packages have been looked at again, it is deleted. A pack that got a reference in
- * between stays, and stays unmatched.
+ * between stays, and stays unmatched. Packs that are mostly dead, or small and many, are rewritten (rewrite.ts).
  */
 import type { BlobStore } from '../blobs/blob-store.ts';
-import type { Sha256 } from '../ids.ts';
-import { BLOCK_ENTRIES, decodeEntry, KEY_BYTES, ROW_BYTES } from './format.ts';
-import { packKey, packPrefix } from './layout.ts';
+import type { ContentSet } from './content-set.ts';
+import { packKey, packsOf } from './layout.ts';
 import { Pool } from './pool.ts';
-import { readBlocks, type Segment } from './segment.ts';
+import { choosePacks, type PackUse, rewritePacks } from './rewrite.ts';
+import type { StoreAccess } from './segment.ts';
+import { servedContents, sizeOfContent } from './served.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** How to sweep one tenant's pool. */
@@ -22,25 +23,25 @@ export interface PoolSweepOptions {
   readonly graceMs: number;
   /** When the oldest upload that is under way began; undefined when there is none. */
   readonly oldestUploadMs?: number;
-  /** Whether a package needs the content. */
-  readonly isLive: (sha256: Sha256) => boolean;
+  /** What packages need. */
+  readonly live: ContentSet;
 }
 
 /** What the sweep did, or would do. */
 export interface PoolSweepReport {
-  /** Packs that were taken out of matching. */
+  /** Packs that were taken out of matching, since nothing needs them. */
   readonly condemned: readonly string[];
+  /** Packs whose living contents were copied to new ones; they were taken out of matching. */
+  readonly rewritten: readonly string[];
   /** Packs that were deleted. */
   readonly deleted: readonly string[];
   readonly deletedBytes: number;
-  readonly liveResources: number;
-  readonly deadResources: number;
+  /** Contents that packages need and the index lacks. While there are any, packs that are not in the index stay. */
+  readonly missing: number;
 }
 
-interface PackCount {
-  live: number;
-  sizeBytes: number;
-  atMs: number;
+interface Pack extends PackUse {
+  readonly atMs: number;
 }
 
 /** Sweeps one tenant's pool. */
@@ -49,92 +50,88 @@ export async function sweepPool(
   tenant: string,
   options: PoolSweepOptions,
 ): Promise<PoolSweepReport> {
-  const { signal, graceMs } = options;
+  const { signal } = options;
   const pool = new Pool(store, tenant);
-  const snapshot = await pool.snapshot({ signal });
-  const { packs, live, dead } = await countLive({ store, signal }, snapshot, options.isLive);
-  await addUnindexed(store, tenant, { packs, signal });
-  const now = Date.now();
-  const condemn: string[] = [];
-  const remove: string[] = [];
-  for (const [id, pack] of packs) {
-    if (pack.live > 0 || snapshot.dropped.has(id)) continue;
-    const since = snapshot.condemned.get(id);
-    if (since === undefined) {
-      if (now - pack.atMs >= graceMs) condemn.push(id);
-    } else if (now - since >= graceMs && since < (options.oldestUploadMs ?? now)) remove.push(id);
-  }
+  const { snapshot, packs, live } = await pool.query({ signal }, (index) =>
+    countLive({ store, signal }, index, options.live),
+  );
+  const missing = options.live.size - live;
+  const leftovers = await addUnindexed({ store, signal }, tenant, { packs, snapshot, missing });
+  const plan = { ...planOf(packs, snapshot, options), missing: Math.max(0, missing) };
   if (options.dryRun !== true) {
-    if (condemn.length > 0) await pool.retire(condemn, { signal, gone: false });
+    if (plan.condemned.length > 0) await pool.retire(plan.condemned, { signal, gone: false });
+    if (plan.rewritten.length > 0)
+      await rewritePacks(pool, { packs: plan.rewritten, live: options.live, signal });
     // The word first: an entry without its pack would match; a pack without an entry is found by the next sweep.
-    if (remove.length > 0) await pool.retire(remove, { signal, gone: true });
-    for (const id of remove) await store.delete(packKey(tenant, id), { signal });
-    for (const id of snapshot.dropped.keys())
-      if (packs.has(id)) await store.delete(packKey(tenant, id), { signal });
+    if (plan.deleted.length > 0) await pool.retire(plan.deleted, { signal, gone: true });
+    for (const id of [...plan.deleted, ...leftovers]) await store.delete(packKey(tenant, id), { signal });
   }
-  const deletedBytes = remove.reduce((sum, id) => sum + (packs.get(id)?.sizeBytes ?? 0), 0);
-  return { condemned: condemn, deleted: remove, deletedBytes, liveResources: live, deadResources: dead };
+  return plan;
+}
+
+function packsIn({ segments, dropped }: Snapshot): Map<string, Pack> {
+  const packs = new Map<string, Pack>();
+  for (const { meta } of segments) {
+    for (const { id, sizeBytes, atMs } of meta.packs)
+      if (!dropped.has(id)) packs.set(id, { sizeBytes, atMs, live: 0, liveBytes: 0 });
+  }
+  return packs;
+}
+
+/** Counts for every pack what it serves of what packages need; `live` is how many contents those are. */
+async function countLive(
+  io: StoreAccess,
+  snapshot: Snapshot,
+  needed: ContentSet,
+): Promise<{ readonly snapshot: Snapshot; readonly packs: Map<string, Pack>; readonly live: number }> {
+  const packs = packsIn(snapshot);
+  let live = 0;
+  for await (const { content, pack } of servedContents(io, snapshot)) {
+    const use = packs.get(pack);
+    if (use === undefined || !needed.has(content)) continue;
+    live++;
+    use.live++;
+    use.liveBytes += sizeOfContent(content);
+  }
+  return { snapshot, packs, live };
 }
 
 /**
- * Counts for every pack the entries that a package needs. Of several packs with the same content one counts, and that
- * is one that still matches.
+ * Packs whose writer died before it could put the index segment. When something is missing they may be what a lost
+ * part of the index told of, and stay.
+ *
+ * @returns those that were to be deleted already.
  */
-async function countLive(
-  io: { readonly store: BlobStore; readonly signal: AbortSignal },
-  snapshot: Snapshot,
-  isLive: (sha256: Sha256) => boolean,
-): Promise<{ packs: Map<string, PackCount>; live: number; dead: number }> {
-  const packs = new Map<string, PackCount>();
-  for (const { meta } of snapshot.segments) {
-    for (const { id, sizeBytes, atMs } of meta.packs) packs.set(id, { live: 0, sizeBytes, atMs });
-  }
-  const served = new Set<Sha256>();
-  let dead = 0;
-  for (const usable of [true, false]) {
-    for (const segment of snapshot.segments) {
-      for await (const { sha256, pack } of entriesOf(io, segment)) {
-        if (snapshot.dropped.has(pack) || snapshot.condemned.has(pack) === usable) continue;
-        if (!isLive(sha256)) dead++;
-        else if (!served.has(sha256)) {
-          served.add(sha256);
-          const count = packs.get(pack);
-          if (count !== undefined) count.live++;
-        }
-      }
-    }
-  }
-  return { packs, live: served.size, dead };
-}
-
-async function* entriesOf(
-  io: { readonly store: BlobStore; readonly signal: AbortSignal },
-  segment: Segment,
-): AsyncGenerator<{ readonly sha256: Sha256; readonly pack: string }, void, void> {
-  const run = { from: 0, to: segment.blocks.length };
-  const rows = readBlocks(io, segment, { ...run, column: 'rows' });
-  for await (const { bytes } of readBlocks(io, segment, { ...run, column: 'keys' })) {
-    const next = await rows.next();
-    if (next.done === true) return;
-    for (let n = 0; n < Math.min(BLOCK_ENTRIES, bytes.length / KEY_BYTES); n++) {
-      const key = bytes.subarray(n * KEY_BYTES, (n + 1) * KEY_BYTES);
-      const row = next.value.bytes.subarray(n * ROW_BYTES, (n + 1) * ROW_BYTES);
-      const entry = decodeEntry(key, row, segment.meta.packs);
-      if (entry !== undefined) yield entry;
-    }
-  }
-}
-
-/** Packs whose writer died before it could put the index segment. */
 async function addUnindexed(
-  store: BlobStore,
+  io: StoreAccess,
   tenant: string,
-  { packs, signal }: { readonly packs: Map<string, PackCount>; readonly signal: AbortSignal },
-): Promise<void> {
-  const prefix = packPrefix(tenant);
-  for await (const { key, sizeBytes, modifiedAtMs } of store.names('resources', { signal, prefix })) {
-    const id = key.name.slice(prefix.length);
-    if (/^[0-9a-f]{24}$/.test(id) && !packs.has(id))
-      packs.set(id, { live: 0, sizeBytes, atMs: modifiedAtMs });
+  on: { readonly packs: Map<string, Pack>; readonly snapshot: Snapshot; readonly missing: number },
+): Promise<readonly string[]> {
+  const leftovers: string[] = [];
+  for await (const { id, sizeBytes, modifiedAtMs } of packsOf(io, tenant)) {
+    if (on.snapshot.dropped.has(id)) leftovers.push(id);
+    else if (!on.packs.has(id) && on.missing <= 0)
+      on.packs.set(id, { sizeBytes, atMs: modifiedAtMs, live: 0, liveBytes: 0 });
   }
+  return leftovers;
+}
+
+function planOf(
+  packs: ReadonlyMap<string, Pack>,
+  { condemned }: Snapshot,
+  { graceMs, oldestUploadMs }: PoolSweepOptions,
+): Omit<PoolSweepReport, 'missing'> {
+  const now = Date.now();
+  const old = [...packs].filter(([, { atMs }]) => now - atMs >= graceMs);
+  const dead = [...packs].filter(([, { live }]) => live === 0);
+  const deleted = dead.filter(([id]) => {
+    const since = condemned.get(id);
+    return since !== undefined && now - since >= graceMs && since < (oldestUploadMs ?? now);
+  });
+  return {
+    condemned: old.flatMap(([id, { live }]) => (live === 0 && !condemned.has(id) ? [id] : [])),
+    rewritten: choosePacks(old),
+    deleted: deleted.map(([id]) => id),
+    deletedBytes: deleted.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0),
+  };
 }

@@ -70,7 +70,9 @@ describe('stager blobs on a bucket', () => {
     expect((await blobs('get', 'buildpacks/one', '-')).stdout).toBe('content');
     expect((await blobs('get', 'buildpacks/one', 'copy')).code).toBe(0);
     expect(await readFile(join(root, 'copy'), 'utf8')).toBe('content');
-    expect(lines(await blobs('verify', '--json'))).toEqual([{ checked: 1, bytes: 7, damaged: [] }]);
+    expect(lines(await blobs('verify', '--json'))).toEqual([
+      { checked: 1, bytes: 7, damaged: [], packages: [] },
+    ]);
     expect(lines(await blobs('du', '--json'))).toContainEqual({ kind: 'buildpacks', blobs: 1, bytes: 7 });
     expect(lines(await blobs('rm', 'buildpacks/one', 'buildpacks/two', '--json'))).toEqual([
       { key: 'buildpacks/one', deleted: true },

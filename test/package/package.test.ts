@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
+import { readLeases } from '../../src/blobs/lease.ts';
 import { openBlobStore } from '../../src/blobs/open.ts';
 import { newGuid } from '../../src/ids.ts';
 import { createPackage, type PackageResult } from '../../src/package/create.ts';
@@ -278,6 +279,19 @@ describe('receiving an upload', () => {
     await expect(receivePackage(wrongSize, { store, signal })).rejects.toMatchObject({
       code: 'RESOURCE_MISSING',
     });
+  });
+
+  it('holds what matched from before it is looked up, so that no collection takes it meanwhile', async () => {
+    const leasesThen: number[] = [];
+    const names = store.names.bind(store);
+    store.names = async function* (kind, options) {
+      if (kind === 'resources') leasesThen.push((await readLeases(store, { signal })).length);
+      yield* names(kind, options);
+    };
+    await receivePackage({ resources: [matched('a', 'main')] }, { store, signal });
+    expect(leasesThen.length).toBeGreaterThan(0);
+    expect(leasesThen).not.toContain(0);
+    expect(await readLeases(store, { signal })).toEqual([]);
   });
 
   it.each([
