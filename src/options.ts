@@ -114,7 +114,9 @@ function sourceOf(options: StageOptions, path: string): StageRequest['source'] {
   if (options.package === undefined) return { kind: 'path', path };
   const guid = parseGuid(options.package);
   if (guid === undefined)
-    throw new StagerError('USAGE', `package ${JSON.stringify(options.package)} is no guid`);
+    throw new StagerError('USAGE', `package ${JSON.stringify(options.package)} is no guid`, {
+      next: 'Give the guid that `stager package create` printed.',
+    });
   return { kind: 'package', guid };
 }
 

@@ -2,9 +2,9 @@
 import { errnoOf, StagerError } from '../errors.ts';
 
 const NEXT = {
-  BLOBSTORE_FULL: 'free space with `stager blobs gc`, or move the store to a larger file system',
-  BLOBSTORE_DENIED: 'give the user that runs stager access, or choose another store with --blobstore',
-  BLOBSTORE_UNAVAILABLE: 'check that the file system is mounted and healthy, then try again',
+  BLOBSTORE_FULL: 'Free space with `stager blobs gc`, or move the store to a larger file system.',
+  BLOBSTORE_DENIED: 'Give the user that runs stager access, or choose another store with --blobstore.',
+  BLOBSTORE_UNAVAILABLE: 'Check that the file system is mounted and healthy, then try again.',
 } as const;
 
 const CODE_OF: Readonly<Record<string, keyof typeof NEXT>> = {
@@ -34,7 +34,7 @@ export function storeError(error: unknown, doing: string, location: string): unk
   if (error instanceof StagerError || errno === undefined || !('syscall' in Object(error))) return error;
   if (errno === 'ENOTDIR' || errno === 'EISDIR') {
     return new StagerError('USAGE', `${doing} ${location}: a blob's name is the directory of another one's`, {
-      next: 'choose a name that no other name starts with',
+      next: 'Choose a name that no other name starts with.',
       details: { location, errno },
       cause: error,
     });

@@ -188,7 +188,7 @@ export class DirectoryBlobStore implements BlobStore {
       if (info !== undefined) return info;
     }
     throw new StagerError('BLOBSTORE_UNAVAILABLE', `${this.location(key)} was swept while it was stored`, {
-      next: 'store it again, and sweep with a larger minimum age',
+      next: 'Store it again, and sweep with a larger minimum age.',
     });
   }
 
@@ -234,7 +234,7 @@ export class DirectoryBlobStore implements BlobStore {
       });
     }
     throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${location}`, {
-      next: 'list what there is with `stager blobs ls`',
+      next: 'List what there is with `stager blobs ls`.',
       details: { location },
     });
   }

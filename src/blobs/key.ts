@@ -35,7 +35,7 @@ export function parseBlobKey(text: string): BlobKey {
   const kind = parseBlobKind(slash < 0 ? text : text.slice(0, slash));
   if (slash < 0 || kind === undefined) {
     throw new StagerError('USAGE', `no blob key: ${JSON.stringify(text)}`, {
-      next: `write it as KIND/NAME, where KIND is one of ${BLOB_KINDS.join(', ')}`,
+      next: `Write it as KIND/NAME, where KIND is one of ${BLOB_KINDS.join(', ')}.`,
     });
   }
   const key = { kind, name: text.slice(slash + 1) };
@@ -47,7 +47,7 @@ export function parseBlobKey(text: string): BlobKey {
 export function checkKey(key: BlobKey): void {
   if (isBlobName(key.name)) return;
   throw new StagerError('USAGE', `blob name ${JSON.stringify(key.name)} is not acceptable`, {
-    next: 'use segments of A-Z a-z 0-9 . _ - separated by /, none of them only dots',
+    next: 'Use segments of A-Z a-z 0-9 . _ - separated by /, none of them only dots.',
     details: { kind: key.kind, name: key.name },
   });
 }

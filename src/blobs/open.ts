@@ -34,7 +34,7 @@ function directoryOf(address: string): string {
 function badAddress(address: string, cause: unknown): StagerError {
   const shown = address.replace(/\/\/[^/@]*@/, '//***@').replace(/\?.*$/s, '?…');
   return new StagerError('CONFIG_INVALID', `no blob store address: ${JSON.stringify(shown)}`, {
-    next: 'give a directory, file:///DIRECTORY or s3://BUCKET/PREFIX',
+    next: 'Give a directory, file:///DIRECTORY or s3://BUCKET/PREFIX.',
     cause,
   });
 }

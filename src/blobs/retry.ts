@@ -74,7 +74,7 @@ function deadline(cause: unknown, attempts: number, { policy, what }: RetryOptio
     'BLOBSTORE_UNAVAILABLE',
     `${what}: the deadline of ${seconds} s for one request passed after ${attempts} attempts; the last one: ${textOf(cause)}`,
     {
-      next: 'check that the store is up and quick enough, then try again',
+      next: 'Check that the store is up and quick enough, then try again.',
       details: { what, attempts },
       cause,
     },

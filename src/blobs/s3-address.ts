@@ -91,6 +91,6 @@ function reasonsOf(error: z.ZodError): string {
 
 function invalid(why: string): StagerError {
   return new StagerError('CONFIG_INVALID', `the S3 address can't be used: ${why}`, {
-    next: `write s3://BUCKET/PREFIX?PARAMETER=…; parameters: ${Object.keys(parameters.shape).join(', ')}`,
+    next: `Write s3://BUCKET/PREFIX?PARAMETER=…; parameters: ${Object.keys(parameters.shape).join(', ')}.`,
   });
 }

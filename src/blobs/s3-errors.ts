@@ -140,54 +140,54 @@ function verdict({ name, status, errno }: S3Failure, { bucket, requestTimeoutMs 
     return [
       'BLOBSTORE_UNAVAILABLE',
       'the bucket does not exist',
-      `create the bucket ${bucket}, or correct the address`,
+      `Create the bucket ${bucket}, or correct the address.`,
     ];
   }
   if (CREDENTIALS.has(name)) {
     return [
       'BLOBSTORE_DENIED',
       `the credentials were not accepted (${name})`,
-      'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role that this machine may use',
+      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role that this machine may use.',
     ];
   }
   if (name === 'RequestTimeTooSkewed') {
     return [
       'BLOBSTORE_DENIED',
       "this machine's clock differs too much from the store's",
-      'set the clock (NTP)',
+      'Set the clock (NTP).',
     ];
   }
   if (name === 'NoSuchKey' || name === 'NotFound' || status === 404) {
-    return ['BLOB_NOT_FOUND', 'there is no such blob', 'list what there is with `stager blobs ls`'];
+    return ['BLOB_NOT_FOUND', 'there is no such blob', 'List what there is with `stager blobs ls`.'];
   }
   if (FULL.has(name) || status === 507) {
     return [
       'BLOBSTORE_FULL',
       `the store is full (${name})`,
-      'free space with `stager blobs gc`, or raise the quota',
+      'Free space with `stager blobs gc`, or raise the quota.',
     ];
   }
   if (status === 401 || status === 403) {
     return [
       'BLOBSTORE_DENIED',
       `access was denied (${name})`,
-      `allow s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload on ${bucket}`,
+      `Allow s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload on ${bucket}.`,
     ];
   }
   if (status === 301 || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
-    return ['CONFIG_INVALID', 'the bucket is in another region', 'give it with ?region=…'];
+    return ['CONFIG_INVALID', 'the bucket is in another region', 'Give it with ?region=….'];
   }
   if (name === 'TimeoutError') {
     return [
       'BLOBSTORE_UNAVAILABLE',
       `the store did not answer within requestTimeoutMs (${requestTimeoutMs} ms)`,
-      'check why the store is slow, or raise requestTimeoutMs in its address',
+      'Check why the store is slow, or raise requestTimeoutMs in its address.',
     ];
   }
   const what = errno !== '' ? errno : status === 0 ? name : `${name}, HTTP ${status}`;
   return [
     'BLOBSTORE_UNAVAILABLE',
     `the store did not do it (${what})`,
-    'check endpoint, network and the state of the store, then try again',
+    'Check endpoint, network and the state of the store, then try again.',
   ];
 }

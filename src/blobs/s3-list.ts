@@ -44,7 +44,7 @@ function cutShort(session: S3Session, prefix: string): StagerError {
   return new StagerError(
     'BLOBSTORE_UNAVAILABLE',
     `the listing of ${session.locationOf(prefix)} ends early: the store says that there is more, not where`,
-    { next: 'check that the endpoint is an S3 store and speaks ListObjectsV2', details: { prefix } },
+    { next: 'Check that the endpoint is an S3 store and speaks ListObjectsV2.', details: { prefix } },
   );
 }
 

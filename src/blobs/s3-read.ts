@@ -72,7 +72,7 @@ async function request(
       'BLOBSTORE_UNAVAILABLE',
       `the store ignored a range request for ${session.locationOf(key)}`,
       {
-        next: 'use a store that serves ranges',
+        next: 'Use a store that serves ranges.',
         details: { position, contentRange: ContentRange },
       },
     );
@@ -98,7 +98,7 @@ function failureAt(session: S3Session, error: unknown, key: string): unknown {
       'BLOB_NOT_FOUND',
       `${session.locationOf(key)} was replaced or deleted while it was read`,
       {
-        next: 'read it again',
+        next: 'Read it again.',
         cause: error,
       },
     );
@@ -113,6 +113,6 @@ function endless(
   return new StagerError(
     'BLOBSTORE_UNAVAILABLE',
     `reading ${session.locationOf(key)} broke off ${failures} times in a row at byte ${position}`,
-    { next: 'check the network and the store, then try again', details: { key, position } },
+    { next: 'Check the network and the store, then try again.', details: { key, position } },
   );
 }

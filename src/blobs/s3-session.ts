@@ -126,7 +126,7 @@ async function readCa(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     throw new StagerError('CONFIG_INVALID', `the CA file ${path} can't be read`, {
-      next: 'correct caFile in the S3 address',
+      next: 'Correct caFile in the S3 address.',
       cause,
     });
   }

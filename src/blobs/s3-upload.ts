@@ -97,7 +97,7 @@ export class S3Upload {
     );
     if (UploadId !== undefined) return UploadId;
     throw new StagerError('BLOBSTORE_UNAVAILABLE', 'the store began an upload without naming it', {
-      next: 'check that the endpoint is an S3 store',
+      next: 'Check that the endpoint is an S3 store.',
       details: { bucket: this.#object.Bucket, key: this.#object.Key },
     });
   }

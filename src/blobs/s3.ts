@@ -197,7 +197,7 @@ export class S3BlobStore implements BlobStore {
     const blob = await headBlob(this.#session, key, signal);
     if (blob !== undefined) return blob;
     throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${location}`, {
-      next: 'list what there is with `stager blobs ls`',
+      next: 'List what there is with `stager blobs ls`.',
       details: { location },
     });
   }

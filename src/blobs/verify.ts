@@ -7,7 +7,7 @@ import { type Digests, sha256Of } from './digests.ts';
 /** The failure of a reader whose bytes are not those of the record. */
 export function corrupt(location: string, what: string, details: Record<string, unknown> = {}): StagerError {
   return new StagerError('BLOB_CORRUPT', `blob ${location} is damaged: ${what}`, {
-    next: 'run `stager blobs verify`, then delete the blob and store it again',
+    next: 'Run `stager blobs verify`, then delete the blob and store it again.',
     details: { location, ...details },
   });
 }
@@ -52,7 +52,7 @@ export function checkExpected(found: Digests, options: PutOptions, location: str
       ? `${location}: ${found.sizeBytes} bytes arrived instead of ${sizeBytes}; nothing was stored`
       : `${location}: what arrived has sha256 ${found.sha256} instead of ${sha256}; nothing was stored`,
     {
-      next: 'send it again from an intact copy',
+      next: 'Send it again from an intact copy.',
       details: { location, expected: options.expected, actual: found },
     },
   );

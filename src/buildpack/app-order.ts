@@ -99,7 +99,7 @@ function readAppJson(file: SmallFile): AppWishes {
   if (parsed?.success !== true) {
     const reason = file.kind === 'unusable' ? file.reason : (parsed?.error?.issues[0]?.message ?? 'no JSON');
     throw new StagerError('SOURCE_ARCHIVE_INVALID', `app.json can't be used: ${reason}`, {
-      next: 'correct or remove it',
+      next: 'Correct or remove it.',
       details: { path: 'app.json', reason },
     });
   }

@@ -35,7 +35,7 @@ async function demandSupply(buildpack: StagedBuildpack): Promise<void> {
     `${buildpack.key} does not support multi-buildpack apps: it has no bin/supply and is not the last one`,
     {
       phase: phaseName(phase),
-      next: 'put it last, or leave it out; only buildpacks with bin/supply can come before others',
+      next: 'Put it last, or leave it out; only buildpacks with bin/supply can come before others.',
       details: { buildpack: buildpack.key, position: buildpack.position },
     },
   );
@@ -111,7 +111,7 @@ async function launchYml(
     'LAUNCH_YML_INVALID',
     `launch.yml of ${buildpack.key} can't be used: ${parsed.reason}`,
     {
-      next: 'it must be YAML with a list `processes` of type and command',
+      next: 'It must be YAML with a list `processes` of type and command.',
       details: {
         buildpack: buildpack.key,
         path: `deps/${buildpack.index}/launch.yml`,
@@ -143,7 +143,7 @@ export async function release(session: Session, buildpack: StagedBuildpack): Pro
       `release output invalid: bin/release of ${buildpack.key}: ${parsed.reason}`,
       {
         phase: phaseName(phase),
-        next: 'it must print YAML: default_process_types with one command a type, or nothing',
+        next: 'It must print YAML: default_process_types with one command a type, or nothing.',
         details: { buildpack: buildpack.key, reason: parsed.reason },
       },
     );

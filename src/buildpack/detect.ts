@@ -103,8 +103,8 @@ export function nothingDetected(tries: readonly DetectTry[]): StagerError {
     phase: 'detect',
     next:
       tries.length === 0
-        ? 'name one with --buildpack, or install one: stager buildpack add NAME REF'
-        : 'name the right one with --buildpack, or check that the directory is the root of the app',
+        ? 'Name one with --buildpack, or install one with `stager buildpack add NAME SOURCE`.'
+        : 'Name the right one with --buildpack, or check that the directory is the root of the app.',
     details: { tries },
   });
 }

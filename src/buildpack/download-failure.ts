@@ -26,10 +26,10 @@ export function failed(
   const { reason, attempts, status } = why;
   const next =
     status === 401 || status === 403
-      ? 'check the credentials in the URL and what they may read'
+      ? 'Check the credentials in the URL and what they may read.'
       : status === 404 || status === 410
-        ? 'check the URL; what it named is not there'
-        : 'check the URL, the proxy settings and --ca-file, and try again';
+        ? 'Check the URL; what it named is not there.'
+        : 'Check the URL, the proxy settings and --ca-file, and try again.';
   const tried = attempts > 1 ? ` (${attempts} attempts)` : '';
   return new StagerError(
     'BUILDPACK_DOWNLOAD_FAILED',
@@ -47,7 +47,7 @@ export function mismatch(key: string, expected: Sha256, actual: Sha256): StagerE
     'BUILDPACK_CHECKSUM_MISMATCH',
     `buildpack ${key} has sha256 ${actual}, expected ${expected}; it was thrown away`,
     {
-      next: 'the file changed or was tampered with: get the new digest from whoever publishes it',
+      next: 'The file changed or was tampered with: get the new digest from whoever publishes it.',
       details: { buildpack: key, expected, actual },
     },
   );
@@ -59,7 +59,7 @@ export function tooLarge(key: string, limitBytes: number, actualBytes: number): 
     'BUILDPACK_DOWNLOAD_FAILED',
     `buildpack ${key} is larger than ${limitBytes} bytes (at least ${actualBytes})`,
     {
-      next: 'use a smaller package of the buildpack, such as one for a single stack',
+      next: 'Use a smaller package of the buildpack, such as one for a single stack.',
       details: { buildpack: key, limitBytes, actualBytes },
     },
   );

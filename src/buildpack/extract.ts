@@ -52,7 +52,7 @@ async function openArchive(archive: string, options: ExtractOptions): Promise<So
 
 function refused(error: StagerError, key: string): StagerError {
   return new StagerError('BUILDPACK_MALFORMED', `buildpack ${key} is refused: ${error.message}`, {
-    next: 'package the buildpack again; a download may be cut off',
+    next: 'Package the buildpack again; a download may be cut off.',
     details: { ...error.details, buildpack: key },
     cause: error,
   });

@@ -29,7 +29,7 @@ export async function manifestStack(root: string, key: string): Promise<string |
 
 function unusable(key: string, reason: string): StagerError {
   return new StagerError('BUILDPACK_MALFORMED', `manifest.yml of buildpack ${key} can't be used: ${reason}`, {
-    next: 'correct the manifest of the buildpack',
+    next: 'Correct the manifest of the buildpack.',
     details: { buildpack: key, reason },
   });
 }

@@ -43,7 +43,7 @@ export async function findFamily(root: string, key: string, api?: BuildpackApi):
     throw new StagerError(
       'BUILDPACK_MALFORMED',
       `${key} has bin/build but no buildpack.toml: a broken cloud native buildpack`,
-      { next: 'use a Cloud Foundry or Heroku buildpack', details: { buildpack: key } },
+      { next: 'Use a Cloud Foundry or Heroku buildpack.', details: { buildpack: key } },
     );
   }
   return (await speaksHeroku(root)) ? 'heroku' : 'ambiguous';
@@ -65,7 +65,7 @@ function cloudNative(key: string, what: string): StagerError {
     'BUILDPACK_MALFORMED',
     `${key} is a ${what}; stager runs buildpacks of the Cloud Foundry (v2, v3) and Heroku classic families`,
     {
-      next: 'use the Cloud Foundry or Heroku buildpack of the same language; if it serves two families, choose with --buildpack-api cf|heroku',
+      next: 'Use the Cloud Foundry or Heroku buildpack of the same language; if it serves two families, choose with --buildpack-api cf|heroku.',
       details: { buildpack: key, family: 'cnb' },
     },
   );

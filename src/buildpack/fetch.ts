@@ -225,7 +225,7 @@ async function fileDigest(path: string, key: string, signal: AbortSignal): Promi
 
 function notThere(key: string, reason: string): StagerError {
   return new StagerError('BUILDPACK_NOT_FOUND', `buildpack ${key} can't be used: ${reason}`, {
-    next: 'check the path; the names of installed buildpacks are shown by: stager buildpack list',
+    next: 'Check the path; `stager buildpack list` shows the names of installed buildpacks.',
     details: { buildpack: key, reason },
   });
 }

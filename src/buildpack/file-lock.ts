@@ -103,7 +103,7 @@ function busy(path: string, waitMs: number): StagerError {
     `${path} is held by another process for more than ${waitMs / 1000} s`,
     {
       blame: 'operator',
-      next: 'see which process the file names; end it, or wait for it',
+      next: 'See which process the file names; end it, or wait for it.',
       details: { path, limitMs: waitMs },
     },
   );

@@ -58,7 +58,7 @@ export async function clone(reference: GitReference, dir: string, options: GitOp
   const reason = failures.at(-1) ?? 'git failed';
   const what = ref === undefined ? reference.key : `${reference.key} at ${ref}`;
   throw new StagerError('BUILDPACK_DOWNLOAD_FAILED', `buildpack ${what} can't be cloned: ${reason}`, {
-    next: 'check the address, the branch, tag or commit after #, and that it can be read without a prompt',
+    next: 'Check the address, the branch, tag or commit after #, and that it can be read without a prompt.',
     details: { buildpack: reference.key, reason, ...(ref !== undefined && { ref }) },
   });
 }

@@ -66,13 +66,13 @@ type Orders = ReadonlyMap<string | undefined, BuildpackLock>;
 export async function readLock({ path, app }: LockPlace): Promise<BuildpackLock> {
   const orders = await readOrders(path);
   if (orders === undefined) {
-    throw unusable(path, 'is not there', { next: 'make it once with --lock, and keep it with the app' });
+    throw unusable(path, 'is not there', { next: 'Make it once with --lock, and keep it with the app.' });
   }
   const order = orders.get(app);
   if (order !== undefined) return order;
   const asked = app === undefined ? 'an app without a manifest' : `application ${app}`;
   const has = [...orders.keys()].map((name) => name ?? 'an app without a manifest').join(', ');
-  throw unusable(path, `has nothing for ${asked}, only for ${has}`, { next: 'stage it once with --lock' });
+  throw unusable(path, `has nothing for ${asked}, only for ${has}`, { next: 'Stage it once with --lock.' });
 }
 
 /**
@@ -174,7 +174,7 @@ export function moved(
     'BUILDPACK_MOVED',
     `buildpack ${entry.buildpack} is not what stager.lock says: ${now.what}; locked: ${entry.version ?? 'no version'}, sha256 ${entry.digest}`,
     {
-      next: 'accept the new one by staging with --lock, or bring the old one back',
+      next: 'Accept the new one by staging with --lock, or bring the old one back.',
       details: {
         buildpack: entry.buildpack,
         locked: entry.digest,

@@ -135,7 +135,7 @@ function unusable(shown: string, reason: string): StagerError {
     'USAGE',
     `buildpack ${JSON.stringify(shown.slice(0, 200))} can't be used: ${reason}`,
     {
-      next: 'give the name of an installed buildpack, a directory (./dir), a .zip or .tgz, an https URL of one, or a git URL with #ref',
+      next: 'Give the name of an installed buildpack, a directory (./dir), a .zip or .tgz, an https URL of one, or a git URL with #ref.',
       details: { buildpack: shown.slice(0, 200), reason },
     },
   );

@@ -8,7 +8,7 @@ import type { IndexEntry } from './registry-index.ts';
 export function checkName(name: string): void {
   if (BUILDPACK_NAME.test(name)) return;
   throw new StagerError('USAGE', `${JSON.stringify(name.slice(0, 300))} can't name a buildpack`, {
-    next: 'use 1 to 250 letters, digits, _ and -',
+    next: 'Use 1 to 250 letters, digits, _ and -.',
     details: { name: name.slice(0, 300), limit: 250 },
   });
 }
@@ -17,7 +17,7 @@ export function checkName(name: string): void {
 export function checkPosition(position: number | undefined): void {
   if (position === undefined || (Number.isInteger(position) && position >= 1)) return;
   throw new StagerError('USAGE', `${position} is no position`, {
-    next: 'positions are whole numbers from 1',
+    next: 'Positions are whole numbers from 1.',
     details: { position },
   });
 }
@@ -30,7 +30,7 @@ export function checkPosition(position: number | undefined): void {
 export function stackOf(fetched: FetchedBuildpack, wanted: string | undefined): string | undefined {
   if (wanted !== undefined && !/^[A-Za-z0-9._-]{1,250}$/.test(wanted)) {
     throw new StagerError('USAGE', `${JSON.stringify(wanted.slice(0, 300))} can't name a stack`, {
-      next: 'use 1 to 250 letters, digits, dots, _ and -',
+      next: 'Use 1 to 250 letters, digits, dots, _ and -.',
       details: { stack: wanted.slice(0, 300), limit: 250 },
     });
   }
@@ -41,7 +41,7 @@ export function stackOf(fetched: FetchedBuildpack, wanted: string | undefined): 
     'BUILDPACK_MALFORMED',
     `buildpack ${fetched.key} is for stack ${fetched.stack}, as its manifest.yml says, not for ${wanted}`,
     {
-      next: 'leave --stack out, or use the package of the buildpack for that stack',
+      next: 'Leave --stack out, or use the package of the buildpack for that stack.',
       details: { buildpack: fetched.key, stack: wanted, manifestStack: fetched.stack },
     },
   );
@@ -54,7 +54,7 @@ export function checkStack(old: IndexEntry, fetched: FetchedBuildpack): void {
     'BUILDPACK_MALFORMED',
     `buildpack ${old.name} is for stack ${old.stack}, the new files are for ${fetched.stack}; a stack can't change`,
     {
-      next: `install them beside it: stager buildpack add ${old.name} ${fetched.key}`,
+      next: `Install them beside it with \`stager buildpack add ${old.name} ${fetched.key}\`.`,
       details: { buildpack: old.name, stack: old.stack, newStack: fetched.stack },
     },
   );
@@ -63,7 +63,7 @@ export function checkStack(old: IndexEntry, fetched: FetchedBuildpack): void {
 /** New files for a buildpack that is locked. */
 export function lockedBits(name: string): StagerError {
   return new StagerError('BUILDPACK_LOCKED', `buildpack ${name} is locked: its files can't be replaced`, {
-    next: `unlock it: stager buildpack update ${name} --unlock`,
+    next: `Unlock it with \`stager buildpack update ${name} --unlock\`.`,
     details: { buildpack: name },
   });
 }
@@ -72,7 +72,7 @@ export function lockedBits(name: string): StagerError {
 export function taken(name: string, stack: string | undefined): StagerError {
   const where = stack === undefined ? 'without a stack' : `for stack ${stack}`;
   return new StagerError('BUILDPACK_NAME_TAKEN', `a buildpack ${name} ${where} is installed already`, {
-    next: `replace its files: stager buildpack update ${name} REF`,
+    next: `Replace its files with \`stager buildpack update ${name} REF\`.`,
     details: { buildpack: name, ...(stack !== undefined && { stack }) },
   });
 }
@@ -95,7 +95,7 @@ export function notInstalled(
   const known =
     facts.installed.length === 0 ? '' : ` (installed: ${[...new Set(facts.installed)].join(', ')})`;
   return new StagerError('BUILDPACK_NOT_FOUND', `no buildpack ${name} is installed${where}${but}${known}`, {
-    next: 'see stager buildpack list; a directory is named with a slash: ./dir',
+    next: 'See `stager buildpack list`; a directory is named with a slash, as in ./dir.',
     details: { buildpack: name, ...(stack !== undefined && { stack }), stacks },
   });
 }
@@ -103,7 +103,7 @@ export function notInstalled(
 /** A name that stands for several stacks where one has to be meant. */
 export function ambiguous(name: string, stacks: readonly string[]): StagerError {
   return new StagerError('USAGE', `buildpack ${name} is installed for several stacks: ${stacks.join(', ')}`, {
-    next: 'choose one with --stack',
+    next: 'Choose one with --stack.',
     details: { buildpack: name, stacks },
   });
 }
@@ -111,7 +111,7 @@ export function ambiguous(name: string, stacks: readonly string[]): StagerError 
 /** A buildpack that was asked for by name while it is disabled. */
 export function disabled(entry: { readonly name: string; readonly stack?: string }): StagerError {
   return new StagerError('BUILDPACK_DISABLED', `buildpack ${entry.name} is disabled`, {
-    next: `enable it: stager buildpack update ${entry.name} --enable`,
+    next: `Enable it with \`stager buildpack update ${entry.name} --enable\`.`,
     details: { buildpack: entry.name, ...(entry.stack !== undefined && { stack: entry.stack }) },
   });
 }
@@ -119,7 +119,7 @@ export function disabled(entry: { readonly name: string; readonly stack?: string
 /** An entry of the registry whose tree the store no longer has. */
 export function filesGone(name: string, digest: string): StagerError {
   return new StagerError('BUILDPACK_NOT_FOUND', `the files of buildpack ${name} are gone`, {
-    next: `install them again: stager buildpack update ${name} REF`,
+    next: `Install them again with \`stager buildpack update ${name} REF\`.`,
     details: { buildpack: name, digest },
   });
 }

@@ -59,7 +59,7 @@ export class RegistryIndex {
     const parsed = indexSchema.safeParse(parseJson(text));
     if (parsed.success) return parsed.data.buildpacks;
     throw new StagerError('CONFIG_INVALID', `${path} is damaged: ${parsed.error.issues[0]?.message ?? ''}`, {
-      next: 'restore it from a backup, or remove it and install the buildpacks again',
+      next: 'Restore it from a backup, or remove it and install the buildpacks again.',
       details: { path },
     });
   }

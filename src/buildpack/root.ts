@@ -49,7 +49,7 @@ export function malformed(key: string, names: readonly string[]): StagerError {
     'BUILDPACK_MALFORMED',
     `malformed buildpack does not contain a /bin dir: ${key} (${found})`,
     {
-      next: 'a buildpack has bin/detect with bin/compile or bin/supply and bin/finalize at its top, or in its only directory',
+      next: 'A buildpack has bin/detect with bin/compile or bin/supply and bin/finalize at its top, or in its only directory.',
       details: { buildpack: key, entries: names.slice(0, 100) },
     },
   );

@@ -154,7 +154,7 @@ async function procfile(input: RunInput, family: Family): Promise<readonly Proce
     `Failed to read command from Procfile: invalid YAML: ${parsed.reason}`,
     {
       phase: 'release',
-      next: 'write one `type: command` a line; quote commands that hold `: ` or ` #`',
+      next: 'Write one `type: command` a line; quote commands that hold `: ` or ` #`.',
       details: { path: 'Procfile', reason: parsed.reason },
     },
   );

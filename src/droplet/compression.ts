@@ -38,7 +38,7 @@ export function parseCompression(text: string): Compression {
     if (number >= LEVELS[codec].min && number <= LEVELS[codec].max) return { codec, level: number };
   }
   throw new StagerError('USAGE', `compression "${text}" is not known`, {
-    next: 'use gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none',
+    next: 'Use gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none.',
     details: { value: text },
   });
 }

@@ -11,7 +11,7 @@ export function memberReply(reply: unknown): PackedMember {
   if (isPacked(reply)) return reply;
   if (isFailed(reply)) {
     throw new StagerError('DROPLET_PACK_FAILED', `${reply.path} ${reply.failed}`, {
-      next: 'make sure that nothing changes the workspace while it is packed, then stage again',
+      next: 'Make sure that nothing changes the workspace while it is packed, then stage again.',
       details: { path: reply.path },
     });
   }

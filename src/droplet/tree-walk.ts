@@ -185,7 +185,7 @@ function kindOf(stats: Stats): string {
 
 function unreadable(host: string, what: string, cause?: unknown): StagerError {
   return new StagerError('DROPLET_PACK_FAILED', `${readable(host)} ${what}`, {
-    next: 'make sure that nothing changes the workspace while it is packed',
+    next: 'Make sure that nothing changes the workspace while it is packed.',
     details: { path: readable(host) },
     cause,
   });

@@ -184,7 +184,7 @@ function isUnpackReply(reply: unknown): reply is UnpackReply {
 function systemFailure(failed: { readonly errno: string; readonly path: string }): Error {
   if (failed.errno === 'ENOSPC' || failed.errno === 'EDQUOT') {
     return new StagerError('HOST_DISK_FULL', `no space left on the device for ${failed.path}`, {
-      next: 'free space on the file system of the workspace',
+      next: 'Free space on the file system of the workspace.',
       details: { path: failed.path },
     });
   }
@@ -199,7 +199,7 @@ function described(error: unknown, what: string): unknown {
   if (!(error instanceof Refused) && !damaged) return error;
   const reason = error instanceof Refused ? error.message : `it is damaged (${errno})`;
   return new StagerError('DROPLET_INVALID', `${what} can't be unpacked: ${reason}`, {
-    next: 'stage the app again, or give a tarball that GNU tar made',
+    next: 'Stage the app again, or give a tarball that GNU tar made.',
     cause: error,
   });
 }

@@ -59,7 +59,7 @@ export function completeHealthCheck(processType: string, given?: HealthCheck): C
 }
 
 function refused(what: string, wanted: string): StagerError {
-  return new StagerError('USAGE', `${what} is refused`, { next: `give ${wanted}`, details: { what } });
+  return new StagerError('USAGE', `${what} is refused`, { next: `Give ${wanted}.`, details: { what } });
 }
 
 /** `port 8080`, `GET /health on port 8080`, `process` */

@@ -123,7 +123,7 @@ export class Instance {
   #notStarted(reason: string): StagerError {
     const [program] = this.#spec.argv;
     return new StagerError('STACK_INVALID', `${program} of the stack could not be started: ${reason}`, {
-      next: 'a droplet is launched by bash: use a stack that has it',
+      next: 'A droplet is launched by bash: use a stack that has it.',
       phase: 'launch',
       details: { program, reason, rootfs: this.#spec.rootfs },
     });

@@ -56,7 +56,7 @@ export async function locateDroplet(
   if (wanted === undefined) {
     const record = await records.last();
     if (record !== undefined) return located(record);
-    throw notFound('nothing was staged yet', 'run stager stage first, or name a droplet');
+    throw notFound('nothing was staged yet', 'Run `stager stage` first, or name a droplet.');
   }
   if (/^(file|s3):\/\//.test(wanted)) return await atAddress(wanted, records);
   const guid = parseGuid(wanted);
@@ -89,7 +89,10 @@ function located(record: StagingRecord): LocatedDroplet {
   const { location } = record.droplet;
   const blob = splitBlobAddress(location);
   if (blob !== undefined) return { place: blob, record };
-  throw notFound(`the record of build ${record.build} names no blob: ${location}`, 'name the droplet itself');
+  throw notFound(
+    `the record of build ${record.build} names no blob: ${location}`,
+    'Name the droplet itself.',
+  );
 }
 
 async function atAddress(address: string, records: StagedRecords): Promise<LocatedDroplet> {
@@ -100,7 +103,7 @@ async function atAddress(address: string, records: StagedRecords): Promise<Locat
   if (address.startsWith('file:')) return await atPath(pathOfUrl(address));
   throw notFound(
     `${redactUrls(address)} is no address of a droplet`,
-    'give s3://BUCKET/PREFIX/droplets/ab/cd/NAME as stager stage showed it',
+    'Give s3://BUCKET/PREFIX/droplets/ab/cd/NAME as `stager stage` showed it.',
   );
 }
 
@@ -111,11 +114,14 @@ async function atPath(given: string): Promise<LocatedDroplet> {
     throw error;
   });
   if (facts === undefined) {
-    throw notFound(`there is no droplet ${given}`, 'give a file, a blobstore address or the guid of a build');
+    throw notFound(
+      `there is no droplet ${given}`,
+      'Give a file, a blobstore address or the guid of a build.',
+    );
   }
   if (!facts.isFile()) {
     throw new StagerError('DROPLET_INVALID', `${given} is no file`, {
-      next: 'give the .tar.gz that stager stage --output wrote',
+      next: 'Give the .tar.gz that `stager stage --output` wrote.',
       details: { path },
     });
   }
@@ -126,7 +132,7 @@ function pathOfUrl(address: string): string {
   try {
     return fileURLToPath(address);
   } catch (cause) {
-    throw notFound(`${address} is no file address`, 'write file:///DIRECTORY/FILE', cause);
+    throw notFound(`${address} is no file address`, 'Write file:///DIRECTORY/FILE.', cause);
   }
 }
 

@@ -14,7 +14,7 @@ const DEFAULT_PORT = 8080;
 export async function choosePort(wanted: number | undefined, network: 'host' | 'none'): Promise<number> {
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 0 && wanted <= 65_535)) {
     throw new StagerError('USAGE', `${wanted} is no port`, {
-      next: 'give a number from 1 to 65535, or 0 for any free port',
+      next: 'Give a number from 1 to 65535, or 0 for any free port.',
       details: { port: wanted },
     });
   }
@@ -40,7 +40,7 @@ function taken(port: number, error: Error): Error {
   if (errno !== 'EADDRINUSE' && errno !== 'EACCES') return error;
   const reason = errno === 'EACCES' ? 'may not be used without privileges' : 'is in use on this machine';
   return new StagerError('PORT_IN_USE', `port ${port} ${reason}`, {
-    next: 'give another --port, or 0 for any free one',
+    next: 'Give another --port, or 0 for any free one.',
     details: { port, errno },
     cause: error,
   });

@@ -98,7 +98,7 @@ function startCommand(request: RunRequest, type: string, info: LaunchInfo): stri
   const types = Object.keys(processTypes);
   const there = types.length === 0 ? 'the droplet names no process types' : `it has ${types.join(', ')}`;
   throw new StagerError('NO_START_COMMAND', `the droplet has no command for process type ${type}: ${there}`, {
-    next: 'choose another --process, give a command after --, or add the type to the Procfile and stage again',
+    next: 'Choose another --process, give a command after --, or add the type to the Procfile and stage again.',
     phase: 'launch',
     details: { type, types },
   });
@@ -111,7 +111,7 @@ function usable(command: string): string {
   const why =
     bytes > MAX_COMMAND_BYTES ? `has ${bytes} bytes, the limit is ${MAX_COMMAND_BYTES}` : 'holds NUL';
   throw new StagerError('USAGE', `the command ${why}`, {
-    next: 'put it in a script of the app, and run that',
+    next: 'Put it in a script of the app, and run that.',
     phase: 'launch',
     details: { bytes, limitBytes: MAX_COMMAND_BYTES },
   });
@@ -119,7 +119,7 @@ function usable(command: string): string {
 
 function noMemoryLeft(type: string, taken: number, memoryMb: number): StagerError {
   return new StagerError('USAGE', `the sidecars of ${type} need ${taken} MB of its ${memoryMb} MB`, {
-    next: `raise --memory above ${taken}M`,
+    next: `Raise --memory above ${taken}M.`,
     details: { type, sidecarsMb: taken, limitMb: memoryMb },
   });
 }

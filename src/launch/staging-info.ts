@@ -74,7 +74,7 @@ async function readPlainFile(path: string): Promise<string | undefined> {
 
 function invalid(reason: string): StagerError {
   return new StagerError('DROPLET_INVALID', `staging_info.yml of the droplet: ${reason}`, {
-    next: 'stage the app again, or give a start command after --',
+    next: 'Stage the app again, or give a start command after --.',
     details: { file: 'staging_info.yml', reason },
   });
 }

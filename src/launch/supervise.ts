@@ -187,7 +187,7 @@ class Supervisor {
     const { message, everHealthy } = end;
     this.#input.emit({ type: 'unhealthy', at: this.#now(), check, message });
     const failure = new StagerError('HEALTH_CHECK_FAILED', `${this.#input.main.source.id} ${message}`, {
-      next: 'the app has to listen on $PORT of 0.0.0.0; see its log, allow more time, or use the process check',
+      next: 'The app has to listen on $PORT of 0.0.0.0; see its log, allow more time, or use the process check.',
       phase: 'launch',
       details: { check, everHealthy },
     });

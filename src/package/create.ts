@@ -199,7 +199,7 @@ function joined(own: readonly ListedEntry[], extra: readonly ListedEntry[]): rea
       const parent = known.get(path.slice(0, slash));
       if (parent === undefined || parent.kind === 'directory') continue;
       throw new StagerError('PACKAGE_INVALID', `${path} is below ${parent.path}, which is a ${parent.kind}`, {
-        next: 'send each path once, and nothing below a file or a link',
+        next: 'Send each path once, and nothing below a file or a link.',
         details: { path, parent: parent.path },
       });
     }

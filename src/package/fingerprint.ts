@@ -99,7 +99,7 @@ function unreadable(error: unknown, path: string): unknown {
   if (error instanceof StagerError || errno === undefined) return error;
   if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return changed(path, error);
   return new StagerError('SOURCE_UNREADABLE', `${path} can't be read: ${errno}`, {
-    next: 'make it readable for the user that runs stager, or leave it out with .cfignore',
+    next: 'Make it readable for the user that runs stager, or leave it out with .cfignore.',
     details: { path, errno },
     cause: error,
   });

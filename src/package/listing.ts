@@ -163,7 +163,7 @@ export async function readListing(
   const { body } = await store.get(key, { signal }).catch((error: unknown) => {
     if (!isStagerError(error, 'BLOB_NOT_FOUND')) throw error;
     throw new StagerError('PACKAGE_NOT_FOUND', `there is no package ${guid} in ${store.url}`, {
-      next: 'create it with `stager package create`, or list the packages with `stager blobs ls packages`',
+      next: 'Create it with `stager package create`, or list the packages with `stager blobs ls packages`.',
       details: { guid },
       cause: error,
     });

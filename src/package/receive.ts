@@ -65,7 +65,7 @@ export async function receivePackage(upload: Upload, options: ReceiveOptions): P
   if (upload.zipPath === undefined && resources.length === 0) {
     throw invalid(
       'the upload has neither bits nor resources',
-      'send a zip, or resources that matched, or both',
+      'Send a zip, or resources that matched, or both.',
     );
   }
   const { store, signal } = options;
@@ -89,7 +89,7 @@ export function parseResources(
     const [issue] = parsed.error.issues;
     throw invalid(
       `the list of resources is not acceptable at ${issue?.path.join('.') ?? 'its start'}`,
-      'send a JSON array',
+      'Send a JSON array.',
     );
   }
   return parsed.data.map((item) => {
@@ -100,13 +100,13 @@ export function parseResources(
         'SOURCE_UNSAFE',
         `the resource ${JSON.stringify(name)} is refused: ${path.refused}`,
         {
-          next: 'send paths that are relative to the app and stay inside it',
+          next: 'Send paths that are relative to the app and stay inside it.',
           details: { path: name, reason: path.refused },
         },
       );
     }
     const sha1 = parseSha1('path' in item ? item.checksum.value : item.sha1);
-    if (sha1 === undefined) throw invalid(`the sha1 of ${path} is none`, 'send 40 hexadecimal digits');
+    if (sha1 === undefined) throw invalid(`the sha1 of ${path} is none`, 'Send 40 hexadecimal digits.');
     return {
       path,
       sha1,
@@ -123,7 +123,7 @@ function modeOf(text: string | undefined, path: string): number {
   if ((mode & LEAST_MODE) === LEAST_MODE) return mode;
   throw invalid(
     `the mode ${text} of ${path} lets not even its owner read and write it`,
-    'send a mode with at least 0600',
+    'Send a mode with at least 0600.',
   );
 }
 
@@ -150,7 +150,7 @@ function checkLimits(matched: readonly ListedFile[], { maxBytes }: SourceLimits)
     'SOURCE_TOO_LARGE',
     `the matched files are ${bytes} bytes; the limit is ${maxBytes}`,
     {
-      next: 'leave files out with .cfignore, or raise the limit for packages',
+      next: 'Leave files out with .cfignore, or raise the limit for packages.',
       details: { limit: maxBytes, actual: bytes },
     },
   );

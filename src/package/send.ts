@@ -100,7 +100,7 @@ async function* fromArchive(
     'SOURCE_CHANGED',
     `${path} vanished from ${source.description} while it was packaged`,
     {
-      next: 'let nothing write to the archive while it is packaged, and try again',
+      next: 'Let nothing write to the archive while it is packaged, and try again.',
       details: { path },
     },
   );

@@ -109,7 +109,7 @@ export function missingResource(resource: LocatedResource, cause?: unknown): Sta
     'RESOURCE_MISSING',
     `the resource with sha1 ${sha1} is gone from the resource cache`,
     {
-      next: 'create the package again: what is missing will be sent',
+      next: 'Create the package again: what is missing will be sent.',
       details: { sha1, pack },
       cause,
     },

@@ -175,7 +175,7 @@ class Blocks {
 /** What to throw for a file that is not any more what it was when it was fingerprinted. */
 export function changed(path: string, cause?: unknown): StagerError {
   return new StagerError('SOURCE_CHANGED', `${path} changed while it was packaged`, {
-    next: 'let nothing write to the app while it is packaged, and try again',
+    next: 'Let nothing write to the app while it is packaged, and try again.',
     details: { path },
     cause,
   });

@@ -61,7 +61,7 @@ export async function readCaFile(path: string): Promise<readonly string[]> {
       'CONFIG_INVALID',
       `CA file ${path} can't be read (${errnoOf(cause) ?? 'unknown error'})`,
       {
-        next: 'name a readable file with certificates in PEM',
+        next: 'Name a readable file with certificates in PEM.',
         details: { path },
         cause,
       },
@@ -70,7 +70,7 @@ export async function readCaFile(path: string): Promise<readonly string[]> {
   const certificates = certificatesIn(text);
   if (certificates.length > 0) return certificates;
   throw new StagerError('CONFIG_INVALID', `CA file ${path} holds no PEM certificate`, {
-    next: 'convert it with: openssl x509 -inform der -in FILE -out FILE.pem',
+    next: 'Convert it with `openssl x509 -inform der -in FILE -out FILE.pem`.',
     details: { path },
   });
 }

@@ -197,7 +197,7 @@ async function usableStateDir(stateDir: string): Promise<string> {
 function unavailable(rejected: readonly Rejected[]): StagerError {
   const reasons = rejected.map(({ candidate, why }) => `  ${candidate}: ${why}`).join('\n');
   return new StagerError('SANDBOX_UNAVAILABLE', `no OCI runtime works on this machine:\n${reasons}`, {
-    next: 'install runc (or crun), run as a user who may use it, see `stager doctor`; or give up isolation with `--sandbox none`',
+    next: 'Install runc (or crun), run as a user who may use it, see `stager doctor`; or give up isolation with `--sandbox none`.',
     details: { rejected },
   });
 }

@@ -106,7 +106,9 @@ export class StackStore {
    */
   async remove(name: string): Promise<void> {
     if (name === HOST_STACK) {
-      throw new StagerError('USAGE', 'the stack host is the machine itself and can not be removed');
+      throw new StagerError('USAGE', 'the stack host is the machine itself and can not be removed', {
+        next: 'Name one that was added; `stager stack list` shows them.',
+      });
     }
     const record = await this.#known(name);
     const users = await this.#users(record.tree);

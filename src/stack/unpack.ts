@@ -25,7 +25,11 @@ export interface UnpackedStack {
 export async function unpackStack(from: string, into: string, signal: AbortSignal): Promise<UnpackedStack> {
   const stats = await stat(from).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
-    throw new StagerError('SOURCE_NOT_FOUND', `${from}: no such file or directory`, { blame: 'operator' });
+    throw new StagerError('SOURCE_NOT_FOUND', `${from}: no such file or directory`, {
+      blame: 'operator',
+      next: 'Name a root file system: a directory, a .tar, .tar.gz or .tar.zst, an OCI layout.',
+      details: { path: from },
+    });
   });
   const rootfs = join(into, 'rootfs');
   await makeRoot(rootfs);

@@ -32,7 +32,7 @@ export function checkVariables(env: Readonly<Record<string, string>>, where: str
   if (refused.length === 0) return;
   const list = refused.map(({ name, reason }) => `${JSON.stringify(name)} (${reason})`).join(', ');
   throw new StagerError('ENV_NAME_REFUSED', `${where}: refused environment variables: ${list}`, {
-    next: 'rename or remove them; variables that the platform sets cannot be given',
+    next: 'Rename or remove them; variables that the platform sets cannot be given.',
     details: { where, refused },
   });
 }

@@ -27,7 +27,7 @@ export function parseServices(text: string, where: string): Services {
   const json = parseJson(text);
   if (json === undefined) {
     throw new StagerError('SERVICES_INVALID', `${where}: not a JSON document`, {
-      next: 'give the JSON object that VCAP_SERVICES holds: {"label": [{"name": …, "credentials": {…}}]}',
+      next: 'Give the JSON object that VCAP_SERVICES holds: {"label": [{"name": …, "credentials": {…}}]}.',
       details: { where },
     });
   }
@@ -37,7 +37,7 @@ export function parseServices(text: string, where: string): Services {
     .safeParse(json.value)
     .error?.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
   throw new StagerError('SERVICES_INVALID', `${where}: ${(problems ?? []).slice(0, 5).join('; ')}`, {
-    next: 'every label needs a list of bindings, every binding is an object, its credentials are one as well',
+    next: 'Every label needs a list of bindings, every binding is an object, its credentials are one as well.',
     details: { where, problems },
   });
 }
@@ -55,7 +55,7 @@ export function encodeServices(services: Services): string {
     'SERVICES_INVALID',
     `VCAP_SERVICES takes ${bytes} bytes; Linux allows ${MAX_VARIABLE_BYTES} for one variable`,
     {
-      next: 'bind fewer services, or shorten their credentials',
+      next: 'Bind fewer services, or shorten their credentials.',
       details: { limitBytes: MAX_VARIABLE_BYTES, actualBytes: bytes },
     },
   );

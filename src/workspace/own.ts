@@ -40,7 +40,7 @@ export async function demandOwn(workspace: Place, paths: readonly string[]): Pro
     const shown = join('/tmp', relative(workspace.tmp, replaced));
     throw new StagerError('DROPLET_PACK_FAILED', `a script put something else in the place of ${shown}`, {
       blame: 'buildpack',
-      next: 'the buildpack has to leave a directory there, not a link or a file',
+      next: 'The buildpack has to leave a directory there, not a link or a file.',
       details: { path: shown },
     });
   }
