@@ -1,7 +1,7 @@
 /** Packs a droplet out of a workspace and into the blobstore, in one pass; a copy for a person on request. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -83,6 +83,7 @@ export async function writeBlobTo(
   io: Pick<StoreIo, 'blobs' | 'signal'>,
 ): Promise<void> {
   const aside = join(dirname(file), `.${randomUUID()}.stager-new`);
+  await checkTarget(file);
   try {
     const { body } = await io.blobs.get(key, { signal: io.signal });
     await pipeline(body, createWriteStream(aside, { flush: true, flags: 'wx' }), { signal: io.signal });
@@ -93,6 +94,16 @@ export async function writeBlobTo(
     await rm(aside, { force: true });
     throw fileError(file, error);
   }
+}
+
+/** What a file is renamed over is gone: `/dev/null`, say. */
+async function checkTarget(file: string): Promise<void> {
+  const there = await stat(file).catch(() => undefined);
+  if (there === undefined || there.isFile() || there.isDirectory()) return;
+  throw new StagerError('CONFIG_INVALID', `${file} is no regular file and stays as it is`, {
+    next: 'Name a regular file, or one that is not there yet.',
+    details: { file },
+  });
 }
 
 function counted(body: Readable, onBytes: (bytes: number) => void): Readable {

@@ -1,28 +1,39 @@
 /** `stager blobs ls|get|put|rm|verify|gc|du`. */
-import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { diskUsage, listBlobs, verifyBlobs } from '../../blobs/admin.ts';
-import type { BlobKey, BlobKind, BlobStore } from '../../blobs/blob-store.ts';
+import { diskUsage, listBlobs, listNames, verifyBlobs } from '../../blobs/admin.ts';
+import type { BlobKey, BlobKind, BlobName, BlobStore } from '../../blobs/blob-store.ts';
 import { BLOB_KINDS, parseBlobKey, parseBlobKind } from '../../blobs/key.ts';
+import { withLease } from '../../blobs/lease.ts';
 import { Stager } from '../../compose.ts';
 import { appOfDroplet, writeBlobTo } from '../../droplet/store.ts';
-import { CODES, errnoOf, StagerError } from '../../errors.ts';
+import { CODES, errnoOf, isStagerError, StagerError } from '../../errors.ts';
 import { collectGarbage, type GcReport } from '../../package/gc.ts';
 import { formatBytes, parseDuration } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { table } from '../table.ts';
-import { count, namePackages } from './blobs-repair.ts';
 
 /** Lists blobs, streaming. */
 export async function blobsList(context: Context): Promise<number> {
   const { output, signal } = context;
-  for await (const blob of listBlobs(await storeOf(context), { signal, ...queryOf(context) })) {
-    const { key, sizeBytes, sha1, sha256, contentType, modifiedAtMs } = blob;
-    const name = `${key.kind}/${key.name}`;
-    const modifiedAt = new Date(modifiedAtMs).toISOString();
-    if (output.json) output.object({ key: name, sizeBytes, sha1, sha256, contentType, modifiedAt });
-    else output.line(`${modifiedAt}  ${formatBytes(sizeBytes).padStart(9)}  ${name}`);
+  const query = { signal, ...queryOf(context) };
+  const blobs = await storeOf(context);
+  const facts = (blob: BlobName) => ({
+    key: nameOf(blob.key),
+    sizeBytes: blob.sizeBytes,
+    modifiedAt: new Date(blob.modifiedAtMs).toISOString(),
+  });
+  if (output.json) {
+    for await (const blob of listBlobs(blobs, query)) {
+      const { sha1, sha256, contentType } = blob;
+      output.object({ ...facts(blob), sha1, sha256, contentType });
+    }
+    return 0;
+  }
+  for await (const blob of listNames(blobs, query)) {
+    const { key, sizeBytes, modifiedAt } = facts(blob);
+    output.line(`${modifiedAt}  ${formatBytes(sizeBytes).padStart(9)}  ${key}`);
   }
   return 0;
 }
@@ -33,12 +44,7 @@ export async function blobsGet(context: Context): Promise<number> {
   const { signal } = context;
   const blobs = await storeOf(context);
   if (file !== '-') await writeBlobTo(file, key, { blobs, signal });
-  else
-    await pipeline(
-      (await blobs.get(key, { signal })).body,
-      createWriteStream('', { fd: 1, autoClose: false }),
-      { signal },
-    );
+  else await writeOut((await blobs.get(key, { signal })).body, signal);
   return 0;
 }
 
@@ -48,9 +54,10 @@ export async function blobsPut(context: Context): Promise<number> {
   const blobs = await storeOf(context);
   const options = { contentType: 'application/octet-stream', signal: context.signal };
   if (file !== '-') await demandReadable(file);
-  const info = await (file === '-'
-    ? blobs.put(key, process.stdin, options)
-    : blobs.putFile(key, file, options));
+  const store = () =>
+    file === '-' ? blobs.put(key, process.stdin, options) : blobs.putFile(key, file, options);
+  const lease = { purpose: `blobs put ${nameOf(key)}`, holds: [key], signal: context.signal };
+  const info = await withLease(blobs, lease, store);
   const { sizeBytes, sha1, sha256 } = info;
   if (context.output.json) context.output.object({ location: blobs.location(key), sizeBytes, sha1, sha256 });
   else if (!context.output.quiet)
@@ -64,33 +71,28 @@ export async function blobsRemove(context: Context): Promise<number> {
   const blobs = await storeOf(context);
   const keys = context.args.flat().map((text) => parseBlobKey(String(text)));
   for (const key of keys) {
-    const there = await blobs.stat(key, { signal });
+    const there = await isThere(blobs, key, signal);
     await blobs.delete(key, { signal });
-    const name = `${key.kind}/${key.name}`;
-    if (output.json) output.object({ key: name, deleted: there !== undefined });
-    else if (!output.quiet) output.line(`${there === undefined ? 'Was not there:' : 'Deleted'} ${name}`);
+    const name = nameOf(key);
+    if (output.json) output.object({ key: name, deleted: there });
+    else if (!output.quiet) output.line(`${there ? 'Deleted' : 'Was not there:'} ${name}`);
   }
   return 0;
 }
 
-/** Reads and checks; ends with the status of BLOB_CORRUPT or RESOURCE_MISSING when something is damaged or missing. */
+/** Reads and checks; ends with the status of BLOB_CORRUPT when something is damaged. */
 export async function blobsVerify(context: Context): Promise<number> {
   const { output, signal } = context;
-  const store = await storeOf(context);
-  const report = await verifyBlobs(store, { signal, ...queryOf(context) });
-  const packages = context.args[0] === undefined ? await namePackages(context, store) : [];
-  if (output.json) output.object({ ...report, packages });
+  const report = await verifyBlobs(await storeOf(context), { signal, ...queryOf(context) });
+  if (output.json) output.object(report);
   else {
     for (const { key, location, problem } of report.damaged)
-      output.note(`damaged ${key.kind}/${key.name}: ${problem} (${location})`);
-    const incomplete = packages.length === 0 ? '' : `, ${count(packages.length, 'package')} incomplete`;
+      output.note(`damaged ${nameOf(key)}: ${problem} (${location})`);
     output.line(
-      `Checked ${count(report.checked, 'blob')}, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged${incomplete}`,
+      `Checked ${count(report.checked, 'blob')}, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged`,
     );
-    if (packages.length > 0) output.note('`stager blobs repair` brings back what only the index lacks');
   }
-  if (report.damaged.length > 0) return CODES.BLOB_CORRUPT.exit;
-  return packages.length === 0 ? 0 : CODES.RESOURCE_MISSING.exit;
+  return report.damaged.length === 0 ? 0 : CODES.BLOB_CORRUPT.exit;
 }
 
 /** Deletes what retention does not keep. */
@@ -128,6 +130,27 @@ export async function blobsUsage(context: Context): Promise<number> {
     for (const line of table([['kind', 'blobs', 'size'], ...rows])) output.line(line);
   }
   return 0;
+}
+
+const nameOf = ({ kind, name }: BlobKey): string => `${kind}/${name}`;
+
+/** To stdout, as fast as its reader takes it; who has read enough may close it. */
+async function writeOut(body: Readable, signal: AbortSignal): Promise<void> {
+  try {
+    await pipeline(body, process.stdout, { signal, end: false });
+  } catch (error) {
+    if (errnoOf(error) !== 'EPIPE') throw error;
+  }
+}
+
+/** A damaged blob is there. */
+async function isThere(blobs: BlobStore, key: BlobKey, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await blobs.stat(key, { signal })) !== undefined;
+  } catch (error) {
+    if (isStagerError(error, 'BLOB_CORRUPT')) return true;
+    throw error;
+  }
 }
 
 async function demandReadable(path: string): Promise<void> {
@@ -172,8 +195,7 @@ function queryOf({ args }: Context): { readonly kinds?: readonly BlobKind[]; rea
 
 function countOf(text: unknown, flag: string): number {
   if (text === undefined) return 5;
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 0) return count;
+  if (typeof text === 'string' && /^\d{1,9}$/.test(text)) return Number(text);
   throw new StagerError('USAGE', `${flag} ${JSON.stringify(text)} is no number`, {
     next: 'Give a whole number from 0.',
   });
@@ -189,22 +211,12 @@ function timeOf(text: string): number {
 
 function gcLines(report: GcReport, dryRun: boolean): string[] {
   const verb = dryRun ? 'Would delete' : 'Deleted';
-  const names = (keys: readonly BlobKey[]): string[] => keys.map(({ kind, name }) => `  ${kind}/${name}`);
+  const names = (keys: readonly BlobKey[]): string[] => keys.map((key) => `  ${nameOf(key)}`);
   return [
     ...names([...report.packages, ...report.droplets]),
     ...report.leftovers.map(({ what, location }) => `  ${what} ${location}`),
     ...report.leases.map((lease) => `kept for a lease: ${lease}`),
     `${verb} ${count(report.packages.length, 'package')}, ${count(report.droplets.length, 'droplet')}, ${count(report.deletedPacks, 'pack')} of resources and ${count(report.leftovers.length, 'leftover')}: ${formatBytes(report.freedBytes)}`,
-    ...(report.rewrittenPacks === 0
-      ? []
-      : [
-          `${dryRun ? 'Would rewrite' : 'Rewrote'} what is needed of ${count(report.rewrittenPacks, 'pack')} that ${report.rewrittenPacks === 1 ? 'is' : 'are'} mostly unused, or small`,
-        ]),
-    ...(report.missingContents === 0
-      ? []
-      : [
-          `${count(report.missingContents, 'content')} that packages need ${report.missingContents === 1 ? 'is' : 'are'} not in the resource cache: run \`stager blobs repair\``,
-        ]),
     ...(report.condemnedPacks === 0
       ? []
       : [
@@ -212,3 +224,6 @@ function gcLines(report: GcReport, dryRun: boolean): string[] {
         ]),
   ];
 }
+
+const count = (number: number, what: string): string =>
+  `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;
