@@ -34,19 +34,19 @@ export function scriptFailure(
       if (outcome.code === 0) return undefined;
       return new StagerError(code, `${who} failed with exit status ${outcome.code}`, {
         phase,
-        next: 'the lines above are what it wrote; fix the app or the buildpack and stage again',
+        next: 'The lines above are what it wrote; fix the app or the buildpack and stage again.',
         details: { ...facts, exitStatus: outcome.code },
       });
     case 'signalled':
       return new StagerError(code, `${who} was killed by ${outcome.signal}`, {
         phase,
-        next: 'it crashed or was killed by another process; the lines above are what it wrote before',
+        next: 'It crashed or was killed by another process; the lines above are what it wrote before.',
         details: { ...facts, signal: outcome.signal },
       });
     case 'not-started':
       return new StagerError(code, `${who} could not be started: ${outcome.reason}`, {
         phase,
-        next: 'the script must be there, be executable, and its interpreter must be in the stack',
+        next: 'The script must be there, be executable, and its interpreter must be in the stack.',
         details: { ...facts, reason: outcome.reason },
       });
     case 'timed-out':
@@ -57,12 +57,14 @@ export function scriptFailure(
         `${who} needed more than ${mib(outcome.limitBytes)} of memory`,
         {
           phase,
-          next: 'raise --memory, or make the build use less',
+          next: 'Raise --memory, or make the build use less.',
           details: { ...facts, limitBytes: outcome.limitBytes },
         },
       );
     case 'out-of-disk':
       return outOfDisk(outcome, who, { phase, facts });
+    case 'too-many-files':
+      return tooManyFiles(outcome, who, { phase, facts });
     case 'cancelled':
       return cancelled(signal);
   }
@@ -77,7 +79,7 @@ export function timeout(failed: Pick<FailedScript, 'phase' | 'script' | 'timeout
     `time is up: the buildpacks' scripts took longer than ${seconds} s, ${failed.script} of ${failed.phase.buildpack ?? 'the buildpack'} was running`,
     {
       phase,
-      next: 'raise --timeout, or see in the output above what it was waiting for',
+      next: 'Raise --timeout, or see in the output above what it was waiting for.',
       details: { script: failed.script, limitMs: failed.timeoutMs },
     },
   );
@@ -94,13 +96,31 @@ function outOfDisk(
     `${who} filled the workspace: ${mib(outcome.usedBytes)} of ${mib(outcome.limitBytes)}; largest: ${largest}`,
     {
       phase: at.phase,
-      next: 'raise --disk, or leave what is not needed out with .cfignore',
+      next: 'Raise --disk, or leave what is not needed out with .cfignore.',
       details: {
         ...at.facts,
         limitBytes: outcome.limitBytes,
         usedBytes: outcome.usedBytes,
         largest: outcome.largest,
       },
+    },
+  );
+}
+
+function tooManyFiles(
+  outcome: Extract<ExitOutcome, { kind: 'too-many-files' }>,
+  who: string,
+  at: { readonly phase: string; readonly facts: Readonly<Record<string, unknown>> },
+): StagerError {
+  const { files, limitFiles, fullest } = outcome;
+  const where = fullest.map((it) => `${it.path} ${it.files}`).join(', ');
+  return new StagerError(
+    'OUT_OF_DISK',
+    `${who} filled the workspace with ${files} files, the limit is ${limitFiles}; most are in: ${where}`,
+    {
+      phase: at.phase,
+      next: 'Leave what is not needed out with .cfignore, or have the build remove what it does not need.',
+      details: { ...at.facts, limitFiles, files, fullest },
     },
   );
 }
@@ -124,6 +144,8 @@ export function outcomePhrase(outcome: ExitOutcome): string {
       return 'out of memory';
     case 'out-of-disk':
       return 'out of disk';
+    case 'too-many-files':
+      return 'too many files';
     case 'cancelled':
       return 'cancelled';
   }
@@ -131,5 +153,5 @@ export function outcomePhrase(outcome: ExitOutcome): string {
 
 /** Outcomes of a detect that end the staging, since no other buildpack could do better. */
 export function isShowstopper(outcome: ExitOutcome): boolean {
-  return outcome.kind === 'timed-out' || outcome.kind === 'out-of-disk' || outcome.kind === 'cancelled';
+  return ['timed-out', 'out-of-disk', 'too-many-files', 'cancelled'].includes(outcome.kind);
 }

@@ -64,6 +64,10 @@ function limitReached(outcome: ExitOutcome): string | undefined {
       const where = largest.map(({ path, sizeBytes }) => `${path} ${formatBytes(sizeBytes)}`).join(', ');
       return `its files take ${formatBytes(usedBytes)} of ${formatBytes(limitBytes)}; largest: ${where}; raise --disk`;
     }
+    case 'too-many-files': {
+      const where = outcome.fullest.map(({ path, files }) => `${path} ${files}`).join(', ');
+      return `it made ${outcome.files} files, the limit is ${outcome.limitFiles}; most are in: ${where}`;
+    }
     case 'exited':
     case 'signalled':
     case 'timed-out':

@@ -15,6 +15,7 @@ export function exitCodeOf(outcome: ExitOutcome): number {
     case 'timed-out':
     case 'out-of-memory':
     case 'out-of-disk':
+    case 'too-many-files':
     case 'cancelled':
       return BY_SIGNAL + constants.signals.SIGKILL;
     case 'not-started':

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { throwIfCancelled } from '../errors.ts';
 import { newGuid } from '../ids.ts';
-import type { Sandbox, SandboxSpec } from '../sandbox/sandbox.ts';
+import { MAX_FILES, type Sandbox, type SandboxSpec } from '../sandbox/sandbox.ts';
 import { MEBIBYTE } from '../units.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { type InstanceFacts, processEnvironment } from './environment.ts';
@@ -182,6 +182,7 @@ function specOf(request: RunRequest, { what, info, owner, instance, networkOf }:
       memoryBytes: what.memoryMb * MEBIBYTE,
       pids: PIDS,
       diskBytes: diskMb * MEBIBYTE,
+      files: MAX_FILES,
       // A run ends when its process does.
       wallMs: Number.POSITIVE_INFINITY,
       openFiles: DEFAULT_FDS,

@@ -1,16 +1,37 @@
 /**
- * Holds a directory tree to a number of bytes while foreign code writes to it.
+ * Holds a directory tree to a number of bytes, and of files, while foreign code writes to it.
  *
- * Walking a large tree ten times a second would cost more than the build, so the file system's own counter is
+ * Walking a large tree ten times a second would cost more than the build, so the file system's own counters are
  * looked at often, and the tree is walked only when what was added to the disk since the last walk, by anybody,
  * could have taken the tree over its limit; and now and then in any case, since others may free space meanwhile.
+ * Files that take no block would use up the disk's inodes unseen; they are counted by the same rule.
  */
-import { type DiskUsage, fileSystemUse, measureDisk } from './disk-usage.ts';
+import {
+  countFiles,
+  type DiskUsage,
+  type FileCount,
+  type FileSystemUse,
+  fileSystemUse,
+  measureDisk,
+} from './disk-usage.ts';
 
-/** How a tree stood when it was last walked. */
+/** How a tree stood when it was last walked, and the counters of its file system just before. */
 interface Baseline {
   readonly usage: DiskUsage;
-  readonly diskUse: number;
+  readonly diskBytes: number;
+  /** When files were last counted; at the first walk nothing is, and what was there is not held against it. */
+  readonly files: { readonly total: number; readonly onDisk: number | undefined };
+}
+
+/** What went over its limit. */
+export type Overrun =
+  | { readonly kind: 'bytes'; readonly usage: DiskUsage }
+  | { readonly kind: 'files'; readonly count: FileCount };
+
+/** Which limit a walk is made for. */
+interface Suspicion {
+  readonly bytes: boolean;
+  readonly files: boolean;
 }
 
 /** What is known of trees from one command to the next; belongs to a sandbox. */
@@ -20,11 +41,13 @@ export type DiskLedger = Map<string, Baseline>;
 export interface DiskWatchOptions {
   readonly root: string;
   readonly limitBytes: number;
+  /** Absent: as many as the disk takes. */
+  readonly limitFiles: number | undefined;
   readonly ledger: DiskLedger;
   /** Bytes in files that were deleted but are still open; asked only when the counters do not add up. */
   readonly heldOpen: () => Promise<number>;
   /** Called once, when the tree is over its limit. */
-  readonly onOverrun: (usage: DiskUsage) => void;
+  readonly onOverrun: () => void;
 }
 
 const POLL_MS = 50;
@@ -46,7 +69,7 @@ export class DiskWatch {
   #walkedAt = performance.now();
   #walkCostMs = 0;
   #peakBytes = 0;
-  #overrun: DiskUsage | undefined;
+  #overrun: Overrun | undefined;
   #failure: unknown;
 
   constructor(options: DiskWatchOptions) {
@@ -65,7 +88,7 @@ export class DiskWatch {
    *
    * @throws what made it impossible to watch, such as the tree having been removed.
    */
-  async stop(): Promise<{ readonly peakBytes: number; readonly overrun?: DiskUsage }> {
+  async stop(): Promise<{ readonly peakBytes: number; readonly overrun?: Overrun }> {
     this.#stop.abort();
     clearTimeout(this.#timer);
     await this.#busy;
@@ -77,41 +100,60 @@ export class DiskWatch {
   async #look(): Promise<void> {
     const { root, limitBytes, ledger } = this.#options;
     const known = ledger.get(root);
-    const now = performance.now();
-    const idle = now - this.#walkedAt;
-    const added = known === undefined ? 0 : Math.max(0, (await fileSystemUse(root)) - known.diskUse);
-    const suspicious = known === undefined || known.usage.totalBytes + added > limitBytes;
+    const use = await fileSystemUse(root);
+    const idle = performance.now() - this.#walkedAt;
     const due = idle > Math.max(WALK_EVERY_MS, this.#walkCostMs * WALK_PAUSE);
     const mayWalk = idle > this.#walkCostMs * SUSPICIOUS_PAUSE;
-    if (due || (suspicious && mayWalk)) await this.#walk(suspicious);
+    const added = known === undefined ? 0 : Math.max(0, use.bytes - known.diskBytes);
+    const suspicion = {
+      bytes: known === undefined || known.usage.totalBytes + added > limitBytes,
+      files: due || this.#mayHoldTooMany(use),
+    };
+    if (due || ((suspicion.bytes || suspicion.files) && mayWalk)) await this.#walk(suspicion);
     if (this.#stop.signal.aborted || this.#overrun !== undefined) return;
     this.#timer = setTimeout(() => this.start(), POLL_MS);
   }
 
-  async #walk(suspicious: boolean): Promise<void> {
-    const { root, limitBytes, heldOpen } = this.#options;
+  /** Whether the tree could hold more files than it may; not known where the file system does not count. */
+  #mayHoldTooMany({ files }: FileSystemUse): boolean {
+    const { root, limitFiles, ledger } = this.#options;
+    const known = ledger.get(root)?.files;
+    if (limitFiles === undefined || files === undefined || known?.onDisk === undefined) return false;
+    return known.total + Math.max(0, files - known.onDisk) > limitFiles;
+  }
+
+  async #walk(suspicion: Suspicion): Promise<void> {
+    const { root, limitBytes, limitFiles = Number.POSITIVE_INFINITY, heldOpen, ledger } = this.#options;
     const begun = performance.now();
-    const diskUse = await fileSystemUse(root);
+    const use = await fileSystemUse(root);
     const usage = await measureDisk(root);
+    const count = suspicion.files && Number.isFinite(limitFiles) ? await countFiles(root) : undefined;
     this.#walkedAt = performance.now();
     this.#walkCostMs = this.#walkedAt - begun;
-    this.#remember({ usage, diskUse });
-    const held = suspicious && usage.totalBytes <= limitBytes ? await heldOpen() : 0;
+    const known = ledger.get(root)?.files ?? { total: 0, onDisk: use.files };
+    const files = count === undefined ? known : { total: count.total, onDisk: use.files };
+    this.#remember({ usage, diskBytes: use.bytes, files });
+    const held = suspicion.bytes && usage.totalBytes <= limitBytes ? await heldOpen() : 0;
     const totalBytes = usage.totalBytes + held;
     this.#peakBytes = Math.max(this.#peakBytes, totalBytes);
-    if (totalBytes <= limitBytes || this.#overrun !== undefined) return;
-    this.#overrun = { totalBytes, largest: named(usage, held) };
-    this.#options.onOverrun(this.#overrun);
+    if (this.#overrun !== undefined) return;
+    if (totalBytes > limitBytes) {
+      this.#overrun = { kind: 'bytes', usage: { totalBytes, largest: named(usage, held) } };
+    } else if (count !== undefined && count.total > limitFiles) {
+      this.#overrun = { kind: 'files', count };
+    }
+    if (this.#overrun !== undefined) this.#options.onOverrun();
   }
 
   async #lastLook(): Promise<void> {
     const { root, ledger, limitBytes } = this.#options;
     const known = ledger.get(root);
     this.#peakBytes = Math.max(this.#peakBytes, known?.usage.totalBytes ?? 0);
-    const added =
-      known === undefined ? Number.POSITIVE_INFINITY : (await fileSystemUse(root)) - known.diskUse;
-    if (Math.abs(added) < Math.min(NOISE_BYTES, limitBytes / 100)) return;
-    await this.#walk(false);
+    const use = await fileSystemUse(root);
+    const added = known === undefined ? Number.POSITIVE_INFINITY : use.bytes - known.diskBytes;
+    const files = this.#mayHoldTooMany(use);
+    if (!files && Math.abs(added) < Math.min(NOISE_BYTES, limitBytes / 100)) return;
+    await this.#walk({ bytes: false, files });
   }
 
   #remember(baseline: Baseline): void {

@@ -23,6 +23,13 @@ export type ExitOutcome =
       /** Largest directories below the disk root, largest first, at most five. */
       readonly largest: readonly { readonly path: string; readonly sizeBytes: number }[];
     }
+  | {
+      readonly kind: 'too-many-files';
+      readonly limitFiles: number;
+      readonly files: number;
+      /** Directories below the disk root that hold most, fullest first, at most five. */
+      readonly fullest: readonly { readonly path: string; readonly files: number }[];
+    }
   /** The program could not be started: missing, not executable, wrong format, missing interpreter. */
   | { readonly kind: 'not-started'; readonly reason: string }
   /** The abort signal fired. */

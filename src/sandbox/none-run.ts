@@ -43,6 +43,7 @@ export class NoRun {
     const watch = new DiskWatch({
       root: spec.diskRoot,
       limitBytes: spec.limits.diskBytes,
+      limitFiles: spec.limits.files,
       ledger: this.#parts.ledger,
       heldOpen: async () => 0,
       onOverrun: () => this.#stop('out-of-disk', 0),

@@ -50,6 +50,7 @@ export class OciRun {
     const watch = new DiskWatch({
       root: spec.diskRoot,
       limitBytes: spec.limits.diskBytes,
+      limitFiles: spec.limits.files,
       ledger,
       heldOpen: () => this.#heldOpen(),
       onOverrun: () => this.#stop('out-of-disk', 0),
@@ -148,7 +149,7 @@ export class OciRun {
     throw new StagerError(
       'SANDBOX_FAILED',
       `${runtime.name} ${runtime.version} could not start a container: ${said || 'it gave no reason'}`,
-      { next: 'run `stager doctor` to see what this machine can do', details: { runtime: runtime.path } },
+      { next: 'Run `stager doctor` to see what this machine can do.', details: { runtime: runtime.path } },
     );
   }
 

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import type { MemoryUse } from './cgroups.ts';
 import type { DiskUsage } from './disk-usage.ts';
+import type { Overrun } from './disk-watch.ts';
 import type { ExitOutcome } from './exit-report.ts';
 import type { SandboxLimits } from './sandbox.ts';
 
@@ -15,7 +16,7 @@ export interface Ending {
   readonly stopped: StopReason | undefined;
   readonly limits: SandboxLimits;
   readonly memory: MemoryUse;
-  readonly overrun: DiskUsage | undefined;
+  readonly overrun: Overrun | undefined;
   readonly disk: DiskUsage | undefined;
 }
 
@@ -28,7 +29,7 @@ const SIGNAL_BASE = 128;
 export function outcomeOf(ending: Ending): ExitOutcome {
   const { status, stopped, limits, overrun, memory } = ending;
   if (stopped === 'cancelled') return { kind: 'cancelled' };
-  if (overrun !== undefined) return outOfDisk(limits, overrun);
+  if (overrun !== undefined) return overrunOf(limits, overrun);
   if (stopped === 'timed-out') return { kind: 'timed-out', limitMs: limits.wallMs };
   // A child that was killed and coped with is not the end of the script.
   if (memory.oomKills > 0 && status !== 0) return { kind: 'out-of-memory', limitBytes: limits.memoryBytes };
@@ -37,6 +38,12 @@ export function outcomeOf(ending: Ending): ExitOutcome {
     return outOfDisk(limits, ending.disk ?? { totalBytes: limits.diskBytes, largest: [] });
   if (signal !== undefined) return { kind: 'signalled', signal };
   return { kind: 'exited', code: status };
+}
+
+function overrunOf(limits: SandboxLimits, overrun: Overrun): ExitOutcome {
+  if (overrun.kind === 'bytes') return outOfDisk(limits, overrun.usage);
+  const { total: files, fullest } = overrun.count;
+  return { kind: 'too-many-files', limitFiles: limits.files ?? files, files, fullest };
 }
 
 function outOfDisk(limits: SandboxLimits, usage: DiskUsage): ExitOutcome {

@@ -26,11 +26,16 @@ export interface SandboxLimits {
   readonly cpuShares?: number;
   /** Bytes under {@link SandboxSpec.diskRoot}. */
   readonly diskBytes: number;
+  /** Files, directories and links under {@link SandboxSpec.diskRoot}; absent: as many as the disk takes. */
+  readonly files?: number;
   /** Milliseconds this one command may take; Infinity: as long as it likes. */
   readonly wallMs: number;
   /** Open files of one process. */
   readonly openFiles: number;
 }
+
+/** Files of a staging or a run: five times what a Cloud Foundry cell grants, and far below what a disk has. */
+export const MAX_FILES = 1_000_000;
 
 /** One command. */
 export interface SandboxSpec {

@@ -15,7 +15,7 @@ import { newGuid } from '../ids.ts';
 import { writeCaBundle } from '../proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
 import { cfStackOf } from '../request.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import { MAX_FILES, type Sandbox } from '../sandbox/sandbox.ts';
 import type { Source } from '../source/entry.ts';
 import { formatBytes, MEBIBYTE } from '../units.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
@@ -34,6 +34,7 @@ const LIMIT_NAMES = {
   diskBytes: 'the disk limit',
   wallMs: 'the time limit',
   openFiles: 'the limit of open files',
+  files: 'the limit of files',
   isolation: 'isolation',
 } as const satisfies Record<Sandbox['unenforced'][number]['limit'], string>;
 /** `diego.pid_limit` of Cloud Foundry. */
@@ -170,6 +171,7 @@ export async function scriptRun(
     limits: {
       memoryBytes: request.memoryMb * MEBIBYTE,
       diskBytes: request.diskMb * MEBIBYTE,
+      files: MAX_FILES,
       pids: PIDS,
       cpuShares: CPU_SHARES,
       wallMs: request.timeoutMs,

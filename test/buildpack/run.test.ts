@@ -49,6 +49,14 @@ describe('a script that', () => {
       },
     ],
     [
+      'makes too many files',
+      { kind: 'too-many-files', limitFiles: 10, files: 12, fullest: [{ path: 'app', files: 11 }] },
+      {
+        code: 'OUT_OF_DISK',
+        message: expect.stringContaining('with 12 files, the limit is 10; most are in: app 11'),
+      },
+    ],
+    [
       'takes too long',
       { kind: 'timed-out', limitMs: 5 },
       { code: 'STAGING_TIMEOUT', details: expect.objectContaining({ limitMs: 60_000 }) },

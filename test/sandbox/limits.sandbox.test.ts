@@ -97,6 +97,23 @@ describe('limits', () => {
     expect(report.outcome.kind).toBe('out-of-disk');
   });
 
+  it('a bomb of empty files is stopped, and the fullest directories are named', async () => {
+    const python = [
+      'import os, time',
+      'os.makedirs("/tmp/cache/deep")',
+      'for i in range(30_000): os.close(os.open(f"/tmp/cache/deep/{i}", os.O_CREAT))',
+      'time.sleep(600)',
+    ].join('\n');
+    const { report } = await fixture.run({
+      argv: ['/usr/bin/python3', '-c', python],
+      limits: { files: 20_000 },
+    });
+    if (report.outcome.kind !== 'too-many-files') throw new Error(JSON.stringify(report));
+    expect(report.outcome.limitFiles).toBe(20_000);
+    expect(report.outcome.files).toBeGreaterThan(20_000);
+    expect(report.outcome.fullest.map(({ path }) => path)).toEqual(['cache/deep']);
+  });
+
   it('what a quick script wrote over the limit is found after its end', async () => {
     const { report } = await fixture.run({
       script: 'for i in 1 2 3; do head -c 16M /dev/zero > f$i; done',

@@ -114,7 +114,9 @@ describe('how a run ended', () => {
     overrun: undefined,
     disk: undefined,
   };
-  const full = { totalBytes: 3000, largest: [{ path: 'app', sizeBytes: 3000 }] };
+  const largest = [{ path: 'app', sizeBytes: 3000 }];
+  const full = { kind: 'bytes', usage: { totalBytes: 3000, largest } } as const;
+  const fullest = [{ path: 'app', files: 9 }];
   it.each([
     [{}, { kind: 'exited', code: 0 }],
     [{ status: 3 }, { kind: 'exited', code: 3 }],
@@ -135,7 +137,16 @@ describe('how a run ended', () => {
     [{ status: 137, stopped: 'cancelled', overrun: full }, { kind: 'cancelled' }],
     [
       { status: 137, stopped: 'out-of-disk', overrun: full },
-      { kind: 'out-of-disk', limitBytes: 2000, usedBytes: 3000, largest: full.largest },
+      { kind: 'out-of-disk', limitBytes: 2000, usedBytes: 3000, largest },
+    ],
+    [
+      {
+        status: 137,
+        stopped: 'out-of-disk',
+        limits: { ...limits, files: 8 },
+        overrun: { kind: 'files', count: { total: 10, fullest } },
+      },
+      { kind: 'too-many-files', limitFiles: 8, files: 10, fullest },
     ],
     [{ status: 153 }, { kind: 'out-of-disk', limitBytes: 2000, usedBytes: 2000, largest: [] }],
   ] as const)('%j is told as %j', (facts, outcome) => {
@@ -166,9 +177,9 @@ describe('the largest directories', () => {
       ['cache', 100],
     ]);
     expect(mostTelling(sizes)).toEqual([
-      { path: 'app/node_modules', sizeBytes: 950 },
-      { path: 'contents/deps/0', sizeBytes: 499 },
-      { path: 'cache', sizeBytes: 100 },
+      { path: 'app/node_modules', amount: 950 },
+      { path: 'contents/deps/0', amount: 499 },
+      { path: 'cache', amount: 100 },
     ]);
   });
 });
