@@ -13,6 +13,7 @@ import { collectGarbage, type GcReport } from '../../package/gc.ts';
 import { formatBytes, parseDuration } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { table } from '../table.ts';
+import { count, namePackages } from './blobs-repair.ts';
 
 /** Lists blobs, streaming. */
 export async function blobsList(context: Context): Promise<number> {
@@ -80,19 +81,24 @@ export async function blobsRemove(context: Context): Promise<number> {
   return 0;
 }
 
-/** Reads and checks; ends with the status of BLOB_CORRUPT when something is damaged. */
+/** Reads and checks; ends with the status of BLOB_CORRUPT or RESOURCE_MISSING when something is damaged or missing. */
 export async function blobsVerify(context: Context): Promise<number> {
   const { output, signal } = context;
-  const report = await verifyBlobs(await storeOf(context), { signal, ...queryOf(context) });
-  if (output.json) output.object(report);
+  const store = await storeOf(context);
+  const report = await verifyBlobs(store, { signal, ...queryOf(context) });
+  const packages = context.args[0] === undefined ? await namePackages(context, store) : [];
+  if (output.json) output.object({ ...report, packages });
   else {
     for (const { key, location, problem } of report.damaged)
       output.note(`damaged ${nameOf(key)}: ${problem} (${location})`);
+    const incomplete = packages.length === 0 ? '' : `, ${count(packages.length, 'package')} incomplete`;
     output.line(
-      `Checked ${count(report.checked, 'blob')}, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged`,
+      `Checked ${count(report.checked, 'blob')}, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged${incomplete}`,
     );
+    if (packages.length > 0) output.note('`stager blobs repair` brings back what only the index lacks');
   }
-  return report.damaged.length === 0 ? 0 : CODES.BLOB_CORRUPT.exit;
+  if (report.damaged.length > 0) return CODES.BLOB_CORRUPT.exit;
+  return packages.length === 0 ? 0 : CODES.RESOURCE_MISSING.exit;
 }
 
 /** Deletes what retention does not keep. */
@@ -217,6 +223,16 @@ function gcLines(report: GcReport, dryRun: boolean): string[] {
     ...report.leftovers.map(({ what, location }) => `  ${what} ${location}`),
     ...report.leases.map((lease) => `kept for a lease: ${lease}`),
     `${verb} ${count(report.packages.length, 'package')}, ${count(report.droplets.length, 'droplet')}, ${count(report.deletedPacks, 'pack')} of resources and ${count(report.leftovers.length, 'leftover')}: ${formatBytes(report.freedBytes)}`,
+    ...(report.rewrittenPacks === 0
+      ? []
+      : [
+          `${dryRun ? 'Would rewrite' : 'Rewrote'} what is needed of ${count(report.rewrittenPacks, 'pack')} that ${report.rewrittenPacks === 1 ? 'is' : 'are'} mostly unused, or small`,
+        ]),
+    ...(report.missingContents === 0
+      ? []
+      : [
+          `${count(report.missingContents, 'content')} that packages need ${report.missingContents === 1 ? 'is' : 'are'} not in the resource cache: run \`stager blobs repair\``,
+        ]),
     ...(report.condemnedPacks === 0
       ? []
       : [
@@ -224,6 +240,3 @@ function gcLines(report: GcReport, dryRun: boolean): string[] {
         ]),
   ];
 }
-
-const count = (number: number, what: string): string =>
-  `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;
