@@ -18,12 +18,15 @@ export async function readLaunchInfo(): Promise<LaunchInfo> {
   return fromJson(text) ?? fromYaml(text);
 }
 
+/** Escapes of JSON that YAML refuses: the slash, and halves of a pair. */
+const NO_YAML = /\\(?:\/|u[dD][89a-fA-F])/;
+
 /**
- * The file as builders write it, without loading a YAML parser, which is half of a launcher's start. Anything that
- * is not plainly that is left to YAML.
+ * The file as builders write it, without loading a YAML parser, which takes a good part of a launcher's start.
+ * Anything that is not plainly that is left to YAML.
  */
 function fromJson(text: string): LaunchInfo | undefined {
-  if (!text.startsWith('{') || text.includes('\\/')) return undefined;
+  if (!text.startsWith('{') || NO_YAML.test(text)) return undefined;
   let document: unknown;
   try {
     document = JSON.parse(text);

@@ -22,6 +22,7 @@ const INFOS: Readonly<Record<string, string>> = {
   'a list': '- a\n',
   'wrong types': 'start_command: [a]\nconfig: x\n',
   'odd tags': 'start_command: echo tagged\nother: !ruby/object:Foo {a: b}\n',
+  'half a pair': '{"start_command":"echo \\ud83d\\ude00"}',
   'with prefix': '{"start_command":"echo prefixed","config":{"entrypoint_prefix":"/bin/echo wrapped"}}',
 };
 

@@ -29,6 +29,10 @@ const PROCFILES: Readonly<Record<string, string>> = {
   'unicode names': 'wéb: x\n',
   'document end': 'web: x\n...\n',
   'first line indented': ' web: x\nworker: y\n',
+  'byte order mark': '\ufeffweb: x\r\nworker: y\r\n',
+  'no line end after a block': 'web: |\n  run\n  it',
+  'a line without colon': 'web: x\nworker\nclock: y\n',
+  'a colon of its own': 'web: x\n: y\n',
 };
 
 const LAUNCHES: Readonly<Record<string, string>> = {
@@ -72,6 +76,14 @@ const LAUNCHES: Readonly<Record<string, string>> = {
   merge:
     'base: &b {type: web, command: one}\nprocesses:\n- <<: *b\n  command: two\n- <<: [*b, {type: never}]\n',
   'bad merge': 'processes:\n- <<: text\n',
+  'flow at column 1': 'processes: [\n{type: web,\ncommand: "a\nb"}\n]\n',
+  'words behind a quoted scalar': 'processes:\n- type: "web" x\n',
+  'bad block header': 'processes:\n- type: |-x\n    web\n',
+  'bad escape': 'processes:\n- type: "\\q"\n',
+  'less indented item': 'processes:\n  - type: web\n - type: x\n',
+  'tag without handle': 'processes: !a!b []\n',
+  'other version of YAML': '%YAML 1.2\n---\nprocesses: []\n',
+  'key of several lines': 'processes:\n- type\n  more: web\n',
 };
 
 const RELEASES: Readonly<Record<string, string>> = {

@@ -63,7 +63,9 @@ class Reader {
   }
 
   #unexpected(context: string): Syntax {
-    const character = this.#text[this.#at];
+    // At the end the original reads a blank more, which is a mistake of its own inside a word or a number.
+    const isInside = /^in (?!string literal)|^after decimal/.test(context);
+    const character = this.#text[this.#at] ?? (isInside ? ' ' : undefined);
     if (character === undefined) return new Syntax('unexpected end of JSON input');
     return new Syntax(`invalid character ${quoteByte(character)} ${context}`);
   }

@@ -2,6 +2,7 @@
  * URLs as Go's net/url reads and writes them. Neither WHATWG's rules nor a regular expression will do: which
  * buildpack keys count as URLs, the text of messages and the value of DATABASE_URL hang on the differences.
  */
+import { isIPv4, isIPv6 } from 'node:net';
 import { quote } from './text.ts';
 
 /** A URL in parts; texts are decoded except `rawPath` and `rawQuery`. */
@@ -17,6 +18,7 @@ export interface GoUrl {
   readonly rawPath: string;
   readonly rawQuery: string | undefined;
   readonly fragment: string;
+  readonly rawFragment: string;
 }
 
 /** The URL, or Go's message for why it is none. */
@@ -31,14 +33,15 @@ export function parseUrl(raw: string): UrlOutcome {
   const hash = raw.indexOf('#');
   const body = hash < 0 ? raw : raw.slice(0, hash);
   try {
-    return { ok: true, url: { ...parseBody(body), fragment: hash < 0 ? '' : decode(raw.slice(hash + 1)) } };
+    const rawFragment = hash < 0 ? '' : raw.slice(hash + 1);
+    return { ok: true, url: { ...parseBody(body), fragment: decode(rawFragment), rawFragment } };
   } catch (error) {
     if (!(error instanceof UrlProblem)) throw error;
     return { ok: false, message: `parse ${quote(body)}: ${error.message}` };
   }
 }
 
-function parseBody(raw: string): GoUrl {
+function parseBody(raw: string): Omit<GoUrl, 'fragment' | 'rawFragment'> {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
   if (/[\x00-\x1f\x7f]/.test(raw)) throw new UrlProblem('net/url: invalid control character in URL');
   if (raw.startsWith(':')) throw new UrlProblem('missing protocol scheme');
@@ -48,13 +51,13 @@ function parseBody(raw: string): GoUrl {
   const rawQuery = question < 0 ? undefined : afterScheme.slice(question + 1);
   const empty = { scheme: scheme.toLowerCase(), opaque: '', user: undefined, host: '', hasAuthority: false };
   if (!rest.startsWith('/')) {
-    if (scheme !== '') return { ...empty, opaque: rest, path: '', rawPath: '', rawQuery, fragment: '' };
+    if (scheme !== '') return { ...empty, opaque: rest, path: '', rawPath: '', rawQuery };
     if ((rest.split('/', 1)[0] ?? '').includes(':')) {
       throw new UrlProblem('first path segment in URL cannot contain colon');
     }
   }
   if (!rest.startsWith('//') || (scheme === '' && rest.startsWith('///'))) {
-    return { ...empty, path: decode(rest), rawPath: rest, rawQuery, fragment: '' };
+    return { ...empty, path: decode(rest), rawPath: rest, rawQuery };
   }
   const slash = rest.indexOf('/', 2);
   const authority = slash < 0 ? rest.slice(2) : rest.slice(2, slash);
@@ -66,7 +69,6 @@ function parseBody(raw: string): GoUrl {
     path: decode(rawPath),
     rawPath,
     rawQuery,
-    fragment: '',
   };
 }
 
@@ -83,7 +85,10 @@ function parseAuthority(authority: string): Pick<GoUrl, 'user' | 'host'> {
   if (bad !== null) {
     throw new UrlProblem(`invalid character ${quote(bad[0])} in host name`);
   }
+  const ascii = /%(?!25)[0-7][0-9a-fA-F]/.exec(rawHost);
+  if (ascii !== null) throw new UrlProblem(`invalid URL escape ${quote(ascii[0])}`);
   const host = decode(rawHost);
+  if (host.includes('[')) checkLiteral(host);
   if (at < 0) return { user: undefined, host };
   const userinfo = authority.slice(0, at);
   if (!/^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/.test(userinfo)) {
@@ -93,6 +98,16 @@ function parseAuthority(authority: string): Pick<GoUrl, 'user' | 'host'> {
   if (colon < 0) return { user: { name: decode(userinfo), password: undefined }, host };
   const password = decode(userinfo.slice(colon + 1));
   return { user: { name: decode(userinfo.slice(0, colon)), password }, host };
+}
+
+/** What stands in brackets must be an address of IPv6, with nothing before it. */
+function checkLiteral(host: string): void {
+  const literal = /^\[(.*)\](?::\d*)?$/s.exec(host)?.[1];
+  if (literal === undefined || host.lastIndexOf('[') > 0 || isIPv4(literal)) {
+    throw new UrlProblem('invalid IP-literal');
+  }
+  if (isIPv6(literal.replace(/%.+$/s, ''))) return;
+  throw new UrlProblem(`invalid host: ParseAddr(${quote(literal)}): unable to parse IP`);
 }
 
 /** Decodes %XX. */
@@ -122,6 +137,7 @@ const IN_USER = /^[A-Za-z0-9\-_.~;&=+$,]$/;
 const IN_HOST = /^[A-Za-z0-9\-_.~!$&'()*+,;=:[\]<>"]$/;
 const IN_FRAGMENT = /^[A-Za-z0-9\-_.~$&+,/:;=?@!()*]$/;
 /** Also left alone in a path that is valid as it was written. */
+const VALID_FRAGMENT = /^(?:[A-Za-z0-9\-_.~$&+,/:;=?@!'()*[\]]|%)*$/;
 const VALID_PATH = /^(?:[A-Za-z0-9\-_.~$&+,/:;=@!'()*[\]]|%)*$/;
 
 /** The path as it goes onto the wire. */
@@ -130,11 +146,15 @@ function escapedPath(url: GoUrl): string {
   return encode(url.path, IN_PATH);
 }
 
+function escapedFragment(url: GoUrl): string {
+  return VALID_FRAGMENT.test(url.rawFragment) ? url.rawFragment : encode(url.fragment, IN_FRAGMENT);
+}
+
 /** The URL as text; `password` replaces the password in messages that must not show it. */
 export function formatUrl(url: GoUrl, options: { readonly password?: string } = {}): string {
   const scheme = url.scheme === '' ? '' : `${url.scheme}:`;
   const query = url.rawQuery === undefined ? '' : `?${url.rawQuery}`;
-  const fragment = url.fragment === '' ? '' : `#${encode(url.fragment, IN_FRAGMENT)}`;
+  const fragment = url.fragment === '' ? '' : `#${escapedFragment(url)}`;
   if (url.opaque !== '') return `${scheme}${url.opaque}${query}${fragment}`;
   const user = url.user === undefined ? '' : `${userText(url.user, options.password)}@`;
   const named = url.host !== '' || url.path !== '' || user !== '';

@@ -3,7 +3,8 @@
  * read is kept, unknown keys are ignored, of equal keys the last wins.
  */
 import { Unencodable } from './json.ts';
-import { readYamlTree, type YamlNode, YamlProblem } from './yaml-node.ts';
+import { YamlProblem } from './yaml-cursor.ts';
+import { readYamlTree, type ScalarNode, type YamlNode } from './yaml-node.ts';
 import { resolveScalar, shortTag, TAG } from './yaml-resolve.ts';
 
 /** How to read one Go type. `name` is the type as Go prints it. */
@@ -60,7 +61,7 @@ export class Decoder {
   }
 
   mismatch(node: YamlNode, guessed: string, type: string): undefined {
-    const tag = node.kind !== 'alias' && node.tag !== '' ? node.tag : guessed;
+    const tag = node.kind === 'scalar' && node.tag !== '' ? node.tag : guessed;
     const text = node.kind === 'scalar' ? node.value : '';
     const shown = Buffer.byteLength(text) > 10 ? `${Buffer.from(text).toString('utf8', 0, 7)}...` : text;
     const value = tag === TAG.seq || tag === TAG.map ? '' : ` \`${shown}\``;
@@ -86,7 +87,7 @@ function isNull(node: YamlNode): boolean {
 }
 
 /** What a scalar holds; a quoted one is a string whatever it looks like. */
-function scalarValue(node: Extract<YamlNode, { kind: 'scalar' }>): ReturnType<typeof resolveScalar> {
+function scalarValue(node: ScalarNode): ReturnType<typeof resolveScalar> {
   if (node.tag === '' && !node.plain) return { tag: TAG.str, value: node.value };
   const resolved = resolveScalar(node.tag, node.value);
   if (resolved.tag !== TAG.binary) return resolved;

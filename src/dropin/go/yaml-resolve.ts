@@ -1,6 +1,6 @@
 /** What a scalar means to Go's yaml.v2: the types of YAML 1.1, without base 60. */
 import { parseInteger } from './text.ts';
-import { YamlProblem } from './yaml-node.ts';
+import { YamlProblem } from './yaml-cursor.ts';
 
 const PREFIX = 'tag:yaml.org,2002:';
 

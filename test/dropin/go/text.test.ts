@@ -72,7 +72,9 @@ describe('JSON', () => {
     };
     expect(message('{x')).toBe("invalid character 'x' looking for beginning of object key string");
     expect(message('[1 2]')).toBe("invalid character '2' after array element");
-    expect(message('nul')).toBe('unexpected end of JSON input');
+    expect(message('nul')).toBe("invalid character ' ' in literal null (expecting 'l')");
+    expect(message('[1, -')).toBe("invalid character ' ' in numeric literal");
+    expect(message('{"a": "b')).toBe('unexpected end of JSON input');
     expect(message('"\\x"')).toBe("invalid character 'x' in string escape code");
     expect(message('é')).toBe("invalid character 'Ã' looking for beginning of value");
     expect(message('['.repeat(100_000))).toBe('exceeded max depth');
@@ -102,6 +104,8 @@ describe('URLs', () => {
     expect(again('postgres://us%40r:p!a%2Fb@h:1/d%20e?q=1#f')).toBe(
       'postgres://us%40r:p%21a%2Fb@h:1/d%20e?q=1#f',
     );
+    expect(again("https://h/x#it's")).toBe("https://h/x#it's");
+    expect(again('mysql://u:p@[fe80::1%25en0]:1/d')).toBe('mysql://u:p@[fe80::1%25en0]:1/d');
     expect(again('mysql:opaque')).toBe('mysql:opaque');
     expect(again('a/b')).toBe('a/b');
   });
@@ -111,6 +115,8 @@ describe('URLs', () => {
       'parse "git@h:org/repo": first path segment in URL cannot contain colon',
     );
     expect(again('https://h:x/')).toBe('parse "https://h:x/": invalid port ":x" after host');
+    expect(again('https://a%20b/')).toBe('parse "https://a%20b/": invalid URL escape "%20"');
+    expect(again('https://h[5432/d')).toBe('parse "https://h[5432/d": invalid IP-literal');
     expect(again('https://h/%zz')).toBe('parse "https://h/%zz": invalid URL escape "%zz"');
   });
 });

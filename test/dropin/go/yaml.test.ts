@@ -67,4 +67,43 @@ describe('YAML as Go reads it', () => {
     expect(message('['.repeat(20_000))).toMatch(/^yaml: /);
     expect(message('%a\n')).toBe('yaml: found unknown directive name');
   });
+
+  it.each([
+    ['web: a\nworker: b: c', 'line 2: mapping values are not allowed in this context'],
+    ['web: ./w\nworker\nclock: ./c\n', "line 3: could not find expected ':'"],
+    ['web: |-x\n  run\n', 'did not find expected comment or line break'],
+    ['web: "a\nb', 'line 2: found unexpected end of stream'],
+    ['web: "\\q"\n', 'found unknown escape character'],
+    ['web: "\\ud83d\\ude00"\n', 'found invalid Unicode character escape code'],
+    ['- a\nb: c\n', "line 1: did not find expected '-' indicator"],
+    ['a: x\n : y\n', 'line 1: did not find expected key'],
+    ['{web: a worker: b}\n', "did not find expected ',' or '}'"],
+    [']web: a\n', 'did not find expected node content'],
+    ['web: @x\n', 'found character that cannot start any token'],
+    ['\tweb: x\n', 'found character that cannot start any token'],
+    ['a: |\n \tx\n b\n', 'line 2: found a tab character where an indentation space is expected'],
+    ['%YAML 1.2\n---\na: b\n', 'found incompatible YAML document'],
+    ['%YAML 1.1\na: b\n', 'line 1: did not find expected <document start>'],
+    ['!x!y a: b\n', 'found undefined tag handle'],
+    ['&a: b\n', undefined],
+    ['& a\n', 'did not find expected alphabetic or numeric character'],
+    ['{}: x\n', undefined],
+  ])('finds what the original finds in %j', (text, message) => {
+    expect(decodeYaml(map, text).message).toBe(message === undefined ? undefined : `yaml: ${message}`);
+  });
+
+  it('takes what the original takes and other readers do not', () => {
+    expect(entries('\ufeffweb: run\r\nworker: work\r\n')).toEqual([
+      ['web', 'run'],
+      ['worker', 'work'],
+    ]);
+    expect(entries('a: {\nb: c}\n')).toEqual([]);
+    expect(entries('web: "two\nlines"\n')).toEqual([['web', 'two lines']]);
+    expect(entries('web: >\n  two\n  lines\nw: |\n  kept')).toEqual([
+      ['web', 'two lines\n'],
+      ['w', 'kept'],
+    ]);
+    expect(entries(' web: x\nworker: y\n')).toEqual([['web', 'x']]);
+    expect(decodeYaml(listShape(mapShape(stringShape)), '[\n{a: b}, ? c : d,\n]').value).toHaveLength(2);
+  });
 });
