@@ -5,7 +5,6 @@ import { DirectoryBlobStore } from '../src/blobs/fs.ts';
 import { saveBuildCache } from '../src/droplet/build-cache.ts';
 import { parseCompression, tarballContentType } from '../src/droplet/compression.ts';
 import { dropletContents } from '../src/droplet/contents.ts';
-import { stagingInfoYml } from '../src/droplet/staging-info.ts';
 import { packTarball } from '../src/droplet/tarball.ts';
 import { unpackTarball } from '../src/droplet/unpack.ts';
 
@@ -54,7 +53,7 @@ async function perform(what: z.infer<typeof task>): Promise<number | undefined> 
 /** From walk to stored droplet, as a staging does it. */
 async function pack(what: Extract<z.infer<typeof task>, { kind: 'pack' }>): Promise<number> {
   const compression = parseCompression(what.compression);
-  const info = stagingInfoYml({ detectedBuildpack: 'nodejs', startCommand: 'npm start' });
+  const info = '{"detected_buildpack":"nodejs","start_command":"npm start"}\n';
   const none = `${what.store}/none`;
   const { body, summary } = packTarball(
     dropletContents({ app: what.app, deps: none, profileD: none }, info),

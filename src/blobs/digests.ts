@@ -48,7 +48,7 @@ export function sha256Of(hash: Hash): Sha256 {
 }
 
 /** The digest of a finished sha1. */
-export function sha1Of(hash: Hash): Sha1 {
+function sha1Of(hash: Hash): Sha1 {
   const digest = parseSha1(hash.digest('hex'));
   if (digest === undefined) throw new Error('not a sha1 hash');
   return digest;

@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join, posix, relative } from 'node:path';
-import { parseSha1, parseSha256, type Sha256 } from '../ids.ts';
+import { parseSha1, parseSha256 } from '../ids.ts';
 import type { BlobInfo, BlobKey } from './blob-store.ts';
 import type { Digests } from './digests.ts';
 import { pathOf } from './key.ts';
@@ -71,9 +71,4 @@ export function dataNameOfLink(text: string): string | undefined {
 export function infoOf(key: BlobKey, record: DataRecord, modifiedAtMs: number): BlobInfo {
   const { sizeBytes, sha1, sha256, contentType } = record;
   return { key, sizeBytes, sha1, sha256, contentType, modifiedAtMs };
-}
-
-/** First directory of a data file. */
-export function dataShard(sha256: Sha256): string {
-  return join(DATA, sha256.slice(0, 2));
 }

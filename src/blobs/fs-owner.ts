@@ -24,7 +24,7 @@ function pidNamespace(): string {
 }
 
 /** Host, boot and pid namespace: within one of them a pid and its start time name one process. */
-export function placeName(): string {
+function placeName(): string {
   const host = hostname().replace(/[^A-Za-z0-9-]/g, '_');
   const boot = read('/proc/sys/kernel/random/boot_id').slice(0, 8) || '0';
   return `${host}.${boot}.${pidNamespace()}`;

@@ -17,7 +17,7 @@ const NO_LINKS: ReadonlySet<string> = new Set([
 ]);
 
 /** Makes a directory's entries durable. File systems that can't sync a directory say EINVAL. */
-export async function syncDirectory(path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

@@ -15,7 +15,7 @@ const SEGMENT = /^[A-Za-z0-9._-]{1,200}$/;
 const MAX_NAME_BYTES = 700;
 
 /** True when `name` is a path of segments that a store accepts. */
-export function isBlobName(name: string): boolean {
+function isBlobName(name: string): boolean {
   if (name.length > MAX_NAME_BYTES) return false;
   return name.split('/').every((segment) => SEGMENT.test(segment) && !/^\.+$/.test(segment));
 }
@@ -57,7 +57,7 @@ export function checkKey(key: BlobKey): void {
  * (staging-internals.md 3.1: `key[0..1]/key[2..3]/key`). What is no letter or digit becomes `_`, so that the
  * partition of a short or dotted name is a plain directory too.
  */
-export function partitionOf(name: string): string {
+function partitionOf(name: string): string {
   const four = name
     .slice(0, 4)
     .toLowerCase()

@@ -13,7 +13,7 @@ import { parseBlobKind } from './key.ts';
 /** Prefix of the names of leases, among the packages. */
 export const LEASE_PREFIX = 'leases/';
 /** A lease that is not renewed for this long has run out. */
-export const LEASE_MS = 15 * 60_000;
+const LEASE_MS = 15 * 60_000;
 
 const leaseSchema = z.strictObject({
   version: z.literal(1),

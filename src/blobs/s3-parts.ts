@@ -15,7 +15,7 @@ const PARTS_PER_SIZE = 1_000;
 const READ_BYTES = 1 << 20;
 
 /** Size of part `number` (from 1) when the first has `firstBytes`. */
-export function partSizeOf(number: number, firstBytes: number): number {
+function partSizeOf(number: number, firstBytes: number): number {
   return Math.min(firstBytes * 2 ** Math.floor((number - 1) / PARTS_PER_SIZE), 5 * 2 ** 30);
 }
 

@@ -13,7 +13,7 @@ export const MEMBER_HEADER_BYTES = 24;
 const TRAILER_BYTES = 8;
 const PIECE = 0x8000_0000;
 /** No member of ours is longer, whatever a header claims. */
-export const MAX_MEMBER_BYTES = 16 * 1024 * 1024;
+const MAX_MEMBER_BYTES = 16 * 1024 * 1024;
 
 /** What the header of a member says. */
 export interface MemberHeader {

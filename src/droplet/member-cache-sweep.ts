@@ -20,7 +20,7 @@ export interface MemberCacheSweep {
 }
 
 /** A few apps of a gigabyte each, kept as long as a buildpack's own cache usually is. */
-export const DEFAULT_MEMBER_CACHE_LIMITS: MemberCacheLimits = {
+const DEFAULT_MEMBER_CACHE_LIMITS: MemberCacheLimits = {
   maxBytes: 4 * 1024 ** 3,
   maxAgeMs: 30 * 24 * 60 * 60 * 1000,
 };

@@ -44,7 +44,7 @@ export interface UnpackSummary {
 }
 
 /** Generous for an app, small for a bomb. */
-export const DEFAULT_UNPACK_LIMITS: UnpackLimits = { bytes: 32 * 1024 ** 3, entries: 1_000_000 };
+const DEFAULT_UNPACK_LIMITS: UnpackLimits = { bytes: 32 * 1024 ** 3, entries: 1_000_000 };
 
 /**
  * Unpacks `body` (tar as gzip, zstd or plain; told by its first bytes) into `dest`, which is made when absent. What

@@ -79,8 +79,8 @@ export async function receivePackage(upload: Upload, options: ReceiveOptions): P
   });
 }
 
-/** The matched resources, checked. Public for the endpoint that validates before it queues. */
-export function parseResources(
+/** The matched resources, checked. */
+function parseResources(
   json: unknown,
 ): readonly (Fingerprint & { path: ListedFile['path']; mode: number })[] {
   if (json === undefined || json === null) return [];

@@ -15,7 +15,7 @@ import { type ColumnSource, type PackRef, writeSegment } from './segment-writer.
 import type { Snapshot } from './snapshot.ts';
 
 /** More segments than this are merged; it bounds the requests of every match. */
-export const MAX_SEGMENTS = 8;
+const MAX_SEGMENTS = 8;
 
 const REMEMBER_DROPPED_MS = 7 * 86_400_000;
 

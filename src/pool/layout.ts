@@ -20,7 +20,7 @@ export const newPoolId = (): string => randomBytes(12).toString('hex');
 export const indexPrefix = (tenant: string): string => `${tenant}/index/`;
 
 /** Prefix of the names of a tenant's packs. */
-export const packPrefix = (tenant: string): string => `${tenant}/packs/`;
+const packPrefix = (tenant: string): string => `${tenant}/packs/`;
 
 /** Key of a segment. */
 export function segmentKey(tenant: string, id: string): BlobKey {

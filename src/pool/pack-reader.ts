@@ -103,7 +103,7 @@ export class PackReader {
 }
 
 /** A resource that the pool said it had is gone. */
-export function missingResource(resource: LocatedResource, cause?: unknown): StagerError {
+function missingResource(resource: LocatedResource, cause?: unknown): StagerError {
   const { sha1, pack } = resource;
   return new StagerError(
     'RESOURCE_MISSING',

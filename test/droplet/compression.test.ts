@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_COMPRESSION, formatCompression, parseCompression } from '../../src/droplet/compression.ts';
-import { stagingInfoYml } from '../../src/droplet/staging-info.ts';
 
 describe('--compression', () => {
   it.each([
@@ -21,21 +20,4 @@ describe('--compression', () => {
       expect(() => parseCompression(text)).toThrow(expect.objectContaining({ code: 'USAGE' }));
     },
   );
-});
-
-describe('staging_info.yml', () => {
-  it('is one line of JSON with the keys of the original in their order', () => {
-    expect(stagingInfoYml({ detectedBuildpack: 'node "js"', startCommand: 'npm start' })).toBe(
-      '{"detected_buildpack":"node \\"js\\"","start_command":"npm start"}\n',
-    );
-  });
-
-  it('#23 carries the entrypoint prefix of config.yml', () => {
-    const config = { entrypoint_prefix: '/prefix' };
-    expect(JSON.parse(stagingInfoYml({ detectedBuildpack: '', startCommand: '', config }))).toEqual({
-      detected_buildpack: '',
-      start_command: '',
-      config,
-    });
-  });
 });
