@@ -35,6 +35,8 @@ export interface Running {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Another user (and group of the same number) than the one who runs the tests. */
+  readonly uid?: number;
 }
 
 /** A temporary directory with a data home in it, and `stager` over that. */
@@ -64,6 +66,7 @@ export class Cli implements AsyncDisposable {
       // A process group of its own, as a shell gives each command.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.uid !== undefined && { uid: options.uid, gid: options.uid }),
       env: {
         PATH: process.env['PATH'],
         HOME: this.dir,
