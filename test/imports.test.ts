@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Files at the top that any folder may use: words and values, no effects. */
-const SHARED = ['ids', 'errors', 'error-report', 'events', 'clock', 'phases', 'units'];
+const SHARED = ['ids', 'errors', 'error-report', 'events', 'clock', 'json', 'phases', 'units'];
 
 /**
  * folder or (file at the top) → what it may import. Doors first, then compose, the steps in the order of the

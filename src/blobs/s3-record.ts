@@ -16,6 +16,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { parseSha1, parseSha256 } from '../ids.ts';
+import { parseJson } from '../json.ts';
 import type { BlobInfo, BlobKey } from './blob-store.ts';
 import type { Digests } from './digests.ts';
 import { pathOf } from './key.ts';
@@ -164,12 +165,4 @@ async function getRecord(session: S3Session, key: string, signal: AbortSignal) {
     throw corrupt(session.locationOf(key), 'it is no record of version 1');
   }
   return { sizeBytes: parsed.data.sizeBytes, sha1, sha256 };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,11 +3,11 @@
  * (buildpack-contracts.md 4.6, 4.7). They count only where the staging is Heroku's: a Cloud Foundry app that carries an
  * app.json is detected as always.
  */
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
-import { MAX_SMALL_BYTES, readSmall, type SmallFile } from '../host/read-small.ts';
+import { MAX_SMALL_BYTES, type SmallFile } from '../host/read-small.ts';
+import { parseJson } from '../json.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
 import type { BuildpackApi } from './family.ts';
 
@@ -29,18 +29,10 @@ export function isHerokuStaging(stack: string, api: BuildpackApi | undefined): b
 }
 
 /**
- * Reads the wishes of the app in `appDir`. `.buildpacks` wins over app.json.
+ * Reads the wishes of an app that is not unpacked yet. `.buildpacks` wins over app.json.
  *
  * @throws StagerError SOURCE_ARCHIVE_INVALID when app.json is there and is none.
  */
-export async function appWishes(appDir: string): Promise<AppWishes> {
-  return wishesOf({
-    list: await readSmall(join(appDir, '.buildpacks'), appDir),
-    appJson: await readSmall(join(appDir, 'app.json'), appDir),
-  });
-}
-
-/** {@link appWishes} of an app that is not unpacked yet. */
 export async function sourceWishes(
   source: Pick<Source, 'entries'>,
   io: { readonly signal: AbortSignal },
@@ -71,7 +63,7 @@ function wishesOf(files: { readonly list: SmallFile; readonly appJson: SmallFile
 }
 
 /** One reference a line (hk-multi: blank-separated); comments, blank lines and CR don't count. */
-export function parseBuildpacksFile(content: string): readonly string[] {
+function parseBuildpacksFile(content: string): readonly string[] {
   return content
     .split(/\r\n|\n|\r/)
     .map((line) => line.replace(/(^|\s)#.*$/, ''))
@@ -120,12 +112,4 @@ function referenceOf(word: string): string {
   const [, owner, name] = /^(?:urn:buildpack:)?(heroku|heroku-community)\/([a-z0-9-]+)$/.exec(word) ?? [];
   if (owner === undefined || name === undefined) return word;
   return `https://github.com/heroku/heroku-buildpack-${name}`;
-}
-
-function parseJson(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
 }

@@ -13,6 +13,7 @@ import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.t
 import { removeTree } from '../host/remove-tree.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
+import { parseJson } from '../json.ts';
 import { withLock } from './file-lock.ts';
 import { treeDigest } from './tree-digest.ts';
 
@@ -174,12 +175,8 @@ export class ContentStore {
 
 async function aliasDigest(path: string): Promise<Sha256 | undefined> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  try {
-    const parsed = z.object({ digest: z.string() }).safeParse(JSON.parse(text));
-    return parsed.success ? parseSha256(parsed.data.digest) : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = z.object({ digest: z.string() }).safeParse(parseJson(text));
+  return parsed.success ? parseSha256(parsed.data.digest) : undefined;
 }
 
 async function ownerLives(path: string): Promise<boolean> {
@@ -189,12 +186,8 @@ async function ownerLives(path: string): Promise<boolean> {
     const facts = await stat(join(path, '..')).catch(() => undefined);
     return facts !== undefined && Date.now() - facts.mtimeMs < 60_000;
   }
-  try {
-    const owner = ProcessIdentity.safeParse(JSON.parse(text));
-    return owner.success && lifeOf(owner.data) !== 'dead';
-  } catch {
-    return false;
-  }
+  const owner = ProcessIdentity.safeParse(parseJson(text));
+  return owner.success && lifeOf(owner.data) !== 'dead';
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -16,6 +16,7 @@ import type { Clock } from '../clock.ts';
 import { isStagerError, throwIfCancelled } from '../errors.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
+import { parseJson } from '../json.ts';
 import { type Attempted, describe, failed, mismatch, Retryable, tooLarge } from './download-failure.ts';
 import { withLock } from './file-lock.ts';
 import type { Address } from './reference.ts';
@@ -247,12 +248,7 @@ function verified(request: DownloadRequest, cached: Downloaded): Downloaded {
 
 async function readFacts(path: string): Promise<Facts | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    return factsSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  return text === undefined ? undefined : factsSchema.safeParse(parseJson(text)).data;
 }
 
 function basic(address: Address): Record<string, string> {

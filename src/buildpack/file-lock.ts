@@ -7,6 +7,7 @@ import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import { errnoOf, StagerError, throwIfCancelled } from '../errors.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.ts';
+import { parseJson } from '../json.ts';
 
 /** Milliseconds between tries. */
 const POLL_MS = 25;
@@ -83,12 +84,8 @@ async function breakIfDead(path: string, mine: string): Promise<void> {
 async function isDead(path: string): Promise<boolean> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return false;
-  try {
-    const owner = ProcessIdentity.safeParse(JSON.parse(text));
-    return !owner.success || lifeOf(owner.data) === 'dead';
-  } catch {
-    return true;
-  }
+  const owner = ProcessIdentity.safeParse(parseJson(text));
+  return !owner.success || lifeOf(owner.data) === 'dead';
 }
 
 function pause(ms: number, options: LockOptions): Promise<void> {

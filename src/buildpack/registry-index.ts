@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { errnoOf, StagerError } from '../errors.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { parseSha256, type Sha256 } from '../ids.ts';
+import { parseJson } from '../json.ts';
 import { withLock } from './file-lock.ts';
 import { BUILDPACK_NAME } from './reference.ts';
 
@@ -81,13 +82,5 @@ export class RegistryIndex {
     const path = join(this.#dir, 'index.json');
     const text = `${JSON.stringify({ version: 1, buildpacks: list }, null, 2)}\n`;
     await replaceFile(path, text, { durable: true });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { isStagerError } from '../errors.ts';
 import { namesIn } from '../host/names-in.ts';
 import { replaceFile } from '../host/replace-file.ts';
+import { parseJson } from '../json.ts';
 import type { ResolveParts } from './resolve.ts';
 
 /** Detect order: what knows an app by its own files first; a Procfile says least. */
@@ -80,9 +81,6 @@ async function editionOf(from: string, names: ReadonlySet<string>): Promise<stri
 }
 
 async function readMarks(file: string): Promise<Readonly<Record<string, string>>> {
-  try {
-    return marksSchema.safeParse(JSON.parse(await readFile(file, 'utf8'))).data ?? {};
-  } catch {
-    return {};
-  }
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return marksSchema.safeParse(parseJson(text)).data ?? {};
 }

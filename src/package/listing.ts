@@ -21,6 +21,7 @@ import {
   type Sha1,
   type Sha256,
 } from '../ids.ts';
+import { parseJson } from '../json.ts';
 import type { FileEntry } from '../source/entry.ts';
 
 /** Content type of a listing. */
@@ -227,12 +228,4 @@ async function* linesOf(body: Readable): AsyncGenerator<string, void, void> {
     yield line;
   }
   if (failure !== undefined) throw failure.error;
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

@@ -13,11 +13,12 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { parseSha1, parseSha256, type Sha1, type Sha256 } from '../ids.ts';
+import { parseJson } from '../json.ts';
 
 /** Bytes of one key, one row, one line of the table, and the foot. */
 export const KEY_BYTES = 36;
 export const ROW_BYTES = 40;
-export const TABLE_BYTES = 16;
+const TABLE_BYTES = 16;
 export const FOOT_BYTES = 32;
 /** Entries of one block: 72 KiB of keys. */
 export const BLOCK_ENTRIES = 2_048;
@@ -152,12 +153,4 @@ export function decodeTail(tail: Buffer): SegmentTail | string {
   const text = body.toString('utf8', blocks.length * TABLE_BYTES);
   const meta = metaSchema.safeParse(parseJson(text));
   return meta.success ? { entries, blocks, meta: meta.data } : 'its meta data is not of version 1';
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { StagingRecord } from '../droplet/record.ts';
 import { namesIn } from '../host/names-in.ts';
 import { replaceFile } from '../host/replace-file.ts';
+import { parseJson } from '../json.ts';
 import { recordSchema } from './schema.ts';
 
 /** Records kept; the oldest go first. */
@@ -46,11 +47,8 @@ export class StagingRecords {
   }
 
   async #read(name: string): Promise<StagingRecord | undefined> {
-    try {
-      return recordSchema.safeParse(JSON.parse(await readFile(join(this.#dir, name), 'utf8'))).data;
-    } catch {
-      return undefined;
-    }
+    const text = await readFile(join(this.#dir, name), 'utf8').catch(() => '');
+    return recordSchema.safeParse(parseJson(text)).data;
   }
 
   /** Oldest first. */

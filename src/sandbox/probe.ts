@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { isStagerError } from '../errors.ts';
 import { bootId } from '../host/process-identity.ts';
 import { replaceFile } from '../host/replace-file.ts';
+import { parseJson } from '../json.ts';
 import { type OciOptions, OciSandbox } from './oci.ts';
 
 /** It takes a tenth of a second; a busy machine may need its time. */
@@ -89,13 +90,9 @@ export class ProbeMemory {
   }
 
   async #load(): Promise<Readonly<Record<string, string>>> {
-    const text = await readFile(this.#path, 'utf8').catch(() => '{}');
-    try {
-      return Memory.parse(JSON.parse(text));
-    } catch {
-      // Only a memory: what can't be read is found out again.
-      return {};
-    }
+    const text = await readFile(this.#path, 'utf8').catch(() => '');
+    // Only a memory: what can't be read is found out again.
+    return Memory.safeParse(parseJson(text)).data ?? {};
   }
 }
 

@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
+import { parseJson } from '../json.ts';
 import { removeCgroups } from './cgroups.ts';
 import { OWNER_FILE } from './oci.ts';
 import { deleteArguments } from './runtime.ts';
@@ -45,10 +46,5 @@ async function removeContainer(directory: string, id: string, owner: z.infer<typ
 async function readOwner(directory: string): Promise<z.infer<typeof Owner> | undefined> {
   // Made right after the directory: a process that died between the two had run nothing.
   const text = await readFile(join(directory, OWNER_FILE), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    return Owner.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+  return text === undefined ? undefined : Owner.safeParse(parseJson(text)).data;
 }

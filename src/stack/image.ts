@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { StagerError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { InsideView } from '../sandbox/inside-view.ts';
 import { unpackTar } from './tar-entries.ts';
 import type { TreeWriter } from './tree-writer.ts';
@@ -171,14 +172,6 @@ function choose(manifests: readonly Described[]): Described | undefined {
 const goArch = (): string => ARCHITECTURES[process.arch] ?? process.arch;
 const blobPath = (digest: string): string => `/blobs/${digest.replace(':', '/')}`;
 const digestOf = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 function invalid(directory: string, why: string): StagerError {
   return new StagerError('STACK_INVALID', `the image can't be used as a stack: ${why}`, {

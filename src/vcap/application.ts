@@ -1,5 +1,6 @@
 /** VCAP_APPLICATION while staging and while running (staging-internals.md 4.3). */
 import { z } from 'zod';
+import { parseJson } from '../json.ts';
 
 /** What both documents say of the app. Memory and disk in MB. */
 export interface ApplicationFacts {
@@ -76,7 +77,7 @@ const objectSchema = z.record(z.string(), z.unknown());
  * returned as it is.
  */
 export function withInstance(text: string, env: Readonly<Record<string, string | undefined>>): string {
-  const parsed = parseObject(text);
+  const parsed = objectSchema.safeParse(parseJson(text)).data;
   if (parsed === undefined) return text;
   const port = wholeNumber(env['PORT']);
   const index = wholeNumber(env['INSTANCE_INDEX']);
@@ -91,14 +92,6 @@ export function withInstance(text: string, env: Readonly<Record<string, string |
 
 function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^[+-]?\d{1,15}$/.test(text) ? Number(text) : undefined;
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    return objectSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Characters that Go's encoder, which writes this document on a cell, escapes beyond JSON's own rules. */

@@ -8,6 +8,7 @@ import { errnoOf } from '../errors.ts';
 import { namesIn } from '../host/names-in.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../host/process-identity.ts';
 import { type Guid, parseGuid } from '../ids.ts';
+import { parseJson } from '../json.ts';
 
 const SUFFIX = '.lock';
 const UNFINISHED = '.lock-new';
@@ -60,14 +61,6 @@ async function ownerIsDead(lockPath: string): Promise<boolean> {
   const owner = ProcessIdentity.safeParse(parseJson(text));
   // A lock is put in place whole, but a power cut can leave it empty: then its writer is gone as well.
   return owner.success ? lifeOf(owner.data) === 'dead' : text === '';
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function removeUnfinished(path: string, now: number): Promise<void> {

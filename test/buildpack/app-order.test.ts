@@ -2,12 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  appWishes,
-  isHerokuStaging,
-  parseBuildpacksFile,
-  sourceWishes,
-} from '../../src/buildpack/app-order.ts';
+import { type AppWishes, isHerokuStaging, sourceWishes } from '../../src/buildpack/app-order.ts';
 import { openSource } from '../../src/source/open.ts';
 
 let app: string;
@@ -18,27 +13,30 @@ afterEach(async () => {
   await rm(app, { recursive: true, force: true });
 });
 
+/** What the app wishes with these files beside another. */
+async function wishes(files: Readonly<Record<string, string>>): Promise<AppWishes> {
+  for (const [name, text] of Object.entries({ ...files, zzz: '' })) await writeFile(join(app, name), text);
+  return await sourceWishes(await openSource(app), { signal: new AbortController().signal });
+}
+
 describe('.buildpacks', () => {
-  it('#53 with one URL among comments, blank lines and CRs is that buildpack', () => {
-    expect(parseBuildpacksFile('# mine\r\n\r\nhttps://host/x.git#v1\r\n')).toEqual(['https://host/x.git#v1']);
+  it('#53 with one URL among comments, blank lines and CRs is that buildpack', async () => {
+    expect(await wishes({ '.buildpacks': '# mine\r\n\r\nhttps://host/x.git#v1\r\n' })).toMatchObject({
+      buildpacks: ['https://host/x.git#v1'],
+    });
   });
 
-  it('#54 of several is the order, of only comments is none', () => {
-    expect(parseBuildpacksFile('https://host/a\nheroku/go # second\nhttps://host/c.tgz')).toEqual([
-      'https://host/a',
-      'https://github.com/heroku/heroku-buildpack-go',
-      'https://host/c.tgz',
-    ]);
-    expect(parseBuildpacksFile('# a\n  # b\n\n')).toEqual([]);
+  it('#54 of several is the order, of only comments is none', async () => {
+    const list = 'https://host/a\nheroku/go # second\nhttps://host/c.tgz';
+    expect(await wishes({ '.buildpacks': list })).toMatchObject({
+      buildpacks: ['https://host/a', 'https://github.com/heroku/heroku-buildpack-go', 'https://host/c.tgz'],
+    });
+    expect(await wishes({ '.buildpacks': '# a\n  # b\n\n' })).toMatchObject({ buildpacks: [] });
   });
 
   it('#54 wins over app.json', async () => {
-    await writeFile(join(app, '.buildpacks'), 'https://host/a\n');
-    await writeFile(
-      join(app, 'app.json'),
-      JSON.stringify({ buildpacks: [{ url: 'heroku/ruby' }], env: { A: '1' } }),
-    );
-    expect(await appWishes(app)).toEqual({
+    const appJson = JSON.stringify({ buildpacks: [{ url: 'heroku/ruby' }], env: { A: '1' } });
+    expect(await wishes({ '.buildpacks': 'https://host/a\n', 'app.json': appJson })).toEqual({
       buildpacks: ['https://host/a'],
       from: '.buildpacks',
       env: { A: '1' },
@@ -54,11 +52,8 @@ describe('app.json', () => {
       SECRET: { generator: 'secret' },
       NUMBER: { value: 3 },
     };
-    await writeFile(
-      join(app, 'app.json'),
-      JSON.stringify({ name: 'n', buildpacks: [{ url: 'urn:buildpack:heroku/python' }], env }),
-    );
-    expect(await appWishes(app)).toEqual({
+    const appJson = JSON.stringify({ name: 'n', buildpacks: [{ url: 'urn:buildpack:heroku/python' }], env });
+    expect(await wishes({ 'app.json': appJson })).toEqual({
       buildpacks: ['https://github.com/heroku/heroku-buildpack-python'],
       from: 'app.json',
       env: { PLAIN: 'x', LONG: 'y', NUMBER: '3' },
@@ -66,23 +61,11 @@ describe('app.json', () => {
   });
 
   it.each(['{', '[]', '{"buildpacks": "x"}', '{"env": {"A": []}}'])('that is %s is refused', async (text) => {
-    await writeFile(join(app, 'app.json'), text);
-    await expect(appWishes(app)).rejects.toMatchObject({ code: 'SOURCE_ARCHIVE_INVALID' });
-  });
-
-  it('is found in an app that is not unpacked yet', async () => {
-    await writeFile(join(app, 'app.json'), '{"buildpacks": [{"url": "https://host/x"}]}');
-    await writeFile(join(app, 'zzz'), '');
-    const source = await openSource(app);
-    const signal = new AbortController().signal;
-    expect(await sourceWishes(source, { signal })).toMatchObject({
-      buildpacks: ['https://host/x'],
-      from: 'app.json',
-    });
+    await expect(wishes({ 'app.json': text })).rejects.toMatchObject({ code: 'SOURCE_ARCHIVE_INVALID' });
   });
 
   it('and .buildpacks that are absent wish nothing', async () => {
-    expect(await appWishes(app)).toEqual({ buildpacks: [], env: {} });
+    expect(await wishes({})).toEqual({ buildpacks: [], env: {} });
   });
 });
 

@@ -1,0 +1,10 @@
+/** JSON that came from outside, where text that is none is an answer and no failure. */
+
+/** What `text` says; undefined when it is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
