@@ -8,6 +8,7 @@ import { StagerError } from './errors.ts';
 import { type CgroupPlan, CONTROLLERS, planCgroups } from './sandbox/cgroups.ts';
 import { type IdPlan, idPlans } from './sandbox/ids.ts';
 import type { OciRuntime } from './sandbox/runtime.ts';
+import { runtimeAdvice } from './sandbox/runtime-advice.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import { findRuntimes, type Rejected, type SelectOptions, selectSandbox } from './sandbox/select.ts';
 import type { StackInfo } from './stack/store.ts';
@@ -38,7 +39,10 @@ export interface Diagnosis {
     readonly node: string;
     readonly user: string;
   };
-  readonly runtimes: { readonly found: readonly OciRuntime[]; readonly missing: readonly Rejected[] };
+  readonly runtimes: {
+    readonly found: readonly (OciRuntime & { readonly advice?: string })[];
+    readonly missing: readonly Rejected[];
+  };
   readonly cgroups: {
     readonly mode: CgroupPlan['mode'];
     readonly controllers: readonly {
@@ -77,7 +81,7 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   ]);
   return {
     machine: { kernel: release(), arch: arch(), node: process.version, user: userName() },
-    runtimes: { found: runtimes.runtimes, missing: runtimes.rejected },
+    runtimes: { found: runtimes.runtimes.map(advised), missing: runtimes.rejected },
     cgroups: {
       mode: plan.mode,
       controllers: CONTROLLERS.map((name) => {
@@ -94,6 +98,11 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
     home: await finding(options.signal, () => homeFinding(options.home)),
     blobstore: await finding(options.signal, async () => ok(await options.blobstore())),
   };
+}
+
+function advised(runtime: OciRuntime): Diagnosis['runtimes']['found'][number] {
+  const advice = runtimeAdvice(runtime);
+  return advice === undefined ? runtime : { ...runtime, advice };
 }
 
 async function sandboxFinding(options: DiagnoseOptions): Promise<Diagnosis['sandbox']> {

@@ -4,6 +4,7 @@ import { VCAP } from '../../src/sandbox/ids.ts';
 import { type ConfigParts, ociConfig } from '../../src/sandbox/oci-config.ts';
 import { outcomeOf } from '../../src/sandbox/outcome.ts';
 import { parseVersion } from '../../src/sandbox/runtime.ts';
+import { runtimeAdvice } from '../../src/sandbox/runtime-advice.ts';
 import type { SandboxSpec } from '../../src/sandbox/sandbox.ts';
 
 const limits = { memoryBytes: 1000, pids: 10, diskBytes: 2000, wallMs: 1, openFiles: 64, cpuShares: 5 };
@@ -162,6 +163,26 @@ describe('what a runtime says of itself', () => {
     ['ls (GNU coreutils) 9.1', undefined],
   ])('%j', (text, expected) => {
     expect(parseVersion(text)).toEqual(expected);
+  });
+});
+
+describe('advice on a runtime', () => {
+  it.each([
+    ['runc', '1.1.5+ds1', /1\.1\.12 mended CVE-2024-21626; 1\.2\.8 and 1\.3\.3 mended .*CVE-2025-52881/],
+    ['runc', '1.1.12', /^1\.2\.8 and 1\.3\.3 mended CVE-2025-31133/],
+    ['runc', '1.3.2-1ubuntu1', /^1\.2\.8/],
+  ])('%s %s names what later versions mended', (name, version, advice) => {
+    expect(runtimeAdvice({ name, version })).toMatch(advice);
+  });
+
+  it.each([
+    ['runc', '1.2.8'],
+    ['runc', '1.3.3'],
+    ['runc', '1.4.0'],
+    ['runc', 'unknown'],
+    ['crun', '1.1.5'],
+  ])('%s %s needs none', (name, version) => {
+    expect(runtimeAdvice({ name, version })).toBeUndefined();
   });
 });
 

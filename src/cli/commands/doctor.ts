@@ -38,7 +38,10 @@ function lines(found: Diagnosis, colour: boolean): string[] {
   const rows = [
     ['machine', `Linux ${machine.kernel} ${machine.arch}, Node ${machine.node}, as ${machine.user}`],
     ...labelled('runtimes', [
-      ...runtimes.found.map(({ name, version, path }) => `${name} ${version} (${path})`),
+      ...runtimes.found.flatMap(({ name, version, path, advice }) => [
+        `${name} ${version} (${path})`,
+        ...(advice === undefined ? [] : [`  ${advice}`]),
+      ]),
       ...runtimes.missing.map(({ candidate, why }) => `not ${candidate}: ${why}`),
     ]),
     ['cgroups', cgroups.mode],
