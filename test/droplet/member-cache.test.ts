@@ -15,12 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sweepMemberCache } from '../../src/droplet/member-cache-sweep.ts';
 import { bytesOf, everything, packed, put, scratch } from './trees.ts';
 
 const { signal } = new AbortController();
-vi.setConfig({ testTimeout: 60_000 });
 
 /** Paths of all members in a cache. */
 function members(cache: string): string[] {
@@ -175,7 +174,7 @@ describe('the member cache', () => {
     const resumed = await packed(dir.at('tree'), { memberCache });
     expect(resumed.summary.cachedMembers).toBeGreaterThan(0);
     expect(resumed.bytes.equals((await packed(dir.at('tree'))).bytes)).toBe(true);
-  }, 60_000);
+  });
 });
 
 /** Returns when the cache holds `count` members, or the writer ended. */

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync,
 import { buffer } from 'node:stream/consumers';
 import { deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { gzipMember, readMemberHeader } from '../../src/droplet/gzip-member.ts';
 import { everything, packed, put, scratch, unpacked } from './trees.ts';
 
@@ -43,8 +43,6 @@ const wrappings = [
   ['zstd', (raw: Buffer) => zstdCompressSync(raw)],
   ['our own gzip members', asOwnMember],
 ] as const;
-
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('unpacking', () => {
   it.each([{ codec: 'gzip', level: 4 }, { codec: 'zstd', level: 3 }, { codec: 'none' }] as const)(
@@ -212,7 +210,7 @@ describe('a damaged archive', () => {
       if (failure === undefined) expect(look(out)).toBe(good);
       else expect(failure).toMatchObject({ code: 'DROPLET_INVALID' });
     }
-  }, 60_000);
+  });
 
   it('with a member that claims another length, or is a piece of no file, is refused', async () => {
     using dir = scratch();
