@@ -116,7 +116,7 @@ const settingsByFlag = new Map(
 function optionOf(row: Setting): Option {
   const fallback = row.default === undefined ? '' : ` (default: ${row.default})`;
   const option = new Option(row.flag, `${row.help}${fallback}`);
-  if (row.kind === 'list') {
+  if (row.kind === 'list' || row.kind === 'paths' || row.kind === 'references') {
     option.argParser((value: string, previous: unknown) => [...(isTexts(previous) ? previous : []), value]);
   }
   const words = new Map<string, readonly string[]>(Object.entries(CHOICES)).get(row.kind);

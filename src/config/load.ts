@@ -2,16 +2,14 @@
  * flag > variable > config file > default. The only reader of the process environment.
  *
  * Config files, the nearer wins: `./stager.yml`, then `$XDG_CONFIG_HOME/stager/config.yml`; or the one that
- * `--config` or STAGER_CONFIG names. Relative paths in a file are relative to that file.
+ * `--config` or STAGER_CONFIG names. Relative paths in a file are relative to that file. An empty variable is none.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
-import { errnoOf, StagerError } from '../errors.ts';
+import { StagerError } from '../errors.ts';
 import { parseDuration, parseMegabytes } from '../units.ts';
+import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
 import { CHOICES, SETTINGS, type Setting } from './schema.ts';
 import { type Settings, settingsSchema } from './settings.ts';
 
@@ -54,9 +52,16 @@ export interface LoadInput {
 export async function loadConfig(input: LoadInput): Promise<Config> {
   const env =
     input.machineOnly === true ? machineFacts(input.env ?? process.env) : (input.env ?? process.env);
-  const cwd = input.cwd ?? process.cwd();
-  const named = input.configFile ?? env['STAGER_CONFIG'];
-  const file = input.machineOnly === true ? {} : await readConfigFiles(named, { env, cwd });
+  const cwd = input.cwd ?? workingDirectory();
+  const named = input.configFile ?? (env['STAGER_CONFIG'] || undefined);
+  const usual = [
+    join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'stager', 'config.yml'),
+    join(cwd, 'stager.yml'),
+  ];
+  const file =
+    input.machineOnly === true
+      ? {}
+      : await readConfigFiles(named === undefined ? { usual } : { named: resolve(cwd, named) });
   const settings: Record<string, unknown> = {};
   const rows: readonly [string, Setting][] = Object.entries(SETTINGS);
   for (const [key, row] of rows) {
@@ -82,6 +87,18 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
   });
 }
 
+/** @throws StagerError CONFIG_INVALID when the directory was removed. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new StagerError('CONFIG_INVALID', 'the working directory is gone', {
+      next: 'Change to a directory that exists.',
+      cause,
+    });
+  }
+}
+
 /** Whom Node is told to trust beside its own list, scripts in the sandbox are told to trust too. */
 function extraAuthorities(env: Environment): string | undefined {
   const file = env['NODE_EXTRA_CA_CERTS'];
@@ -97,7 +114,7 @@ function machineFacts(env: Environment): Environment {
 interface Places {
   readonly flags: Flags;
   readonly env: Environment;
-  readonly file: ConfigFile;
+  readonly file: ConfigEntries;
   readonly cwd: string;
 }
 
@@ -116,17 +133,20 @@ function firstOf(key: string, row: Setting, places: Places): unknown {
     : read(row, row.default, { where: 'default', base: places.cwd });
 }
 
-type Raw = string | number | boolean | readonly string[];
-
 function read(row: Setting, raw: Raw, at: { where: string; base: string }): unknown {
+  if (row.kind === 'list') return readList(raw);
+  if (row.kind === 'paths') return readList(raw).map((path) => resolve(at.base, path));
+  if (row.kind === 'references') return readList(raw).map((text) => fromBase(text, at.base));
+  if (typeof raw === 'object') return refuse(at.where, raw.join(', '), 'one value');
   const text = String(raw);
+  if (text === '') return refuse(at.where, text, 'a value; leave it out for none');
   switch (row.kind) {
     case 'text':
       return text;
     case 'path':
       return resolve(at.base, text);
-    case 'list':
-      return typeof raw === 'object' ? [...raw] : text.split('\n').flatMap((line) => line.trim() || []);
+    case 'address':
+      return /^[a-z][a-z0-9+.-]*:/i.test(text) ? text : resolve(at.base, text);
     case 'flag':
       return readFlag(text, at.where);
     case 'size':
@@ -140,6 +160,19 @@ function read(row: Setting, raw: Raw, at: { where: string; base: string }): unkn
     case 'ignoreStyle':
       return readChoice(CHOICES[row.kind], text, at.where);
   }
+}
+
+function readList(raw: Raw): readonly string[] {
+  return typeof raw === 'object'
+    ? raw
+    : String(raw)
+        .split('\n')
+        .flatMap((line) => line.trim() || []);
+}
+
+/** What begins with `./` or `../` belongs to the place that names it; names and addresses stay as they are. */
+function fromBase(text: string, base: string): string {
+  return /^\.{1,2}(\/|$)/.test(text) ? resolve(base, text) : text;
 }
 
 function readChoice(words: readonly string[], text: string, where: string): string {
@@ -159,75 +192,11 @@ function refuse(where: string, text: string, wanted: string): never {
   });
 }
 
-type ConfigFile = Readonly<Record<string, { readonly value: Raw; readonly file: string } | undefined>>;
-
-const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]));
-
-async function readConfigFiles(
-  named: string | undefined,
-  { env, cwd }: { env: Environment; cwd: string },
-): Promise<ConfigFile> {
-  const user = join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'stager', 'config.yml');
-  const files = named === undefined ? [user, join(cwd, 'stager.yml')] : [resolve(cwd, named)];
-  const merged: Record<string, { value: Raw; file: string }> = {};
-  for (const file of files) {
-    const values = await readConfigFile(file, { optional: named === undefined });
-    for (const [key, value] of Object.entries(values)) merged[key] = { value, file };
-  }
-  return merged;
-}
-
-async function readConfigFile(
-  file: string,
-  { optional }: { optional: boolean },
-): Promise<Record<string, Raw>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if (optional && errnoOf(error) === 'ENOENT') return {};
-    throw new StagerError('CONFIG_INVALID', `can't read ${file}: ${errnoOf(error) ?? 'unknown error'}`, {
-      next: 'Name a readable config file with --config or STAGER_CONFIG.',
-      details: { file },
-      cause: error,
-    });
-  }
-  const values = fileSchema.safeParse(parseYamlFile(text, file) ?? {});
-  if (!values.success) {
-    throw new StagerError('CONFIG_INVALID', `${file}: ${z.prettifyError(values.error)}`, {
-      next: 'A config file is a YAML map of settings; docs/cli.md lists them.',
-      details: { file },
-    });
-  }
-  const unknown = Object.keys(values.data).filter((key) => !(key in SETTINGS));
-  if (unknown.length > 0) {
-    throw new StagerError('CONFIG_INVALID', `${file}: no such setting: ${unknown.join(', ')}`, {
-      next: `Settings are: ${Object.keys(SETTINGS).join(', ')}.`,
-      details: { file, unknown },
-    });
-  }
-  return values.data;
-}
-
-function parseYamlFile(text: string, file: string): unknown {
-  try {
-    return parseYaml(text);
-  } catch (error) {
-    throw new StagerError(
-      'CONFIG_INVALID',
-      `${file}: ${error instanceof Error ? error.message : 'not YAML'}`,
-      {
-        next: 'Mend the YAML.',
-        details: { file },
-        cause: error,
-      },
-    );
-  }
-}
-
 function xdg(env: Environment, name: string, fallback: string): string {
-  const value = env[name];
-  return value?.startsWith('/') === true ? value : join(env['HOME'] ?? homedir(), fallback);
+  const absolute = [env[name], env['HOME']].map((path) =>
+    path?.startsWith('/') === true ? path : undefined,
+  );
+  return absolute[0] ?? join(absolute[1] ?? userInfo().homedir, fallback);
 }
 
 function proxyFrom(env: Environment): Config['proxy'] {

@@ -8,7 +8,13 @@
 export type SettingKind =
   | 'text'
   | 'path'
+  /** A path, or an address with a scheme. */
+  | 'address'
   | 'list'
+  /** Several paths. */
+  | 'paths'
+  /** Several of: a path that begins with `./` or `../`, or something else. */
+  | 'references'
   | 'flag'
   | 'size'
   | 'duration'
@@ -60,7 +66,7 @@ export const SETTINGS = {
     group: 'Buildpacks:',
     flag: '-b, --buildpack <ref>',
     variable: 'STAGER_BUILDPACK',
-    kind: 'list',
+    kind: 'references',
     help: 'name, directory, .zip/.tgz path or https URL, or git URL with #ref; repeat for several',
     on: ['stage', 'shell'],
   },
@@ -202,7 +208,7 @@ export const SETTINGS = {
     group: 'Results:',
     flag: '--blobstore <url>',
     variable: 'STAGER_BLOBSTORE',
-    kind: 'text',
+    kind: 'address',
     help: 'where packages, droplets and caches rest: a directory, file:///… or s3://bucket/prefix; default: below the data home',
     on: ['stage', 'run', 'shell', 'package', 'blobs'],
   },
@@ -284,7 +290,7 @@ export const SETTINGS = {
     group: 'App:',
     flag: '--vars-file <file>',
     variable: 'STAGER_VARS_FILE',
-    kind: 'list',
+    kind: 'paths',
     help: 'YAML file of variables of the manifest; repeat for several',
     on: ['stage', 'shell'],
   },

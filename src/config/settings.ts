@@ -5,7 +5,10 @@ import { CHOICES, type SETTINGS, type SettingKey } from './schema.ts';
 interface KindTypes {
   text: string;
   path: string;
+  address: string;
   list: readonly string[];
+  paths: readonly string[];
+  references: readonly string[];
   flag: boolean;
   size: number;
   duration: number;
