@@ -1,5 +1,5 @@
 /** Every command, its arguments and the words of its help. */
-import type { CommandName } from '../config/schema.ts';
+import type { CommandName, SettingKey } from '../config/schema.ts';
 
 /** One command, or a group of them. */
 export interface CommandSpec {
@@ -8,6 +8,11 @@ export interface CommandSpec {
   readonly summary: string;
   /** Which settings it takes. */
   readonly settings?: CommandName;
+  /**
+   * Where not all of them mean something: those that do, with words of its own or `''` for the usual ones. The settings
+   * of every command are not listed.
+   */
+  readonly only?: Readonly<Partial<Record<SettingKey, string>>>;
   readonly options?: readonly (readonly [flag: string, help: string])[];
   /** Examples and more, shown after the options. */
   readonly after?: string;
@@ -15,6 +20,9 @@ export interface CommandSpec {
   /** Hands everything behind the name on, unread. */
   readonly passThrough?: boolean;
 }
+
+/** For commands on one of several installed buildpacks of a name. */
+const WHICH_STACK = { stack: 'which one of that name; none is the one without a stack' } as const;
 
 const STAGE_AFTER = `
 Examples:
@@ -87,6 +95,7 @@ Examples:
         usage: 'add <name> <source>',
         summary: 'install a buildpack from a directory, archive, URL or git URL',
         settings: 'buildpack',
+        only: { stack: 'stack that it is for, when it names none itself', caFile: '' },
         options: [
           ['--position <number>', 'place in the detect order, from 1 (default: last)'],
           ['--disable', 'install it disabled'],
@@ -98,6 +107,7 @@ Examples:
         usage: 'update <name> [source]',
         summary: 'replace the content or change position, state or name',
         settings: 'buildpack',
+        only: { ...WHICH_STACK, caFile: '' },
         options: [
           ['--position <number>', 'new place in the detect order, from 1'],
           ['--enable', 'use it in detection again'],
@@ -108,8 +118,13 @@ Examples:
           ['--sha256 <digest>', 'refuse a download with another digest'],
         ],
       },
-      { usage: 'show <name>', summary: 'everything known about a buildpack', settings: 'buildpack' },
-      { usage: 'remove <name>', summary: 'remove a buildpack', settings: 'buildpack' },
+      {
+        usage: 'show <name>',
+        summary: 'everything known about a buildpack',
+        settings: 'buildpack',
+        only: WHICH_STACK,
+      },
+      { usage: 'remove <name>', summary: 'remove a buildpack', settings: 'buildpack', only: WHICH_STACK },
       {
         usage: 'new <name>',
         summary: 'write the skeleton of a new buildpack with a test',
@@ -129,11 +144,12 @@ Examples:
           ['--trace', 'run shell buildpacks with set -x, and show all that they say'],
         ],
       },
-      { usage: 'lint <dir>', summary: 'check a buildpack against the contract', settings: 'all' },
+      { usage: 'lint <dir>', summary: 'check a buildpack against the contract', settings: 'buildpack' },
       {
         usage: 'package <dir>',
         summary: 'make a zip, byte-identical each time',
         settings: 'buildpack',
+        only: { stack: 'keep only the dependencies for this stack', caFile: '' },
         options: [
           ['--offline', 'put the dependencies inside'],
           ['--out <file>', 'file to write'],
@@ -195,6 +211,7 @@ Examples:
     usage: 'doctor',
     summary: 'say which runtime, cgroup mode, stack and blobstore will be used, and why not others',
     settings: 'stage',
+    only: { stack: '', sandbox: '', runtime: '', blobstore: '', caFile: '' },
   },
   { usage: 'builder', summary: "Cloud Foundry's builder, flag for flag", passThrough: true },
   { usage: 'launcher', summary: "Cloud Foundry's launcher, argument for argument", passThrough: true },

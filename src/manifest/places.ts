@@ -73,6 +73,9 @@ function lookThrough(places: Places, found: Map<Pair, string>, list: unknown, ki
     for (const pair of givenTwice(map)) {
       found.set(pair, `key ${shown(textOf(pair.key))} is given twice: the last one counts`);
     }
+    for (const pair of beforeMerge(document, map)) {
+      found.set(pair, `key ${shown(textOf(pair.key))} counts, but cf takes the one that << brings after it`);
+    }
   }
 }
 
@@ -111,6 +114,16 @@ function givenTwice(map: YAMLMap): readonly Pair[] {
     }
     return true;
   });
+}
+
+/** Go's YAML lets a merge overwrite what stands before it, against the standard. */
+function beforeMerge(document: Document, map: YAMLMap): readonly Pair[] {
+  const merge = map.items.findLastIndex(({ key }) => textOf(key) === '<<');
+  const own = map.items.slice(0, Math.max(merge, 0));
+  const merged = new Set(
+    pairsOf(document, map).flatMap(({ key, pair }) => (map.items.includes(pair) ? [] : [key])),
+  );
+  return own.filter(({ key }) => merged.has(textOf(key)));
 }
 
 function followed(document: Document, node: unknown): unknown {

@@ -40,8 +40,9 @@ export const FILE_RULES: readonly Rule[] = [
     id: 'cannot-be-first',
     severity: 'note',
     reason: 'all buildpacks of an order but the last need supply (which scripts run)',
-    find: ({ scripts }) =>
-      !scripts.has('supply') && (scripts.has('finalize') || scripts.has('compile'))
+    find: ({ scripts, family }) =>
+      // Heroku's compile runs wherever its buildpack stands.
+      family !== 'heroku' && !scripts.has('supply') && (scripts.has('finalize') || scripts.has('compile'))
         ? [at('bin/supply', 'is missing: the buildpack can only be the last of an order')]
         : [],
   },
@@ -77,7 +78,12 @@ export const FILE_RULES: readonly Rule[] = [
     severity: 'error',
     reason:
       'the version is what people see, and what libbuildpack refuses to run without (libbuildpack entry)',
-    find: ({ names }) => (names.has('VERSION') ? [] : [at('VERSION', 'is missing')]),
+    find: ({ names, family, scripts }) => {
+      if (names.has('VERSION') || family === 'heroku') return [];
+      const missing = at('VERSION', 'is missing');
+      // The old contract does without.
+      return [scripts.has('supply') || scripts.has('finalize') ? missing : { ...missing, severity: 'note' }];
+    },
   },
   {
     id: 'version-format',

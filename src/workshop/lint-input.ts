@@ -3,6 +3,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Family } from '../buildpack/contract.ts';
 import { type ReadManifest, readManifest } from './manifest.ts';
+import { type ShellLine, shellText } from './shell-text.ts';
 
 /** One program in bin/. */
 export interface LintScript {
@@ -110,12 +111,9 @@ async function firstBytes(path: string, length: number): Promise<Buffer> {
   return buffer.subarray(0, bytesRead);
 }
 
-/** Lines of code of a shell script, numbered from 1; comments and scripts of other languages are left out. */
-export function* shellLines(script: LintScript): Generator<{ readonly text: string; readonly line: number }> {
-  if (!isShell(script)) return;
-  for (const [index, text] of (script.lines ?? []).entries()) {
-    if (!/^\s*#/.test(text)) yield { text: text.replace(/\s#\s.*$/, ''), line: index + 1 };
-  }
+/** What a shell acts on in a script; nothing of scripts of other languages. */
+export function shellLines(script: LintScript): readonly ShellLine[] {
+  return isShell(script) ? [...shellText(script.lines ?? [])] : [];
 }
 
 /** Whether its interpreter is a shell. */

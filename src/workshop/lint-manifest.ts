@@ -39,7 +39,8 @@ export const MANIFEST_RULES: readonly Rule[] = [
     id: 'manifest-missing',
     severity: 'note',
     reason: 'it names stack and dependencies, and what belongs into the package (manifest.yml)',
-    find: ({ manifest }) => (manifest.kind === 'absent' ? [{ path: FILE, message: 'is missing' }] : []),
+    find: ({ manifest, family }) =>
+      manifest.kind === 'absent' && family !== 'heroku' ? [{ path: FILE, message: 'is missing' }] : [],
   },
   {
     id: 'manifest-broken',
@@ -184,7 +185,18 @@ export const MANIFEST_RULES: readonly Rule[] = [
           () => true,
           () => false,
         );
-        if (!isThere) found.push(at(manifest.lineOf('include_files'), `${name} is not there`));
+        if (isThere) continue;
+        const missing = at(manifest.lineOf('include_files'), `${name} is not there`);
+        const { prePackage } = manifest;
+        found.push(
+          prePackage === undefined
+            ? missing
+            : {
+                ...missing,
+                message: `${missing.message} before ${prePackage} makes it`,
+                severity: 'warning',
+              },
+        );
       }
       return found;
     },

@@ -1,5 +1,6 @@
 /** Rules about the scripts in bin/: whether they can be started, and what they take for granted. */
 import { type Found, type LintInput, type LintScript, type Rule, shellLines } from './lint-input.ts';
+import type { ShellLine } from './shell-text.ts';
 
 /** Scripts that the platform starts. */
 const CONTRACT = ['detect', 'supply', 'finalize', 'compile', 'release'] as const;
@@ -9,30 +10,44 @@ const own = ({ scripts }: LintInput): readonly LintScript[] =>
 
 const path = (script: LintScript): string => `bin/${script.name}`;
 
-/** Every line of shell in the named scripts that matches, with what is said about it. */
+const isCode = ({ kind }: ShellLine): boolean => kind === 'code';
+/** Where `$1` is the script's own. */
+const ofScript = ({ inFunction }: ShellLine): boolean => !inFunction;
+
+/** What to look for in lines of shell, and what to say of it. */
+interface Search {
+  readonly pattern: RegExp;
+  readonly say: (what: string) => string;
+  /** Which lines count; default those of code. */
+  readonly where?: (line: ShellLine) => boolean;
+}
+
+/** Every such line in the scripts. */
 function matching(
   scripts: readonly (LintScript | undefined)[],
-  pattern: RegExp,
-  say: (what: string, script: LintScript) => string,
+  { pattern, say, where = isCode }: Search,
 ): readonly Found[] {
   return scripts.flatMap((script): Found[] => {
     if (script === undefined) return [];
-    return [...shellLines(script)].flatMap(({ text, line }) => {
-      const found = pattern.exec(text);
-      return found === null ? [] : [{ path: path(script), line, message: say(found[1] ?? found[0], script) }];
-    });
+    return shellLines(script)
+      .filter(where)
+      .flatMap(({ text, line }) => {
+        const found = pattern.exec(text);
+        return found === null ? [] : [{ path: path(script), line, message: say(found[1] ?? found[0]) }];
+      });
   });
 }
 
+const SET_U = /\bset\s+(?:[-+]\w+\s+(?:[a-z]+\s+)?)*-(?:[a-zA-Z]*u|o\s+nounset\b)/;
+
 const setsU = (script: LintScript): boolean =>
-  [...shellLines(script)].some(({ text }) => /\bset\s+-[a-z]*u|\bset\s+-o\s+nounset/.test(text)) ||
-  /\s-[a-z]*u/.test(script.shebang ?? '');
+  shellLines(script).some(({ text }) => SET_U.test(text)) || /\s-[a-z]*u/.test(script.shebang ?? '');
 
 /** A parameter that is used without a fallback. */
-const bare = (number: number): RegExp => new RegExp(`(\\$${number}(?![0-9])|\\$\\{${number}\\})`);
+const bare = (number: number): RegExp => new RegExp(`(?<!\\\\)(\\$${number}(?![0-9])|\\$\\{${number}\\})`);
 
 /** How many arguments each script is sure to get. */
-const ARGUMENTS = { detect: 1, release: 1, compile: 2, supply: 4, finalize: 4 } as const;
+const ARGUMENTS = { detect: 1, release: 1, compile: 2, supply: 4, finalize: 5 } as const;
 
 /** What is looked for in the scripts. */
 export const SCRIPT_RULES: readonly Rule[] = [
@@ -73,8 +88,9 @@ export const SCRIPT_RULES: readonly Rule[] = [
     find: async (input) => {
       const found: Found[] = [];
       for (const script of own(input)) {
-        const [program = '', argument] = script.shebang?.split(/\s+/) ?? [];
-        const wanted = program.endsWith('/env') ? argument : program;
+        const [program = '', ...words] = script.shebang?.split(/\s+/) ?? [];
+        // env takes options and variables before the program.
+        const wanted = program.endsWith('/env') ? words.find((it) => !/^-|=/.test(it)) : program;
         if (script.shebang === undefined || wanted === undefined) continue;
         if (!program.startsWith('/')) {
           found.push({ path: path(script), line: 1, message: `${program} is no absolute path` });
@@ -89,7 +105,7 @@ export const SCRIPT_RULES: readonly Rule[] = [
     id: 'argument-unset',
     severity: 'error',
     reason:
-      'supply gets four arguments, detect and release one, compile two; finalize gets five here, and four by the documents, so that others may leave the fifth out (script contract)',
+      'supply gets four arguments, finalize five, detect and release one, compile two (script contract)',
     find: ({ scripts, family }) =>
       Object.entries(ARGUMENTS).flatMap(([name, count]) => {
         const script = scripts.get(name);
@@ -98,11 +114,11 @@ export const SCRIPT_RULES: readonly Rule[] = [
         return [1, 2, 3, 4, 5, 6]
           .filter((number) => number > sure)
           .flatMap((number) =>
-            matching(
-              [script],
-              bare(number),
-              (what) => `uses ${what} under set -u, but gets ${sure} arguments: write \${${number}:-}`,
-            ),
+            matching([script], {
+              pattern: bare(number),
+              say: (what) => `uses ${what} under set -u, but gets ${sure} arguments: write \${${number}:-}`,
+              where: ofScript,
+            }),
           );
       }),
   },
@@ -113,11 +129,11 @@ export const SCRIPT_RULES: readonly Rule[] = [
     find: ({ scripts, family }) =>
       family === 'heroku'
         ? []
-        : matching(
-            [scripts.get('compile')],
-            bare(3),
-            (what) => `looks at ${what}, which Cloud Foundry does not give`,
-          ),
+        : matching([scripts.get('compile')], {
+            pattern: bare(3),
+            say: (what) => `looks at ${what}, which Cloud Foundry does not give`,
+            where: ofScript,
+          }),
   },
   {
     id: 'hard-coded-path',
@@ -125,22 +141,21 @@ export const SCRIPT_RULES: readonly Rule[] = [
     reason:
       'where app, cache and deps are is told by the arguments only, and differs between platforms (script contract)',
     find: (input) =>
-      matching(
-        own(input),
-        /(\/tmp\/(?:app|cache|contents|buildpacks|build)\b[\w./-]*)/,
-        (what) => `has ${what} written out: take it from the arguments`,
-      ),
+      matching(own(input), {
+        pattern: /(\/tmp\/(?:app|cache|contents|buildpacks)(?![\w-])[\w./-]*)/,
+        say: (what) => `has ${what} written out: take it from the arguments`,
+      }),
   },
   {
     id: 'detect-writes',
     severity: 'warning',
     reason: 'detect must not write to the app: the next buildpack would see it (what each script may write)',
     find: ({ scripts }) =>
-      matching(
-        [scripts.get('detect')],
-        /((?:>>?|\b(?:touch|mkdir|rm|cp|mv|tee|sed\s+-i)\b)[^|;&]*"?\$\{?(?:1|BUILD_DIR|build_dir|BUILD|build)\b)/,
-        (what) => `seems to write to the app: ${what.trim()}`,
-      ),
+      matching([scripts.get('detect')], {
+        pattern:
+          /((?:>>?|\b(?:touch|mkdir|rm|cp|mv|tee|sed\s+-i)\b)[^|;&]*"?\$\{?(?:1|BUILD_DIR|build_dir|BUILD|build)\b)/,
+        say: (what) => `seems to write to the app: ${what.trim()}`,
+      }),
   },
   {
     id: 'release-not-deterministic',
@@ -148,11 +163,12 @@ export const SCRIPT_RULES: readonly Rule[] = [
     reason:
       'equal inputs should give equal droplets; start commands are a part of them (what makes a droplet right)',
     find: ({ scripts }) =>
-      matching(
-        [scripts.get('release')],
-        /(\$\(\s*(?:date|hostname|uuidgen|mktemp)\b|`(?:date|hostname|uuidgen|mktemp)\b|\$RANDOM\b|\$\$(?!\w)|\/dev\/u?random)/,
-        (what) => `prints something else each time: ${what}`,
-      ),
+      matching([scripts.get('release')], {
+        pattern:
+          /(?<!\\)(\$\(\s*(?:date|hostname|uuidgen|mktemp)\b|`(?:date|hostname|uuidgen|mktemp)\b|\$RANDOM\b|\$\$(?!\w)|\/dev\/u?random)/,
+        say: (what) => `prints something else each time: ${what}`,
+        where: () => true,
+      }),
   },
   {
     id: 'writes-outside',
@@ -160,32 +176,32 @@ export const SCRIPT_RULES: readonly Rule[] = [
     reason:
       'scripts run as vcap on a read-only root: only the arguments’ directories, HOME and /tmp can be written (what each script may write)',
     find: (input) =>
-      matching(
-        own(input),
-        /(?:(?:^|[^<>&\d])>>?\s*|\b(?:touch|mkdir(?:\s+-p)?|tee(?:\s+-a)?)\s+)"?(\/(?!tmp\b|dev\/|proc\/self|app\b|home\/vcap\b)[\w./-]+)/,
-        (what) => `seems to write to ${what}`,
-      ),
+      matching(own(input), {
+        pattern:
+          /(?:(?:^|[^<>&\d])>>?\s*|\b(?:touch|mkdir(?:\s+-p)?|tee(?:\s+-a)?)\s+)"?(\/(?!tmp\b|dev\/|proc\/self|app\b|home\/vcap\b)[\w./-]+)/,
+        say: (what) => `seems to write to ${what}`,
+      }),
   },
   {
     id: 'needs-root',
     severity: 'warning',
     reason: 'no script is ever root (engine quirk list)',
     find: (input) =>
-      matching(
-        own(input),
-        /(?:^|[;&|(]|\bthen|\bdo)\s*(sudo\b|apt-get\s+(?:-\w+\s+)*install\b|apt\s+install\b|apk\s+add\b|yum\s+install\b|dpkg\s+-i\b|chown\b)/,
-        (what) => `needs root: ${what}`,
-      ),
+      matching(own(input), {
+        pattern:
+          /(?:^|[;&|(]|\bthen|\bdo)\s*(sudo\b|apt-get\s+(?:-\w+\s+)*install\b|apt\s+install\b|apk\s+add\b|yum\s+install\b|dpkg\s+-i\b|chown\b)/,
+        say: (what) => `needs root: ${what}`,
+      }),
   },
   {
     id: 'download-unverified',
     severity: 'warning',
     reason: 'what is downloaded has a sha256 in manifest.yml and is held against it (versions and downloads)',
     find: (input) =>
-      matching(
-        own(input),
-        /((?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|da|z)?sh\b|curl\b[^|;&]*\s(?:-k|--insecure)\b|wget\b[^|;&]*--no-check-certificate)/,
-        (what) => `trusts a download unseen: ${what}`,
-      ),
+      matching(own(input), {
+        pattern:
+          /((?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|da|z)?sh\b|curl\b[^|;&]*\s(?:-k|--insecure)\b|wget\b[^|;&]*--no-check-certificate)/,
+        say: (what) => `trusts a download unseen: ${what}`,
+      }),
   },
 ];

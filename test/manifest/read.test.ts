@@ -128,6 +128,16 @@ applications:
     ]);
   });
 
+  it('says where cf lets a merge overwrite what stands before it', () => {
+    const { apps, warnings } = read(
+      'd: &d {memory: 1G}\napplications:\n- name: x\n  memory: 2G\n  <<: *d\n- {name: y, <<: *d, memory: 2G}\n',
+    );
+    expect(apps.map(({ memory }) => memory)).toEqual([2048, 2048]);
+    expect(warnings).toEqual([
+      'manifest.yml:4: key memory counts, but cf takes the one that << brings after it',
+    ]);
+  });
+
   it('says that an entry for web puts aside what the application says of it', () => {
     const { warnings } = one('  memory: 1G\n  command: a\n  processes: [{type: web, memory: 2G}]\n');
     expect(warnings).toEqual([

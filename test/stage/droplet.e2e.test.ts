@@ -199,6 +199,7 @@ describe('a manifest', () => {
   it('gives the build at least what it gets without one, and the app what it asks for', async () => {
     const dir = await cli.app('small', {
       'manifest.yml': `applications:\n- name: small\n  memory: 64M\n  disk_quota: 8G\n  buildpack: ${TOLD}\n  env: { SUPPLY: 'echo "limit $MEMORY_LIMIT [$NONE]"', NONE: }\n`,
+      'index.html': 'a',
     });
     const { stdout } = await cli.run(['stage', '-f', dir, '--json']);
     expect(stdout).toContain('limit 1024m []');

@@ -47,8 +47,8 @@ const CASES: readonly (readonly [
     'bin/supply:3',
   ],
   [
-    '$5 of finalize under set -u',
-    { 'bin/finalize': `#!/bin/sh -eu\necho "\${5}"\n` },
+    '$6 of finalize under set -u',
+    { 'bin/finalize': `#!/bin/sh -eu\necho "\${6}"\n` },
     'argument-unset',
     'bin/finalize:2',
   ],
@@ -162,18 +162,71 @@ describe('lint', () => {
     await chmod(join(pack.path, 'bin/compile'), 0o644);
     const findings = await lintBuildpack({ dir: pack.path, rootfs: { kind: 'host' }, stack: 'host' });
     expect(findings.map(({ id }) => id)).toEqual([
-      'version-missing',
       'script-not-executable',
       'detect-missing',
       'release-missing',
       'cannot-be-first',
+      'version-missing',
       'manifest-missing',
+    ]);
+  });
+
+  it('misses nothing in a Heroku buildpack that its contract does not ask for', async () => {
+    const script = '#!/bin/sh\n';
+    await using pack = await tree({
+      'bin/detect': script,
+      'bin/compile': script,
+      'bin/release': script,
+      'bin/test-compile': script,
+      'buildpack.toml': '[buildpack]\nname = "x"\n',
+    });
+    const request = { dir: pack.path, rootfs: { kind: 'host' }, stack: 'heroku-24' } as const;
+    expect(await lintBuildpack(request)).toEqual([]);
+  });
+
+  it('warns only of included files that pre_package may have yet to make', async () => {
+    const findings = await lint({
+      'manifest.yml': 'language: x\npre_package: scripts/build.sh\ninclude_files: [bin/made]\n',
+    });
+    expect(findings).toMatchObject([
+      { id: 'include-files', severity: 'warning', message: expect.stringContaining('scripts/build.sh') },
     ]);
   });
 
   it('leaves out what is only in comments, and guards against arguments that are missing', async () => {
     const supply = `#!/bin/sh\nset -u\n# cp x /tmp/app/y "$5"\necho "\${5:-}" # >/etc/x\n`;
     expect(await lint({ 'bin/supply': supply })).toEqual([]);
+  });
+
+  it.each([
+    ['another program in single quotes', `awk '{ print $5 }' x "$(awk '{ print $6 "it" }' "$1")"`],
+    ['single quotes over several lines', `awk '\n{ print $5 > "/etc/x" }\n' x`],
+    [
+      'a function of its own',
+      'f() {\n  echo "$5"\n}\nfunction g {\n  echo "$5"\n}\nh() { echo "$6"; }\nf 1 2 3 4 5',
+    ],
+    ['a literal here-document', `cat >"$3/x" <<'END'\nsudo x $5 >/etc/x\nEND\necho`],
+    ['an indented here-document', 'cat <<-END\n\tsudo x >/etc/x\n\tEND\ncat <<< "$1"'],
+    ['two here-documents of one line', `paste <<A - <<'B'\n\\$5\nA\n$5\nB\ntrue`],
+    ['a comment after a quote', `x="a # b" # cp /tmp/app $5\necho 'it'"'"'s' # $5`],
+    ['a place in /tmp with a name of its own', 'mkdir /tmp/app-1 /tmp/cache-x'],
+  ])('does not take %s for the code of a script', async (_, code) => {
+    expect(await lint({ 'bin/supply': `#!/bin/bash\nset -eu\n${code}\n` })).toEqual([]);
+  });
+
+  it.each([
+    ['in double quotes and substitutions', 'echo "a $(echo "$5")"', 3],
+    ['after a function', 'f() {\n  if true; then { :; }; fi\n}\necho $5', 6],
+    ['after a here-document', `cat <<'A'\n'\nA\necho $5`, 6],
+    ['in a here-document', 'cat <<A\n$5\nA', 4],
+    ['after an escaped quote', `echo \\' $5`, 3],
+  ])('sees an argument %s', async (_, code, line) => {
+    const findings = await lint({ 'bin/supply': `#!/bin/bash\nset -e -o nounset\n${code}\n` });
+    expect(findings).toMatchObject([{ id: 'argument-unset', line }]);
+  });
+
+  it('looks past the options of env for the interpreter', async () => {
+    expect(await lint({ 'bin/supply': '#!/usr/bin/env -S A=b bash -e\n' })).toEqual([]);
   });
 
   it('looks for interpreters in the stack that it is given', async () => {
