@@ -1,6 +1,9 @@
 /** What the two programs are given by whoever starts them, and how they answer. */
 import { writeSync } from 'node:fs';
 
+/** Go puts every other signal back to its default when it starts another program. */
+export type IgnoredSignal = 'HUP' | 'INT';
+
 /** The caller's side of a drop-in program. */
 export interface Caller {
   /** Name of the program as it was called; part of its messages. */
@@ -11,6 +14,8 @@ export interface Caller {
   readonly cwd: string;
   /** Soft limit of open files at the start; undefined when it is the hard one. Node raises its own. */
   readonly openFiles: string | undefined;
+  /** Signals that are ignored from the start, of the two that Go leaves so. */
+  readonly ignored: readonly IgnoredSignal[];
   stdout(text: string): void;
   stderr(text: string): void;
 }

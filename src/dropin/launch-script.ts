@@ -2,6 +2,7 @@
  * The bash script between the launcher and the app (buildpack-contracts.md 1.12). Each command stands on the line
  * on which the original has it, since bash prints the line number when it fails.
  */
+import type { Caller } from './caller.ts';
 
 const PROFILES = [
   { glob: '../profile.d/*', line: 8 },
@@ -13,11 +14,16 @@ const PROFILES = [
  * `env_file`, as with the original. File names are expanded unquoted, so one with blanks is several.
  *
  * @param prefix `config.entrypoint_prefix`; empty for `bash -c`.
- * @param openFiles soft limit to put back first, where Node raised it.
+ * @param caller what to put back first, since Node changed it.
  */
-export function launchScript(prefix: string, openFiles: string | undefined): string {
+export function launchScript(prefix: string, caller: Pick<Caller, 'openFiles' | 'ignored'>): string {
+  const { openFiles, ignored } = caller;
+  const restored = [
+    ...(openFiles === undefined ? [] : [`ulimit -Sn ${openFiles}`]),
+    ...(ignored.length === 0 ? [] : [`trap '' ${ignored.join(' ')}`]),
+  ];
   const lines = new Map<number, string>([
-    [1, openFiles === undefined ? '' : `ulimit -Sn ${openFiles}`],
+    [1, restored.join('; ')],
     [2, 'cd "$1"'],
     [4, "echo 'Invoking pre-start scripts.'"],
     ...PROFILES.map(({ glob, line }): [number, string] => [

@@ -40,7 +40,7 @@ export async function launcher(caller: Caller, execute: Execute): Promise<never>
   }
   const home = dir.startsWith('/') ? clean(dir) : join(caller.cwd, dir);
   const env = await launchEnvironment(home, caller, credhubRetry(flags.values));
-  const script = launchScript(info.entrypointPrefix, caller.openFiles);
+  const script = launchScript(info.entrypointPrefix, caller);
   try {
     execute('/bin/bash', ['bash', '-c', script, argv0, home, command], env);
   } catch (error) {

@@ -80,6 +80,7 @@ const environmentScenarios: readonly Scenario[] = [
     }),
   }),
   launch('environment: nothing but PATH', ENV),
+  launch('environment: PATH that has nothing', 'echo never', { env: () => ({ PATH: '/nonexistent' }) }),
   launch('environment: a large one', 'printf %s "$BIG" | wc -c', {
     env: () => ({ BIG: 'x'.repeat(100_000) }),
   }),
@@ -174,6 +175,13 @@ const scriptScenarios: readonly Scenario[] = [
     },
   ),
   launch('signal: SIGINT ends it', 'echo ready; exec sleep 30', { signal: 'SIGINT' }),
+  launch(
+    'signal: ignored by the caller',
+    'grep SigIgn /proc/self/status; kill -HUP $$; kill -INT $$; echo on',
+    {
+      ignoresSignals: true,
+    },
+  ),
   launch('signal: SIGUSR1', 'trap "echo one; exit 0" USR1; echo ready; while :; do sleep 0.05; done', {
     signal: 'SIGUSR1',
   }),

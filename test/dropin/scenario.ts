@@ -13,6 +13,8 @@ export interface Scenario {
   readonly cwd?: string;
   /** Sent when the program has printed `ready`. */
   readonly signal?: NodeJS.Signals;
+  /** Started as `nohup` starts a program, and SIGINT ignored as well. */
+  readonly ignoresSignals?: boolean;
   /** Text for stdin; the null device when absent. */
   readonly input?: string;
 }
@@ -91,7 +93,7 @@ export function build(
 export function launch(
   name: string,
   command: string,
-  options: Partial<Pick<Scenario, 'env' | 'signal' | 'cwd' | 'input'>> & {
+  options: Partial<Pick<Scenario, 'env' | 'signal' | 'cwd' | 'input' | 'ignoresSignals'>> & {
     readonly lay?: (world: World, servers: Servers) => void;
     readonly args?: (world: World) => readonly string[];
   } = {},

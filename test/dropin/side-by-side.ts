@@ -75,6 +75,8 @@ export async function compareScenario(
   });
 }
 
+const IGNORING = ['/bin/sh', '-c', `trap '' HUP INT PIPE TERM; exec "$0" "$@"`] as const;
+
 type Observation = Readonly<Record<string, readonly string[]>>;
 
 async function observe(
@@ -88,7 +90,8 @@ async function observe(
   world.settle();
   const program = programs[scenario.program];
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn(program, scenario.args(world, servers), {
+  const [file, ...before] = scenario.ignoresSignals === true ? [...IGNORING, program] : [program];
+  const child = spawn(file, [...before, ...scenario.args(world, servers)], {
     cwd: world.path(scenario.cwd ?? 'home'),
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
