@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { throwIfCancelled } from '../errors.ts';
 import type { ArchiveFile } from './archive-file.ts';
-import { checked, openHostFile } from './content.ts';
+import { checked } from './content.ts';
 import { emptySource } from './empty.ts';
 import type { Source, SourceEntry } from './entry.ts';
 import { IGNORE_FILE, type IgnoreRules } from './ignore.ts';
@@ -98,7 +98,7 @@ export class TarSource implements Source {
     return readTar(file, { gzip, maxStreamBytes, signal });
   }
 
-  #toEntry(plan: Plan, item: TarItem, spooled: string | undefined): SourceEntry {
+  #toEntry(plan: Plan, item: TarItem, spooled: (() => Readable) | undefined): SourceEntry {
     const { path } = plan;
     const facts = plan.as === 'copy' ? plan.original : headerOf(item.header);
     const { mtimeMs, sizeBytes, mode } = facts;
@@ -111,8 +111,7 @@ export class TarSource implements Source {
       case 'file':
       case 'copy': {
         const file = { kind: 'file', path, mode, sizeBytes, mtimeMs } as const;
-        if (spooled === undefined) return { ...file, open: async () => this.#contentOf(item) };
-        return { ...file, hostPath: spooled, open: () => openHostFile(spooled, path, sizeBytes) };
+        return { ...file, open: async () => spooled?.() ?? this.#contentOf(item) };
       }
     }
   }

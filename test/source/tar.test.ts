@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { StagerError } from '../../src/errors.ts';
@@ -63,6 +64,27 @@ describe('what a tar hands out', () => {
     expect(asMap(all)).toEqual({ a: 'hello', b: 'hello', c: 'hello', d: 'kept by its other name' });
     expect(all[1]).toMatchObject({ kind: 'file', mode: 0o755, sizeBytes: 5 });
     expect(readdirSync(tempRoot)).toEqual([]);
+  });
+
+  it('a large hard-linked file by way of a temp directory that is made, in which it has no name', async () => {
+    const tempRoot = join(tempDir(), 'not/yet');
+    const content = 'large'.repeat(50_000);
+    const path = saved(
+      'app.tar',
+      await rawTar([
+        { name: 'a', content },
+        { name: 'empty', content: '' },
+        { name: 'b', type: 'link', linkname: 'a' },
+        { name: 'c', type: 'link', linkname: 'empty' },
+      ]),
+    );
+    const seen: string[] = [];
+    for await (const entry of (await openSource(path, { tempRoot })).entries({ signal })) {
+      seen.push(entry.open === undefined ? '' : await text(await entry.open()));
+      // What kills us now leaves nothing.
+      expect(readdirSync(tempRoot)).toEqual([]);
+    }
+    expect(seen).toEqual([content, '', content, '']);
   });
 
   it('all entries when the content of some is not asked for', async () => {
