@@ -49,9 +49,12 @@ export class Stager {
   /** The blobstore that the settings name. */
   blobs(): Promise<BlobStore> {
     const { settings, home } = this.config;
-    this.#blobs ??= openBlobStore(withCaFile(settings.blobstore ?? join(home, 'blobs'), settings.caFile));
+    this.#blobs ??= this.#openStore(settings.blobstore ?? join(home, 'blobs'));
     return this.#blobs;
   }
+
+  readonly #openStore = (address: string): Promise<BlobStore> =>
+    openBlobStore(address, { proxy: this.config.proxy, extraCas: () => this.extraCas() });
 
   /** Registry, store and fetcher of buildpacks, the shipped ones installed. */
   buildpacks(signal: AbortSignal): Promise<ResolveParts> {
@@ -128,7 +131,7 @@ export class Stager {
     const [{ sandbox }, blobs] = await Promise.all([this.sandbox(signal), this.blobs()]);
     const { records, workspaces, clock } = this;
     const stack = (name: string) => this.stacks.resolve(name);
-    return { sandbox, blobs, records, workspaces, clock, stack, openStore: openBlobStore };
+    return { sandbox, blobs, records, workspaces, clock, stack, openStore: this.#openStore };
   }
 
   /** Gives back what this process holds. Call it when nothing runs any more. */
@@ -162,10 +165,4 @@ export class Stager {
     await installShipped({ from: SHIPPED, dir, buildpacks, signal });
     return buildpacks;
   }
-}
-
-/** `--ca-file` holds for an S3 store as well, unless its address names one of its own. */
-function withCaFile(address: string, caFile: string | undefined): string {
-  if (caFile === undefined || !address.startsWith('s3://') || /[?&]caFile=/.test(address)) return address;
-  return `${address}${address.includes('?') ? '&' : '?'}caFile=${encodeURIComponent(caFile)}`;
 }

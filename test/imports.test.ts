@@ -71,7 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sandbox: ['host'],
   droplet: ['blobs', 'workspace'],
   launch: ['blobs', 'droplet', 'host', 'logs', 'sandbox', 'vcap'],
-  blobs: ['host'],
+  blobs: ['host', 'proxy'],
   records: ['droplet', 'host'],
   vcap: [],
   proxy: ['host'],

@@ -3,17 +3,19 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StagerError } from '../errors.ts';
 import type { BlobStore } from './blob-store.ts';
+import type { S3Reach } from './s3-session.ts';
 
 /**
  * Opens the store at `address`: a path, `file:///…`, or `s3://bucket/prefix?endpoint=…` (docs/blobstore.md). Makes
- * nothing and sends nothing; the S3 client is loaded only when it is asked for.
+ * nothing and sends nothing; the S3 client is loaded only when it is asked for. `reach` is for stores that are not on
+ * this machine.
  *
  * @throws StagerError CONFIG_INVALID when the address is none.
  */
-export async function openBlobStore(address: string): Promise<BlobStore> {
+export async function openBlobStore(address: string, reach: S3Reach = {}): Promise<BlobStore> {
   if (address.startsWith('s3://')) {
     const { openS3BlobStore } = await import('./s3.ts');
-    return openS3BlobStore(address);
+    return openS3BlobStore(address, reach);
   }
   const { DirectoryBlobStore } = await import('./fs.ts');
   return new DirectoryBlobStore(directoryOf(address));

@@ -6,8 +6,11 @@ const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const MIB = 1 << 20;
 
 const parameters = z.strictObject({
-  endpoint: z.url({ protocol: /^https?$/ }).optional(),
-  region: z.string().min(1).optional(),
+  endpoint: z.url({ protocol: /^https?$/, error: 'write https://HOST or http://HOST:PORT' }).optional(),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,63}$/, 'write it like eu-central-1')
+    .optional(),
   pathStyle: flag.optional(),
   sse: z.enum(['AES256', 'aws:kms', 'aws:kms:dsse']).optional(),
   kmsKeyId: z.string().min(1).optional(),
@@ -61,12 +64,13 @@ export function parseS3Address(address: string): S3Address {
     throw invalid('the prefix has other characters than A-Z a-z 0-9 . _ - /');
   const parsed = parameters.safeParse(Object.fromEntries(url.searchParams));
   if (!parsed.success) throw invalid(reasonsOf(parsed.error));
+  for (const name of Object.keys(parsed.data))
+    if (url.searchParams.getAll(name).length > 1) throw invalid(`${name} is given twice`);
   const { partSizeMib, pathStyle, ...rest } = parsed.data;
   if (rest.kmsKeyId !== undefined && rest.sse !== 'aws:kms' && rest.sse !== 'aws:kms:dsse') {
     throw invalid('kmsKeyId needs sse=aws:kms');
   }
-  if (rest.endpoint !== undefined && /\/\/[^/]*@/.test(rest.endpoint))
-    throw invalid('the endpoint holds credentials');
+  if (rest.endpoint !== undefined) checkEndpoint(new URL(rest.endpoint));
   const prefix = path === '' ? '' : `${path}/`;
   const at = rest.endpoint === undefined ? '' : `?endpoint=${rest.endpoint}`;
   return {
@@ -79,12 +83,18 @@ export function parseS3Address(address: string): S3Address {
   };
 }
 
+/** It is shown in messages, so nothing secret may hide in it. */
+function checkEndpoint({ username, password, search, hash }: URL): void {
+  if (username !== '' || password !== '') throw invalid('the endpoint holds credentials');
+  if (search !== '' || hash !== '') throw invalid('the endpoint has more than scheme, host, port and path');
+}
+
 /** Which parameters are wrong, without their values: one of them could be a misplaced secret. */
 function reasonsOf(error: z.ZodError): string {
   return error.issues
     .map((issue) => {
       if (issue.code === 'unrecognized_keys') return `unknown parameter ${issue.keys.join(', ')}`;
-      return `${issue.path.join('.')} is not acceptable`;
+      return `${issue.path.join('.')} is not acceptable (${issue.message})`;
     })
     .join('; ');
 }

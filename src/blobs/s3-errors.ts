@@ -1,5 +1,6 @@
 /** The SDK's failures as failures of ours. Decided by error name, status and errno; never by a message. */
 import { errnoOf, StagerError } from '../errors.ts';
+import { PROXY_REFUSED } from '../proxy/agents.ts';
 
 /** What the SDK says of a failure. */
 export interface S3Failure {
@@ -46,10 +47,12 @@ const TRANSIENT_ERRNO = new Set([
   'ENETUNREACH',
   'EHOSTUNREACH',
   'EAI_AGAIN',
+  PROXY_REFUSED,
   'ERR_STREAM_PREMATURE_CLOSE',
   'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC',
 ]);
-const FULL = new Set([
+/** The store has no room. */
+export const FULL: ReadonlySet<string> = new Set([
   'QuotaExceeded',
   'XMinioStorageFull',
   'XMinioAdminBucketQuotaExceeded',
@@ -57,7 +60,8 @@ const FULL = new Set([
   'InsufficientCapacity',
   'NoSpaceLeft',
 ]);
-const CREDENTIALS = new Set([
+/** Who asks is not known, or not believed. */
+export const CREDENTIALS: ReadonlySet<string> = new Set([
   'CredentialsProviderError',
   'InvalidAccessKeyId',
   // versitygw, with status 404.
@@ -101,93 +105,4 @@ export function isConditionUnmet(error: unknown): boolean {
 export function isNotImplemented(error: unknown): boolean {
   const { name, status } = failureOf(error);
   return name === 'NotImplemented' || status === 501;
-}
-
-/** Where it happened: named in every message. */
-export interface S3Place {
-  readonly bucket: string;
-  /** Key inside the bucket; empty for the bucket itself. */
-  readonly key: string;
-  /** `https://host` or empty for AWS. */
-  readonly endpoint: string;
-  /** Silence after which a request is given up. */
-  readonly requestTimeoutMs: number;
-}
-
-/** The StagerError for a failure that came while `doing` something. */
-export function s3Error(error: unknown, doing: string, place: S3Place): unknown {
-  if (error instanceof StagerError || !(error instanceof Error)) return error;
-  const failure = failureOf(error);
-  if (failure.name === 'Error' && failure.status === 0 && failure.errno === '') return error;
-  const [code, why, next] = verdict(failure, place);
-  const at = place.endpoint === '' ? '' : ` at ${place.endpoint}`;
-  const key = place.key === '' ? '' : `, key ${place.key}`;
-  return new StagerError(code, `${doing} failed: ${why} (bucket ${place.bucket}${key}${at})`, {
-    next,
-    details: { ...place, error: failure.name, status: failure.status, errno: failure.errno },
-    cause: error,
-  });
-}
-
-type Verdict = readonly [
-  'BLOBSTORE_DENIED' | 'BLOBSTORE_FULL' | 'BLOBSTORE_UNAVAILABLE' | 'BLOB_NOT_FOUND' | 'CONFIG_INVALID',
-  string,
-  string,
-];
-
-function verdict({ name, status, errno }: S3Failure, { bucket, requestTimeoutMs }: S3Place): Verdict {
-  if (name === 'NoSuchBucket') {
-    return [
-      'BLOBSTORE_UNAVAILABLE',
-      'the bucket does not exist',
-      `Create the bucket ${bucket}, or correct the address.`,
-    ];
-  }
-  if (CREDENTIALS.has(name)) {
-    return [
-      'BLOBSTORE_DENIED',
-      `the credentials were not accepted (${name})`,
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role that this machine may use.',
-    ];
-  }
-  if (name === 'RequestTimeTooSkewed') {
-    return [
-      'BLOBSTORE_DENIED',
-      "this machine's clock differs too much from the store's",
-      'Set the clock (NTP).',
-    ];
-  }
-  if (name === 'NoSuchKey' || name === 'NotFound' || status === 404) {
-    return ['BLOB_NOT_FOUND', 'there is no such blob', 'List what there is with `stager blobs ls`.'];
-  }
-  if (FULL.has(name) || status === 507) {
-    return [
-      'BLOBSTORE_FULL',
-      `the store is full (${name})`,
-      'Free space with `stager blobs gc`, or raise the quota.',
-    ];
-  }
-  if (status === 401 || status === 403) {
-    return [
-      'BLOBSTORE_DENIED',
-      `access was denied (${name})`,
-      `Allow s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload on ${bucket}.`,
-    ];
-  }
-  if (status === 301 || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
-    return ['CONFIG_INVALID', 'the bucket is in another region', 'Give it with ?region=….'];
-  }
-  if (name === 'TimeoutError') {
-    return [
-      'BLOBSTORE_UNAVAILABLE',
-      `the store did not answer within requestTimeoutMs (${requestTimeoutMs} ms)`,
-      'Check why the store is slow, or raise requestTimeoutMs in its address.',
-    ];
-  }
-  const what = errno !== '' ? errno : status === 0 ? name : `${name}, HTTP ${status}`;
-  return [
-    'BLOBSTORE_UNAVAILABLE',
-    `the store did not do it (${what})`,
-    'Check endpoint, network and the state of the store, then try again.',
-  ];
 }

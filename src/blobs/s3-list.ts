@@ -35,15 +35,20 @@ async function* objects(session: S3Session, prefix: string, signal: AbortSignal)
       yield { key: Key, sizeBytes: Size, modifiedAtMs: LastModified?.getTime() ?? 0 };
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    if (page.IsTruncated === true && token === undefined) throw cutShort(session, prefix);
+    const { IsTruncated, KeyCount, Name } = page;
+    // A web page, of somebody who wants us to sign in, is an answer with nothing in it.
+    if (IsTruncated === undefined && KeyCount === undefined && Name === undefined)
+      throw noListing(session, prefix, 'it says nothing of a listing');
+    if (IsTruncated === true && token === undefined)
+      throw noListing(session, prefix, 'it says that there is more, not where');
   } while (token !== undefined);
 }
 
-/** A listing without its end must not be taken for a whole one: what it leaves out would count as unneeded. */
-function cutShort(session: S3Session, prefix: string): StagerError {
+/** What is no whole listing must not be taken for one: what it leaves out would count as unneeded. */
+function noListing(session: S3Session, prefix: string, why: string): StagerError {
   return new StagerError(
     'BLOBSTORE_UNAVAILABLE',
-    `the listing of ${session.locationOf(prefix)} ends early: the store says that there is more, not where`,
+    `the store's answer is no whole listing of ${session.locationOf(prefix)}: ${why}`,
     { next: 'Check that the endpoint is an S3 store and speaks ListObjectsV2.', details: { prefix } },
   );
 }

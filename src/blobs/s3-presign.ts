@@ -34,13 +34,17 @@ export function presignerOf(session: S3Session): Presigner {
     },
     async put(key: BlobKey, options: PresignPutOptions): Promise<PresignedRequest> {
       checkKey(key);
-      const command = new PutObjectCommand({ Bucket, Key: objectKey(session, key), ...session.writeOptions });
+      const command = new PutObjectCommand({ Bucket, Key: objectKey(session, key) });
+      const { sse, kmsKeyId, storageClass } = session.address;
       const headers: Record<string, string> = {
         'content-type': options.contentType,
         'content-length': String(options.sizeBytes),
         'x-amz-checksum-sha256': Buffer.from(options.sha256, 'hex').toString('base64'),
         [`x-amz-meta-${META.sha1}`]: options.sha1,
         [`x-amz-meta-${META.sha256}`]: options.sha256,
+        ...(sse === undefined ? {} : { 'x-amz-server-side-encryption': sse }),
+        ...(kmsKeyId === undefined ? {} : { 'x-amz-server-side-encryption-aws-kms-key-id': kmsKeyId }),
+        ...(storageClass === undefined ? {} : { 'x-amz-storage-class': storageClass }),
       };
       command.middlewareStack.add(
         (next) => async (args) => {

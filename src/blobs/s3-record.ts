@@ -92,6 +92,7 @@ export async function headBlob(
   key: BlobKey,
   signal: AbortSignal,
 ): Promise<S3Blob | undefined> {
+  let missing: string | undefined;
   for (let race = 0; race < RACES; race++) {
     const head = await headObject(session, objectKey(session, key), signal);
     if (head === undefined) return undefined;
@@ -110,8 +111,13 @@ export async function headBlob(
     }
     if (recordId === undefined || !/^[0-9a-f]{24}$/.test(recordId)) return undefined;
     const record = await getRecord(session, recordKey(session, key, recordId), signal);
-    // Gone: the key was replaced or deleted since the HEAD. Look again.
-    if (record === undefined) continue;
+    if (record === undefined) {
+      // The key was replaced or deleted since the HEAD, unless the object still names that record.
+      if (missing === recordId)
+        throw corrupt(session.locationOf(objectKey(session, key)), 'its record is gone');
+      missing = recordId;
+      continue;
+    }
     if (record.sizeBytes !== common.sizeBytes) {
       throw corrupt(session.locationOf(objectKey(session, key)), 'its length is not the recorded one', {
         limit: record.sizeBytes,

@@ -1,16 +1,23 @@
 /** The SDK's client as stager configures it, and how its requests are sent. */
-import { readFile } from 'node:fs/promises';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { rootCertificates } from 'node:tls';
 import { HeadBucketCommand, ListObjectsV2Command, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StagerError } from '../errors.ts';
+import { agentsFor } from '../proxy/agents.ts';
+import { readCaFile } from '../proxy/ca-bundle.ts';
+import type { ProxySettings } from '../proxy/settings.ts';
 import { DEFAULT_RETRY, type RetryPolicy, withRetry } from './retry.ts';
 import type { S3Address } from './s3-address.ts';
-import { isAbsent, isTransient, s3Error } from './s3-errors.ts';
+import { isAbsent, isTransient } from './s3-errors.ts';
+import { s3Error } from './s3-explain.ts';
 
 /** After this long without an answer from the bucket, an absent key makes us ask whether the bucket is there. */
 const BUCKET_SEEN_MS = 30_000;
+
+/** How a store is reached: as stager's own downloads are. */
+export interface S3Reach {
+  readonly proxy?: ProxySettings;
+  /** The operator's own certificate authorities in PEM. */
+  readonly extraCas?: () => Promise<readonly string[]>;
+}
 
 /** One S3 store's client, settings and retry rules. */
 export class S3Session {
@@ -92,10 +99,13 @@ export class S3Session {
 }
 
 /** Connects nothing yet; credentials are resolved by the SDK's chain at the first request. */
-export async function openSession(address: S3Address): Promise<S3Session> {
-  const extra = address.caFile === undefined ? undefined : await readCa(address.caFile);
-  // Parts go up in parallel beside small requests; idle sockets are reused.
-  const agent = { keepAlive: true, maxSockets: address.concurrency * 2 + 16 };
+export async function openSession(address: S3Address, reach: S3Reach): Promise<S3Session> {
+  const ownCas = address.caFile === undefined ? [] : await readCaFile(address.caFile);
+  const agents = agentsFor(
+    { proxy: reach.proxy ?? {}, extraCa: [...((await reach.extraCas?.()) ?? []), ...ownCas] },
+    // Parts go up in parallel beside small requests; idle sockets are reused.
+    { keepAlive: true, maxSockets: address.concurrency * 2 + 16 },
+  );
   const config: S3ClientConfig = {
     forcePathStyle: address.pathStyle,
     // The SDK's newer defaults send CRC trailers that many S3-compatible stores refuse. Bytes are protected anyway:
@@ -108,26 +118,19 @@ export async function openSession(address: S3Address): Promise<S3Session> {
     requestHandler: {
       connectionTimeout: Math.min(10_000, address.requestTimeoutMs),
       socketTimeout: address.requestTimeoutMs,
-      httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent({
-        ...agent,
-        ...(extra === undefined ? {} : { ca: [...rootCertificates, extra] }),
-      }),
+      httpAgent: agents.http,
+      httpsAgent: agents.https,
     },
     ...(address.endpoint === undefined ? {} : { endpoint: address.endpoint, region: 'us-east-1' }),
     ...(address.region === undefined ? {} : { region: address.region }),
     ...(address.profile === undefined ? {} : { profile: address.profile }),
   };
-  return new S3Session(new S3Client(config), address);
-}
-
-async function readCa(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new StagerError('CONFIG_INVALID', `the CA file ${path} can't be read`, {
-      next: 'Correct caFile in the S3 address.',
+  const client = new S3Client(config);
+  await client.config.region().catch((cause: unknown) => {
+    throw new StagerError('CONFIG_INVALID', `no region is set for the bucket ${address.bucket}`, {
+      next: 'Add ?region=… to the address, or set AWS_REGION or a profile that has one.',
       cause,
     });
-  }
+  });
+  return new S3Session(client, address);
 }

@@ -15,8 +15,8 @@ import { deleteObject, headBlob, META, newRecordId, objectKey, putRecord, record
 import type { S3Session } from './s3-session.ts';
 import { checkExpected } from './verify.ts';
 
-/** How long cleaning up after a failed upload may take. */
-const CLEANUP_MS = 10_000;
+/** How long cleaning up after a failed upload may take; who cancelled does not wait for a slow store. */
+const CLEANUP_MS = { failed: 10_000, cancelled: 1_000 } as const;
 
 /** One upload; {@link S3Upload.run} may be called once. */
 export class S3Upload {
@@ -199,7 +199,7 @@ export class S3Upload {
    * removed now is found by the sweep.
    */
   async #abandon(): Promise<void> {
-    const signal = AbortSignal.timeout(CLEANUP_MS);
+    const signal = AbortSignal.timeout(CLEANUP_MS[this.#options.signal.aborted ? 'cancelled' : 'failed']);
     const UploadId = await this.#uploadId?.catch(() => undefined);
     if (UploadId !== undefined) {
       const command = new AbortMultipartUploadCommand({ ...this.#object, UploadId });

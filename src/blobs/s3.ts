@@ -26,7 +26,7 @@ import { fileSource, type PartSource, streamSource } from './s3-parts.ts';
 import { presignerOf } from './s3-presign.ts';
 import { readResuming } from './s3-read.ts';
 import { deleteObject, headBlob, objectKey, recordKey, type S3Blob } from './s3-record.ts';
-import { openSession, type S3Session } from './s3-session.ts';
+import { openSession, type S3Reach, type S3Session } from './s3-session.ts';
 import { S3Upload } from './s3-upload.ts';
 import { verified } from './verify.ts';
 
@@ -34,8 +34,8 @@ import { verified } from './verify.ts';
 const HEADS = 16;
 
 /** Opens a store at `s3://bucket/prefix?…`. Sends nothing. @throws StagerError CONFIG_INVALID. */
-export async function openS3BlobStore(address: string): Promise<BlobStore> {
-  return new S3BlobStore(await openSession(parseS3Address(address)));
+export async function openS3BlobStore(address: string, reach: S3Reach): Promise<BlobStore> {
+  return new S3BlobStore(await openSession(parseS3Address(address), reach));
 }
 
 /** A blob store in a bucket. */

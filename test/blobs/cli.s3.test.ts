@@ -148,7 +148,7 @@ describe('a bucket that can not be used', () => {
     const address = 's3://cli/p?endpoint=http://127.0.0.1:1&attempts=2';
     expect(await stager(at(address, 'blobs', 'gc'))).toMatchObject({
       code: 80,
-      stderr: expect.stringMatching(/ECONNREFUSED.*127\.0\.0\.1:1[\s\S]*check endpoint/),
+      stderr: expect.stringMatching(/ECONNREFUSED.*127\.0\.0\.1:1[\s\S]*Check endpoint/),
     });
   });
 });

@@ -1,6 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BlobKey, BlobStore } from '../../src/blobs/blob-store.ts';
@@ -118,38 +116,6 @@ describe('an S3 store behind a bad network', () => {
       message: expect.stringContaining('requestTimeoutMs (1000 ms)'),
       next: expect.stringContaining('requestTimeoutMs'),
     });
-  });
-
-  it('leaves no part of a failed upload behind', async () => {
-    proxy.plan(({ method, url }) =>
-      method === 'PUT' && url.includes('partNumber=2')
-        ? { kind: 'error', status: 403, code: 'AccessDenied' }
-        : { kind: 'none' },
-    );
-    await expect(put(fresh(), randomBytes(12 * MIB))).rejects.toMatchObject({ code: 'BLOBSTORE_DENIED' });
-    proxy.plan(() => ({ kind: 'none' }));
-    expect(await store.sweep({ signal, minAgeMs: 0 })).toEqual([]);
-  });
-
-  it('sweeps uploads and records of writers that died, not those that are young', async () => {
-    const key = fresh();
-    // The writer "dies" between its record and the completion: nothing can be sent any more.
-    let dead = false;
-    proxy.plan(({ method, url }) => {
-      if (method === 'POST' && url.includes('uploadId=')) dead = true;
-      return dead ? { kind: 'error', status: 403, code: 'AccessDenied' } : { kind: 'none' };
-    });
-    await expect(put(key, randomBytes(12 * MIB))).rejects.toMatchObject({ code: 'BLOBSTORE_DENIED' });
-    proxy.plan(() => ({ kind: 'none' }));
-    expect(await store.stat(key, { signal })).toBeUndefined();
-    expect(await store.sweep({ signal, minAgeMs: 3_600_000 })).toEqual([]);
-    expect((await store.sweep({ signal, minAgeMs: 0 })).map(({ what }) => what)).toEqual([
-      'unfinished upload',
-      'unreferenced record',
-    ]);
-    expect(await store.sweep({ signal, minAgeMs: 0 })).toEqual([]);
-    const left = await readdir(join(server.directory, 'faults/p'), { recursive: true });
-    expect(left.filter((name) => name.includes(key.name))).toEqual([]);
   });
 
   it('stores without the condition where the store does not know conditional writes', async () => {
