@@ -144,7 +144,12 @@ Examples:
           ['--trace', 'run shell buildpacks with set -x, and show all that they say'],
         ],
       },
-      { usage: 'lint <dir>', summary: 'check a buildpack against the contract', settings: 'buildpack' },
+      {
+        usage: 'lint <dir>',
+        summary: 'check a buildpack against the contract',
+        settings: 'buildpack',
+        only: { stack: 'stack in which interpreters are looked for; default: host' },
+      },
       {
         usage: 'package <dir>',
         summary: 'make a zip, byte-identical each time',

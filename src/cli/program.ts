@@ -3,7 +3,7 @@
  * for `--help`; each command's work is imported when it runs.
  */
 import { Command, Option } from 'commander';
-import { CHOICES, type Setting, settingsOf } from '../config/schema.ts';
+import { CHOICES, type CommandName, type Setting, settingsOf } from '../config/schema.ts';
 import { COMMANDS, type CommandSpec } from './command-table.ts';
 
 /** What a command's action gets. */
@@ -56,15 +56,16 @@ function build(spec: CommandSpec, parents: readonly string[], wiring: Wiring): C
     .summary(spec.summary)
     .description(`${spec.summary.charAt(0).toUpperCase()}${spec.summary.slice(1)}.`);
   command.copyInheritedSettings(new Command().showHelpAfterError('(see --help)'));
+  command.helpOption('-h, --help', 'show help');
   for (const arg of args) command.argument(arg);
   for (const child of spec.commands ?? []) command.addCommand(build(child, path, wiring));
-  if (spec.commands !== undefined) return command;
+  if (spec.commands !== undefined) return command.helpCommand('help [command]', 'show help for a command');
   if (spec.passThrough === true) {
     command.helpOption(false).allowUnknownOption().argument('[args...]').passThroughOptions();
   }
   for (const [flag, help] of spec.options ?? []) command.option(flag, help);
   if (spec.settings !== undefined) {
-    for (const [, row] of settingsOf(spec.settings)) command.addOption(optionOf(row));
+    for (const row of settingsIn(spec, spec.settings)) command.addOption(optionOf(row));
     command.addOption(
       new Option('--config <file>', 'config file to read instead of the usual ones').helpGroup('General:'),
     );
@@ -80,6 +81,19 @@ function build(spec: CommandSpec, parents: readonly string[], wiring: Wiring): C
         flags: keyed(command),
       }),
     );
+  });
+}
+
+/** The settings that mean something to the command, in its words. */
+function settingsIn(spec: CommandSpec, name: CommandName): readonly Setting[] {
+  const words = spec.only === undefined ? undefined : new Map<string, string>(Object.entries(spec.only));
+  return settingsOf(name).flatMap(([key, row]) => {
+    if (words === undefined || row.on.includes('all')) return [row];
+    const own = words.get(key);
+    if (own === undefined) return [];
+    // Its own words say what it does without.
+    const { default: _, ...bare } = row;
+    return own === '' ? [row] : [{ ...bare, help: own }];
   });
 }
 
