@@ -10,6 +10,7 @@ import { MAX_SMALL_BYTES, type SmallFile } from '../host/read-small.ts';
 import { parseJson } from '../json.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
 import type { BuildpackApi } from './family.ts';
+import { parseReference, type Reference } from './reference.ts';
 
 /** What the app asks for. */
 export interface AppWishes {
@@ -31,7 +32,8 @@ export function isHerokuStaging(stack: string, api: BuildpackApi | undefined): b
 /**
  * Reads the wishes of an app that is not unpacked yet. `.buildpacks` wins over app.json.
  *
- * @throws StagerError SOURCE_ARCHIVE_INVALID when app.json is there and is none.
+ * @throws StagerError SOURCE_ARCHIVE_INVALID when app.json is there and is none, SOURCE_UNSAFE for a buildpack that
+ * an app can't choose.
  */
 export async function sourceWishes(
   source: Pick<Source, 'entries'>,
@@ -59,7 +61,39 @@ async function smallEntry(entry: SourceEntry): Promise<SmallFile> {
 function wishesOf(files: { readonly list: SmallFile; readonly appJson: SmallFile }): AppWishes {
   const app = readAppJson(files.appJson);
   const listed = files.list.kind === 'text' ? parseBuildpacksFile(files.list.text) : [];
-  return listed.length > 0 ? { ...app, buildpacks: listed, from: '.buildpacks' } : app;
+  const wishes: AppWishes = listed.length > 0 ? { ...app, buildpacks: listed, from: '.buildpacks' } : app;
+  for (const text of wishes.buildpacks) refuseUnsafe(text, wishes.from ?? 'app.json');
+  return wishes;
+}
+
+/**
+ * Whoever runs stager did not choose these: a directory of this machine would end up in the droplet, and so would a
+ * repository that only the machine's ssh keys open.
+ */
+function refuseUnsafe(text: string, path: string): void {
+  const reference = parseReference(text, { cwd: '/' });
+  if (isPublic(reference)) return;
+  throw new StagerError(
+    'SOURCE_UNSAFE',
+    `${path} names the buildpack ${reference.key}, which an app can't choose`,
+    {
+      next: `write an https or git URL or the name of an installed buildpack into ${path}, or name it with --buildpack`,
+      details: { path, buildpack: reference.key },
+    },
+  );
+}
+
+function isPublic(reference: Reference): boolean {
+  switch (reference.kind) {
+    case 'installed':
+    case 'url':
+      return true;
+    case 'git':
+      return /^(?:https?|git):\/\//.test(reference.address.url);
+    case 'directory':
+    case 'file':
+      return false;
+  }
 }
 
 /** One reference a line (hk-multi: blank-separated); comments, blank lines and CR don't count. */

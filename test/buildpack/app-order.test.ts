@@ -44,6 +44,32 @@ describe('.buildpacks', () => {
   });
 });
 
+describe('a buildpack that an app names', () => {
+  it.each([
+    '/etc',
+    './vendor/buildpack',
+    '~/keys',
+    'vendor/buildpack.zip',
+    'file:///etc/x.git',
+    'ssh://git@host/private.git',
+    'git@host:private.git',
+    'somebody/of-a-registry',
+  ])('is refused when it is %s: it would bring what only this machine can read', async (reference) => {
+    const refused = { code: 'SOURCE_UNSAFE', next: expect.stringContaining('--buildpack') };
+    await writeFile(join(app, '.buildpacks'), `heroku/go\n${reference}\n`);
+    await expect(appWishes(app)).rejects.toMatchObject(refused);
+    await rm(join(app, '.buildpacks'));
+    await writeFile(join(app, 'app.json'), JSON.stringify({ buildpacks: [{ url: reference }] }));
+    await expect(appWishes(app)).rejects.toMatchObject(refused);
+  });
+
+  it('may be an installed one, a download or a public repository', async () => {
+    const list = ['ruby', 'https://host/a.tgz', 'http://host/b.git#v1', 'git://host/c'];
+    await writeFile(join(app, '.buildpacks'), list.join('\n'));
+    expect((await appWishes(app)).buildpacks).toEqual(list);
+  });
+});
+
 describe('app.json', () => {
   it('names buildpacks and defaults of config vars', async () => {
     const env = {
