@@ -56,17 +56,15 @@ describe('a buildpack that an app names', () => {
     'somebody/of-a-registry',
   ])('is refused when it is %s: it would bring what only this machine can read', async (reference) => {
     const refused = { code: 'SOURCE_UNSAFE', next: expect.stringContaining('--buildpack') };
-    await writeFile(join(app, '.buildpacks'), `heroku/go\n${reference}\n`);
-    await expect(appWishes(app)).rejects.toMatchObject(refused);
+    await expect(wishes({ '.buildpacks': `heroku/go\n${reference}\n` })).rejects.toMatchObject(refused);
     await rm(join(app, '.buildpacks'));
-    await writeFile(join(app, 'app.json'), JSON.stringify({ buildpacks: [{ url: reference }] }));
-    await expect(appWishes(app)).rejects.toMatchObject(refused);
+    const appJson = JSON.stringify({ buildpacks: [{ url: reference }] });
+    await expect(wishes({ 'app.json': appJson })).rejects.toMatchObject(refused);
   });
 
   it('may be an installed one, a download or a public repository', async () => {
-    const list = ['ruby', 'https://host/a.tgz', 'http://host/b.git#v1', 'git://host/c'];
-    await writeFile(join(app, '.buildpacks'), list.join('\n'));
-    expect((await appWishes(app)).buildpacks).toEqual(list);
+    const buildpacks = ['ruby', 'https://host/a.tgz', 'http://host/b.git#v1', 'git://host/c'];
+    expect(await wishes({ '.buildpacks': buildpacks.join('\n') })).toMatchObject({ buildpacks });
   });
 });
 
