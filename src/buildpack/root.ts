@@ -1,18 +1,18 @@
 /** Finds the root of a buildpack in an unpacked directory and says why one is none. */
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StagerError } from '../errors.ts';
+import { errnoOf, StagerError } from '../errors.ts';
 
 /**
  * The directory that holds `bin`: `dir` itself, or its only entry (buildpack-contracts.md 1.2). Cloud native
  * buildpacks may have no `bin` either; their own files count as well, so that they are refused by their name.
  *
  * @param key display key, for messages.
- * @throws StagerError BUILDPACK_MALFORMED with the reason.
+ * @throws StagerError BUILDPACK_MALFORMED with the reason, BUILDPACK_NOT_FOUND for no directory that can be read.
  */
 export async function buildpackRoot(dir: string, key: string): Promise<string> {
   if (await isRoot(dir)) return dir;
-  const names = (await readdir(dir).catch(() => [])).sort();
+  const names = (await readdir(dir).catch((error: unknown) => refuse(key, error))).sort();
   const [only] = names;
   if (only !== undefined && names.length === 1) {
     const inner = join(dir, only);
@@ -20,6 +20,20 @@ export async function buildpackRoot(dir: string, key: string): Promise<string> {
     if ((await lstat(inner)).isDirectory() && (await isRoot(inner))) return inner;
   }
   throw malformed(key, names);
+}
+
+function refuse(key: string, cause: unknown): never {
+  const errno = errnoOf(cause);
+  const reasons = new Map([
+    ['ENOENT', 'it does not exist'],
+    ['ENOTDIR', 'it is no directory'],
+  ]);
+  const reason = reasons.get(errno ?? '') ?? `it can't be read (${errno ?? 'unknown error'})`;
+  throw new StagerError('BUILDPACK_NOT_FOUND', `buildpack ${key} can't be used: ${reason}`, {
+    next: 'Name the directory of a buildpack; unpack an archive first.',
+    details: { buildpack: key },
+    cause,
+  });
 }
 
 async function isRoot(dir: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** What `stager buildpack test` shows of a fixture. */
 import { createColors } from 'picocolors';
 import { printable } from '../source/refusals.ts';
-import { formatDuration } from '../units.ts';
+import { formatCount, formatDuration } from '../units.ts';
 import type { Difference } from '../workshop/compare.ts';
 import type { SeenPhase, SeenRound } from '../workshop/seen.ts';
 import { AREAS } from '../workshop/snapshot.ts';
@@ -83,7 +83,7 @@ function leftLines(round: SeenRound, limit: number): string[] {
     ...labelled('launch env', pairs(round.launchEnv, '=')),
     ...labelled('processes', pairs(round.processes, ': ')),
     ...labelled('sidecars', pairs(round.sidecars, ': ')),
-    ...labelled('cache', cached === 0 ? [] : [`${cached} files`]),
+    ...labelled('cache', cached === 0 ? [] : [formatCount(cached, 'file')]),
     ...labelled('error', round.error === undefined ? [] : [`${round.error.code}: ${round.error.message}`]),
   ];
   return table(rows, '  ');

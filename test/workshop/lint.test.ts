@@ -247,6 +247,17 @@ describe('lint', () => {
     expect(findings.map(({ id }) => id)).toEqual(['no-buildpack']);
   });
 
+  it('is refused for what is no directory', async () => {
+    await using pack = await tree(GOOD);
+    for (const [name, reason] of [
+      ['gone', 'it does not exist'],
+      ['VERSION', 'it is no directory'],
+    ]) {
+      const request = { dir: join(pack.path, name ?? ''), rootfs: { kind: 'host' }, stack: 'host' } as const;
+      await expect(lintBuildpack(request)).rejects.toThrow(reason);
+    }
+  });
+
   it('has every rule explained in the document', async () => {
     const document = await readFile(new URL('../../docs/workshop.md', import.meta.url), 'utf8');
     expect(RULES.filter(({ id }) => !document.includes(`\`${id}\``)).map(({ id }) => id)).toEqual([]);

@@ -127,6 +127,17 @@ describe('stager shell', () => {
     expect(await readdir(join(cli.home, 'workspaces'))).toEqual([]);
   });
 
+  it('has the buildpack that detect chooses, and what a manifest says', async () => {
+    const app = await cli.app('detected-app', {
+      'start.sh': 'true',
+      Procfile: 'web: ./start.sh',
+      'manifest.yml': 'applications:\n- name: shop\n  env: { A: from the manifest }\n',
+    });
+    const command = 'ls /tmp/buildpacks/*/bin/detect | wc -l; echo "$A"';
+    const { stdout, stderr } = await cli.run(['shell', '-f', app, '--command', command]);
+    expect(stdout, stderr).toBe('1\nfrom the manifest\n');
+  });
+
   it('opens in a kept workspace and leaves it there', async () => {
     const app = await cli.app('kept-app');
     await cli.run(['shell', app, '--keep', 'always', '--command', 'echo mine >/tmp/app/note']);
@@ -135,6 +146,7 @@ describe('stager shell', () => {
     const { stdout } = await cli.run(['shell', '--workspace', workspace, '--command', 'cat note']);
     expect(stdout).toBe('mine\n');
     await access(workspace);
+    expect(await cli.run(['shell', app, '--workspace', workspace])).toMatchObject({ code: 2 });
     await rm(workspace, { recursive: true });
     expect(await cli.run(['shell', '--workspace', cli.dir, '--command', 'true'])).toMatchObject({ code: 2 });
   });
@@ -173,7 +185,7 @@ describe('stager files', () => {
     expect(await cli.run(['files', app])).toMatchObject({
       code: 0,
       stdout: '0644          2 a.txt\n',
-      stderr: '1 files, 0 directories, 2 B\n',
+      stderr: '1 file, 0 directories, 2 B\n',
     });
     const explained = await cli.run(['files', app, '--explain', 'b.log']);
     expect(explained.stdout).toBe('b.log stays behind: .cfignore line 1 says *.log\n');

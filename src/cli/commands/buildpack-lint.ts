@@ -3,6 +3,7 @@ import { createColors } from 'picocolors';
 import { Stager } from '../../compose.ts';
 import { StagerError } from '../../errors.ts';
 import { printable } from '../../source/refusals.ts';
+import { formatCount } from '../../units.ts';
 import { lintBuildpack } from '../../workshop/lint.ts';
 import type { Finding } from '../../workshop/lint-input.ts';
 import type { Context } from '../actions.ts';
@@ -22,17 +23,14 @@ export async function buildpackLint(context: Context): Promise<number> {
     }
     const count = (severity: Finding['severity']) => findings.filter((it) => it.severity === severity).length;
     const [errors, warnings, notes] = [count('error'), count('warning'), count('note')];
+    const rest = `${formatCount(warnings, 'warning')}, ${formatCount(notes, 'note')}`;
     if (errors > 0) {
-      throw new StagerError(
-        'BUILDPACK_MALFORMED',
-        `${errors} errors, ${warnings} warnings, ${notes} notes in ${dir}`,
-        {
-          next: 'Each rule is explained in docs/workshop.md.',
-          details: { errors, warnings, notes },
-        },
-      );
+      throw new StagerError('BUILDPACK_MALFORMED', `${formatCount(errors, 'error')}, ${rest} in ${dir}`, {
+        next: 'Each rule is explained in docs/workshop.md.',
+        details: { errors, warnings, notes },
+      });
     }
-    if (!output.json && !output.quiet) output.note(`${dir}: no errors, ${warnings} warnings, ${notes} notes`);
+    if (!output.json && !output.quiet) output.note(`${dir}: no errors, ${rest}`);
     return 0;
   } finally {
     await stager.close();

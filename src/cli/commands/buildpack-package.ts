@@ -1,7 +1,7 @@
 /** `stager buildpack package`: a zip of a buildpack, the same bytes each time. */
 import { Stager } from '../../compose.ts';
 import { registriesOf } from '../../config/registries.ts';
-import { formatBytes } from '../../units.ts';
+import { formatBytes, formatCount } from '../../units.ts';
 import { packageBuildpack } from '../../workshop/package-buildpack.ts';
 import type { Context } from '../actions.ts';
 
@@ -30,7 +30,7 @@ export async function buildpackPackage(context: Context): Promise<number> {
     if (output.json) output.object({ type: 'packaged', ...made });
     else {
       output.line(made.file);
-      output.line(`${made.files} files, ${formatBytes(made.sizeBytes)}`);
+      output.line(`${formatCount(made.files, 'file')}, ${formatBytes(made.sizeBytes)}`);
       output.line(`sha256:${made.sha256}`);
     }
     return 0;

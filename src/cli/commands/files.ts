@@ -2,7 +2,7 @@
 
 import type { IgnoreLine } from '../../source/ignore.ts';
 import { printable } from '../../source/refusals.ts';
-import { formatBytes } from '../../units.ts';
+import { formatBytes, formatCount } from '../../units.ts';
 import {
   type Explanation,
   explainFile,
@@ -20,8 +20,10 @@ export async function filesCommand(context: Context): Promise<number> {
     ignoreStyle: config.settings.ignoreStyle,
     tempRoot: config.cacheHome,
     signal,
-    onUnusable: (line) =>
-      output.note(`warning ${lineOf(line)} is no pattern and without effect: ${line.text}`),
+    onUnusable: (line) => {
+      if (output.quiet) return;
+      output.note(`warning ${lineOf(line)} is no pattern and without effect: ${printable(line.text)}`);
+    },
   };
   const { explain } = flags;
   if (typeof explain === 'string') {
@@ -57,9 +59,12 @@ function inOctal(file: ListedFile): unknown {
 }
 
 function totals(file: Extract<ListedFile, { type: 'totals' }>): string {
-  const count = (number: number, noun: string): string => `${number.toLocaleString('en')} ${noun}`;
-  const links = file.symlinks === 0 ? '' : `, ${count(file.symlinks, 'links')}`;
-  return `${count(file.files, 'files')}, ${count(file.directories, 'directories')}${links}, ${formatBytes(file.sizeBytes)}`;
+  const counts = [
+    formatCount(file.files, 'file'),
+    formatCount(file.directories, 'directory', 'directories'),
+    ...(file.symlinks === 0 ? [] : [formatCount(file.symlinks, 'link')]),
+  ];
+  return [...counts, formatBytes(file.sizeBytes)].join(', ');
 }
 
 function sentence({ path, exists, ignored, rule, because }: Explanation): string {

@@ -12,9 +12,10 @@ import { type StageTarget, stageRequest } from '../stage-request.ts';
 
 /** Opens it; stdout belongs to the shell, so everything of ours goes to stderr. The shell's status is ours. */
 export async function shellCommand(context: Context): Promise<number> {
-  const { config, output, signal, flags } = context;
-  const target = only(await stageTargets(context));
+  const { config, output, signal, args, flags } = context;
   const { workspace, command } = flags;
+  if (workspace !== undefined && args[0] !== undefined) throw hasItsApp();
+  const target = only(await stageTargets(context));
   const isTerminal = isatty(0) && isatty(1);
   const stager = new Stager(config);
   try {
@@ -48,6 +49,12 @@ function only([target, ...others]: readonly StageTarget[]): StageTarget {
   if (target !== undefined && others.length === 0) return target;
   throw new StagerError('USAGE', `the manifest has ${others.length + 1} applications, a shell is for one`, {
     next: 'Choose one with --app-name.',
+  });
+}
+
+function hasItsApp(): StagerError {
+  return new StagerError('USAGE', 'a kept workspace has its app already', {
+    next: 'Leave out SOURCE, or leave out --workspace to make a new one.',
   });
 }
 
