@@ -96,7 +96,7 @@ function toItem(zip: yauzl.ZipFile, reader: HandleReader, entry: yauzl.Entry): Z
     encrypted: entry.isEncrypted(),
     readable: entry.compressionMethod === 0 || entry.compressionMethod === 8,
     method: entry.compressionMethod,
-    open: () => (isSmall(entry) ? smallContent(reader, entry) : zip.openReadStreamPromise(entry)),
+    open: () => (isSmall(entry) ? smallContent(reader, entry) : largeContent(zip, entry)),
   };
 }
 
@@ -120,6 +120,7 @@ async function smallContent(reader: HandleReader, entry: yauzl.Entry): Promise<A
     throw new Error('the local header is missing');
   }
   const start = LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28);
+  checkName(local.subarray(LOCAL_BYTES, LOCAL_BYTES + local.readUInt16LE(26)), entry);
   const end = start + entry.compressedSize;
   if (end > local.length) local = await reader.readUpTo(at, end);
   if (end > local.length) throw new Error('unexpected end of file');
@@ -127,6 +128,19 @@ async function smallContent(reader: HandleReader, entry: yauzl.Entry): Promise<A
   if (entry.compressionMethod === 0) return once(packed);
   // One byte more than listed shows an overrun without unpacking all of it.
   return once(inflateRawSync(packed, { maxOutputLength: entry.uncompressedSize + 1 }));
+}
+
+async function largeContent(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<AsyncIterable<unknown>> {
+  checkName((await zip.readLocalFileHeaderPromise(entry)).fileName, entry);
+  return zip.openReadStreamPromise(entry);
+}
+
+/**
+ * Content stands under one name in the directory and under another one before its bytes: some readers take the one,
+ * some the other, so what one of them checked is not what another one runs. Cloud Foundry refuses it too.
+ */
+function checkName(local: Buffer, entry: yauzl.Entry): void {
+  if (!local.equals(entry.fileNameRaw)) throw new Error('its local header has another name');
 }
 
 async function* once(content: Buffer): AsyncGenerator<Buffer> {

@@ -22,6 +22,8 @@ export interface RawZipEntry {
   /** Lies about the size. */
   readonly declaredSize?: number;
   readonly crc?: number;
+  /** Name in the local header, of the same length. */
+  readonly localName?: string;
 }
 
 /** A zip with exactly these entries. */
@@ -43,7 +45,8 @@ export function rawZip(entries: readonly RawZipEntry[]): Buffer {
     common.writeUInt32LE(packed.length, 14);
     common.writeUInt32LE(entry.declaredSize ?? content.length, 18);
     common.writeUInt16LE(name.length, 22);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, name, packed]);
+    const localName = entry.localName === undefined ? name : Buffer.from(entry.localName);
+    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, localName, packed]);
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(((entry.mode ?? 0) << 16) >>> 0, 6);
     tail.writeUInt32LE(offset, 10);

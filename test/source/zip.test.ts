@@ -224,6 +224,14 @@ describe('attacks', () => {
     expect(error.message).toContain('lzma: is compressed with method 14');
   });
 
+  it('a file with one name in the directory and another one before its content', async () => {
+    for (const size of [10, 300_000]) {
+      const error = await refused([{ name: 'a.js', localName: 'b.js', content: Buffer.alloc(size) }]);
+      expect(error).toMatchObject({ code: 'SOURCE_ARCHIVE_INVALID' });
+      expect(error.message).toContain('another name');
+    }
+  });
+
   it('content that is not what its checksum says', async () => {
     const error = await refused([{ name: 'a', content: 'x', crc: 1 }]);
     expect(error.message).toContain('a in ');
