@@ -1,5 +1,5 @@
 /** What the nodejs buildpack decides, without installing anything. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { productionPolicy } from '../../buildpacks/nodejs/src/build.ts';
 import { installCommand, pruneCommand } from '../../buildpacks/nodejs/src/commands.ts';
 import { chooseManager, mayCompile } from '../../buildpacks/nodejs/src/manager.ts';
 import { nodeRange, rangeOf } from '../../buildpacks/nodejs/src/node-version.ts';
-import { prunePackageCache } from '../../buildpacks/nodejs/src/package-cache.ts';
+import { holdNpmIndex, prunePackageCache } from '../../buildpacks/nodejs/src/package-cache.ts';
 import { readApp } from '../../buildpacks/nodejs/src/package-json.ts';
 import { startProcesses } from '../../buildpacks/nodejs/src/start.ts';
 
@@ -165,12 +165,37 @@ describe('the package cache', () => {
   it('keeps the manager in use while it is small, and no other', async () => {
     await app({}, { 'npm/index': 'x', 'yarn/index': 'x', 'dependencies/node': 'x' });
     await prunePackageCache(temp.path, 'npm', { log, limit: undefined });
-    const { readdir } = await import('node:fs/promises');
     expect((await readdir(temp.path)).sort()).toEqual(['dependencies', 'npm', 'package.json']);
     await writeFile(join(temp.path, 'npm/big'), Buffer.alloc(2 * 1024 * 1024));
     await prunePackageCache(temp.path, 'npm', { log, limit: '1' });
     expect((await readdir(temp.path)).sort()).toEqual(['dependencies', 'package.json']);
     expect(lines.join('\n')).toContain('NODE_CACHE_LIMIT_MB');
+  });
+
+  it('of npm is the one it was when an install brought nothing new', async () => {
+    const index = join(temp.path, 'npm/_cacache/index-v5/aa/entry');
+    await app(
+      {},
+      { 'npm/_cacache/content-v2/sha512/aa/one': '1', 'npm/_cacache/index-v5/aa/entry': 'monday' },
+    );
+    const settle = await holdNpmIndex(temp.path);
+    await writeFile(index, 'monday\ntuesday');
+    await settle();
+    expect(await readFile(index, 'utf8')).toBe('monday');
+    const settleAgain = await holdNpmIndex(temp.path);
+    await writeFile(index, 'monday\nwednesday');
+    await writeFile(join(temp.path, 'npm/_cacache/content-v2/sha512/aa/two'), '2');
+    await settleAgain();
+    expect(await readFile(index, 'utf8')).toBe('monday\nwednesday');
+    expect((await readdir(join(temp.path, 'npm/_cacache'))).sort()).toEqual(['content-v2', 'index-v5']);
+  });
+
+  it('of npm may be absent or without an index', async () => {
+    await app({});
+    await (await holdNpmIndex(temp.path))();
+    await app({}, { 'npm/_cacache/content-v2/sha512/aa/one': '1' });
+    await (await holdNpmIndex(temp.path))();
+    expect(await readdir(join(temp.path, 'npm/_cacache'))).toEqual(['content-v2']);
   });
 });
 

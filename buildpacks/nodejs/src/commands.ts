@@ -75,6 +75,8 @@ export function managerEnv(plan: InstallPlan, nodeHome: string): Record<string, 
     npm_config_audit: 'false',
     npm_config_fund: 'false',
     npm_config_update_notifier: 'false',
+    // They lie in the cache, which would never be the same twice.
+    npm_config_logs_max: '0',
   };
   if (plan.manager.name === 'yarn') {
     const mirror = plan.offlineMirror === undefined ? {} : { YARN_YARN_OFFLINE_MIRROR: plan.offlineMirror };

@@ -5,7 +5,7 @@ import { runSteps, type StepContext, stagingEnv } from '../../kit/index.ts';
 import { buildApp } from './build.ts';
 import { chooseManager, mayCompile } from './manager.ts';
 import { nodeRange } from './node-version.ts';
-import { prunePackageCache } from './package-cache.ts';
+import { holdNpmIndex, prunePackageCache } from './package-cache.ts';
 import { readApp } from './package-json.ts';
 import { dropHeaders, installManagers, installNode } from './runtime.ts';
 import { startProcesses } from './start.ts';
@@ -23,7 +23,9 @@ async function supply(context: StepContext): Promise<void> {
   for (const [name, value] of Object.entries(defaults)) await dep.writeEnv(name, value);
   Object.assign(env, await stagingEnv(context.depsDir, env));
 
+  const settleIndex = await holdNpmIndex(context.cacheDir);
   await buildApp(context, app, manager);
+  await settleIndex();
   await prunePackageCache(context.cacheDir, manager.name, { log, limit: env['NODE_CACHE_LIMIT_MB'] });
   await dropHeaders(context);
 }

@@ -1,5 +1,5 @@
 /** The package manager's cache between stagings: the one in use is kept while it is small enough. */
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { cp, lstat, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, type Log } from '../../kit/index.ts';
 import { CACHE_FOLDERS } from './commands.ts';
@@ -25,6 +25,37 @@ export async function prunePackageCache(
   if (sizeMb <= limitMb) return;
   io.log.info(`Dropping the package cache: ${sizeMb} MB of ${limitMb} MB (NODE_CACHE_LIMIT_MB)`);
   await rm(path, { recursive: true, force: true });
+}
+
+/**
+ * Holds npm's index as it is. npm adds lines to it at every install, with the time on them, also when it fetched
+ * nothing that it did not have; then what is returned puts the index back, so that the cache is the one it was and
+ * need not be stored again.
+ */
+export async function holdNpmIndex(cacheDir: string): Promise<() => Promise<void>> {
+  const store = join(cacheDir, CACHE_FOLDERS.npm, '_cacache');
+  const index = join(store, 'index-v5');
+  const aside = join(store, 'index-before');
+  const before = await namesBelow(join(store, 'content-v2'));
+  if (before.length === 0 || (await namesBelow(index)).length === 0) return async () => {};
+  await rm(aside, { recursive: true, force: true });
+  await cp(index, aside, { recursive: true, preserveTimestamps: true });
+  return async () => {
+    const after = await namesBelow(join(store, 'content-v2'));
+    const same = after.length === before.length && after.every((name, at) => name === before[at]);
+    if (same) await rm(index, { recursive: true, force: true });
+    if (same) await rename(aside, index);
+    else await rm(aside, { recursive: true, force: true });
+  };
+}
+
+async function namesBelow(dir: string): Promise<string[]> {
+  try {
+    return (await readdir(dir, { recursive: true })).sort();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 async function sizeBytes(path: string): Promise<number> {
