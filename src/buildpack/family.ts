@@ -10,8 +10,11 @@ import type { Family } from './contract.ts';
 import { malformed } from './root.ts';
 import { readYaml } from './yaml.ts';
 
-/** How a family was found; `ambiguous` ones are settled by {@link settleFamily}. */
-export type FoundFamily = Family | 'ambiguous';
+/**
+ * How a family was found. `ambiguous`: nothing tells v2 and Heroku apart; `both`: it has the scripts of v3 and Heroku's
+ * compile. {@link settleFamily} decides on these two.
+ */
+export type FoundFamily = Family | 'ambiguous' | 'both';
 
 /** The override of `--buildpack-api`. */
 export type BuildpackApi = 'cf' | 'heroku';
@@ -35,7 +38,7 @@ export async function findFamily(root: string, key: string, api?: BuildpackApi):
   if (toml?.api !== undefined && (bin.has('build') || toml.order))
     throw cloudNative(key, 'cloud native buildpack');
   if (await isFile(join(root, 'extension.toml'))) throw cloudNative(key, 'cloud native image extension');
-  if (v3) return 'cf-v3';
+  if (v3) return (await speaksHeroku(root)) ? 'both' : 'cf-v3';
   if ((await isFile(join(root, 'VERSION'))) && (await hasCfManifest(root))) return 'cf-v2';
   if (bin.has('report') || bin.has('test-compile') || bin.has('test')) return 'heroku';
   if (toml !== undefined && toml.api === undefined) return 'heroku';
@@ -54,10 +57,11 @@ export async function findFamily(root: string, key: string, api?: BuildpackApi):
  * (`heroku-…`), else they are Cloud Foundry's.
  */
 export function settleFamily(found: FoundFamily, others: readonly FoundFamily[], stack: string): Family {
-  if (found !== 'ambiguous') return found;
-  const decided = others.filter((it) => it !== 'ambiguous');
-  if (decided.length > 0) return decided.every((it) => it === 'heroku') ? 'heroku' : 'cf-v2';
-  return stack.startsWith('heroku-') ? 'heroku' : 'cf-v2';
+  if (found !== 'ambiguous' && found !== 'both') return found;
+  const cloudFoundry = found === 'both' ? 'cf-v3' : 'cf-v2';
+  const decided = others.filter((it) => it !== 'ambiguous' && it !== 'both');
+  if (decided.length > 0) return decided.every((it) => it === 'heroku') ? 'heroku' : cloudFoundry;
+  return stack.startsWith('heroku-') ? 'heroku' : cloudFoundry;
 }
 
 function cloudNative(key: string, what: string): StagerError {

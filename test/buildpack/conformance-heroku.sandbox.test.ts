@@ -1,36 +1,12 @@
 /** Heroku cases of buildpack-contracts.md 7.2; the number of a case is in its name. */
 import { cp, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Selection } from '../../src/sandbox/select.ts';
-import { BuildpackRig, FIXTURES, type Staged } from '../support/buildpack-rig.ts';
-import { openTestSandbox } from '../support/open-sandbox.ts';
+import { describe, expect, it } from 'vitest';
+import { FIXTURES } from '../support/buildpack-rig.ts';
+import { conformanceRig, success, variables } from '../support/conformance.ts';
 
-let opened: Selection;
-let rig: BuildpackRig;
-beforeAll(async () => {
-  opened = await openTestSandbox();
-  rig = await BuildpackRig.open(() => opened.sandbox);
-});
-afterAll(async () => {
-  await rig.close();
-  await opened.close();
-});
-
-function success(staged: Staged) {
-  if (staged.outcome.kind !== 'staged') throw staged.outcome.error;
-  return staged.outcome;
-}
-
-async function variables(staged: Staged): Promise<Map<string, string>> {
-  const text = (await staged.read('app/env.txt')) ?? '';
-  return new Map(
-    text
-      .split('\0')
-      .filter((it) => it !== '')
-      .map((it): [string, string] => [it.slice(0, it.indexOf('=')), it.slice(it.indexOf('=') + 1)]),
-  );
-}
+const rig = conformanceRig();
+const PROCFILE = join(FIXTURES, '../../buildpacks/procfile');
 
 describe('compile', () => {
   const env = { appEnv: { MULTI: 'one\ntwo\n', EMPTY: '', PLAIN: 'x' } };
@@ -138,6 +114,20 @@ describe('several buildpacks', () => {
     const staged = await rig.stage({ buildpacks, api: 'heroku' });
     expect(success(staged).result.process_types).toEqual({ web: 'python' });
     expect(await staged.read('app/compiled.txt')).toBe('ruby\nnode\npython\n');
+  });
+
+  it('end with one that serves both families, such as the procfile that ships', async () => {
+    const staged = await rig.stage({
+      buildpacks: ['heroku-ruby', PROCFILE],
+      app: { Procfile: 'web: mine: quoted or not\nworker: go' },
+    });
+    expect(success(staged).result.process_types).toEqual({ web: 'mine: quoted or not', worker: 'go' });
+    expect(success(staged).buildpacks.map(({ family }) => family)).toEqual(['heroku', 'heroku']);
+    const other = await rig.stage({
+      buildpacks: ['always-detects', PROCFILE],
+      app: { Procfile: 'web: mine' },
+    });
+    expect(success(other).buildpacks.map(({ family }) => family)).toEqual(['cf-v3', 'cf-v3']);
   });
 
   it('of two families are refused by name unless one is chosen for all', async () => {

@@ -31,6 +31,11 @@ describe('the family', () => {
       { ...V2, 'bin/finalize': '', 'bin/report': '' },
       'cf-v3',
     ],
+    [
+      'supply beside a compile that takes ENV_DIR makes it both',
+      { ...V2, 'bin/supply': '', 'bin/compile': 'ENV_DIR=$3\n' },
+      'both',
+    ],
     ['manifest and VERSION make it CF v2', { ...V2, 'manifest.yml': 'language: x\n', VERSION: '1' }, 'cf-v2'],
     ['a manifest alone does not', { ...V2, 'manifest.yml': 'language: x\n' }, 'ambiguous'],
     ['report makes it Heroku', { ...V2, 'bin/report': '' }, 'heroku'],
@@ -80,6 +85,10 @@ describe('an ambiguous one', () => {
     expect(settleFamily('ambiguous', ['cf-v3', 'heroku'], 'heroku-24')).toBe('cf-v2');
     expect(settleFamily('ambiguous', ['ambiguous'], 'heroku-24')).toBe('heroku');
     expect(settleFamily('ambiguous', [], 'host')).toBe('cf-v2');
+    expect(settleFamily('both', ['heroku', 'both'], 'host')).toBe('heroku');
+    expect(settleFamily('both', ['ambiguous'], 'heroku-24')).toBe('heroku');
+    expect(settleFamily('both', ['cf-v3', 'both'], 'heroku-24')).toBe('cf-v3');
+    expect(settleFamily('both', ['both'], 'host')).toBe('cf-v3');
     expect(settleFamily('cf-v3', ['heroku'], 'heroku-24')).toBe('cf-v3');
   });
 });
