@@ -57,11 +57,8 @@ export async function fingerprintFile(
   { signal, scratch }: { readonly signal: AbortSignal; readonly scratch: Buffer },
 ): Promise<Digests> {
   if (file.sizeBytes <= SMALL_BYTES) return digestsOf(readSmall(file, scratch));
-  const handle = await open(file.hostPath, FLAGS).catch((error: unknown) => {
-    throw unreadable(error, file.path);
-  });
+  const handle = await openLarge(file);
   try {
-    if (!(await handle.stat()).isFile()) throw changed(file.path);
     const digests = await digestHandle(handle, signal);
     if (digests.sizeBytes !== file.sizeBytes) throw changed(file.path);
     return digests;
@@ -70,6 +67,16 @@ export async function fingerprintFile(
   } finally {
     await handle.close();
   }
+}
+
+/** Opens a file that was listed. @throws StagerError SOURCE_CHANGED when it is none any more, SOURCE_UNREADABLE. */
+export async function openLarge({ hostPath, path }: Omit<HostFile, 'sizeBytes'>): Promise<FileHandle> {
+  const handle = await open(hostPath, FLAGS).catch((error: unknown) => {
+    throw unreadable(error, path);
+  });
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw changed(path);
 }
 
 /** Reads the next block while the last one is hashed; two buffers in all. */

@@ -1,12 +1,11 @@
 /** The client's side of an upload: only contents that the pool lacks travel, each once. */
-import { open as openFile } from 'node:fs/promises';
 import type { Digests } from '../blobs/digests.ts';
 import { StagerError } from '../errors.ts';
 import { changed, type NewResource } from '../pool/pack-writer.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Source } from '../source/entry.ts';
 import type { CreateOptions } from './create.ts';
-import { readSmall, SCRATCH_BYTES, SMALL_BYTES } from './fingerprint.ts';
+import { type HostFile, openLarge, readSmall, SCRATCH_BYTES, SMALL_BYTES } from './fingerprint.ts';
 import type { ListedFile } from './listing.ts';
 
 /** What is to be sent, where it is not there yet. */
@@ -60,14 +59,18 @@ function* fromHost(wanted: ReadonlyMap<string, ListedFile>, root: string): Gener
       ...digestsOf(file),
       path,
       hostPath,
-      open: async () => (small ? [readSmall({ ...file, hostPath }, scratch)] : readLarge(hostPath, scratch)),
+      open: async () =>
+        small ? [readSmall({ ...file, hostPath }, scratch)] : readLarge({ hostPath, path }, scratch),
     };
   }
 }
 
 /** Reads into `scratch`, again and again: a stream would leave a new buffer for each piece to the collector. */
-async function* readLarge(hostPath: string, scratch: Buffer): AsyncGenerator<Uint8Array, void, void> {
-  const handle = await openFile(hostPath);
+async function* readLarge(
+  file: Pick<HostFile, 'hostPath' | 'path'>,
+  scratch: Buffer,
+): AsyncGenerator<Uint8Array, void, void> {
+  const handle = await openLarge(file);
   try {
     for (;;) {
       const { bytesRead } = await handle.read(scratch, 0, scratch.length, null);

@@ -8,6 +8,7 @@
  * Packs are immutable.
  */
 import { createHash } from 'node:crypto';
+import { lstat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { type Digests, sha256Of, sha256OfBytes } from '../blobs/digests.ts';
@@ -91,11 +92,20 @@ async function writeLarge(io: Io, id: string, resource: NewResource): Promise<Wr
   try {
     if (hostPath === undefined)
       await io.store.put(key, Readable.from(await resource.open(), { objectMode: false }), options);
-    else await io.store.putFile(key, hostPath, options);
+    // The store opens it by its name, and would wait for the other end of a pipe that has taken it.
+    else if (await isSame(hostPath, sizeBytes)) await io.store.putFile(key, hostPath, options);
+    else throw changed(resource.path);
   } catch (error) {
-    throw isStagerError(error, 'BLOB_CORRUPT') ? changed(resource.path, error) : error;
+    const isGone = hostPath !== undefined && !(await isSame(hostPath, sizeBytes));
+    throw isGone || isStagerError(error, 'BLOB_CORRUPT') ? changed(resource.path, error) : error;
   }
   return { resources: [{ sha1, sha256, sizeBytes, pack: id, offset: 0 }], sizeBytes };
+}
+
+/** Whether it looks as it was listed. */
+async function isSame(hostPath: string, sizeBytes: number): Promise<boolean> {
+  const stat = await lstat(hostPath).catch(() => undefined);
+  return stat?.isFile() === true && stat.size === sizeBytes;
 }
 
 async function writeMany(io: Io, id: string, iterator: Peekable): Promise<Written> {

@@ -31,13 +31,17 @@ describe('a detect script that puts a link to the host', () => {
       const staged = await rig.stage({
         mode: 'detect',
         buildpacks: [
-          await scripted('refuses', { detect: `${swap(name)}; exit 1`, compile: 'true', release: 'true' }),
-          await scripted('takes', {
+          await rig.scripted('refuses', {
+            detect: `${swap(name)}; exit 1`,
+            compile: 'true',
+            release: 'true',
+          }),
+          await rig.scripted('takes', {
             detect: `${swap(name)}; echo yes`,
             compile: 'echo made > "$2/made"',
             release: 'echo "--- {}"',
           }),
-          await scripted('last', { detect: 'echo yes', compile: 'true', release: 'true' }),
+          await rig.scripted('last', { detect: 'echo yes', compile: 'true', release: 'true' }),
         ],
       });
       expect(await tree(victim)).toEqual({ precious: 'precious' });
@@ -54,15 +58,4 @@ async function tree(dir: string): Promise<Record<string, string>> {
       files.map(async (it) => [it.name, await readFile(join(it.parentPath, it.name), 'utf8')]),
     ),
   );
-}
-
-/** Writes a buildpack of these scripts and returns its path. */
-async function scripted(name: string, scripts: Readonly<Record<string, string>>): Promise<string> {
-  const dir = join(rig.root, 'scripted', name);
-  await rm(dir, { recursive: true, force: true });
-  await mkdir(join(dir, 'bin'), { recursive: true });
-  for (const [script, text] of Object.entries(scripts)) {
-    await writeFile(join(dir, 'bin', script), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
-  }
-  return dir;
 }

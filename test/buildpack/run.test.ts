@@ -125,7 +125,7 @@ describe('a hostile buildpack', () => {
     await writeFile(join(victim, '1/file'), 'precious');
     const staged = await stage({
       buildpacks: [
-        await scripted('plants-link', { supply: `rm -rf "$3"; ln -s ${victim} "$3"` }),
+        await rig.scripted('plants-link', { supply: `rm -rf "$3"; ln -s ${victim} "$3"` }),
         'also-always-detects',
       ],
     });
@@ -138,13 +138,13 @@ describe('a hostile buildpack', () => {
     await writeFile(secret, 'name: stolen\nprocesses: [{type: web, command: stolen}]\nweb: stolen\n');
     const script = `ln -s ${secret} "$3/$4/launch.yml"; ln -s ${secret} "$3/$4/config.yml"; true`;
     const staged = await stage({
-      buildpacks: [await scripted('links-launch', { supply: script, finalize: 'true' })],
+      buildpacks: [await rig.scripted('links-launch', { supply: script, finalize: 'true' })],
     });
     expect(failure(staged).code).toBe('LAUNCH_YML_INVALID');
     expect(JSON.stringify(staged.outcome)).not.toContain('stolen');
     const procfile = await stage({
       buildpacks: [
-        await scripted('links-procfile', { finalize: `ln -s ${secret} "$1/Procfile"`, release: 'true' }),
+        await rig.scripted('links-procfile', { finalize: `ln -s ${secret} "$1/Procfile"`, release: 'true' }),
       ],
     });
     expect(failure(procfile).code).toBe('PROCFILE_INVALID');
@@ -152,7 +152,7 @@ describe('a hostile buildpack', () => {
 
   it('can’t make the stager wait for a pipe', async () => {
     const staged = await stage({
-      buildpacks: [await scripted('pipe', { finalize: 'mkfifo "$1/Procfile"', release: 'true' })],
+      buildpacks: [await rig.scripted('pipe', { finalize: 'mkfifo "$1/Procfile"', release: 'true' })],
     });
     expect(failure(staged)).toMatchObject({
       code: 'PROCFILE_INVALID',
@@ -163,7 +163,7 @@ describe('a hostile buildpack', () => {
   it('can’t make the stager keep what release prints without end', async () => {
     const staged = await stage({
       buildpacks: [
-        await scripted('endless', { compile: 'true', release: 'head -c 3000000 /dev/zero | tr "\\0" a' }),
+        await rig.scripted('endless', { compile: 'true', release: 'head -c 3000000 /dev/zero | tr "\\0" a' }),
       ],
     });
     expect(failure(staged)).toMatchObject({
@@ -193,14 +193,3 @@ describe('tracing', () => {
     expect(await staged.read('app/compiled')).toBe('compiled with 2 arguments\n');
   });
 });
-
-/** Writes a buildpack of these scripts and returns its path. */
-async function scripted(name: string, scripts: Readonly<Record<string, string>>): Promise<string> {
-  const dir = join(rig.root, 'scripted', name);
-  await rm(dir, { recursive: true, force: true });
-  await mkdir(join(dir, 'bin'), { recursive: true });
-  for (const [script, text] of Object.entries(scripts)) {
-    await writeFile(join(dir, 'bin', script), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
-  }
-  return dir;
-}

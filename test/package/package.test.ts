@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   chmod,
   lutimes,
@@ -21,8 +22,10 @@ import { readLeases } from '../../src/blobs/lease.ts';
 import { openBlobStore } from '../../src/blobs/open.ts';
 import { newGuid } from '../../src/ids.ts';
 import { createPackage, type PackageResult } from '../../src/package/create.ts';
+import { SMALL_BYTES } from '../../src/package/fingerprint.ts';
 import { openPackage } from '../../src/package/open.ts';
 import { receivePackage } from '../../src/package/receive.ts';
+import { LARGE_BYTES } from '../../src/pool/pack-writer.ts';
 import { openSource } from '../../src/source/open.ts';
 import { contentsOf, namesOf, signal, writeZip } from './support.ts';
 
@@ -112,6 +115,34 @@ describe('creating a package', () => {
     });
     const again = await createPackage(await openSource(zip), { store, signal });
     expect(again).toMatchObject({ sentFiles: 0 });
+  });
+
+  it.each([
+    ['vanishes', async () => undefined],
+    ['becomes a directory', (path: string) => mkdir(path)],
+    ['becomes a pipe', async (path: string) => void execFileSync('mkfifo', [path])],
+    ['becomes a link', (path: string) => symlink(join(app, 'run.sh'), path)],
+    ['grows', (path: string) => writeFile(path, Buffer.alloc(LARGE_BYTES + 9))],
+  ])('says that a file changed which %s after it was read, whatever its size', async (_how, become) => {
+    for (const size of [10, SMALL_BYTES + 1, LARGE_BYTES]) {
+      const path = join(app, 'index.js');
+      await rm(path, { recursive: true, force: true });
+      await writeFile(path, randomBytes(size));
+      const names = store.names.bind(store);
+      let isMatching = false;
+      store.names = async function* (kind, options) {
+        if (kind === 'resources' && !isMatching) {
+          isMatching = true;
+          await rm(path);
+          await become(path);
+        }
+        yield* names(kind, options);
+      };
+      await expect(create()).rejects.toMatchObject({
+        code: 'SOURCE_CHANGED',
+        details: { path: 'index.js' },
+      });
+    }
   });
 
   it('gives equal packages equal listings but for guid and date', async () => {
