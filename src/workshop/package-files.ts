@@ -5,7 +5,10 @@ import { minimatch } from 'minimatch';
 import { StagerError } from '../errors.ts';
 import { leavesApp } from '../source/links.ts';
 
-/** One entry of the package. Empty directories are entries as well. */
+/**
+ * One entry of the package. Empty directories are entries as well. Modes are 0755 and 0644, by what the owner may: the
+ * rest is the umask of whoever checked the buildpack out, and would make other bytes.
+ */
 export type PackageFile =
   | { readonly kind: 'file'; readonly path: string; readonly mode: number }
   | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
@@ -70,14 +73,12 @@ async function below(root: string, directory: string): Promise<PackageFile[]> {
     const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
     if (directory === '' && (LEFT_OUT.has(entry.name) || PACKAGE_NAME.test(entry.name))) continue;
     const { mode } = await lstat(join(root, path));
-    if (entry.isFile()) found.push({ kind: 'file', path, mode: mode & 0o777 });
+    if (entry.isFile()) found.push({ kind: 'file', path, mode: (mode & 0o100) === 0 ? 0o644 : 0o755 });
     else if (entry.isSymbolicLink()) {
       found.push({ kind: 'symlink', path, target: await readlink(join(root, path)) });
     } else if (entry.isDirectory()) {
       const inside = await below(root, path);
-      found.push(
-        ...(inside.length > 0 ? inside : [{ kind: 'directory', path, mode: mode & 0o777 } as const]),
-      );
+      found.push(...(inside.length > 0 ? inside : [{ kind: 'directory', path, mode: 0o755 } as const]));
     } else throw malformed(`${path} is neither file, directory nor link`, 'Remove it.');
   }
   return found;

@@ -41,16 +41,7 @@ set -eu
 exec "$(dirname "$0")/../lib/launch-env.sh" "$3" "\${5:-$1/.profile.d}"
 `;
 
-const README = `# LANGUAGE buildpack
-
-For Cloud Foundry and stager. An app with a LANGUAGE.txt gets a program LANGUAGE-hello that prints it.
-
-    stager buildpack test .       run it over the apps in test/fixtures
-    stager buildpack lint .       check it against the contract
-    stager stage my-app -b .      stage an app with it
-    stager buildpack package .    make a zip of it
-
-| file | |
+const README = `| file | |
 |---|---|
 | bin/detect | says whether an app is ours |
 | bin/supply | installs into DEPS_DIR/IDX |
@@ -62,8 +53,7 @@ For Cloud Foundry and stager. An app with a LANGUAGE.txt gets a program LANGUAGE
 /** Its files; `launchEnv` is the text of the kit's launch-env.sh. */
 export function shellSkeleton(names: SkeletonNames, launchEnv: string): readonly SkeletonFile[] {
   return [
-    ...commonFiles(names, ['VERSION', 'bin', 'lib', 'manifest.yml']),
-    { path: 'README.md', text: named(README, names) },
+    ...commonFiles(names, { included: ['VERSION', 'bin', 'lib', 'manifest.yml'], readme: README }),
     { path: 'bin/supply', text: named(SUPPLY, names), executable: true },
     { path: 'bin/finalize', text: named(FINALIZE, names), executable: true },
     { path: 'lib/launch-env.sh', text: launchEnv, executable: true },

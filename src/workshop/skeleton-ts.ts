@@ -57,16 +57,7 @@ const TSCONFIG = `{
 }
 `;
 
-const README = `# LANGUAGE buildpack
-
-For Cloud Foundry and stager. An app with a LANGUAGE.txt gets a program LANGUAGE-hello that prints it.
-
-    stager buildpack test .       run it over the apps in test/fixtures
-    stager buildpack lint .       check it against the contract
-    stager stage my-app -b .      stage an app with it
-    stager buildpack package .    make a zip of it
-
-Nothing has to be built: Node reads src/main.ts as it is. kit/ is a copy of stager's buildpack kit, with its types;
+const README = `Nothing has to be built: Node reads src/main.ts as it is. kit/ is a copy of stager's buildpack kit, with its types;
 a newer one comes with \`stager buildpack new\` of a newer stager. Your editor wants \`npm install --no-save
 typescript @types/node\`.
 
@@ -90,8 +81,10 @@ export interface KitTexts {
 /** Its files, without those of `kit/`. */
 export function typescriptSkeleton(names: SkeletonNames, kit: KitTexts): readonly SkeletonFile[] {
   return [
-    ...commonFiles(names, ['VERSION', 'bin', 'dist', 'kit/kit.mjs', 'manifest.yml', 'package.json', 'src']),
-    { path: 'README.md', text: named(README, names) },
+    ...commonFiles(names, {
+      included: ['VERSION', 'bin', 'dist', 'kit/kit.mjs', 'manifest.yml', 'package.json', 'src'],
+      readme: README,
+    }),
     { path: 'package.json', text: named(PACKAGE, names) },
     { path: 'tsconfig.json', text: TSCONFIG },
     { path: '.gitignore', text: 'node_modules\n*.zip\n' },

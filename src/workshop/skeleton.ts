@@ -41,11 +41,34 @@ dependencies: []
 include_files:
 `;
 
+const README = `# LANGUAGE buildpack
+
+For Cloud Foundry and stager. An app with a LANGUAGE.txt gets a program LANGUAGE-hello that prints it.
+
+    stager buildpack test .       run it over the apps in test/fixtures
+    stager buildpack lint .       check it against the contract
+    stager stage my-app -b .      stage an app with it
+    stager buildpack package .    make a zip of it
+
+`;
+
+/** What is different between the kinds. */
+export interface SkeletonParts {
+  /** What belongs into the package beside README.md. */
+  readonly included: readonly string[];
+  /** The end of README.md. */
+  readonly readme: string;
+}
+
 /** Files that both kinds have. */
-export function commonFiles(names: SkeletonNames, parts: readonly string[]): readonly SkeletonFile[] {
-  const includes = ['README.md', ...parts].sort().map((part) => `  - ${part}\n`);
+export function commonFiles(
+  names: SkeletonNames,
+  { included, readme }: SkeletonParts,
+): readonly SkeletonFile[] {
+  const includes = ['README.md', ...included].sort().map((part) => `  - ${part}\n`);
   return [
     { path: 'VERSION', text: '0.1.0\n' },
+    { path: 'README.md', text: named(README + readme, names) },
     { path: 'manifest.yml', text: named(MANIFEST, names) + includes.join('') },
     { path: 'bin/detect', text: named(DETECT, names), executable: true },
     { path: 'bin/release', text: named(RELEASE, names), executable: true },

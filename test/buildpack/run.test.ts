@@ -1,5 +1,5 @@
 /** What is hard to bring about in a real sandbox: every way in which a script can end, and hostile trees. */
-import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExitOutcome } from '../../src/sandbox/exit-report.ts';

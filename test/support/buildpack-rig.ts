@@ -134,6 +134,17 @@ export class BuildpackRig {
     return { outcome, workspace, events, output, read };
   }
 
+  /** Writes a buildpack of these scripts and returns its path. */
+  async scripted(name: string, scripts: Readonly<Record<string, string>>): Promise<string> {
+    const dir = join(this.root, 'scripted', name);
+    await rm(dir, { recursive: true, force: true });
+    await mkdir(join(dir, 'bin'), { recursive: true });
+    for (const [script, text] of Object.entries(scripts)) {
+      await writeFile(join(dir, 'bin', script), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
+    }
+    return dir;
+  }
+
   /** Resolves a staging's buildpacks; in detect mode they are installed in a registry of their own first. */
   async #resolve(staging: Staging, signal: AbortSignal) {
     const { store, fetcher } = this;

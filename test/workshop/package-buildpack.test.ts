@@ -76,11 +76,14 @@ describe('a package', () => {
     expect(bytes.length).toBe(first.sizeBytes);
   });
 
-  it('changes with a mode', async () => {
+  it('changes with what may be run, and not with who else may read', async () => {
     await using pack = await tree(PACK);
     await using out = await tree({});
     const before = await make(pack.path, out.path);
-    await chmod(join(pack.path, 'lib/a.txt'), 0o755);
+    // The umask of another checkout.
+    await chmod(join(pack.path, 'lib/a.txt'), 0o600);
+    expect((await make(pack.path, out.path)).sha256).toBe(before.sha256);
+    await chmod(join(pack.path, 'lib/a.txt'), 0o700);
     expect((await make(pack.path, out.path)).sha256).not.toBe(before.sha256);
   });
 
