@@ -116,6 +116,8 @@ function counted(body: Readable, onBytes: (bytes: number) => void): Readable {
     },
   });
   body.once('error', (error) => counter.destroy(error));
+  // A store may be busy with something else yet, and meets the error when it reads. Unheard, it would end the process.
+  counter.on('error', () => undefined);
   counter.once('close', () => body.destroy());
   return body.pipe(counter);
 }

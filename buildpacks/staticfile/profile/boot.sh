@@ -21,11 +21,14 @@ exec 9<>"$tmp/access.log"
 cat <"$tmp/access.log" 9>&- &
 logger=$!
 
+# nginx answers SIGQUIT by finishing what it began, SIGTERM by dropping it. Set first: it listens at once.
+server=
+stopping=
+trap 'stopping=1; [ -z "$server" ] || kill -QUIT $server 2>/dev/null || true' TERM INT QUIT
 export LD_LIBRARY_PATH="$DEPS_DIR/@IDX@/nginx/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 "$DEPS_DIR/@IDX@/nginx/sbin/nginx" -p "$app/nginx" -c "$app/nginx/conf/nginx.conf" 9>&- &
 server=$!
-# nginx answers SIGQUIT by finishing what it began, SIGTERM by dropping it.
-trap 'kill -QUIT $server 2>/dev/null || true' TERM INT QUIT
+[ -z "$stopping" ] || kill -QUIT $server
 code=0
 wait $server || code=$?
 while kill -0 $server 2>/dev/null; do
