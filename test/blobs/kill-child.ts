@@ -15,10 +15,17 @@ const store = await openBlobStore(address);
 /** Over one part in a bucket, so that it is a multipart upload there. */
 const bytes = address.startsWith('s3:') ? 6_000_000 : 200_000;
 await mkdir(app, { recursive: true });
-process.stdout.write('begun\n');
+/** Called when there is something to kill: for a put when its last bytes are asked for. */
+const begin = (): void => void process.stdout.write('begun\n');
+function* content(n: number): Generator<Uint8Array> {
+  yield randomBytes(bytes);
+  if (n === 0) begin();
+  yield randomBytes(n);
+}
+if (work !== 'put') begin();
 for (let n = 0; work !== 'nothing'; n++) {
   if (work === 'put') {
-    const body = Readable.from([randomBytes(bytes), randomBytes(n)], { objectMode: false });
+    const body = Readable.from(content(n), { objectMode: false });
     await withLease(store, { purpose: 'a staging', holds: [], signal }, () =>
       store.put({ kind: 'buildpack_cache', name: `app/stack-${n % 3}` }, body, {
         contentType: 'application/gzip',
