@@ -4,7 +4,6 @@
  */
 import { resolve } from 'node:path';
 import { type Config, loadConfig } from './config/load.ts';
-import type { Compression } from './droplet/compression.ts';
 import { parseCompression } from './droplet/compression.ts';
 import { StagerError } from './errors.ts';
 import { parseGuid } from './ids.ts';
@@ -104,7 +103,7 @@ export async function requestOf(options: StageOptions): Promise<StageRequest> {
     trace: false,
     ...(options.buildpackApi !== undefined && { buildpackApi: options.buildpackApi }),
     ...(options.cfStack !== undefined && { cfStack: options.cfStack }),
-    ...(options.compression !== undefined && { compression: compressionOf(options.compression) }),
+    ...(options.compression !== undefined && { compression: parseCompression(options.compression) }),
     ...(options.sourceDateEpoch !== undefined && { sourceDateEpoch: options.sourceDateEpoch }),
     ...(options.output !== undefined && { output: resolve(options.output) }),
   };
@@ -123,8 +122,4 @@ function sourceOf(options: StageOptions, path: string): StageRequest['source'] {
 function servicesOf(services: string | Services | undefined): Services {
   if (services === undefined) return {};
   return parseServices(typeof services === 'string' ? services : JSON.stringify(services), 'services');
-}
-
-function compressionOf(text: string): Compression {
-  return parseCompression(text);
 }

@@ -1,11 +1,9 @@
 /** argv → command → exit status. The only place that ends the process. */
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
-import { StagerError } from '../errors.ts';
+import { CODES, StagerError } from '../errors.ts';
 import { createOutput, type Output } from './output.ts';
 import { createProgram, type LoadAction } from './program.ts';
-
-const USAGE_EXIT = 2;
 
 await main(process.argv);
 
@@ -40,7 +38,7 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function failed(error: unknown, argv: readonly string[]): Promise<number> {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : CODES.USAGE.exit;
   const { reportError } = await import('./report-error.ts');
   return reportError(error, outputFor(argv));
 }

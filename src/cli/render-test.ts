@@ -7,7 +7,7 @@ import type { SeenPhase, SeenRound } from '../workshop/seen.ts';
 import { AREAS } from '../workshop/snapshot.ts';
 import type { FixtureResult } from '../workshop/test-buildpack.ts';
 import type { Output } from './output.ts';
-import { table } from './table.ts';
+import { labelled, table } from './table.ts';
 
 /** Names of one kind in one area that are shown; --verbose and --json show all. */
 const SHOWN = 10;
@@ -87,10 +87,6 @@ function leftLines(round: SeenRound, limit: number): string[] {
     ...labelled('error', round.error === undefined ? [] : [`${round.error.code}: ${round.error.message}`]),
   ];
   return table(rows, '  ');
-}
-
-function labelled(label: string, lines: readonly string[]): string[][] {
-  return lines.map((line, index) => [index === 0 ? label : '', line]);
 }
 
 type Colour = (text: string) => string;

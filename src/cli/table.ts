@@ -17,6 +17,11 @@ export function table(rows: readonly (readonly string[])[], indent = ''): string
   });
 }
 
+/** Rows of which only the first has the label. */
+export function labelled(label: string, lines: readonly string[]): string[][] {
+  return lines.map((line, index) => [index === 0 ? label : '', line]);
+}
+
 function width(text: string): number {
   return stripVTControlCharacters(text).length;
 }

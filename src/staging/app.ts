@@ -7,7 +7,7 @@ import { packageKey } from '../package/listing.ts';
 import { openPackage } from '../package/open.ts';
 import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
-import { formatBytes, MEBIBYTE } from '../units.ts';
+import { formatBytes, formatCount, MEBIBYTE } from '../units.ts';
 import { materialise } from '../workspace/materialise.ts';
 import type { Staging } from './staging.ts';
 import type { StagingWorkspace } from './steps.ts';
@@ -67,7 +67,7 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
             : staging.report({ type: 'progress', phase, done: progress.files, unit: 'files' }),
       }),
     ({ files, bytes, sentBytes }) =>
-      `${count(files)}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} of it new`,
+      `${formatCount(files, 'file')}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} of it new`,
   );
   return { source, package: created.guid, digest: created.contentSha256, counts: created };
 }
@@ -93,7 +93,7 @@ export async function fillApp(
         signal,
         report,
       }),
-    ({ files }) => count(files),
+    ({ files }) => formatCount(files, 'file'),
   );
   const { counts } = app;
   if (counts === undefined || (counts.files === written.files && counts.bytes === written.bytes)) return;
@@ -103,5 +103,3 @@ export async function fillApp(
     details: { packaged: { files: counts.files, bytes: counts.bytes }, staged: written },
   });
 }
-
-const count = (files: number): string => `${files.toLocaleString('en')} ${files === 1 ? 'file' : 'files'}`;

@@ -5,7 +5,7 @@ import { Stager } from '../../compose.ts';
 import { type Diagnosis, diagnose, type Finding } from '../../doctor.ts';
 import { formatBytes } from '../../units.ts';
 import type { Context } from '../actions.ts';
-import { table } from '../table.ts';
+import { labelled, table } from '../table.ts';
 
 /** 0 when a staging would work here, 1 when something it needs is missing. */
 export async function doctorCommand(context: Context): Promise<number> {
@@ -91,8 +91,4 @@ function rowsOf<T>(
   const mark = finding.status === 'ok' ? green('ok') : yellow('warning');
   const [first = '', ...rest] = show(finding.value);
   return labelled(label, [`${mark}: ${first}`, ...rest, ...finding.notes]);
-}
-
-function labelled(label: string, cells: readonly string[]): string[][] {
-  return cells.map((cell, index) => [index === 0 ? label : '', cell]);
 }
