@@ -6,15 +6,16 @@
  * no half-written blob is left; the record is written last.
  */
 import type { StagingRecord } from './droplet/record.ts';
-import { errorReport } from './error-report.ts';
-import { cancelled, StagerError, throwIfCancelled } from './errors.ts';
+import { asStagerError, errorReport } from './error-report.ts';
+import { cancelled, throwIfCancelled } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { StageRequest } from './request.ts';
 import { fillApp, leased, packageApp } from './staging/app.ts';
 import { saveCache } from './staging/cache.ts';
+import { demandOutput, discardDroplet, storeResult } from './staging/droplet.ts';
 import { recordOf, reusable, reuseKeyOf } from './staging/record.ts';
 import { type StagePorts, Staging } from './staging/staging.ts';
-import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts, storeResult } from './staging/steps.ts';
+import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts } from './staging/steps.ts';
 
 /**
  * Stages one app.
@@ -32,30 +33,29 @@ export async function stage(
   try {
     throwIfCancelled(io.signal);
     const record = await leased(staging, async () => {
-      const made = await run(staging);
-      await ports.records.save(made);
-      return made;
+      try {
+        const made = await run(staging);
+        await ports.records.save(made);
+        return made;
+      } catch (error) {
+        await discardDroplet(staging);
+        throw error;
+      }
     });
     staging.report({ type: 'staging-ended', outcome: 'staged', record });
     return record;
   } catch (thrown) {
     // What fails because everything is being torn down says nothing; that it was cancelled does.
-    const error = io.signal.aborted ? cancelled(io.signal) : thrown;
-    if (error instanceof StagerError) {
-      const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
-      const result = staging.failedResult;
-      staging.report({
-        type: 'staging-ended',
-        outcome,
-        error: errorReport(error),
-        ...(result && { result }),
-      });
-    }
+    const error = io.signal.aborted ? cancelled(io.signal) : asStagerError(thrown);
+    const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
+    const result = staging.failedResult;
+    staging.report({ type: 'staging-ended', outcome, error: errorReport(error), ...(result && { result }) });
     throw error;
   }
 }
 
 async function run(staging: Staging): Promise<StagingRecord> {
+  await demandOutput(staging);
   const app = await packageApp(staging);
   const stack = await staging.ports.stack(staging.request.stack);
   await using buildpacks = await resolveBuildpacks(staging, stack, app.source);

@@ -69,7 +69,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   buildpack: ['blobs', 'droplet', 'host', 'logs', 'proxy', 'sandbox', 'source', 'vcap', 'workspace'],
   stack: ['host', 'sandbox'],
   sandbox: ['host'],
-  droplet: ['blobs', 'workspace'],
+  droplet: ['blobs', 'host', 'workspace'],
   launch: ['blobs', 'droplet', 'host', 'logs', 'sandbox', 'vcap'],
   blobs: ['host', 'proxy'],
   records: ['droplet', 'host'],

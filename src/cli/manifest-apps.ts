@@ -17,6 +17,11 @@ import type { StageTarget } from './stage-request.ts';
 export async function stageTargets(context: Context): Promise<readonly StageTarget[]> {
   const { settings } = context.config;
   const given = typeof context.args[0] === 'string' ? context.args[0] : undefined;
+  if (given !== undefined && settings.package !== undefined) {
+    throw new StagerError('USAGE', `SOURCE (${given}) and --package exclude each other`, {
+      next: 'Give the directory or archive of the app, or the guid of a package.',
+    });
+  }
   if (settings.manifest === undefined) {
     if (['vars', 'varsFiles'].some((key) => context.config.given.has(key))) throw noManifest();
     return [{ source: given ?? '.' }];

@@ -4,6 +4,7 @@ import { createColors } from 'picocolors';
 import type { BuildEvent, PhaseRef } from '../events.ts';
 import { phaseName } from '../phases.ts';
 import { formatDuration } from '../units.ts';
+import { harmless, oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
 import { createStatusLine, type StatusLine } from './status-line.ts';
 import { summary } from './summary.ts';
@@ -30,7 +31,8 @@ class PersonRenderer implements Renderer {
   readonly #output: Output;
   readonly #status: StatusLine;
   readonly #colours: ReturnType<typeof createColors>;
-  #openLine = false;
+  /** Where a line has begun and not ended. */
+  #openLine: 'stdout' | 'stderr' | undefined;
 
   constructor(output: Output, status: StatusLine) {
     this.#output = output;
@@ -46,7 +48,7 @@ class PersonRenderer implements Renderer {
   show(event: BuildEvent): void {
     switch (event.type) {
       case 'staging-started':
-        this.#print(`Staging ${event.source} on stack ${event.stack} (${event.sandbox})`);
+        this.#print(`Staging ${oneLine(event.source)} on stack ${event.stack} (${event.sandbox})`);
         break;
       case 'phase-started':
         if (SPEAKING.has(event.phase.name)) this.#print(this.#colours.bold(`==> ${phaseName(event.phase)}`));
@@ -59,7 +61,7 @@ class PersonRenderer implements Renderer {
         this.#script(event);
         break;
       case 'warning':
-        this.#print(`${this.#colours.yellow('warning')} ${event.message}`, 'stderr');
+        this.#print(`${this.#colours.yellow('warning')} ${harmless(event.message)}`, 'stderr');
         break;
       case 'phase-ended':
         this.#ended(event);
@@ -76,7 +78,7 @@ class PersonRenderer implements Renderer {
     // Plain where the rest is plain; --json has the text as it was written.
     const text = this.#output.colour ? event.text : stripVTControlCharacters(event.text);
     this.#output.raw(event.stream, event.partial === true ? text : `${text}\n`);
-    this.#openLine = event.partial === true;
+    this.#openLine = event.partial === true ? event.stream : undefined;
   }
 
   #ended(event: Extract<BuildEvent, { type: 'phase-ended' }>): void {
@@ -95,7 +97,7 @@ class PersonRenderer implements Renderer {
   }
 
   #closeLine(): void {
-    if (this.#openLine) this.#output.raw('stdout', '\n');
-    this.#openLine = false;
+    if (this.#openLine !== undefined) this.#output.raw(this.#openLine, '\n');
+    this.#openLine = undefined;
   }
 }

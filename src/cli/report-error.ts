@@ -1,42 +1,39 @@
 /** A failure as a person or a program reads it. A stack trace is shown for bugs only. */
 import { createColors } from 'picocolors';
-import { errorReport } from '../error-report.ts';
-import { StagerError } from '../errors.ts';
+import { asStagerError, errorReport } from '../error-report.ts';
+import type { StagerError } from '../errors.ts';
+import { harmless, oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
 import { table } from './table.ts';
 
-/** Exit status of a failure that is no StagerError: a bug of ours. */
-const BUG_EXIT = 70;
-
 /** Writes the failure and returns the exit status of the command. */
-export function reportError(error: unknown, output: Output): number {
-  if (!(error instanceof StagerError)) return reportBug(error, output);
-  if (output.json) {
-    output.object({ type: 'error', error: errorReport(error) });
-    return errorReport(error).exit;
-  }
-  const colours = createColors(output.colour);
-  const where = error.phase === undefined ? '' : ` in ${error.phase}`;
-  output.note(
-    `${colours.red(colours.bold('error'))} ${error.code} (${error.blame})${where}: ${error.message}`,
-  );
-  for (const line of detectTable(error)) output.note(line);
-  for (const hint of stringsOf(error.details['hints'])) output.note(`  hint: ${hint}`);
-  if (error.next !== undefined) output.note(`  ${error.next}`);
-  return errorReport(error).exit;
+export function reportError(thrown: unknown, output: Output): number {
+  const error = asStagerError(thrown);
+  const report = errorReport(error);
+  if (output.json) output.object({ type: 'error', error: report });
+  else write(error, output);
+  return report.exit;
 }
 
-function reportBug(error: unknown, output: Output): number {
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  if (output.json) {
-    output.object({
-      type: 'error',
-      error: { code: 'UNEXPECTED', blame: 'stager', message: stack, exit: BUG_EXIT },
-    });
-  } else {
-    output.note(`This is a bug in stager. Please report it with these lines:\n${stack}`);
+function write(error: StagerError, output: Output): void {
+  const { bold, red } = createColors(output.colour);
+  const [first = '', ...rest] = linesOf(error).map(harmless);
+  output.note(first.replace(/^error\b/, red(bold('error'))));
+  for (const line of rest) output.note(line);
+}
+
+function linesOf(error: StagerError): readonly string[] {
+  const { stack } = error.details;
+  if (typeof stack === 'string') {
+    return [`This is a bug in stager. Please report it with these lines:\n${stack}`];
   }
-  return BUG_EXIT;
+  const where = error.phase === undefined ? '' : ` in ${error.phase}`;
+  return [
+    `error ${error.code} (${error.blame})${where}: ${error.message}`,
+    ...detectTable(error),
+    ...stringsOf(error.details['hints']).map((hint) => `  hint: ${hint}`),
+    ...(error.next === undefined ? [] : [`  ${error.next}`]),
+  ];
 }
 
 function stringsOf(value: unknown): readonly string[] {
@@ -49,13 +46,8 @@ function detectTable(error: StagerError): readonly string[] {
   if (!Array.isArray(rows) || rows.length === 0) return [];
   const cells = rows
     .filter(isRow)
-    .map((row) => [
-      row.buildpack,
-      row.version ?? '',
-      row.outcome,
-      row.firstLine ?? '',
-      `${row.durationMs}ms`,
-    ]);
+    .map((row) => [row.buildpack, row.version ?? '', row.outcome, row.firstLine ?? '', `${row.durationMs}ms`])
+    .map((row) => row.map(oneLine));
   return table([['buildpack', 'version', 'detect', 'first line', 'time'], ...cells], '  ');
 }
 

@@ -48,7 +48,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     diskMb: pick('disk', settings.disk, atLeast(settings.disk, web?.['disk-quota'])),
     timeoutMs: settings.timeout,
     network: settings.network,
-    cache: settings.noCache === true ? 'none' : settings.clearCache === true ? 'clear' : 'use',
+    cache: cacheOf(config),
     reuse: settings.reuse === true,
     keep: settings.keep,
     ignoreStyle: settings.ignoreStyle,
@@ -61,6 +61,15 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     ...lockOf(config, app),
     ...launchOf(app),
   };
+}
+
+function cacheOf({ settings }: Config): StageRequest['cache'] {
+  if (settings.noCache === true && settings.clearCache === true) {
+    throw new StagerError('USAGE', '--no-cache and --clear-cache exclude each other', {
+      next: 'Use --clear-cache to start anew and keep what comes of it, --no-cache to keep nothing.',
+    });
+  }
+  return settings.noCache === true ? 'none' : settings.clearCache === true ? 'clear' : 'use';
 }
 
 function packageSource(text: string): { readonly kind: 'package'; readonly guid: Guid } {

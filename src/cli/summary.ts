@@ -3,6 +3,7 @@ import { createColors } from 'picocolors';
 import type { StagingRecord } from '../droplet/record.ts';
 import { phaseName } from '../phases.ts';
 import { formatBytes, formatDuration, MEBIBYTE } from '../units.ts';
+import { oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
 import { table } from './table.ts';
 
@@ -11,9 +12,12 @@ export function summary(record: StagingRecord, output: Pick<Output, 'colour'>): 
   const { bold } = createColors(output.colour);
   const verb = record.reused ? 'Reused the droplet of' : 'Staged';
   return [
-    bold(`${verb} ${record.app.name} in ${formatDuration(record.durationMs)}`),
+    bold(`${verb} ${oneLine(record.app.name)} in ${formatDuration(record.durationMs)}`),
     '',
-    ...table(facts(record), '  '),
+    ...table(
+      facts(record).map((row) => row.map(oneLine)),
+      '  ',
+    ),
     '',
     ...table([['phase', 'time'], ...record.phases.map(phaseRow)], '  '),
   ];

@@ -1,12 +1,12 @@
 /** Packs a droplet out of a workspace and into the blobstore, in one pass; a copy for a person on request. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BlobInfo, BlobKey, BlobStore } from '../blobs/blob-store.ts';
-import { errnoOf, StagerError } from '../errors.ts';
+import { demandOutputFile, outputError } from '../host/output-file.ts';
 import { type Guid, parseGuid } from '../ids.ts';
 import { DEFAULT_COMPRESSION, tarballContentType } from './compression.ts';
 import { type DropletDirectories, dropletContents } from './contents.ts';
@@ -82,8 +82,8 @@ export async function writeBlobTo(
   key: BlobKey,
   io: Pick<StoreIo, 'blobs' | 'signal'>,
 ): Promise<void> {
+  await demandOutputFile(file);
   const aside = join(dirname(file), `.${randomUUID()}.stager-new`);
-  await checkTarget(file);
   try {
     const { body } = await io.blobs.get(key, { signal: io.signal });
     await pipeline(body, createWriteStream(aside, { flush: true, flags: 'wx' }), { signal: io.signal });
@@ -92,18 +92,8 @@ export async function writeBlobTo(
     await folder.sync();
   } catch (error) {
     await rm(aside, { force: true });
-    throw fileError(file, error);
+    throw outputError(file, error);
   }
-}
-
-/** What a file is renamed over is gone: `/dev/null`, say. */
-async function checkTarget(file: string): Promise<void> {
-  const there = await stat(file).catch(() => undefined);
-  if (there === undefined || there.isFile() || there.isDirectory()) return;
-  throw new StagerError('CONFIG_INVALID', `${file} is no regular file and stays as it is`, {
-    next: 'Name a regular file, or one that is not there yet.',
-    details: { file },
-  });
 }
 
 function counted(body: Readable, onBytes: (bytes: number) => void): Readable {
@@ -120,21 +110,4 @@ function counted(body: Readable, onBytes: (bytes: number) => void): Readable {
   counter.on('error', () => undefined);
   counter.once('close', () => body.destroy());
   return body.pipe(counter);
-}
-
-function fileError(file: string, error: unknown): unknown {
-  const errno = errnoOf(error);
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    return new StagerError('HOST_DISK_FULL', `no space for ${file}`, {
-      next: 'Free space there, or choose another place.',
-      details: { file },
-      cause: error,
-    });
-  }
-  if (errno === undefined || !/^E(ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR)$/.test(errno)) return error;
-  return new StagerError('CONFIG_INVALID', `can't write ${file} (${errno})`, {
-    next: 'Choose a file in a directory that exists and can be written.',
-    details: { file },
-    cause: error,
-  });
 }

@@ -1,5 +1,5 @@
 /** What the steps of one staging share: its guid, the request, the ports, and how it tells what happens. */
-import type { BlobStore } from '../blobs/blob-store.ts';
+import type { BlobKey, BlobStore } from '../blobs/blob-store.ts';
 import type { ResolveParts } from '../buildpack/resolve.ts';
 import type { Clock } from '../clock.ts';
 import type { StagingRecord } from '../droplet/record.ts';
@@ -59,6 +59,8 @@ export class Staging {
   envDefaults: Readonly<Record<string, string>> = {};
   /** result.json of a staging whose last buildpack failed; the original writes it as well. */
   failedResult: ResultJson | undefined;
+  /** The droplet, from when it is stored until a record names it. */
+  unrecorded: BlobKey | undefined;
   readonly startedAt: string;
   readonly #emit: Emit;
   readonly #startedAtMs: number;

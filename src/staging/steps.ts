@@ -7,21 +7,17 @@ import { checkLock, readLock, writeLock } from '../buildpack/lock.ts';
 import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
 import { lockOf, type ResolvedOrder, resolveOrder } from '../buildpack/resolve.ts';
 import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
-import { sweepMemberCache } from '../droplet/member-cache-sweep.ts';
 import type { StagingRecord } from '../droplet/record.ts';
-import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { isStagerError, StagerError } from '../errors.ts';
-import { newGuid } from '../ids.ts';
 import { writeCaBundle } from '../proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
 import { cfStackOf } from '../request.ts';
 import { MAX_FILES, type Sandbox } from '../sandbox/sandbox.ts';
 import type { Source } from '../source/entry.ts';
-import { formatBytes, MEBIBYTE } from '../units.ts';
+import { MEBIBYTE } from '../units.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
-import { demandOwn } from '../workspace/own.ts';
 import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../workspace/workspace.ts';
 import { restoreCache } from './cache.ts';
 import type { Staging, StagingStack } from './staging.ts';
@@ -104,8 +100,13 @@ export async function openWorkspace(staging: Staging): Promise<StagingWorkspace>
       failed = false;
     },
     [Symbol.asyncDispose]: async () => {
-      const outcome = await workspace.release({ keep: request.keep, failed });
-      if (outcome === 'kept') staging.warn('workspace-kept', `the workspace was kept: ${workspace.root}`);
+      try {
+        const outcome = await workspace.release({ keep: request.keep, failed });
+        if (outcome === 'kept') staging.warn('workspace-kept', `the workspace was kept: ${workspace.root}`);
+      } catch (error) {
+        // What came out of the staging is not less for it; the next start tries again.
+        staging.warn('workspace-not-removed', error instanceof Error ? error.message : String(error));
+      }
     },
   };
 }
@@ -226,44 +227,4 @@ async function withHints(
     ...(error.phase !== undefined && { phase: error.phase }),
     ...(error.next !== undefined && { next: error.next }),
   });
-}
-
-/** Packs the droplet straight from the workspace into the blobstore. */
-export async function storeResult(
-  staging: Staging,
-  { built, workspace }: { readonly built: Built; readonly workspace: StagingWorkspace },
-) {
-  const { request, ports, signal } = staging;
-  await demandOwn(workspace, [workspace.app, workspace.deps, workspace.profileD]);
-  const guid = newGuid();
-  const { stored, summary } = await staging.phases.run(
-    { name: 'droplet' },
-    () =>
-      storeDroplet(
-        {
-          app: request.app.guid,
-          guid,
-          directories: workspace,
-          stagingInfo: built.stagingInfo,
-          pack: {
-            memberCache: ports.memberCache,
-            maxBytes: request.diskMb * MEBIBYTE,
-            ...(request.compression !== undefined && { compression: request.compression }),
-            ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
-          },
-        },
-        {
-          blobs: ports.blobs,
-          signal,
-          onBytes: (done) =>
-            staging.report({ type: 'progress', phase: { name: 'droplet' }, done, unit: 'bytes' }),
-        },
-      ),
-    ({ stored: { sizeBytes } }) => formatBytes(sizeBytes),
-  );
-  for (const warning of summary.warnings) staging.warn('droplet', warning);
-  await sweepMemberCache(ports.memberCache, { signal });
-  if (request.output !== undefined)
-    await writeBlobTo(request.output, dropletKey(request.app.guid, guid), { blobs: ports.blobs, signal });
-  return stored;
 }

@@ -2,6 +2,7 @@
 import { Stager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
 import type { BuildEvent } from '../../events.ts';
+import { demandOutputFile } from '../../host/output-file.ts';
 import type { StageRequest } from '../../request.ts';
 import { stage } from '../../stage.ts';
 import type { Context } from '../actions.ts';
@@ -14,6 +15,8 @@ export async function stageCommand(context: Context): Promise<number> {
   const { config, signal, output } = context;
   const requests: StageRequest[] = [];
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
+  const { result } = config.settings;
+  if (result !== undefined) await demandOutputFile(result);
   const stager = new Stager(config);
   const renderer = await createRenderer(output);
   const results: unknown[] = [];
@@ -31,7 +34,6 @@ export async function stageCommand(context: Context): Promise<number> {
   } finally {
     renderer.clear();
     await stager.close();
-    const { result } = config.settings;
     if (result !== undefined && results.length > 0) {
       await writeJsonFile(result, requests.length === 1 ? results[0] : results);
     }
