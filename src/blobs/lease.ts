@@ -68,7 +68,7 @@ export async function withLease<T>(
     clearInterval(timer);
     await renewing;
     // Cancelled or not, the lease goes; if that fails it runs out. Who cancelled does not wait for a slow store.
-    const signal = AbortSignal.timeout(request.signal.aborted ? 1_000 : 10_000);
+    const signal = AbortSignal.timeout(request.signal.aborted ? 700 : 10_000);
     await store.delete(key, { signal }).catch(() => undefined);
   }
 }

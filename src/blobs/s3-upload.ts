@@ -16,7 +16,7 @@ import type { S3Session } from './s3-session.ts';
 import { checkExpected } from './verify.ts';
 
 /** How long cleaning up after a failed upload may take; who cancelled does not wait for a slow store. */
-const CLEANUP_MS = { failed: 10_000, cancelled: 1_000 } as const;
+const CLEANUP_MS = { failed: 10_000, cancelled: 700 } as const;
 
 /** One upload; {@link S3Upload.run} may be called once. */
 export class S3Upload {
