@@ -5,6 +5,7 @@ import { CODES, isStagerError } from '../../errors.ts';
 import { type BrokenPackage, brokenPackages, repairPools } from '../../package/repair.ts';
 import type { RepairReport } from '../../pool/repair.ts';
 import { printable } from '../../source/refusals.ts';
+import { formatCount } from '../../units.ts';
 import type { Context } from '../actions.ts';
 
 /** Repairs; ends with the status of RESOURCE_MISSING when packages stay that can't be staged. */
@@ -43,7 +44,7 @@ function sentenceOf({ guid, missingFiles, path }: BrokenPackage): string {
   const what =
     missingFiles === undefined
       ? 'its listing is damaged'
-      : `the contents of ${count(missingFiles, 'file')} are missing, ${printable(path ?? '')} first`;
+      : `the contents of ${formatCount(missingFiles, 'file')} are missing, ${printable(path ?? '')} first`;
   return `package ${guid} can't be staged: ${what}; create it again`;
 }
 
@@ -51,17 +52,17 @@ function linesOf(pool: RepairReport, dryRun: boolean): string[] {
   const would = dryRun ? 'would be ' : '';
   const { damagedSegments, addedPacks, addedContents, damagedContents, unreadablePacks, lostPacks } = pool;
   const found = [
-    ...(damagedSegments === 0 ? [] : [`${count(damagedSegments, 'damaged index part')} ${would}deleted`]),
+    ...(damagedSegments === 0
+      ? []
+      : [`${formatCount(damagedSegments, 'damaged index part')} ${would}deleted`]),
     ...(addedPacks === 0
       ? []
-      : [`${count(addedPacks, 'pack')} with ${count(addedContents, 'content')} ${would}entered`]),
-    ...(damagedContents === 0 ? [] : [`${count(damagedContents, 'content')} in them damaged`]),
+      : [`${formatCount(addedPacks, 'pack')} with ${formatCount(addedContents, 'content')} ${would}entered`]),
+    ...(damagedContents === 0 ? [] : [`${formatCount(damagedContents, 'content')} in them damaged`]),
     ...(unreadablePacks.length === 0 ? [] : [`unreadable: ${unreadablePacks.join(', ')}`]),
-    ...(lostPacks.length === 0 ? [] : [`${count(lostPacks.length, 'pack')} gone: ${lostPacks.join(', ')}`]),
+    ...(lostPacks.length === 0
+      ? []
+      : [`${formatCount(lostPacks.length, 'pack')} gone: ${lostPacks.join(', ')}`]),
   ];
   return [`resource cache ${pool.tenant}: ${found.length === 0 ? 'nothing to repair' : found.join('; ')}`];
 }
-
-/** `1 pack`, `1,234 packs`. */
-export const count = (number: number, what: string): string =>
-  `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;

@@ -10,10 +10,10 @@ import { Stager } from '../../compose.ts';
 import { appOfDroplet, writeBlobTo } from '../../droplet/store.ts';
 import { CODES, errnoOf, isStagerError, StagerError } from '../../errors.ts';
 import { collectGarbage, type GcReport } from '../../package/gc.ts';
-import { formatBytes, parseDuration } from '../../units.ts';
+import { formatBytes, formatCount, parseDuration } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { table } from '../table.ts';
-import { count, namePackages } from './blobs-repair.ts';
+import { namePackages } from './blobs-repair.ts';
 
 /** Lists blobs, streaming. */
 export async function blobsList(context: Context): Promise<number> {
@@ -91,9 +91,9 @@ export async function blobsVerify(context: Context): Promise<number> {
   else {
     for (const { key, location, problem } of report.damaged)
       output.note(`damaged ${nameOf(key)}: ${problem} (${location})`);
-    const incomplete = packages.length === 0 ? '' : `, ${count(packages.length, 'package')} incomplete`;
+    const incomplete = packages.length === 0 ? '' : `, ${formatCount(packages.length, 'package')} incomplete`;
     output.line(
-      `Checked ${count(report.checked, 'blob')}, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged${incomplete}`,
+      `Checked ${formatCount(report.checked, 'blob')}, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged${incomplete}`,
     );
     if (packages.length > 0) output.note('`stager blobs repair` brings back what only the index lacks');
   }
@@ -222,21 +222,21 @@ function gcLines(report: GcReport, dryRun: boolean): string[] {
     ...names([...report.packages, ...report.droplets]),
     ...report.leftovers.map(({ what, location }) => `  ${what} ${location}`),
     ...report.leases.map((lease) => `kept for a lease: ${lease}`),
-    `${verb} ${count(report.packages.length, 'package')}, ${count(report.droplets.length, 'droplet')}, ${count(report.deletedPacks, 'pack')} of resources and ${count(report.leftovers.length, 'leftover')}: ${formatBytes(report.freedBytes)}`,
+    `${verb} ${formatCount(report.packages.length, 'package')}, ${formatCount(report.droplets.length, 'droplet')}, ${formatCount(report.deletedPacks, 'pack')} of resources and ${formatCount(report.leftovers.length, 'leftover')}: ${formatBytes(report.freedBytes)}`,
     ...(report.rewrittenPacks === 0
       ? []
       : [
-          `${dryRun ? 'Would rewrite' : 'Rewrote'} what is needed of ${count(report.rewrittenPacks, 'pack')} that ${report.rewrittenPacks === 1 ? 'is' : 'are'} mostly unused, or small`,
+          `${dryRun ? 'Would rewrite' : 'Rewrote'} what is needed of ${formatCount(report.rewrittenPacks, 'pack')} that ${report.rewrittenPacks === 1 ? 'is' : 'are'} mostly unused, or small`,
         ]),
     ...(report.missingContents === 0
       ? []
       : [
-          `${count(report.missingContents, 'content')} that packages need ${report.missingContents === 1 ? 'is' : 'are'} not in the resource cache: run \`stager blobs repair\``,
+          `${formatCount(report.missingContents, 'content')} that packages need ${report.missingContents === 1 ? 'is' : 'are'} not in the resource cache: run \`stager blobs repair\``,
         ]),
     ...(report.condemnedPacks === 0
       ? []
       : [
-          `${count(report.condemnedPacks, 'pack')} more will go when nothing was found to need them for the minimum age`,
+          `${formatCount(report.condemnedPacks, 'pack')} more will go when nothing was found to need them for the minimum age`,
         ]),
   ];
 }
