@@ -1,8 +1,8 @@
 /** Config files: YAML maps of settings. */
 import { readFile } from 'node:fs/promises';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
+import { parseHostileYaml } from '../host/hostile-yaml.ts';
 import { SETTINGS } from './schema.ts';
 
 /** A value as a person wrote it. */
@@ -19,21 +19,42 @@ const entrySchema = z.union([z.string(), z.number(), z.boolean(), z.array(z.stri
 });
 const fileSchema = z.record(z.string(), entrySchema, { error: 'not a map of settings' });
 
+/** The file that was named; or that of the user, and what is found in the working directory. */
+export type ConfigPlaces = { readonly named: string } | { readonly user: string; readonly found: string };
+
 /**
- * Reads the file that was named, or those of the usual ones that are there; a later one wins.
+ * Reads the file that was named, or those of the usual ones that are there; the found one wins.
  *
  * @throws StagerError CONFIG_INVALID naming the file.
  */
-export async function readConfigFiles(
-  where: { readonly named: string } | { readonly usual: readonly string[] },
-): Promise<ConfigEntries> {
-  const optional = 'usual' in where;
-  const merged: Record<string, { value: Raw; file: string }> = {};
-  for (const file of optional ? where.usual : [where.named]) {
-    const values = await readConfigFile(file, { optional });
-    for (const [key, value] of Object.entries(values)) merged[key] = { value, file };
-  }
-  return merged;
+export async function readConfigFiles(places: ConfigPlaces): Promise<ConfigEntries> {
+  if ('named' in places) return from(places.named, await readConfigFile(places.named, { optional: false }));
+  const { user, found } = places;
+  const own = await readConfigFile(user, { optional: true });
+  const here = await readConfigFile(found, { optional: true });
+  refuseWayOut(here, found);
+  return { ...from(user, own), ...from(found, here) };
+}
+
+function from(file: string, values: Record<string, Raw>): ConfigEntries {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value, file }]));
+}
+
+/** Who stages an app in its directory did not choose its files: none of them takes the sandbox away. */
+function refuseWayOut(values: Record<string, Raw>, file: string): void {
+  const [key] =
+    Object.entries(values).find(
+      ([it, value]) => it === 'runtime' || (value === 'none' && it === 'sandbox'),
+    ) ?? [];
+  if (key === undefined) return;
+  throw new StagerError(
+    'CONFIG_INVALID',
+    `${file}: ${key} ${String(values[key])} can't be set by a file that may be an app's`,
+    {
+      next: `Give --${key} or STAGER_${key.toUpperCase()}, or name the file with --config.`,
+      details: { file, key },
+    },
+  );
 }
 
 async function readConfigFile(
@@ -70,17 +91,10 @@ async function readConfigFile(
 }
 
 function parseYamlFile(text: string, file: string): unknown {
-  try {
-    return parseYaml(text);
-  } catch (error) {
-    throw new StagerError(
-      'CONFIG_INVALID',
-      `${file}: ${error instanceof Error ? error.message : 'not YAML'}`,
-      {
-        next: 'Mend the YAML.',
-        details: { file },
-        cause: error,
-      },
-    );
-  }
+  const yaml = parseHostileYaml(text, { uniqueKeys: true });
+  if (yaml.ok) return yaml.value;
+  throw new StagerError('CONFIG_INVALID', `${file}: ${yaml.reason}`, {
+    next: 'Mend the YAML.',
+    details: { file },
+  });
 }

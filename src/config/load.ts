@@ -54,14 +54,14 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     input.machineOnly === true ? machineFacts(input.env ?? process.env) : (input.env ?? process.env);
   const cwd = input.cwd ?? workingDirectory();
   const named = input.configFile ?? (env['STAGER_CONFIG'] || undefined);
-  const usual = [
-    join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'stager', 'config.yml'),
-    join(cwd, 'stager.yml'),
-  ];
+  const usual = {
+    user: join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'stager', 'config.yml'),
+    found: join(cwd, 'stager.yml'),
+  };
   const file =
     input.machineOnly === true
       ? {}
-      : await readConfigFiles(named === undefined ? { usual } : { named: resolve(cwd, named) });
+      : await readConfigFiles(named === undefined ? usual : { named: resolve(cwd, named) });
   const settings: Record<string, unknown> = {};
   const rows: readonly [string, Setting][] = Object.entries(SETTINGS);
   for (const [key, row] of rows) {

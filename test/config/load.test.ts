@@ -82,6 +82,22 @@ describe('every setting', () => {
 });
 
 describe('where a setting comes from', () => {
+  it.each([
+    ['sandbox: none', /stager.yml: sandbox none can't be set by a file that may be an app's/],
+    ['runtime: ./runc', /stager.yml: runtime .\/runc can't be set/],
+  ])(
+    'the sandbox stays when an app brings a stager.yml with %s, unless that is named',
+    async (text, reason) => {
+      const cwd = join(dir, 'of-an-app');
+      await mkdir(cwd, { recursive: true });
+      const configFile = await fileOf('of-an-app/stager.yml', text);
+      await expect(load({ cwd })).rejects.toThrow(reason);
+      await load({ cwd, configFile });
+      await fileOf('of-an-app/stager.yml', 'sandbox: oci\n');
+      expect((await load({ cwd })).settings.sandbox).toBe('oci');
+    },
+  );
+
   it('a flag wins over a variable, over ./stager.yml, over the file of the user, over the default', async () => {
     const home = join(dir, 'layers');
     await mkdir(join(home, '.config/stager'), { recursive: true });
