@@ -38,10 +38,12 @@ export class StagingRecords {
   }
 
   /** The newest record for which `wanted` holds; files that are no record are passed over. */
-  async find(wanted: (record: StagingRecord) => boolean): Promise<StagingRecord | undefined> {
+  async find(
+    wanted: (record: StagingRecord) => boolean | Promise<boolean>,
+  ): Promise<StagingRecord | undefined> {
     for (const name of (await this.#names()).toReversed()) {
       const record = await this.#read(name);
-      if (record !== undefined && wanted(record)) return record;
+      if (record !== undefined && (await wanted(record))) return record;
     }
     return undefined;
   }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ResolvedOrder } from '../buildpack/resolve.ts';
 import { formatCompression } from '../droplet/compression.ts';
 import type { StagingRecord, StoredBlob } from '../droplet/record.ts';
+import { dropletKey, writeBlobTo } from '../droplet/store.ts';
 import type { Guid, Sha256 } from '../ids.ts';
 import { parseSha256 } from '../ids.ts';
 import { splitBlobAddress } from '../launch/locate.ts';
@@ -40,14 +41,14 @@ export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
 
 /**
  * Digest of everything that a staging's droplet follows from, except the network (docs/reuse.md): the app's
- * entries with their content, buildpacks, stack, variables, services and options. Undefined unless `--reuse`.
+ * entries with their content, buildpacks, stack, variables, services and options. Every record has it, so that a
+ * later `--reuse` finds stagings that were made without.
  */
 export function reuseKeyOf(
   staging: Staging,
   input: { readonly app: PackagedApp; readonly stack: StagingStack; readonly buildpacks: ResolvedOrder },
 ): Sha256 | undefined {
-  const { request } = staging;
-  if (!request.reuse) return undefined;
+  const { request, ports } = staging;
   const text = encodeSorted({
     version: 1,
     source: input.app.digest,
@@ -55,6 +56,7 @@ export function reuseKeyOf(
     mode: input.buildpacks.mode,
     buildpacks: input.buildpacks.order.map(({ key, digest, family }) => ({ key, digest, family })),
     stack: { name: input.stack.name, digest: input.stack.digest },
+    sandbox: ports.sandbox.kind,
     env: request.env,
     services: request.services,
     memoryMb: request.memoryMb,
@@ -69,19 +71,25 @@ export function reuseKeyOf(
   return parseSha256(createHash('sha256').update(text).digest('hex'));
 }
 
-/** The record of an earlier staging with the same key whose droplet is still stored. */
+/**
+ * With `--reuse`, the record of the newest earlier staging with the same key whose droplet is still stored, as it was
+ * stored then. It is written to `--output` as any droplet is.
+ */
 export async function reusable(
   staging: Staging,
   key: Sha256 | undefined,
 ): Promise<StagingRecord | undefined> {
-  if (key === undefined) return undefined;
-  const { blobs, records } = staging.ports;
-  const earlier = await records.find(
-    (record) => record.reuseKey === key && record.droplet.location.startsWith(blobs.url),
-  );
-  const blob = earlier === undefined ? undefined : splitBlobAddress(earlier.droplet.location);
-  if (earlier === undefined || blob === undefined) return undefined;
-  const stored = await blobs.stat(blob.key, { signal: staging.signal });
-  if (stored?.sha256 !== earlier.droplet.sha256) return undefined;
+  const { request, ports, signal } = staging;
+  const { blobs, records } = ports;
+  if (key === undefined || !request.reuse) return undefined;
+  const earlier = await records.find(async ({ reuseKey, droplet }) => {
+    const blob = reuseKey === key ? splitBlobAddress(droplet.location)?.key : undefined;
+    if (blob === undefined || blobs.location(blob) !== droplet.location) return false;
+    return (await blobs.stat(blob, { signal }))?.sha256 === droplet.sha256;
+  });
+  if (earlier === undefined) return undefined;
+  if (request.output !== undefined) {
+    await writeBlobTo(request.output, dropletKey(request.app.guid, earlier.droplet.guid), { blobs, signal });
+  }
   return { ...earlier, ...staging.facts(), reused: true, buildpacks: earlier.buildpacks };
 }
