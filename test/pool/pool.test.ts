@@ -159,6 +159,30 @@ describe('the resource pool', () => {
     ).toBe(true);
   });
 
+  it('asks the store a constant number of times, however much is known and asked for', async () => {
+    const resources = Array.from({ length: 20_000 }, (_, n) => resource(Buffer.from(`file ${n}`)));
+    for (const part of [resources.slice(0, 15_000), resources.slice(15_000)])
+      await pool.add(part, { signal });
+    const calls: string[] = [];
+    const [readRange, names] = [store.readRange.bind(store), store.names.bind(store)];
+    store.readRange = (...args) => {
+      calls.push('range');
+      return readRange(...args);
+    };
+    store.names = (...args) => {
+      calls.push('names');
+      return names(...args);
+    };
+    for (const asked of [1, 100, 20_000]) {
+      calls.length = 0;
+      const known = await pool.match(resources.slice(0, asked), { signal });
+      expect(new Set(known)).toEqual(new Set([true]));
+      // One listing; of each of the two segments the tail, and at most eight ranges of keys.
+      expect(calls.filter((call) => call === 'names')).toHaveLength(1);
+      expect(calls.length).toBeLessThanOrEqual(1 + 2 * 9);
+    }
+  });
+
   it('works for many writers at once', async () => {
     const shared = Array.from({ length: 50 }, (_, n) => resource(Buffer.from(`shared ${n}`)));
     const writers = Array.from({ length: 12 }, (_, w) => [...shared, resource(Buffer.from(`own ${w}`))]);
