@@ -29,12 +29,13 @@ function directoryOf(address: string): string {
       throw badAddress(address, cause);
     }
   }
-  if (address === '' || /^[a-z][a-z0-9+.-]+:\/\//i.test(address)) throw badAddress(address, undefined);
+  // `s3:/bucket` is a slip, not a directory; one with a colon in its name can be written as ./s3:x.
+  if (address === '' || /^[a-z][a-z0-9+.-]+:/i.test(address)) throw badAddress(address, undefined);
   return resolve(address);
 }
 
 function badAddress(address: string, cause: unknown): StagerError {
-  const shown = address.replace(/\/\/[^/@]*@/, '//***@').replace(/\?.*$/s, '?…');
+  const shown = address.replace(/^([^/]*:\/*).*@/s, '$1***@').replace(/\?.*$/s, '?…');
   return new StagerError('CONFIG_INVALID', `no blob store address: ${JSON.stringify(shown)}`, {
     next: 'Give a directory, file:///DIRECTORY or s3://BUCKET/PREFIX.',
     cause,

@@ -93,7 +93,8 @@ function checkEndpoint({ username, password, search, hash }: URL): void {
 function reasonsOf(error: z.ZodError): string {
   return error.issues
     .map((issue) => {
-      if (issue.code === 'unrecognized_keys') return `unknown parameter ${issue.keys.join(', ')}`;
+      if (issue.code === 'unrecognized_keys')
+        return `unknown parameter ${issue.keys.map((key) => (/^[A-Za-z_]{1,24}$/.test(key) ? key : '…')).join(', ')}`;
       return `${issue.path.join('.')} is not acceptable (${issue.message})`;
     })
     .join('; ');

@@ -177,7 +177,14 @@ describe('what a directory store keeps on disk', () => {
     });
   });
 
-  it.each(['http://host/x', 'ftp://u:secret@host/x', ''])('refuses the address %j', async (address) => {
+  it.each([
+    'http://host/x',
+    'ftp://u:secret@host/x',
+    'https://u:secret/with-a-slash@host/x',
+    's3:/key:secret@bucket/x',
+    's3:bucket',
+    '',
+  ])('refuses the address %j', async (address) => {
     const refused = openBlobStore(address);
     await expect(refused).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     await expect(refused).rejects.not.toThrow(/secret/);

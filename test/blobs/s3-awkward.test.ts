@@ -164,6 +164,7 @@ describe('an address that says too little or too much', () => {
   it.each([
     ['write https://HOST', 's3://bucket/p?endpoint=http:/me:never-show-this@host'],
     ['the endpoint holds credentials', 's3://bucket/p?endpoint=http%3A%2F%2Fme%3Anever-show-this%40host'],
+    ['unknown parameter key, …', 's3://bucket/p?key=1&never-show-this/secret=1'],
     ['has more than scheme', 's3://bucket/p?endpoint=http://host/?token=never-show-this'],
     ['endpoint is given twice', 's3://bucket/p?endpoint=http://a&endpoint=http://b'],
     ['write https://HOST', 's3://bucket/p?endpoint=localhost:9000'],
