@@ -227,4 +227,22 @@ describe('sweeping the member cache', () => {
     expect((await sweepMemberCache(cache, { signal, limits })).skipped).toBe(true);
     expect((await sweepMemberCache(cache, { signal, limits, force: true })).removed).toBe(5);
   });
+
+  it('goes by no sweep that is still to come', async () => {
+    using dir = scratch();
+    const cache = cacheOf(dir.at('cache'));
+    writeFileSync(join(cache, 'swept'), '');
+    utimesSync(join(cache, 'swept'), 4e9, 4e9);
+    const limits = { maxBytes: 0, maxAgeMs: 0 };
+    expect(await sweepMemberCache(cache, { signal, limits })).toMatchObject({ skipped: false, removed: 5 });
+  });
+
+  it('that is not possible is told, not thrown', async () => {
+    using dir = scratch();
+    const cache = cacheOf(dir.at('cache'));
+    mkdirSync(join(cache, 'swept', 'in the way'), { recursive: true });
+    expect(await sweepMemberCache(cache, { signal, force: true })).toMatchObject({ fault: 'EISDIR' });
+    const cancelled = sweepMemberCache(cache, { signal: AbortSignal.abort(), force: true });
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
 });
