@@ -74,6 +74,15 @@ describe('builder', () => {
     expect(ran.stderr).toContain('does not support multi-buildpack apps');
   });
 
+  it.each([{ md5: true }, { nested: 'inner-1.2' }, { nested: 'inner', md5: true }])(
+    '#26 #27 finds a buildpack whose directory is laid out as %j',
+    (layout) => {
+      world.buildpack('a', compiler, layout);
+      expect(run('a', ['-skipDetect'])).toMatchObject({ status: 0 });
+      expect(result()).toMatchObject({ process_types: { web: 'run compiled' } });
+    },
+  );
+
   it('#35 writes result.json with null process types when finalize fails, and ends with 223', () => {
     world.buildpack('a', {
       ...full,
