@@ -23,8 +23,9 @@ function write(error: StagerError, output: Output): void {
 }
 
 function linesOf(error: StagerError): readonly string[] {
+  // Others have the name of a stack there.
   const { stack } = error.details;
-  if (typeof stack === 'string') {
+  if (error.code === 'UNEXPECTED' && typeof stack === 'string') {
     return [`This is a bug in stager. Please report it with these lines:\n${stack}`];
   }
   const where = error.phase === undefined ? '' : ` in ${error.phase}`;

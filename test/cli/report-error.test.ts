@@ -57,6 +57,11 @@ describe('a failure', () => {
     expect(ended).toBe(exit);
   });
 
+  it('about a stack is no bug', () => {
+    const error = new StagerError('STACK_NOT_FOUND', 'there is no stack "x"', { details: { stack: 'x' } });
+    expect(told(error).stderr).toMatch(/^error STACK_NOT_FOUND \(operator\): there is no stack "x"\n/);
+  });
+
   it('that is a bug shows its stack, for people and as an object', () => {
     const bug = new TypeError('x is undefined');
     const { exit, stderr } = told(bug);
