@@ -1,9 +1,11 @@
 /** Writing a blob's bytes aside, hashing them on the way. */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, copyFile, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { cancelled, errnoOf } from '../errors.ts';
+import type { ProbeReport } from './blob-store.ts';
 import { Digester, type Digests } from './digests.ts';
 import { TEMP } from './fs-layout.ts';
 import { ownerName } from './fs-owner.ts';
@@ -12,7 +14,7 @@ import { ownerName } from './fs-owner.ts';
 const WRITE_BYTES = 1 << 20;
 /**
  * Written bytes after which write-back is started in the background. It turns the wait of the last fsync from the
- * whole file into its tail: 150 MB took 0.24 s without and 0.07 s with it (bench/blobs.ts).
+ * whole file into its tail: 150 MB took 0.24 s without and 0.07 s with it.
  */
 const SYNC_BYTES = 32 << 20;
 
@@ -146,4 +148,45 @@ async function writeAll(handle: FileHandle, blocks: readonly Uint8Array[]): Prom
     rest = rest.slice(partial !== undefined && bytesWritten > 0 ? whole + 1 : whole);
     if (partial !== undefined && bytesWritten > 0) rest = [partial.subarray(bytesWritten), ...rest];
   }
+}
+
+/** A temporary file that shares its blocks with `path`, or undefined where that can't be. */
+export async function shareFile(
+  root: string,
+  path: string,
+  { immutable }: { readonly immutable: boolean },
+): Promise<string | undefined> {
+  const cloned = await makeTemp(root, (temp) =>
+    copyFile(path, temp, constants.COPYFILE_FICLONE_FORCE).then(
+      () => temp,
+      () => dropTemp(temp),
+    ),
+  );
+  if (typeof cloned === 'string' || !immutable) return cloned ?? undefined;
+  return makeTemp(root, (temp) =>
+    link(path, temp).then(
+      () => temp,
+      () => undefined,
+    ),
+  );
+}
+
+/** Whether blobs can be read and written in the directory; it need not be there yet. */
+export async function probeDirectory(root: string): Promise<ProbeReport> {
+  try {
+    await access(root, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') return { readable: false, writable: false, notes: [say(error)] };
+    return { readable: true, writable: true, notes: ['made at the first use'] };
+  }
+  try {
+    await (await openTemp(root)).dispose();
+    return { readable: true, writable: true, notes: [] };
+  } catch (error) {
+    return { readable: true, writable: false, notes: [say(error)] };
+  }
+}
+
+function say(error: unknown): string {
+  return `the file system says ${errnoOf(error) ?? String(error)}`;
 }

@@ -1,6 +1,5 @@
 /** The directory adapter of the blob store. fs-layout.ts says how it keeps blobs and why. */
-import { constants } from 'node:fs';
-import { access, copyFile, type FileHandle, link, lstat, open, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { cancelled, errnoOf, StagerError } from '../errors.ts';
@@ -26,7 +25,7 @@ import { listKind } from './fs-list.ts';
 import { dataExists, pruneAbove, publishData, publishKey, readKey } from './fs-publish.ts';
 import { blocks, cancellable, hashFile } from './fs-read.ts';
 import { findLeftovers, sweepDeadOwners } from './fs-sweep.ts';
-import { dropTemp, makeTemp, openTemp, writeHashed } from './fs-write.ts';
+import { dropTemp, openTemp, probeDirectory, shareFile, writeHashed } from './fs-write.ts';
 import { checkKey } from './key.ts';
 import { checkExpected, corrupt, verified } from './verify.ts';
 
@@ -68,9 +67,10 @@ export class DirectoryBlobStore implements BlobStore {
 
   async putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo> {
     const location = this.location(key);
-    const shared = await this.#guard('storing', location, () =>
-      this.#share(path, options.immutable === true),
-    );
+    const shared = await this.#guard('storing', location, async () => {
+      await this.#sweepOnce();
+      return await shareFile(this.#root, path, { immutable: options.immutable === true });
+    });
     if (shared === undefined) {
       const handle = await open(path, 'r');
       return this.put(key, Readable.from(blocks(handle, { start: 0 }), { objectMode: false }), options);
@@ -161,18 +161,7 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async probe(_options: { readonly signal: AbortSignal }): Promise<ProbeReport> {
-    try {
-      await access(this.#root, constants.R_OK | constants.X_OK);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') return { readable: false, writable: false, notes: [say(error)] };
-      return { readable: true, writable: true, notes: ['made at the first use'] };
-    }
-    try {
-      await (await openTemp(this.#root)).dispose();
-      return { readable: true, writable: true, notes: [] };
-    } catch (error) {
-      return { readable: true, writable: false, notes: [say(error)] };
-    }
+    return await probeDirectory(this.#root);
   }
 
   /** Data, then link; then makes sure that no sweep took the data in between, and drops what was replaced. */
@@ -239,24 +228,6 @@ export class DirectoryBlobStore implements BlobStore {
     });
   }
 
-  /** A temporary file that shares its blocks with `path`, or undefined where that can't be. */
-  async #share(path: string, immutable: boolean): Promise<string | undefined> {
-    await this.#sweepOnce();
-    const cloned = await makeTemp(this.#root, (temp) =>
-      copyFile(path, temp, constants.COPYFILE_FICLONE_FORCE).then(
-        () => temp,
-        () => dropTemp(temp),
-      ),
-    );
-    if (typeof cloned === 'string' || !immutable) return cloned ?? undefined;
-    return makeTemp(this.#root, (temp) =>
-      link(path, temp).then(
-        () => temp,
-        () => undefined,
-      ),
-    );
-  }
-
   #sweepOnce(): Promise<void> {
     this.#swept ??= sweepDeadOwners(this.#root).catch(() => undefined);
     return this.#swept;
@@ -275,5 +246,3 @@ function ignoreAbsent(error: unknown): undefined {
   if (errnoOf(error) === 'ENOENT') return undefined;
   throw error;
 }
-
-const say = (error: unknown): string => `the file system says ${errnoOf(error) ?? String(error)}`;

@@ -6,18 +6,14 @@
  * `body.json`. Both pairs are trusted only together.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Got } from 'got';
-import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { isStagerError, throwIfCancelled } from '../errors.ts';
-import { replaceFile } from '../host/replace-file.ts';
-import { parseSha256, type Sha256 } from '../ids.ts';
-import { parseJson } from '../json.ts';
-import { type Attempted, describe, failed, mismatch, Retryable, tooLarge } from './download-failure.ts';
+import type { Sha256 } from '../ids.ts';
+import { cachedBody, type Downloaded, type Facts, publish, readFacts, verified } from './download-cache.ts';
+import { type Attempted, describe, failed, Retryable, tooLarge } from './download-failure.ts';
 import { withLock } from './file-lock.ts';
 import type { Address } from './reference.ts';
 
@@ -37,15 +33,6 @@ export interface DownloadRequest {
   readonly maxBytes?: number;
 }
 
-/** A verified file in the cache. */
-export interface Downloaded {
-  readonly path: string;
-  readonly sha256: Sha256;
-  readonly sizeBytes: number;
-  /** False when the cache had it. */
-  readonly transferred: boolean;
-}
-
 /** Ports of {@link download}. */
 export interface DownloadPorts {
   readonly http: Got;
@@ -56,14 +43,6 @@ export interface DownloadPorts {
   /** Told as bytes come. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
 }
-
-const factsSchema = z.object({
-  etag: z.string().optional(),
-  lastModified: z.string().optional(),
-  sizeBytes: z.number().optional(),
-  sha256: z.string().optional(),
-});
-type Facts = z.infer<typeof factsSchema>;
 
 /**
  * Brings the file into the cache.
@@ -203,52 +182,6 @@ async function receive(input: {
   }
   if (total !== undefined && done !== total)
     throw new Retryable(`the body ended after ${done} of ${total} bytes`);
-}
-
-async function publish(request: DownloadRequest, dir: string, facts: Facts): Promise<Downloaded> {
-  const partPath = join(dir, 'part');
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(partPath), hash);
-  const sha256 = parseSha256(hash.digest('hex'));
-  if (sha256 === undefined) throw new Error('sha256 gave no digest');
-  const { size } = await stat(partPath);
-  if (request.sha256 !== undefined && request.sha256 !== sha256) {
-    await rm(partPath, { force: true });
-    throw mismatch(request.key, request.sha256, sha256);
-  }
-  await rm(join(dir, 'body.json'), { force: true });
-  await rename(partPath, join(dir, 'body'));
-  const text = JSON.stringify({ ...facts, sizeBytes: size, sha256 });
-  await replaceFile(join(dir, 'body.json'), text, { durable: false });
-  return { path: join(dir, 'body'), sha256, sizeBytes: size, transferred: true };
-}
-
-/** The file of an earlier download, read and hashed again: a cache is never taken on trust. */
-async function cachedBody(dir: string): Promise<Downloaded | undefined> {
-  const facts = await readFacts(join(dir, 'body.json'));
-  const sha256 = parseSha256(facts?.sha256 ?? '');
-  const path = join(dir, 'body');
-  if (facts === undefined || sha256 === undefined) return undefined;
-  const hash = createHash('sha256');
-  const read = await pipeline(createReadStream(path), hash).then(
-    () => true,
-    () => false,
-  );
-  if (!read || hash.digest('hex') !== sha256) {
-    await rm(join(dir, 'body.json'), { force: true });
-    return undefined;
-  }
-  return { path, sha256, sizeBytes: facts.sizeBytes ?? 0, transferred: false };
-}
-
-function verified(request: DownloadRequest, cached: Downloaded): Downloaded {
-  if (request.sha256 === undefined || request.sha256 === cached.sha256) return cached;
-  throw mismatch(request.key, request.sha256, cached.sha256);
-}
-
-async function readFacts(path: string): Promise<Facts | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : factsSchema.safeParse(parseJson(text)).data;
 }
 
 function basic(address: Address): Record<string, string> {

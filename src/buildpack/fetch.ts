@@ -7,11 +7,12 @@ import { lstat, rm, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Got } from 'got';
+import { sha256Of } from '../blobs/digests.ts';
 import type { Clock } from '../clock.ts';
 import { errnoOf, StagerError } from '../errors.ts';
 import type { UntimedEvent } from '../events.ts';
 import { copyTree } from '../host/copy-tree.ts';
-import { parseSha256, type Sha256 } from '../ids.ts';
+import type { Sha256 } from '../ids.ts';
 import type { ContentStore, Lease } from './content-store.ts';
 import { download } from './download.ts';
 import { mismatch } from './download-failure.ts';
@@ -218,9 +219,7 @@ async function fileDigest(path: string, key: string, signal: AbortSignal): Promi
       errnoOf(error) === 'ENOENT' ? 'it does not exist' : `it can't be read (${errnoOf(error)})`,
     );
   }
-  const digest = parseSha256(hash.digest('hex'));
-  if (digest === undefined) throw new Error('sha256 gave no digest');
-  return digest;
+  return sha256Of(hash);
 }
 
 function notThere(key: string, reason: string): StagerError {

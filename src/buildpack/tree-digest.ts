@@ -8,8 +8,9 @@ import { createReadStream } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { sha256Of } from '../blobs/digests.ts';
 import { throwIfCancelled } from '../errors.ts';
-import { parseSha256, type Sha256 } from '../ids.ts';
+import type { Sha256 } from '../ids.ts';
 
 /** First line of what is hashed. */
 const FORMAT = 'stager-tree-1';
@@ -27,7 +28,7 @@ export async function treeDigest(
     const absolute = join(root, path);
     const facts = await lstat(absolute);
     if (facts.isSymbolicLink()) {
-      hash.update(line('l', path, sha256Of(await readlink(absolute))));
+      hash.update(line('l', path, hexOf(await readlink(absolute))));
     } else if (facts.isDirectory()) {
       hash.update(line('d', path, ''));
     } else {
@@ -38,9 +39,7 @@ export async function treeDigest(
       files += 1;
     }
   }
-  const digest = parseSha256(hash.digest('hex'));
-  if (digest === undefined) throw new Error('sha256 gave no digest');
-  return { digest, sizeBytes, files };
+  return { digest: sha256Of(hash), sizeBytes, files };
 }
 
 async function* paths(root: string, below: string): AsyncGenerator<string, void, undefined> {
@@ -58,6 +57,6 @@ function line(kind: 'd' | 'f' | 'l' | 'x', path: string, content: string): strin
   return `${kind} ${Buffer.byteLength(path)} ${path} ${content}\n`;
 }
 
-function sha256Of(text: string): string {
+function hexOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

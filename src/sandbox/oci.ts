@@ -2,23 +2,21 @@
  * Runs commands in an OCI runtime (runc, crun, runsc …): one container a command, made, run and removed.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, readFile, realpath, writeFile } from 'node:fs/promises';
+import { type FileHandle, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type CgroupPlan, CONTROLLERS, describeCgroups } from './cgroups.ts';
 import type { DiskLedger } from './disk-watch.ts';
-import { composeEtc } from './etc.ts';
 import type { ExitReport } from './exit-report.ts';
-import { makeDirectory, writeExact } from './files.ts';
+import { makeDirectory } from './files.ts';
 import type { IdPlan } from './ids.ts';
-import { hasMountsBelow, parseMountInfo } from './mountinfo.ts';
-import { ociConfig } from './oci-config.ts';
+import { OciBundles } from './oci-bundle.ts';
 import { OciRun } from './oci-run.ts';
 import { readOrNothing } from './processes.ts';
 import { whyNotStartable } from './program.ts';
-import { type ComposedRoot, composeRoot } from './root.ts';
+import type { ComposedRoot } from './root.ts';
 import type { OciRuntime } from './runtime.ts';
-import type { OnOutput, Rootfs, Sandbox, SandboxSpec } from './sandbox.ts';
+import type { OnOutput, Sandbox, SandboxSpec } from './sandbox.ts';
 import { claimDirectory, removeDirectory } from './state-directory.ts';
 
 /** What was chosen for this machine; see select.ts. */
@@ -45,9 +43,8 @@ export class OciSandbox implements Sandbox {
   readonly #options: OciOptions;
   /** Directory of this process. */
   readonly #home: string;
-  readonly #maxOpenFiles: number;
+  readonly #bundles: OciBundles;
   readonly #ledger: DiskLedger = new Map();
-  readonly #etc = new Map<string, Promise<string>>();
   readonly #running = new Map<string, Set<OciRun>>();
   /** How many commands of an owner are being started or run. */
   readonly #owners = new Map<string, number>();
@@ -56,7 +53,7 @@ export class OciSandbox implements Sandbox {
     const { runtime, ids, cgroups } = options;
     this.#options = options;
     this.#home = home;
-    this.#maxOpenFiles = maxOpenFiles;
+    this.#bundles = new OciBundles({ options, home, maxOpenFiles });
     this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
     this.unenforced = unenforced(options);
     this.owner = ids.owner;
@@ -111,7 +108,7 @@ export class OciSandbox implements Sandbox {
     const bundle = join(this.#home, 'runs', id);
     await makeDirectory(bundle, 0o711);
     try {
-      const root = await this.#compose(bundle, spec);
+      const root = await this.#bundles.compose(bundle, spec);
       const reason = await whyNot(spec, root, this.owner);
       if (reason !== undefined) {
         return { outcome: { kind: 'not-started', reason }, durationMs: performance.now() - begun };
@@ -122,7 +119,7 @@ export class OciSandbox implements Sandbox {
       }
       // Through our own descriptor, since the pid of the other command may be another's by now.
       const networkPath = network === undefined ? undefined : `/proc/${process.pid}/fd/${network.fd}`;
-      await this.#writeConfig(id, { bundle, spec, root, networkPath });
+      await this.#bundles.writeConfig(id, { bundle, spec, root, networkPath });
       return await this.#track(spec.owner, this.#newRun(id, bundle, spec), io);
     } finally {
       await removeDirectory(bundle);
@@ -180,68 +177,6 @@ export class OciSandbox implements Sandbox {
       runs.delete(run);
       if (runs.size === 0) this.#running.delete(owner);
     }
-  }
-
-  async #compose(bundle: string, spec: SandboxSpec): Promise<ComposedRoot> {
-    const hosts = join(bundle, 'hosts');
-    const resolv = join(bundle, 'resolv.conf');
-    const hostname = join(bundle, 'hostname');
-    const name = spec.hostname ?? 'stager';
-    const shared = spec.network === 'host';
-    const known = shared
-      ? ((await readOrNothing('/etc/hosts')) ?? '')
-      : '127.0.0.1 localhost\n::1 localhost\n';
-    await writeExact(hosts, `${known.trimEnd()}\n127.0.1.1 ${name}\n`, 0o644);
-    await writeExact(resolv, shared ? ((await readOrNothing('/etc/resolv.conf')) ?? '') : '', 0o644);
-    await writeExact(hostname, `${name}\n`, 0o644);
-    const etcFiles = { hosts, 'resolv.conf': resolv, hostname };
-    return await composeRoot(join(bundle, 'root'), { spec, etc: await this.#etcOf(spec.rootfs), etcFiles });
-  }
-
-  /** /etc is copied once a process and stack. */
-  #etcOf(rootfs: Rootfs): Promise<string> {
-    const root = rootfs.kind === 'host' ? '/' : rootfs.path;
-    const known = this.#etc.get(root);
-    if (known !== undefined) return known;
-    const path = join(this.#home, 'etc', createHash('sha256').update(root).digest('hex').slice(0, 16));
-    const made = composeEtc(path, {
-      root,
-      allowListOnly: rootfs.kind === 'host',
-      user: this.#options.ids.user,
-    });
-    const promise = made.then(() => path);
-    this.#etc.set(root, promise);
-    return promise;
-  }
-
-  async #writeConfig(
-    id: string,
-    {
-      bundle,
-      spec,
-      root,
-      networkPath,
-    }: { bundle: string; spec: SandboxSpec; root: ComposedRoot; networkPath: string | undefined },
-  ): Promise<void> {
-    const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
-    const recursive = new Set<string>();
-    for (const { source, target, writable } of root.binds) {
-      if (!writable && hasMountsBelow(await realpath(source), mounts)) recursive.add(target);
-    }
-    const config = ociConfig(spec, {
-      id,
-      ids: this.#options.ids,
-      cgroups: this.#options.cgroups,
-      rootPath: 'root',
-      binds: root.binds,
-      hasTmp: root.hasTmp,
-      recursive,
-      ...(networkPath === undefined ? {} : { networkPath }),
-      terminal: spec.stdin === 'terminal',
-      maxOpenFiles: this.#maxOpenFiles,
-      arch: process.arch,
-    });
-    await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
   }
 }
 
