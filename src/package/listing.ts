@@ -161,7 +161,8 @@ export async function readListing(
 ): Promise<{ readonly header: ListingHeader; readonly entries: AsyncGenerator<ListedEntry, void, void> }> {
   const key = packageKey(guid);
   const location = store.location(key);
-  const { body } = await store.get(key, { signal }).catch((error: unknown) => {
+  // In a bucket it can be deleted between being found and being read.
+  const { body, lines, first } = await begin(store, key, signal).catch((error: unknown) => {
     if (!isStagerError(error, 'BLOB_NOT_FOUND')) throw error;
     throw new StagerError('PACKAGE_NOT_FOUND', `there is no package ${guid} in ${store.url}`, {
       next: 'Create it with `stager package create`, or list the packages with `stager blobs ls packages`.',
@@ -169,8 +170,6 @@ export async function readListing(
       cause: error,
     });
   });
-  const lines = linesOf(body);
-  const first = await lines.next();
   const parsed = header.safeParse(first.done === true ? undefined : parseJson(first.value));
   const found = parseGuid(parsed.data?.guid ?? '');
   if (!parsed.success || found === undefined) {
@@ -180,6 +179,12 @@ export async function readListing(
   const { format: _format, version: _version, app, ...rest } = parsed.data;
   const head: ListingHeader = { ...rest, guid: found, ...(app === undefined ? {} : { app }) };
   return { header: head, entries: entriesOf({ lines, body, location, expected: head.entries }) };
+}
+
+async function begin(store: BlobStore, key: BlobKey, signal: AbortSignal) {
+  const { body } = await store.get(key, { signal });
+  const lines = linesOf(body);
+  return { body, lines, first: await lines.next() };
 }
 
 async function* entriesOf(from: {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BlobKey, BlobStore } from '../../src/blobs/blob-store.ts';
 import { openBlobStore } from '../../src/blobs/open.ts';
 import { newGuid } from '../../src/ids.ts';
+import { openPackage } from '../../src/package/open.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { type S3Server, SECRET_KEY, startS3Server, useTestCredentials } from '../support/s3-server.ts';
 import { streamOf } from './contract.ts';
@@ -116,6 +117,18 @@ describe('an S3 store behind a bad network', () => {
       message: expect.stringContaining('requestTimeoutMs (1000 ms)'),
       next: expect.stringContaining('requestTimeoutMs'),
     });
+  });
+
+  it('says that there is no package when somebody deletes it between finding and reading it', async () => {
+    const guid = newGuid();
+    const key: BlobKey = { kind: 'packages', name: guid };
+    await put(key, Buffer.from('listing'));
+    proxy.plan(({ method, url }) =>
+      method === 'GET' && url.includes(guid)
+        ? { kind: 'error', status: 404, code: 'NoSuchKey' }
+        : { kind: 'none' },
+    );
+    await expect(openPackage(guid, { store, signal })).rejects.toMatchObject({ code: 'PACKAGE_NOT_FOUND' });
   });
 
   it('stores without the condition where the store does not know conditional writes', async () => {
