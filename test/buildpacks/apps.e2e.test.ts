@@ -105,6 +105,9 @@ describe('fixture apps', () => {
     const json = record.shape.result.parse(JSON.parse(readFileSync(result, 'utf8')));
     expect(json.processes.map(({ type }) => type).sort()).toEqual(['clock', 'web', 'worker']);
     expect(json.sidecars).toEqual([{ name: 'beside', process_types: ['web'] }]);
-    await running(droplet, async (url) => expect(await body(url)).toBe('web with sidecar\n'));
+    await running(droplet, async (url) => {
+      // Nothing says which of the two is first.
+      await expect.poll(() => body(url), { timeout: 120_000 }).toBe('web with sidecar\n');
+    });
   });
 });
