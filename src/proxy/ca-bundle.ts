@@ -2,10 +2,11 @@
  * The certificate authorities that scripts trust: those of the stack and the operator's own, in one file that the
  * sandbox sees, named by the variables of the usual tools. Nothing has to be configured in a buildpack.
  */
-import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { errnoOf, StagerError } from '../errors.ts';
 import { replaceFile } from '../host/replace-file.ts';
+import { javaTrustStore } from './java-trust-store.ts';
 
 /** Where distributions keep their bundle, below the root. */
 const STACK_BUNDLES = [
@@ -19,6 +20,8 @@ const STACK_BUNDLES = [
 /** Mozilla's list is a quarter of a MiB; above this the file is something else. */
 const MAX_BUNDLE_BYTES = 16 * 1024 * 1024;
 const BUNDLE_NAME = 'ca-certificates.crt';
+/** For JVMs; no variable names it, since one that does makes every JVM write a line about it. */
+const JAVA_NAME = 'ca-certificates.jks';
 /** One file per authority, the layout of `CF_SYSTEM_CERT_PATH` on a cell. */
 const SYSTEM_CERTS = 'cf-system-certificates';
 
@@ -100,6 +103,9 @@ export async function writeCaBundle(input: CaBundleInput): Promise<Readonly<Reco
   await mkdir(systemDir, { recursive: true });
   const bundle = `${own ?? ''}${extra.map((it) => `\n${it}\n`).join('')}`;
   await replaceFile(join(platformDir, BUNDLE_NAME), bundle, { durable: false });
+  if (extra.length > 0) {
+    await writeFile(join(platformDir, JAVA_NAME), javaTrustStore(certificatesIn(bundle)));
+  }
   for (const [index, certificate] of extra.entries()) {
     const path = join(systemDir, `trusted-ca-${index + 1}.crt`);
     await replaceFile(path, `${certificate}\n`, { durable: false });

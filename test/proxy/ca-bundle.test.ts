@@ -27,6 +27,8 @@ describe('the bundle', () => {
   it('holds the authorities of the stack and the operator, and the variables name it', async () => {
     await writeFile(join(root, 'stack/etc/ssl/certs/ca-certificates.crt'), pem('stack'));
     const variables = await write([pem('operator')]);
+    const store = await readFile(join(root, 'platform/ca-certificates.jks'));
+    expect(store.readUInt32BE(0)).toBe(0xfeedfeed);
     const bundle = await readFile(join(root, 'platform/ca-certificates.crt'), 'utf8');
     expect(bundle).toContain(pem('stack'));
     expect(bundle).toContain(pem('operator'));
