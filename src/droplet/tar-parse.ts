@@ -10,7 +10,7 @@ export interface ParsedEntry {
   readonly type: 'file' | 'directory' | 'symlink' | 'hardlink';
   /** Empty for the root itself. */
   readonly path: string;
-  /** Permission bits; set-id and sticky bits are dropped. */
+  /** Permission bits and sticky; set-id bits are dropped. */
   readonly mode: number;
   readonly size: number;
   /** Seconds since the epoch. */
@@ -116,7 +116,13 @@ export function entryOf(header: RawHeader, overrides: Overrides): ParsedEntry {
   const name = overrides.path ?? header.name;
   const path = cleanPath(name);
   const link = overrides.linkpath ?? header.link;
-  const base = { path, mode: header.mode & 0o777, mtime: overrides.mtime ?? header.mtime, size: 0, link: '' };
+  const base = {
+    path,
+    mode: header.mode & 0o1777,
+    mtime: overrides.mtime ?? header.mtime,
+    size: 0,
+    link: '',
+  };
   switch (header.type) {
     case '0':
     case '7':

@@ -15,6 +15,7 @@ import {
   contentSize,
   isMeta,
   isZeroBlock,
+  MAX_META_BYTES,
   metaBytes,
   type Overrides,
   parseHeader,
@@ -36,6 +37,10 @@ const GZIP_MAGIC = 0x1f8b;
 /** Enough that a message to a thread costs nothing beside its work. */
 const SEGMENT_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
+/** Long names and pax records before one entry; each of them has its own limit. */
+const MAX_META_RUN_BYTES = 4 * MAX_META_BYTES;
+/** Zeros behind the end. Writers fill up a record of 10 KiB, or of a MiB for tapes. */
+const MAX_PADDING_BYTES = 16 * 1024 * 1024;
 
 /**
  * The segments of `body` in order.
@@ -81,6 +86,7 @@ function gunzipped(reader: ByteReader): ByteReader {
 async function* entries(reader: ByteReader): AsyncGenerator<Segment> {
   let segment = new SegmentBuffer();
   let overrides: Overrides = {};
+  let metaRun = 0;
   for (;;) {
     const at = await segment.take(reader, BLOCK);
     if (isZeroBlock(segment.bytes, at)) break;
@@ -90,9 +96,12 @@ async function* entries(reader: ByteReader): AsyncGenerator<Segment> {
     const content = big ? 0 : await segment.take(reader, padded(size));
     if (isMeta(header)) {
       overrides = applyMeta(header, segment.bytes.subarray(content, content + header.size), overrides);
+      metaRun += BLOCK + size;
+      if (metaRun > MAX_META_RUN_BYTES) throw new Refused('it has long names without entries');
       continue;
     }
     overrides = {};
+    metaRun = 0;
     if (big || segment.length >= SEGMENT_BYTES) {
       yield segment.finish();
       segment = new SegmentBuffer();
@@ -136,7 +145,11 @@ async function* pieces(reader: ByteReader, size: number): AsyncGenerator<Segment
 
 /** Behind the end of a tar is padding only; entries there would be seen by some readers and not by others. */
 async function onlyZeros(reader: ByteReader): Promise<void> {
+  let bytes = 0;
   for await (const chunk of reader.rest()) {
-    for (const byte of chunk) if (byte !== 0) throw new Refused('it goes on behind its end');
+    bytes += chunk.length;
+    if (bytes > MAX_PADDING_BYTES || chunk.some((byte) => byte !== 0)) {
+      throw new Refused('it goes on behind its end');
+    }
   }
 }

@@ -19,6 +19,8 @@ import { type ParsedEntry, Refused } from './tar-parse.ts';
 import { hostPathOf, readable } from './tree-walk.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** A thread's heap is small (worker-pool.ts); a directory that was forgotten costs two system calls. */
+const MAX_REMEMBERED = 20_000;
 const REOPEN = constants.O_WRONLY | constants.O_NOFOLLOW;
 
 /** A system call that failed, with the path it was for. */
@@ -38,7 +40,7 @@ export class Destination {
   readonly #root: string;
   readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Made or checked by this thread. */
-  readonly #real = new Set<string>(['']);
+  readonly #real = new Set<string>();
 
   /** `root` is a byte string without a slash at its end. */
   constructor(root: string, owner: { readonly uid: number; readonly gid: number } | undefined) {
@@ -72,7 +74,7 @@ export class Destination {
 
   /** Makes a directory and those above it; every one must be a directory itself, not a link to one. */
   makeDirectory(path: string): void {
-    if (this.#real.has(path)) return;
+    if (path === '' || this.#real.has(path)) return;
     this.makeDirectory(parentOf(path));
     const host = this.#host(path);
     try {
@@ -84,6 +86,7 @@ export class Destination {
         throw new Refused(`${readable(path)} is used as a directory and as something else`);
       }
     }
+    if (this.#real.size >= MAX_REMEMBERED) this.#real.clear();
     this.#real.add(path);
   }
 

@@ -15,7 +15,7 @@ import {
   utimesSync,
 } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, throwIfCancelled } from '../errors.ts';
 import { type ParsedEntry, Refused } from './tar-parse.ts';
 import { hostPathOf, readable } from './tree-walk.ts';
 
@@ -24,12 +24,13 @@ export interface PlaceOptions {
   /** Byte string. */
   readonly dest: string;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** Other work of the process gets its turn after so many entries. */
 const TURN = 500;
 
-/** Makes links and finishes directories. @throws Refused when two entries contradict each other. */
+/** Makes links and finishes directories. @throws Refused when two entries contradict each other; CANCELLED. */
 export async function placeLater(
   later: readonly ParsedEntry[],
   options: PlaceOptions,
@@ -44,6 +45,7 @@ export async function placeLater(
   ): Promise<void> => {
     for (const [index, entry] of entries.entries()) {
       if (index % TURN === TURN - 1) await setImmediate();
+      throwIfCancelled(options.signal);
       place(entry);
     }
   };

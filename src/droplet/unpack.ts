@@ -6,8 +6,8 @@
  * a droplet may hold links to `/app` or `/home/vcap` (buildpack-contracts.md 6.1, 13), and nothing here follows one.
  */
 import { mkdirSync } from 'node:fs';
-import type { Readable } from 'node:stream';
-import { errnoOf, isStagerError, StagerError } from '../errors.ts';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { cancelled, errnoOf, isStagerError, StagerError } from '../errors.ts';
 import { padded } from './tar-header.ts';
 import { type ParsedEntry, Refused } from './tar-parse.ts';
 import { type Segment, segmentsOf } from './tar-segments.ts';
@@ -72,11 +72,12 @@ export async function unpackTarball(
   });
   const unpacking = new Unpacking(pool, { ...DEFAULT_UNPACK_LIMITS, ...options.limits });
   try {
-    await unpacking.writeFiles(body);
-    const placed = await placeLater(unpacking.later, { dest: destBytes, owner: options.owner });
+    await unpacking.writeFiles(addAbortSignal(options.signal, body));
+    const { owner, signal } = options;
+    const placed = await placeLater(unpacking.later, { dest: destBytes, owner, signal });
     return { files: unpacking.files, ...placed, rawBytes: unpacking.rawBytes };
   } catch (error) {
-    throw described(error, options.what);
+    throw options.signal.aborted ? cancelled(options.signal) : described(error, options.what);
   } finally {
     body.destroy();
     await pool.close();
@@ -181,25 +182,33 @@ function isUnpackReply(reply: unknown): reply is UnpackReply {
   return typeof reply === 'object' && reply !== null && 'later' in reply && 'ended' in reply;
 }
 
-function systemFailure(failed: { readonly errno: string; readonly path: string }): Error {
-  if (failed.errno === 'ENOSPC' || failed.errno === 'EDQUOT') {
-    return new StagerError('HOST_DISK_FULL', `no space left on the device for ${failed.path}`, {
-      next: 'Free space on the file system of the workspace.',
-      details: { path: failed.path },
-    });
-  }
-  return new Error(`${failed.path} could not be written: ${failed.errno}`);
+/** A system error of a worker thread, as one of this thread is. */
+function systemFailure({ errno, path }: { readonly errno: string; readonly path: string }): Error {
+  return Object.assign(new Error(`${path} could not be written: ${errno}`), { code: errno, path });
 }
 
-/** Refusals and zlib's failures become DROPLET_INVALID; everything else stays what it is. */
+/** What is the archive's own doing becomes DROPLET_INVALID; a full disk says so; everything else stays what it is. */
 function described(error: unknown, what: string): unknown {
   if (isStagerError(error)) return error;
   const errno = errnoOf(error);
-  const damaged = errno !== undefined && /^(Z_|ZSTD_|ERR_ZSTD)/.test(errno);
-  if (!(error instanceof Refused) && !damaged) return error;
-  const reason = error instanceof Refused ? error.message : `it is damaged (${errno})`;
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return new StagerError('HOST_DISK_FULL', `no space left on the device for ${what}`, {
+      next: 'Free space on the file system of the workspace.',
+      cause: error,
+    });
+  }
+  const reason = error instanceof Refused ? error.message : damage(errno);
+  if (reason === undefined) return error;
   return new StagerError('DROPLET_INVALID', `${what} can't be unpacked: ${reason}`, {
     next: 'Stage the app again, or give a tarball that GNU tar made.',
     cause: error,
   });
+}
+
+/** Failures that a damaged or odd archive leads to. */
+function damage(errno: string | undefined): string | undefined {
+  if (errno === undefined) return undefined;
+  if (/^(Z_|ZSTD_|ERR_ZSTD)/.test(errno)) return `it is damaged (${errno})`;
+  if (/^E(NAMETOOLONG|ILSEQ|INVAL)$/.test(errno)) return `it has a name that can't be used here (${errno})`;
+  return undefined;
 }

@@ -1,11 +1,23 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import { gzipMember, readMemberHeader } from '../../src/droplet/gzip-member.ts';
+import { unpackTarball } from '../../src/droplet/unpack.ts';
+import { placeLater } from '../../src/droplet/unpack-later.ts';
 import { everything, packed, put, scratch, unpacked } from './trees.ts';
 
 /** What a tree holds; the times of directories and links are none of it. */
@@ -30,6 +42,16 @@ async function tarOf(entries: readonly Hostile[]): Promise<Buffer> {
   }
   archive.finalize();
   return await buffer(archive);
+}
+
+/** A header of another kind, followed by what it was followed by. */
+function retyped(raw: Buffer, kind: string): Buffer {
+  const other = Buffer.from(raw);
+  other.write(kind, 156, 'latin1');
+  other.fill(' ', 148, 156);
+  const sum = other.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  other.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return other;
 }
 
 /** `raw` as our own joined members, so that the parallel way is attacked as well. */
@@ -84,6 +106,20 @@ describe('unpacking', () => {
     using dir = scratch();
     await unpacked(await tarOf([{ name: 'x', content: 'x', mode: 0o6755 }]), dir.at('out'));
     expect(statSync(dir.at('out', 'x')).mode & 0o7777).toBe(0o755);
+  });
+
+  it('keeps sticky bits', async () => {
+    using dir = scratch();
+    await unpacked(await tarOf([{ name: 'd', type: 'directory', mode: 0o1777 }]), dir.at('out'));
+    expect(statSync(dir.at('out', 'd')).mode & 0o7777).toBe(0o1777);
+  });
+
+  it('makes more directories than a thread remembers', async () => {
+    using dir = scratch();
+    const many = Array.from({ length: 20_500 }, (_, i) => ({ name: `d${i}`, type: 'directory' }) as const);
+    const entries = [...many, { name: 'd0/f', content: 'x' }, { name: 'd20499/f', content: 'y' }];
+    const summary = await unpacked(await tarOf(entries), dir.at('out'));
+    expect(summary).toMatchObject({ directories: 20_500, files: 2 });
   });
 
   it('keeps links to /app and /home/vcap as they are', async () => {
@@ -193,6 +229,30 @@ describe.each(wrappings)('a hostile archive (%s)', (_name, wrap) => {
   });
 });
 
+describe('an archive that wants to be endless', () => {
+  it.each(['L', 'K', 'x', 'g'])('by entries of kind %s before no entry is refused', async (kind) => {
+    using dir = scratch();
+    const content =
+      kind === 'x' || kind === 'g' ? `1048576 comment=${'c'.repeat(1_048_559)}\n` : 'n'.repeat(1 << 20);
+    const meta = retyped((await tarOf([{ name: 'meta', content }])).subarray(0, 512 + (1 << 20)), kind);
+    const bomb = gzipSync(Buffer.concat([meta, meta, meta, meta, meta]));
+    await expect(unpacked(bomb, dir.at('out'))).rejects.toMatchObject({
+      code: 'DROPLET_INVALID',
+      message: expect.stringContaining('long names without entries'),
+    });
+  });
+
+  it('by zeros behind its end is refused', async () => {
+    using dir = scratch();
+    const end = await tarOf([{ name: 'x', content: 'x' }]);
+    const padded = (bytes: number): Buffer => gzipSync(Buffer.concat([end, Buffer.alloc(bytes)]));
+    await unpacked(padded(1 << 20), dir.at('good'));
+    await expect(unpacked(padded(17 << 20), dir.at('bad'))).rejects.toMatchObject({
+      code: 'DROPLET_INVALID',
+    });
+  });
+});
+
 describe('a damaged archive', () => {
   it('is refused wherever a byte was flipped, or unpacks to the same content', async () => {
     using dir = scratch();
@@ -229,6 +289,17 @@ describe('a damaged archive', () => {
     }
   });
 
+  it('with a name that is too long for the machine is refused', async () => {
+    using dir = scratch();
+    const name = `${'n'.repeat(254)}/`.repeat(16);
+    await expect(
+      unpacked(await tarOf([{ name: `${name}f`, content: 'x' }]), dir.at('out')),
+    ).rejects.toMatchObject({
+      code: 'DROPLET_INVALID',
+      message: expect.stringContaining('ENAMETOOLONG'),
+    });
+  });
+
   it('that is a bomb is refused before it fills the disk', async () => {
     using dir = scratch();
     const archive = pack();
@@ -248,5 +319,18 @@ describe('a damaged archive', () => {
     const { bytes } = await packed(dir.at('tree'));
     const unpacking = unpacked(bytes, dir.at('out'), { signal: AbortSignal.abort() });
     await expect(unpacking).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  it('stops at the signal while it waits for bytes, and while it places links', async () => {
+    using dir = scratch();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const silent = new Readable({ read: () => controller.abort() });
+    const unpacking = unpackTarball(silent, dir.at('out'), { signal, what: 'the droplet', threads: 1 });
+    await expect(unpacking).rejects.toMatchObject({ code: 'CANCELLED' });
+    const link = { type: 'symlink', path: 'l', mode: 0o777, size: 0, mtime: 0, link: 'x' } as const;
+    const placing = placeLater([link], { dest: dir.at('out'), owner: undefined, signal });
+    await expect(placing).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(readdirSync(dir.at('out'))).toEqual([]);
   });
 });
