@@ -29,8 +29,10 @@ export interface ZipItem {
   /** Method that can be read here: stored or deflate. */
   readonly readable: boolean;
   readonly method: number;
-  /** Content, unchecked. */
+  /** Content, unchecked. @throws Error when its local header is another one. */
   open(): Promise<AsyncIterable<unknown>>;
+  /** What {@link ZipItem.open} looks at, for an entry that has no content. @throws Error likewise. */
+  check(): Promise<void>;
 }
 
 /** An open zip. */
@@ -96,7 +98,8 @@ function toItem(zip: yauzl.ZipFile, reader: HandleReader, entry: yauzl.Entry): Z
     encrypted: entry.isEncrypted(),
     readable: entry.compressionMethod === 0 || entry.compressionMethod === 8,
     method: entry.compressionMethod,
-    open: () => (isSmall(entry) ? smallContent(reader, entry) : largeContent(zip, entry)),
+    open: () => (isSmall(entry) ? smallContent(reader, entry) : largeContent({ zip, reader }, entry)),
+    check: () => checkLocalHeader(reader, entry),
   };
 }
 
@@ -116,11 +119,7 @@ async function smallContent(reader: HandleReader, entry: yauzl.Entry): Promise<A
   const guess =
     LOCAL_BYTES + entry.fileNameLength + entry.extraFieldLength + LOCAL_SLACK + entry.compressedSize;
   let local = await reader.readUpTo(at, guess);
-  if (local.length < LOCAL_BYTES || local.readUInt32LE(0) !== LOCAL_SIGNATURE) {
-    throw new Error('the local header is missing');
-  }
-  const start = LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28);
-  checkName(local.subarray(LOCAL_BYTES, LOCAL_BYTES + local.readUInt16LE(26)), entry);
+  const start = localHeaderEnd(local, entry);
   const end = start + entry.compressedSize;
   if (end > local.length) local = await reader.readUpTo(at, end);
   if (end > local.length) throw new Error('unexpected end of file');
@@ -130,17 +129,33 @@ async function smallContent(reader: HandleReader, entry: yauzl.Entry): Promise<A
   return once(inflateRawSync(packed, { maxOutputLength: entry.uncompressedSize + 1 }));
 }
 
-async function largeContent(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<AsyncIterable<unknown>> {
-  checkName((await zip.readLocalFileHeaderPromise(entry)).fileName, entry);
-  return zip.openReadStreamPromise(entry);
+async function largeContent({ zip, reader }: OpenZip, entry: yauzl.Entry): Promise<AsyncIterable<unknown>> {
+  await checkLocalHeader(reader, entry);
+  return await zip.openReadStreamPromise(entry);
+}
+
+async function checkLocalHeader(reader: HandleReader, entry: yauzl.Entry): Promise<void> {
+  const length = LOCAL_BYTES + entry.fileNameLength;
+  localHeaderEnd(await reader.readUpTo(entry.relativeOffsetOfLocalHeader, length), entry);
 }
 
 /**
- * Content stands under one name in the directory and under another one before its bytes: some readers take the one,
- * some the other, so what one of them checked is not what another one runs. Cloud Foundry refuses it too.
+ * Where the header that stands before the content ends. Where it has another name or method than the central directory,
+ * some readers take the one, some the other, so what one of them checked is not what another one runs. Cloud Foundry
+ * refuses it too.
  */
-function checkName(local: Buffer, entry: yauzl.Entry): void {
-  if (!local.equals(entry.fileNameRaw)) throw new Error('its local header has another name');
+function localHeaderEnd(local: Buffer, entry: yauzl.Entry): number {
+  if (local.length < LOCAL_BYTES || local.readUInt32LE(0) !== LOCAL_SIGNATURE) {
+    throw new Error('the local header is missing');
+  }
+  const nameEnd = LOCAL_BYTES + local.readUInt16LE(26);
+  if (!local.subarray(LOCAL_BYTES, nameEnd).equals(entry.fileNameRaw)) {
+    throw new Error('it has another name in its local header');
+  }
+  if (local.readUInt16LE(8) !== entry.compressionMethod) {
+    throw new Error('it has another compression method in its local header');
+  }
+  return nameEnd + local.readUInt16LE(28);
 }
 
 async function* once(content: Buffer): AsyncGenerator<Buffer> {

@@ -62,6 +62,7 @@ export class ZipSource implements Source {
         index += 1;
         if (kept[index] !== 1) continue;
         const path = parseRelPath(item.name);
+        if (item.kind === 'directory') await checkedDirectory(item, this.#input.file);
         if (!isRefused(path)) yield this.#toEntry(item, path, links);
       }
     } finally {
@@ -186,6 +187,12 @@ function problemOf(item: ZipItem): string | undefined {
   if (item.kind === 'directory') return item.sizeBytes > 0 ? 'is a directory with content' : undefined;
   if (item.encrypted) return 'is encrypted';
   return item.readable ? undefined : `is compressed with method ${item.method}, which is not deflate`;
+}
+
+async function checkedDirectory(item: ZipItem, file: ArchiveFile): Promise<void> {
+  await item.check().catch((cause: unknown) => {
+    throw file.damaged("can't be read", { entry: item.name, cause });
+  });
 }
 
 async function checkedItem(item: ZipItem, file: ArchiveFile) {

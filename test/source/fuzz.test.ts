@@ -13,6 +13,8 @@ import { mulberry32 } from './cfignore/cases.ts';
 
 const ROUNDS = 5000;
 const AT_ONCE = 20;
+/** Only for what hangs: a busy machine is no failure. */
+const PATIENCE_MS = 600_000;
 const LIMITS = { maxBytes: 1_000_000, maxEntries: 1000 };
 
 const SEED_ZIP = rawZip([
@@ -148,7 +150,7 @@ it('5,000 mutated zips', async () => {
   const outcome = await fuzz({ seed: SEED_ZIP, random: mulberry32(0xa11ce), strict: strictZip });
   expect(outcome.refused).toBeGreaterThan(1000);
   expect(outcome.read).toBeGreaterThan(200);
-}, 120_000);
+}, PATIENCE_MS);
 
 it('5,000 mutated tars, every tenth of them gzipped', async () => {
   const seed = await rawTar([
@@ -161,4 +163,4 @@ it('5,000 mutated tars, every tenth of them gzipped', async () => {
   const outcome = await fuzz({ seed, random: mulberry32(0xb0b), strict: strictTar, pack: gzipSync });
   expect(outcome.refused).toBeGreaterThan(1000);
   expect(outcome.read).toBeGreaterThan(200);
-}, 120_000);
+}, PATIENCE_MS);

@@ -232,6 +232,12 @@ describe('attacks', () => {
     }
   });
 
+  it('a directory with another name before its content', async () => {
+    const error = await refused([{ name: 'd/', localName: 'e/' }]);
+    expect(error).toMatchObject({ code: 'SOURCE_ARCHIVE_INVALID' });
+    expect(error.message).toContain('another name');
+  });
+
   it('content that is not what its checksum says', async () => {
     const error = await refused([{ name: 'a', content: 'x', crc: 1 }]);
     expect(error.message).toContain('a in ');
