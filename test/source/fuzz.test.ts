@@ -146,21 +146,29 @@ function contentsOf(files: Map<string, Buffer> | undefined, path: string): (stri
   return found.map((content) => content?.toString('utf8'));
 }
 
-it('5,000 mutated zips', async () => {
-  const outcome = await fuzz({ seed: SEED_ZIP, random: mulberry32(0xa11ce), strict: strictZip });
-  expect(outcome.refused).toBeGreaterThan(1000);
-  expect(outcome.read).toBeGreaterThan(200);
-}, PATIENCE_MS);
+it(
+  '5,000 mutated zips',
+  async () => {
+    const outcome = await fuzz({ seed: SEED_ZIP, random: mulberry32(0xa11ce), strict: strictZip });
+    expect(outcome.refused).toBeGreaterThan(1000);
+    expect(outcome.read).toBeGreaterThan(200);
+  },
+  PATIENCE_MS,
+);
 
-it('5,000 mutated tars, every tenth of them gzipped', async () => {
-  const seed = await rawTar([
-    { name: 'dir/', type: 'directory' },
-    { name: 'dir/a.txt', content: 'hello' },
-    { name: 'dir/link', type: 'symlink', linkname: 'a.txt' },
-    { name: 'hard', type: 'link', linkname: 'dir/a.txt' },
-    { name: 'b', content: Buffer.alloc(1200, 'abc') },
-  ]);
-  const outcome = await fuzz({ seed, random: mulberry32(0xb0b), strict: strictTar, pack: gzipSync });
-  expect(outcome.refused).toBeGreaterThan(1000);
-  expect(outcome.read).toBeGreaterThan(200);
-}, PATIENCE_MS);
+it(
+  '5,000 mutated tars, every tenth of them gzipped',
+  async () => {
+    const seed = await rawTar([
+      { name: 'dir/', type: 'directory' },
+      { name: 'dir/a.txt', content: 'hello' },
+      { name: 'dir/link', type: 'symlink', linkname: 'a.txt' },
+      { name: 'hard', type: 'link', linkname: 'dir/a.txt' },
+      { name: 'b', content: Buffer.alloc(1200, 'abc') },
+    ]);
+    const outcome = await fuzz({ seed, random: mulberry32(0xb0b), strict: strictTar, pack: gzipSync });
+    expect(outcome.refused).toBeGreaterThan(1000);
+    expect(outcome.read).toBeGreaterThan(200);
+  },
+  PATIENCE_MS,
+);
