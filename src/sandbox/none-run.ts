@@ -50,9 +50,8 @@ export class NoRun {
     });
     const cancel = (): void => this.#stop('cancelled', spec.graceMs ?? 0);
     io.signal.addEventListener('abort', cancel, { once: true });
-    const pipes = await mkdtemp(join(tmpdir(), 'stager-pipes-'));
     try {
-      const ended = this.#start(pipes, io.onOutput);
+      const ended = this.#start(io.onOutput);
       this.#deadlines.after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
       watch.start();
       if (io.signal.aborted) cancel();
@@ -74,7 +73,6 @@ export class NoRun {
       this.#deadlines.clear();
       await watch.stop().catch(() => undefined);
       await this.#killAll();
-      await removeDirectory(pipes);
     }
   }
 
@@ -94,7 +92,7 @@ export class NoRun {
     return await whyNotStartable(this.#spec.argv[0], view, user);
   }
 
-  async #start(directory: string, onOutput: OnOutput): Promise<number> {
+  async #start(onOutput: OnOutput): Promise<number> {
     const [program, ...args] = this.#spec.argv;
     const env = { ...this.#spec.env, [MARKER]: this.#parts.marker };
     const command = { program, args, options: { cwd: this.#spec.cwd, env } };
@@ -102,10 +100,7 @@ export class NoRun {
       this.#child = startJoined(command);
       return statusOf(await endOf(this.#child));
     }
-    const pipes = await outputPipes(directory, {
-      uid: process.getuid?.() ?? 0,
-      gid: process.getgid?.() ?? 0,
-    });
+    const pipes = await ownPipes();
     const { child, drained, ended } = startPiped(command, pipes, onOutput);
     this.#child = child;
     if (this.#stopped !== undefined) await this.#killAll();
@@ -144,6 +139,13 @@ export class NoRun {
     for (const pid of pids) send(pid, signal);
     return pids.length;
   }
+}
+
+/** Open pipes need no name, so none is left however this process ends. */
+async function ownPipes() {
+  const directory = await mkdtemp(join(tmpdir(), 'stager-pipes-'));
+  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  return await outputPipes(directory, owner).finally(() => removeDirectory(directory));
 }
 
 const QUIET_ROUNDS = 2;

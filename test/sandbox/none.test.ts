@@ -51,6 +51,11 @@ describe('without a sandbox', () => {
     expect(outcome).toEqual({ kind: 'exited', code: 3 });
   });
 
+  it('its pipes have no name that a crash could leave, and can be opened through /dev/stdout', async () => {
+    const [text] = await run(specOf(['/bin/sh', '-c', 'readlink /proc/$$/fd/1; echo again > /dev/stdout']));
+    expect(text).toMatch(/\/stager-pipes-\w+\/stdout \(deleted\)\nagain\n$/);
+  });
+
   it('a script that can not start is told by its reason', async () => {
     writeFileSync(join(root, 'app', 'x'), '#!/bin/sh\n');
     chmodSync(join(root, 'app', 'x'), 0o644);
