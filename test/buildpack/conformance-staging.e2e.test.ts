@@ -14,12 +14,9 @@ import { Cli, stageArgs } from '../support/cli.ts';
 let cli: Cli;
 let app: string;
 beforeAll(async () => {
-  cli = await Cli.make();
-  app = await cli.app('app');
+  ({ cli, app } = await Cli.withApp());
 });
-afterAll(async () => {
-  await cli[Symbol.asyncDispose]();
-});
+afterAll(() => cli[Symbol.asyncDispose]());
 
 /** Lines that the scripts of a staging wrote and that begin with `word`. */
 async function said(word: string, args: readonly string[]): Promise<readonly string[]> {

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -84,6 +85,16 @@ describe.skipIf(reason !== undefined)(
       running.interrupt();
       expect((await running.ended).code).toBe(130);
       expect(await cli.leftovers()).toEqual([]);
+    });
+
+    it('ends with 16 and names the file that it may not read', async () => {
+      const root = await cli.app('secret', { 'a.txt': 'a' });
+      await chmod(join(root, 'a.txt'), 0);
+      const { code, stderr } = await cli.run(stageArgs(root), uid);
+      expect({ code, stderr }).toEqual({
+        code: 16,
+        stderr: expect.stringMatching(/^error SOURCE_UNREADABLE \(app\).*a\.txt/m),
+      });
     });
   },
 );

@@ -12,13 +12,10 @@ let cli: Cli;
 let app: string;
 
 beforeAll(async () => {
-  cli = await Cli.make();
-  app = await cli.app('app');
+  ({ cli, app } = await Cli.withApp());
 });
 
-afterAll(async () => {
-  await cli[Symbol.asyncDispose]();
-});
+afterAll(() => cli[Symbol.asyncDispose]());
 
 async function killed(running: Running): Promise<string> {
   running.child.kill('SIGKILL');

@@ -126,13 +126,10 @@ let cli: Cli;
 let app: string;
 
 beforeAll(async () => {
-  cli = await Cli.make();
-  app = await cli.app('app');
+  ({ cli, app } = await Cli.withApp());
 });
 
-afterAll(async () => {
-  await cli[Symbol.asyncDispose]();
-});
+afterAll(() => cli[Symbol.asyncDispose]());
 
 describe('--json', () => {
   it('writes a staging as the documented events, and nothing else', async () => {

@@ -50,6 +50,12 @@ export class Cli implements AsyncDisposable {
     this.home = join(dir, 'home');
   }
 
+  /** With an app in it that has no work. */
+  static async withApp(): Promise<{ readonly cli: Cli; readonly app: string }> {
+    const cli = await Cli.make();
+    return { cli, app: await cli.app('app') };
+  }
+
   static async make(): Promise<Cli> {
     const dir = await mkdtemp(join(tmpdir(), 'stager-e2e-'));
     await chmod(dir, 0o755);
