@@ -5,18 +5,24 @@ import { CODES, errnoOf, StagerError } from '../errors.ts';
 import { parseHostileYaml } from '../host/hostile-yaml.ts';
 import { SCRIPT_PHASES } from './observed-phases.ts';
 
-const scalar = z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]);
+const scalar = z.union([z.string(), z.number().transform(String), z.boolean().transform(String)], {
+  error: 'must be a text',
+});
+const list = <T extends z.ZodType>(of: T) => z.array(of, { error: 'must be a list' });
 
 /** Exactly this text, or text that contains something or matches a regular expression. */
-const matcher = z.union([
-  scalar,
-  z.strictObject({ contains: scalar }),
-  z.strictObject({ matches: z.string().refine(isPattern, { error: 'is no regular expression' }) }),
-]);
+const matcher = z.union(
+  [
+    scalar,
+    z.strictObject({ contains: scalar }),
+    z.strictObject({ matches: z.string().refine(isPattern, { error: 'is no regular expression' }) }),
+  ],
+  { error: 'must be a text, { contains: text } or { matches: regular expression }' },
+);
 
 const files = z.strictObject({
-  present: z.array(z.string()).optional(),
-  absent: z.array(z.string()).optional(),
+  present: list(z.string()).optional(),
+  absent: list(z.string()).optional(),
   content: z.record(z.string(), matcher).optional(),
 });
 
@@ -25,15 +31,17 @@ const exit = z.partialRecord(z.enum(SCRIPT_PHASES), z.int().min(0).max(255));
 const round = z.strictObject({
   exit: exit.optional(),
   files: files.optional(),
-  log: z.array(matcher).optional(),
-  not_log: z.array(matcher).optional(),
+  log: list(matcher).optional(),
+  not_log: list(matcher).optional(),
 });
 
 const schema = round.extend({
   env: z.record(z.string(), scalar).optional(),
   services: z.record(z.string(), z.unknown()).optional(),
-  detect: z.union([z.boolean(), z.string()]).optional(),
-  error: z.enum(Object.keys(CODES)).optional(),
+  detect: z
+    .union([z.boolean(), z.string()], { error: 'must be true, false or the line that it prints' })
+    .optional(),
+  error: z.enum(Object.keys(CODES), { error: 'is no code of docs/errors.md' }).optional(),
   launch_env: z.record(z.string(), matcher).optional(),
   processes: z.record(z.string(), matcher).optional(),
   sidecars: z.record(z.string(), matcher).optional(),

@@ -49,6 +49,20 @@ async function wheres(wanted: Expectations, round: SeenRound = seen()): Promise<
   return (await compareFirst(wanted, round)).map(({ where }) => where);
 }
 
+describe('an expectations file that is wrong', () => {
+  it.each([
+    ['log: x', 'log: must be a list'],
+    ['error: NOPE', 'error: is no code of docs/errors.md'],
+    ['detect: [x]', 'detect: must be true, false or the line'],
+    ['launch_env: { A: { bad: 1 } }', 'launch_env.A: must be a text, { contains'],
+    ['files: { content: { a: { matches: "(" } } }', 'files.content.a.matches: is no regular expression'],
+    ['log: []\nlog: []', 'Map keys must be unique at line 2'],
+  ])('with %j is refused, and says why', async (text, reason) => {
+    await using dir = await tree({ 'a.expect.yml': text });
+    await expect(readExpectations(join(dir.path, 'a.expect.yml'))).rejects.toThrow(reason);
+  });
+});
+
 describe('comparing', () => {
   it.each<[string, Expectations]>([
     ['nothing', {}],
