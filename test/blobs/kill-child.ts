@@ -38,5 +38,5 @@ for (let n = 0; work !== 'nothing'; n++) {
     await createPackage(await openSource(app), { store, signal, app: 'app' });
   }
   // Enough packages stay that their packs are rewritten, again and again.
-  if (work === 'gc') await collectGarbage(store, { signal, graceMs: 0, keepPackages: 12 });
+  if (work === 'gc') await collectGarbage(store, { signal, graceMs: 0, keepPackages: 9 });
 }
