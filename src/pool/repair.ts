@@ -8,12 +8,12 @@ import { buffer } from 'node:stream/consumers';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { digestsOf } from '../blobs/digests.ts';
 import { isStagerError, throwIfCancelled } from '../errors.ts';
-import type { LocatedResource, Resource } from './format.ts';
+import type { LocatedResource, Resource, SegmentMeta } from './format.ts';
 import { indexPrefix, type ListedPack, POOL_ID, packsOf, segmentKey } from './layout.ts';
 import { readDirectory } from './pack-directory.ts';
 import { PackReader } from './pack-reader.ts';
 import { Pool } from './pool.ts';
-import { openSegment, readBlocks, type StoreAccess } from './segment.ts';
+import { openSegment, readBlocks, type Segment, type StoreAccess } from './segment.ts';
 import { columnsOf, type PackRef, writeSegment } from './segment-writer.ts';
 
 /** Entries that are gathered for one segment. */
@@ -60,6 +60,8 @@ export async function repairPool(
   }
   await found.flush();
   if (options.dryRun !== true) {
+    if (index.words.dropped.length + index.words.condemned.length > 0)
+      await writeSegment({ ...io, tenant }, columnsOf([], []), index.words);
     for (const id of index.damaged) await store.delete(segmentKey(tenant, id), { signal });
     const pool = new Pool(store, tenant);
     if (lost.length > 0) await pool.retire(lost, { signal, gone: false });
@@ -81,28 +83,40 @@ interface Index {
   readonly packs: Set<string>;
   readonly dropped: Set<string>;
   readonly condemned: Set<string>;
+  /** What damaged segments say of packs, where that part of them is whole: it must outlast them. */
+  readonly words: Pick<SegmentMeta, 'dropped' | 'condemned'>;
 }
 
 /** Reads every byte of the index. Says which segments are damaged, and what the others know of packs. */
 async function readIndex(io: StoreAccess, tenant: string): Promise<Index> {
   const prefix = indexPrefix(tenant);
-  const index: Index = { damaged: [], packs: new Set(), dropped: new Set(), condemned: new Set() };
+  const index: Index = {
+    damaged: [],
+    packs: new Set(),
+    dropped: new Set(),
+    condemned: new Set(),
+    words: { dropped: [], condemned: [] },
+  };
   for await (const { key, sizeBytes } of io.store.names('resources', { signal: io.signal, prefix })) {
     const id = key.name.slice(prefix.length);
     if (!POOL_ID.test(id)) continue;
+    let segment: Segment | undefined;
     try {
-      const segment = await openSegment(io, { id, key: segmentKey(tenant, id), sizeBytes });
+      segment = await openSegment(io, { id, key: segmentKey(tenant, id), sizeBytes });
+      for (const pack of segment.meta.dropped) index.dropped.add(pack.id);
+      for (const pack of segment.meta.condemned) index.condemned.add(pack.id);
       for (const column of ['keys', 'rows'] as const) {
         const run = { from: 0, to: segment.blocks.length, column };
         for await (const _block of readBlocks(io, segment, run)) throwIfCancelled(io.signal);
       }
       for (const pack of segment.meta.packs) index.packs.add(pack.id);
-      for (const pack of segment.meta.dropped) index.dropped.add(pack.id);
-      for (const pack of segment.meta.condemned) index.condemned.add(pack.id);
     } catch (error) {
       // Gone: a merge replaced it, and what only the new one knows is entered once more.
-      if (isStagerError(error, 'BLOB_CORRUPT')) index.damaged.push(id);
-      else if (!isStagerError(error, 'BLOB_NOT_FOUND')) throw error;
+      if (isStagerError(error, 'BLOB_NOT_FOUND')) continue;
+      if (!isStagerError(error, 'BLOB_CORRUPT')) throw error;
+      index.damaged.push(id);
+      index.words.dropped.push(...(segment?.meta.dropped ?? []));
+      index.words.condemned.push(...(segment?.meta.condemned ?? []));
     }
   }
   for (const id of index.dropped) index.packs.delete(id);

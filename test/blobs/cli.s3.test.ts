@@ -97,6 +97,25 @@ describe('stager blobs on a bucket', () => {
     expect((await blobs('ls', 'packages')).stdout.trim().split('\n')).toHaveLength(1);
   });
 
+  it('makes an index again that somebody deleted, and names the packages that need it until then', async () => {
+    const [created] = lines(await stager(['package', 'create', root, '--blobstore', blobstore, '--json']));
+    expect(created).toMatchObject({ type: 'package-created' });
+    const index = (await blobs('ls', 'resources/local/index')).stdout.trim().split('\n');
+    await blobs('rm', ...index.map((line) => line.split(/ +/).at(-1) ?? ''));
+    expect(await blobs('verify')).toMatchObject({
+      code: 22,
+      stderr: expect.stringMatching(
+        /package [0-9a-f-]{36} can't be staged: the contents of \d+ files? are missing/,
+      ),
+    });
+    expect(await blobs('repair')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^resource cache local: \d+ packs? with \d+ contents? entered\n$/),
+    });
+    expect((await blobs('repair')).stdout).toBe('resource cache local: nothing to repair\n');
+    expect((await blobs('verify')).code).toBe(0);
+  });
+
   it('says what is wrong with a key or a file', async () => {
     expect(await blobs('get', 'buildpacks/none', '-')).toMatchObject({
       code: 82,

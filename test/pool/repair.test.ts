@@ -91,6 +91,18 @@ describe('repairing the index of a pool', () => {
     expect(await pool.match(contents, { signal })).toEqual(contents.map(() => true));
   });
 
+  it('does not forget what a damaged part of the index says of packs', async () => {
+    await pool.add(contents.slice(0, 2), { signal });
+    const [pack = ''] = await idsOf(store, 'packs');
+    await pool.retire([pack], { signal, gone: false });
+    await pool.compact({ signal });
+    const [merged = ''] = await idsOf(store, 'index');
+    await flip(keyOf('index', merged), 0);
+    expect(await repair()).toMatchObject({ damagedSegments: 1, addedPacks: 1 });
+    expect(await pool.match(contents.slice(0, 2), { signal })).toEqual([false, false]);
+    expect((await readAll(store, contents.slice(0, 2))).map(String)).toEqual(['', 'one']);
+  });
+
   it('says what to do when a damaged index is met', async () => {
     await pool.add(contents, { signal });
     const [id = ''] = await idsOf(store, 'index');
