@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { getegid, geteuid, getgroups } from 'node:process';
 import type { TarOwner } from '../droplet/tar-header.ts';
-import { hostPathOf, readable, type TreeEntry } from '../droplet/tree-walk.ts';
+import { hostPathOf, inodeOf, readable, type TreeEntry } from '../droplet/tree-walk.ts';
 import { errnoText } from './go/errno.ts';
 
 /** One tree. */
@@ -63,7 +63,7 @@ class ArchiveWalk {
       return;
     }
     if (stats.isSocket() || this.#isOutput(stats)) return;
-    const first = this.#firstLink(name, stats);
+    const first = this.#firstLink(name, host, stats);
     if (first !== undefined) yield { ...this.#entry(name, 'hardlink', stats), link: first };
     else yield this.#leaf(name, host, stats);
   }
@@ -80,9 +80,9 @@ class ArchiveWalk {
   }
 
   /** Name of the entry that holds this file already; a copy of a tree keeps the links in it. */
-  #firstLink(name: string, stats: Stats): string | undefined {
+  #firstLink(name: string, host: string, stats: Stats): string | undefined {
     if (stats.nlink < 2) return undefined;
-    const identity = `${stats.dev}:${stats.ino}`;
+    const identity = inodeOf(host);
     const first = this.#linked.get(identity);
     if (first === undefined) this.#linked.set(identity, name);
     return first;

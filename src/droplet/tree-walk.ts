@@ -55,6 +55,12 @@ export function hostPathOf(bytes: string): string | Buffer {
   return /^[\x00-\x7f]*$/.test(bytes) ? bytes : Buffer.from(bytes, 'latin1');
 }
 
+/** What all names of one file share. Exact: overlays have inode numbers that no double holds, and neighbours would be one. */
+export function inodeOf(bytes: string): string {
+  const { dev, ino } = lstatSync(hostPathOf(bytes), { bigint: true });
+  return `${dev}:${ino}`;
+}
+
 /** A byte string for people: UTF-8 where it is UTF-8. */
 export function readable(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
@@ -121,7 +127,7 @@ class Walk {
 
   #file(name: string, host: string, stats: Stats): TreeEntry {
     if (stats.nlink > 1) {
-      const identity = `${stats.dev}:${stats.ino}`;
+      const identity = looked(host, () => inodeOf(host));
       const first = this.#linked.get(identity);
       if (first !== undefined) return this.#entry({ name, type: 'hardlink', mode: stats.mode, link: first });
       this.#linked.set(identity, name);
@@ -131,7 +137,7 @@ class Walk {
   }
 
   #symlink(name: string, host: string): TreeEntry {
-    const link = readlinkSync(hostPathOf(host), { encoding: 'latin1' });
+    const link = looked(host, () => readlinkSync(hostPathOf(host), { encoding: 'latin1' }));
     return this.#entry({ name, type: 'symlink', mode: 0o777, link });
   }
 
@@ -170,8 +176,12 @@ function byBytes(a: string, b: string): number {
 }
 
 function lstatOrAbsent(host: string): Stats | undefined {
+  return looked(host, () => lstatSync(hostPathOf(host), { throwIfNoEntry: false }));
+}
+
+function looked<T>(host: string, look: () => T): T {
   try {
-    return lstatSync(hostPathOf(host), { throwIfNoEntry: false });
+    return look();
   } catch (error) {
     throw unreadable(host, 'could not be read', error);
   }
