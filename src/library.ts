@@ -1,13 +1,14 @@
 /** The library's calls: typed options in, a handle out. No global state, no output, no process.exit. */
 import { Stager } from './compose.ts';
 import type { StagingRecord } from './droplet/record.ts';
+import { cancelled } from './errors.ts';
 import type { BuildEvent } from './events.ts';
 import { EventQueue, type QueueLimit } from './events-queue.ts';
 import type { RunEvent } from './launch/events.ts';
 import type { HealthCheck } from './launch/health.ts';
 import { shellCommand } from './launch/script.ts';
 import type { RunResult } from './launch/supervise.ts';
-import { type CommonOptions, configOf, requestOf, type StageOptions } from './options.ts';
+import { type CommonOptions, checkAmounts, configOf, requestOf, type StageOptions } from './options.ts';
 import { run } from './run.ts';
 import { stage as stageApp } from './stage.ts';
 import { checkVariables } from './vcap/names.ts';
@@ -64,9 +65,16 @@ async function stageWith(options: StageOptions, emit: (event: BuildEvent) => voi
   const stager = new Stager(await configOf(options));
   try {
     return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
+  } catch (error) {
+    throw asCancelled(error, signal);
   } finally {
     await stager.close();
   }
+}
+
+/** A caller's signal may have any reason; whatever it ends is CANCELLED. */
+function asCancelled(error: unknown, signal: AbortSignal): unknown {
+  return signal.aborted ? cancelled(signal) : error;
 }
 
 /** Options of `runDroplet`. Sizes in MiB. */
@@ -108,7 +116,8 @@ export interface RunHandle {
  */
 export async function runDroplet(options: RunOptions): Promise<RunHandle> {
   const signal = options.signal ?? new AbortController().signal;
-  const { services = {}, command, process: type } = options;
+  const { services = {}, command, process: type, memoryMb, diskMb } = options;
+  checkAmounts({ memoryMb, diskMb });
   checkVariables(options.env ?? {}, 'env');
   const stager = new Stager(await configOf(options));
   try {
@@ -126,8 +135,8 @@ export async function runDroplet(options: RunOptions): Promise<RunHandle> {
           'services',
         ),
         ...(options.appName !== undefined && { appName: options.appName }),
-        memoryMb: options.memoryMb ?? 1024,
-        diskMb: options.diskMb ?? 4096,
+        memoryMb: memoryMb ?? 1024,
+        diskMb: diskMb ?? 4096,
         ...(options.stack !== undefined && { stack: options.stack }),
         network: options.network ?? 'host',
         ...(options.healthCheck !== undefined && { healthCheck: options.healthCheck }),
@@ -151,6 +160,6 @@ export async function runDroplet(options: RunOptions): Promise<RunHandle> {
     };
   } catch (error) {
     await stager.close();
-    throw error;
+    throw asCancelled(error, signal);
   }
 }

@@ -77,6 +77,17 @@ export async function configOf(options: CommonOptions): Promise<Config> {
   return await loadConfig({ flags, machineOnly: true });
 }
 
+/** @throws StagerError CONFIG_INVALID for a size or time that is none, such as one computed from nothing. */
+export function checkAmounts(amounts: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, amount] of Object.entries(amounts)) {
+    if (amount === undefined || (Number.isFinite(amount) && amount >= 1)) continue;
+    throw new StagerError('CONFIG_INVALID', `${name} is ${amount}`, {
+      next: 'Give a number of at least 1, or leave it out.',
+      details: { option: name },
+    });
+  }
+}
+
 /**
  * The request for a call.
  *
@@ -84,6 +95,8 @@ export async function configOf(options: CommonOptions): Promise<Config> {
  */
 export async function requestOf(options: StageOptions): Promise<StageRequest> {
   const path = resolve(options.source ?? '.');
+  const { memoryMb, diskMb, timeoutMs } = options;
+  checkAmounts({ memoryMb, diskMb, timeoutMs });
   checkVariables(options.env ?? {}, 'env');
   return {
     source: sourceOf(options, path),
@@ -92,9 +105,9 @@ export async function requestOf(options: StageOptions): Promise<StageRequest> {
     stack: options.stack ?? 'host',
     env: options.env ?? {},
     services: servicesOf(options.services),
-    memoryMb: options.memoryMb ?? 1024,
-    diskMb: options.diskMb ?? 4096,
-    timeoutMs: options.timeoutMs ?? 15 * 60_000,
+    memoryMb: memoryMb ?? 1024,
+    diskMb: diskMb ?? 4096,
+    timeoutMs: timeoutMs ?? 15 * 60_000,
     network: options.network ?? 'host',
     cache: options.cache ?? 'use',
     reuse: options.reuse ?? false,
