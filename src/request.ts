@@ -56,6 +56,28 @@ export interface StageRequest {
   readonly launch?: NonNullable<StagingRecord['launch']>;
 }
 
+/** Less than this an OCI runtime can't start anything in; it would say so in words of its own. */
+const MIN_MEMORY_MB = 4;
+
+/**
+ * Refuses limits with which nothing can run, and numbers that are none.
+ *
+ * @throws StagerError CONFIG_INVALID.
+ */
+export function checkLimits(request: Pick<StageRequest, 'memoryMb' | 'diskMb' | 'timeoutMs'>): void {
+  demandAtLeast(MIN_MEMORY_MB, request.memoryMb, 'memory limit in MiB');
+  demandAtLeast(1, request.diskMb, 'disk limit in MiB');
+  demandAtLeast(1, request.timeoutMs, 'time limit in milliseconds');
+}
+
+function demandAtLeast(least: number, value: number, what: string): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new StagerError('CONFIG_INVALID', `${value} is no ${what}`, {
+    next: `Give a whole number from ${least} on.`,
+    details: { what, value, least },
+  });
+}
+
 /**
  * CF_STACK for a stack. Buildpacks made for Cloud Foundry refuse names that they don't know, so on the machine itself
  * they are told its current one.

@@ -9,7 +9,7 @@ import type { StagingRecord } from './droplet/record.ts';
 import { asStagerError, errorReport } from './error-report.ts';
 import { cancelled, throwIfCancelled } from './errors.ts';
 import type { Emit } from './events.ts';
-import type { StageRequest } from './request.ts';
+import { checkLimits, type StageRequest } from './request.ts';
 import { fillApp, leased, packageApp } from './staging/app.ts';
 import { saveCache } from './staging/cache.ts';
 import { demandOutput, discardDroplet, storeResult } from './staging/droplet.ts';
@@ -55,6 +55,7 @@ export async function stage(
 }
 
 async function run(staging: Staging): Promise<StagingRecord> {
+  checkLimits(staging.request);
   await demandOutput(staging);
   const app = await packageApp(staging);
   const stack = await staging.ports.stack(staging.request.stack);

@@ -14,13 +14,13 @@ const MEGABYTES: ReadonlyMap<string, number> = new Map([
 
 /**
  * Whole MiB in `text` (`512M`, `512MB`, `524288K`, `1.5G`, `1TiB`; a unit is required, as cf requires it), undefined for
- * what is no size or less than one.
+ * what is no size, less than one, or more than 8 PiB.
  */
 export function parseMegabytes(text: string): number | undefined {
   const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*(B|[KMGT](?:I?B)?)$/i.exec(text.trim()) ?? [];
   const factor = MEGABYTES.get(unit.charAt(0).toUpperCase()) ?? 0;
   const megabytes = Math.floor(Number(amount) * factor);
-  return megabytes > 0 ? megabytes : undefined;
+  return megabytes > 0 && Number.isSafeInteger(megabytes * MEBIBYTE) ? megabytes : undefined;
 }
 
 /** Milliseconds in `text` (`500ms`, `90s`, `15m`, `1h`, `1h30m`), or undefined. */

@@ -158,6 +158,7 @@ describe('a file that is wrong', () => {
     ['nothing behind a key', 'env:', /env: a setting is a text/],
     ['an empty text', 'stack: ""', /stack in .*bad\.yml: "" is not a value/],
     ['a number without a unit', 'memory: 12', /"12" is not a size with a unit/],
+    ['a size that no machine has', 'disk: 99999999T', /"99999999T" is not a size with a unit/],
     ['a word that is none', 'keep: sometimes', /"sometimes" is not one of never, failed, always/],
   ])('with %s is refused', async (_what, text, message) => {
     const configFile = await fileOf('bad.yml', text);
