@@ -32,7 +32,7 @@ const WHY: Readonly<Record<string, string>> = {
 export function storeError(error: unknown, doing: string, location: string): unknown {
   const errno = errnoOf(error);
   if (error instanceof StagerError || errno === undefined || !('syscall' in Object(error))) return error;
-  if (errno === 'ENOTDIR' || errno === 'EISDIR') {
+  if (errno === 'ENOTDIR' || errno === 'EISDIR' || errno === 'EEXIST') {
     return new StagerError('USAGE', `${doing} ${location}: a blob's name is the directory of another one's`, {
       next: 'Choose a name that no other name starts with.',
       details: { location, errno },

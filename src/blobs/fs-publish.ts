@@ -1,5 +1,5 @@
 /** Making a written file visible under its key, in one rename. */
-import { link, mkdir, open, readlink, rename, rmdir, stat, symlink } from 'node:fs/promises';
+import { link, mkdir, open, readlink, rename, rm, rmdir, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { BlobKey } from './blob-store.ts';
@@ -66,7 +66,7 @@ export async function readKey(root: string, key: BlobKey): Promise<string | unde
 }
 
 /**
- * Points a key to its data.
+ * Points a key to its data, which goes when that can't be done.
  *
  * @returns false when `ifAbsent` was asked for and the key exists; it is left as it is.
  */
@@ -99,6 +99,9 @@ export async function publishKey(
     // The directory is gone when the key was deleted again already.
     if (published) await syncDirectory(dirname(path)).catch(unlessAbsent);
     return published;
+  } catch (error) {
+    if ((await readKey(root, key)) !== options.name) await rm(dataPath(root, options.name), { force: true });
+    throw error;
   } finally {
     await dropTemp(aside);
   }

@@ -39,7 +39,7 @@ export async function* cancellable(
 /** Digests of a file, whose content is made durable. */
 export async function hashFile(path: string, signal: AbortSignal): Promise<Digests> {
   const digester = new Digester();
-  const handle = await open(path, 'r');
+  await using handle = await open(path, 'r');
   await handle.sync();
   for await (const chunk of cancellable(blocks(handle, { start: 0 }), signal)) digester.update(chunk);
   return digester.end();

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, copyFile, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { cancelled, errnoOf } from '../errors.ts';
 import type { ProbeReport } from './blob-store.ts';
@@ -34,11 +34,24 @@ export async function makeTemp<T>(root: string, make: (path: string) => Promise<
   const directory = join(root, TEMP, ownerName());
   for (let race = 0; ; race++) {
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeAll(directory);
       return await make(join(directory, randomBytes(8).toString('hex')));
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT' || race === RACES) throw error;
     }
+  }
+}
+
+/** mkdir -p that tells why it can't; Node's own says ENOENT on a file system that is read-only. */
+async function makeAll(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EEXIST') return;
+    if (errno !== 'ENOENT') throw error;
+    await makeAll(dirname(path));
+    await mkdir(path, { recursive: true, mode: 0o700 });
   }
 }
 

@@ -1,4 +1,5 @@
 /** From an address to the adapter that serves it. */
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StagerError } from '../errors.ts';
@@ -18,7 +19,10 @@ export async function openBlobStore(address: string, reach: S3Reach = {}): Promi
     return openS3BlobStore(address, reach);
   }
   const { DirectoryBlobStore } = await import('./fs.ts');
-  return new DirectoryBlobStore(directoryOf(address));
+  const path = directoryOf(address);
+  const there = await stat(path).catch(() => undefined);
+  if (there !== undefined && !there.isDirectory()) throw badAddress(address, undefined);
+  return new DirectoryBlobStore(path);
 }
 
 function directoryOf(address: string): string {

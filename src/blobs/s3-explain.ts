@@ -15,7 +15,14 @@ export interface S3Place {
 }
 
 type Verdict = readonly [
-  'BLOBSTORE_DENIED' | 'BLOBSTORE_FULL' | 'BLOBSTORE_UNAVAILABLE' | 'BLOB_NOT_FOUND' | 'CONFIG_INVALID',
+  (
+    | 'BLOBSTORE_DENIED'
+    | 'BLOBSTORE_FULL'
+    | 'BLOBSTORE_UNAVAILABLE'
+    | 'BLOB_NOT_FOUND'
+    | 'CONFIG_INVALID'
+    | 'USAGE'
+  ),
   string,
   string,
 ];
@@ -27,6 +34,9 @@ const UNTRUSTED = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
 ]);
+
+/** Of stores that keep objects as files: versitygw's and MinIO's. */
+const PARENT_IS_OBJECT = new Set(['ObjectParentIsFile', 'XMinioParentIsObject']);
 
 /** The StagerError for a failure that came while `doing` something. */
 export function s3Error(error: unknown, doing: string, place: S3Place): unknown {
@@ -110,6 +120,13 @@ function answerVerdict({ name, status }: S3Failure, { bucket }: S3Place): Verdic
   }
   if (name === 'NoSuchKey' || name === 'NotFound' || status === 404) {
     return ['BLOB_NOT_FOUND', 'there is no such blob', 'List what there is with `stager blobs ls`.'];
+  }
+  if (PARENT_IS_OBJECT.has(name)) {
+    return [
+      'USAGE',
+      "a blob's name is the directory of another one's",
+      'Choose a name that no other name starts with.',
+    ];
   }
   if (FULL.has(name) || status === 507) {
     const next = 'Free space with `stager blobs gc`, or raise the quota.';

@@ -218,6 +218,14 @@ export function blobStoreContract(open: () => Promise<StoreUnderTest>, bigBytes:
     }
   });
 
+  it('says that a name is the directory of another one', async () => {
+    const key = droplet();
+    await put(key, Buffer.from('x'));
+    const below = put({ ...key, name: `${key.name}/below` }, Buffer.from('x'));
+    await expect(below).rejects.toMatchObject({ code: 'USAGE', message: expect.stringMatching(/directory/) });
+    await store.delete(key, { signal });
+  });
+
   it('keeps one whole blob when many writers put the same key at once', async () => {
     const key = droplet();
     const bodies = Array.from({ length: 8 }, (_, n) => randomBytes(20_000 + n));

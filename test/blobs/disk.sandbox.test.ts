@@ -82,5 +82,10 @@ describe('a read-only store', () => {
     await expect(store.delete(key, { signal })).rejects.toMatchObject(failure);
     expect(await store.probe({ signal })).toMatchObject({ readable: true, writable: false });
     expect(await store.stat(key, { signal })).toMatchObject({ sizeBytes: 100_000 });
+    // Another process has no directory for temporary files yet.
+    execFileSync('mount', ['-o', 'remount,rw', mount]);
+    await rm(join(mount, 'store/.tmp'), { recursive: true });
+    execFileSync('mount', ['-o', 'remount,ro', mount]);
+    await expect(put('efgh', bytes)).rejects.toMatchObject(failure);
   });
 });
