@@ -177,7 +177,7 @@ export const SETTINGS = {
     flag: '--runtime <path>',
     variable: 'STAGER_RUNTIME',
     kind: 'path',
-    help: 'OCI runtime to use instead of the first of runc, crun, runsc that works',
+    help: 'OCI runtime to use instead of the first of runc, crun, youki, runsc that works',
     on: ['stage', 'run', 'shell', 'buildpack'],
   },
   output: {
