@@ -13,6 +13,7 @@ import { installShipped } from './buildpack/shipped.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { writeTextFile } from './config/json-file.ts';
 import type { Config } from './config/load.ts';
+import { openDataHome } from './host/data-home.ts';
 import type { Guid } from './ids.ts';
 import { trustedAuthorities } from './proxy/authorities.ts';
 import { readCaFile } from './proxy/ca-bundle.ts';
@@ -38,6 +39,7 @@ export class Stager {
   #buildpacks: Promise<ResolveParts> | undefined;
   #sandbox: Promise<Selection> | undefined;
   #extraCas: Promise<readonly string[]> | undefined;
+  #home: Promise<void> | undefined;
 
   constructor(config: Config) {
     this.config = config;
@@ -95,6 +97,7 @@ export class Stager {
   /** What a staging needs. */
   async stagePorts(signal: AbortSignal): Promise<StagePorts> {
     const { home, proxy } = this.config;
+    await this.#openHome();
     const [{ sandbox }, blobs, buildpacks, extraCas] = await Promise.all([
       this.sandbox(signal),
       this.blobs(),
@@ -128,6 +131,7 @@ export class Stager {
 
   /** What running a droplet needs. */
   async runPorts(signal: AbortSignal): Promise<RunPorts> {
+    await this.#openHome();
     const [{ sandbox }, blobs] = await Promise.all([this.sandbox(signal), this.blobs()]);
     const { records, workspaces, clock } = this;
     const stack = (name: string) => this.stacks.resolve(name);
@@ -137,6 +141,12 @@ export class Stager {
   /** Gives back what this process holds. Call it when nothing runs any more. */
   async close(): Promise<void> {
     await (await this.#sandbox?.catch(() => undefined))?.close();
+  }
+
+  /** Says in one sentence what would else be said by whoever writes there first. */
+  #openHome(): Promise<void> {
+    this.#home ??= openDataHome(this.config.home);
+    return this.#home;
   }
 
   /** git takes one file that replaces its own list, so that file holds everybody that is trusted. */
@@ -151,6 +161,7 @@ export class Stager {
 
   async #openBuildpacks(signal: AbortSignal): Promise<ResolveParts> {
     const { home, cacheHome, proxy, searchPath } = this.config;
+    await this.#openHome();
     const dir = join(home, 'buildpacks');
     const store = new ContentStore(dir, this.clock);
     const registry = new BuildpackRegistry({ dir, store, clock: this.clock });

@@ -1,8 +1,8 @@
 /** `stager doctor`: what will be used on this machine, and why other things can't be. */
-import { mkdir } from 'node:fs/promises';
 import { createColors } from 'picocolors';
 import { Stager } from '../../compose.ts';
 import { type Diagnosis, diagnose, type Finding } from '../../doctor.ts';
+import { openDataHome } from '../../host/data-home.ts';
 import { formatBytes } from '../../units.ts';
 import type { Context } from '../actions.ts';
 import { labelled, table } from '../table.ts';
@@ -11,7 +11,7 @@ import { labelled, table } from '../table.ts';
 export async function doctorCommand(context: Context): Promise<number> {
   const { config, signal, output } = context;
   const stager = new Stager(config);
-  await mkdir(config.home, { recursive: true });
+  await openDataHome(config.home);
   const diagnosis = await diagnose({
     sandbox: stager.sandboxOptions(signal),
     home: config.home,
