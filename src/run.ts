@@ -92,6 +92,7 @@ export async function run(
   try {
     const dirs = runDirsAt(join(workspace.root, 'run'));
     await unpack(place, dirs.home, { wish, ports, signal: io.signal });
+    const healthCheck = wish.healthCheck ?? recordedCheck(record, wish.target);
     const started = await launch(
       {
         guid: newGuid(),
@@ -104,7 +105,7 @@ export async function run(
         services: wish.services,
         memoryMb: wish.memoryMb,
         diskMb: wish.diskMb,
-        ...(wish.healthCheck !== undefined && { healthCheck: wish.healthCheck }),
+        ...(healthCheck !== undefined && { healthCheck }),
         rootfs: stack.rootfs,
         network: wish.network,
         redact: createRedactor(secretValues(wish.services)),
@@ -126,6 +127,12 @@ function recorded(record: StagingRecord | undefined) {
     processTypes: { ...result.process_types, ...wished?.commands },
     sidecars: [...(result.sidecars ?? []), ...(wished?.sidecars ?? [])],
   };
+}
+
+/** What a manifest said of the process. */
+function recordedCheck(record: StagingRecord | undefined, target: RunTarget): HealthCheck | undefined {
+  if (target.kind !== 'process') return undefined;
+  return new Map(Object.entries(record?.launch?.healthChecks ?? {})).get(target.type ?? 'web');
 }
 
 function nameOf(place: DropletPlace): string {

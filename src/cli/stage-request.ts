@@ -2,9 +2,11 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config/load.ts';
 import { parseCompression } from '../droplet/compression.ts';
+import type { HealthCheckWish } from '../droplet/record.ts';
 import { StagerError } from '../errors.ts';
 import { type Guid, parseGuid } from '../ids.ts';
 import type { NamedApp } from '../manifest/read.ts';
+import type { Instance } from '../manifest/schema.ts';
 import { appIdentity, readEnv, readServices, type StageRequest } from '../request.ts';
 import { checkVariables } from '../vcap/names.ts';
 import type { Services } from '../vcap/services.ts';
@@ -121,14 +123,37 @@ function manifestEnv(app: NamedApp | undefined): Record<string, string> {
 function launchOf(app: NamedApp | undefined): Pick<StageRequest, 'launch'> {
   if (app === undefined) return {};
   const others = (app.processes ?? []).filter(({ type }) => type !== 'web');
-  const all = [{ type: 'web', command: webOf(app)?.command }, ...others];
+  const all = [{ ...webOf(app), type: 'web' }, ...others];
   const commands = Object.fromEntries(
     all.flatMap(({ type, command }) => (command === undefined ? [] : [[type, command] as const])),
   );
+  const healthChecks = Object.fromEntries(
+    all.flatMap((process) => {
+      const check = healthCheckOf(process);
+      return check === undefined ? [] : [[process.type, check] as const];
+    }),
+  );
   const sidecars = app.sidecars ?? [];
-  return Object.keys(commands).length === 0 && sidecars.length === 0
-    ? {}
-    : { launch: { commands, sidecars } };
+  const hasChecks = Object.keys(healthChecks).length > 0;
+  if (Object.keys(commands).length === 0 && sidecars.length === 0 && !hasChecks) return {};
+  return { launch: { commands, sidecars, ...(hasChecks && { healthChecks }) } };
+}
+
+/** Undefined when the manifest says nothing of it. Its times are seconds. */
+function healthCheckOf(process: Instance & { readonly type: string }): HealthCheckWish | undefined {
+  const named = process['health-check-type'];
+  const endpoint = process['health-check-http-endpoint'];
+  const invocation = process['health-check-invocation-timeout'];
+  const { timeout, 'health-check-interval': interval } = process;
+  if ([named, endpoint, invocation, timeout, interval].every((it) => it === undefined)) return undefined;
+  return {
+    // `none` is the old name of process.
+    type: named === 'none' ? 'process' : (named ?? (process.type === 'web' ? 'port' : 'process')),
+    ...(endpoint !== undefined && { httpEndpoint: endpoint }),
+    ...(timeout !== undefined && { startTimeoutMs: timeout * 1000 }),
+    ...(invocation !== undefined && { invocationTimeoutMs: invocation * 1000 }),
+    ...(interval !== undefined && { intervalMs: interval * 1000 }),
+  };
 }
 
 /** Services that the manifest names and `--services` says nothing of. */

@@ -23,6 +23,15 @@ export interface BuildpackRecord {
   readonly family: 'cf-v2' | 'cf-v3' | 'heroku';
 }
 
+/** How a manifest wants a process to be checked; times in milliseconds. */
+export interface HealthCheckWish {
+  readonly type: 'port' | 'http' | 'process';
+  readonly httpEndpoint?: string;
+  readonly startTimeoutMs?: number;
+  readonly invocationTimeoutMs?: number;
+  readonly intervalMs?: number;
+}
+
 /** Times in milliseconds, sizes in bytes, instants in ISO 8601 UTC. */
 export interface StagingRecord {
   readonly build: Guid;
@@ -50,6 +59,8 @@ export interface StagingRecord {
   readonly launch?: {
     readonly commands: Readonly<Record<string, string>>;
     readonly sidecars: readonly ResultSidecar[];
+    /** By process type. */
+    readonly healthChecks?: Readonly<Record<string, HealthCheckWish>>;
   };
   /** Digest of everything that went in; what `--reuse` looks for (docs/reuse.md). */
   readonly reuseKey?: Sha256;

@@ -103,6 +103,9 @@ export const appSchema = z.preprocess(canonical, application.superRefine(refuseC
 /** A parsed application; the name may be missing where there is only one. */
 export type ManifestApp = z.output<typeof appSchema>;
 
+/** What an application says of its web process, or a process of itself. */
+export type Instance = Pick<ManifestApp, (typeof INSTANCE_KEYS)[number]>;
+
 /** Keys that a foundation understands and staging has no use for: neither used nor warned about. */
 const WITHOUT_EFFECT_ON_A_PROCESS = [
   'instances',

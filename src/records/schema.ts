@@ -26,6 +26,13 @@ const sidecar = z.object({
   command: text,
   memory: count.exactOptional(),
 });
+const healthCheck = z.object({
+  type: z.enum(['port', 'http', 'process']),
+  httpEndpoint: text.exactOptional(),
+  startTimeoutMs: count.exactOptional(),
+  invocationTimeoutMs: count.exactOptional(),
+  intervalMs: count.exactOptional(),
+});
 const phaseName = z.enum([
   'source',
   'workspace',
@@ -94,7 +101,13 @@ export const recordSchema: z.ZodType<StagingRecord> = z.object({
   limits: z.object({ memoryMb: count, diskMb: count, timeoutMs: count }),
   peaks: z.object({ memoryBytes: count.exactOptional(), diskBytes: count.exactOptional() }),
   warnings: z.array(text),
-  launch: z.object({ commands: z.record(text, text), sidecars: z.array(sidecar) }).exactOptional(),
+  launch: z
+    .object({
+      commands: z.record(text, text),
+      sidecars: z.array(sidecar),
+      healthChecks: z.record(text, healthCheck).exactOptional(),
+    })
+    .exactOptional(),
   reuseKey: sha256.exactOptional(),
   result,
 });

@@ -215,14 +215,17 @@ describe('a manifest', () => {
     expect(await cli.run(['stage', '-b', TOLD, '--var', 'a=b'], { cwd })).toMatchObject({ code: 2 });
   });
 
-  it('gives the build at least what it gets without one, and the app what it asks for', async () => {
+  it('gives the build at least what it gets without one, and the app the health check it asks for', async () => {
     const dir = await cli.app('small', {
-      'manifest.yml': `applications:\n- name: small\n  memory: 64M\n  disk_quota: 8G\n  buildpack: ${TOLD}\n  env: { SUPPLY: 'echo "limit $MEMORY_LIMIT [$NONE]"', NONE: }\n`,
+      'manifest.yml': `applications:\n- name: small\n  memory: 64M\n  disk_quota: 8G\n  buildpack: ${TOLD}\n  command: sleep 60\n  health-check-type: http\n  timeout: 1\n  env: { SUPPLY: 'echo "limit $MEMORY_LIMIT [$NONE]"', NONE: }\n`,
       'index.html': 'a',
     });
     const { stdout } = await cli.run(['stage', '-f', dir, '--json']);
     expect(stdout).toContain('limit 1024m []');
     expect(stdout).toContain('"limits":{"memoryMb":1024,"diskMb":8192,');
+    const ran = await cli.run(['run']);
+    expect(ran).toMatchObject({ code: 91, stderr: expect.stringContaining('HEALTH_CHECK_FAILED') });
+    expect(ran.stderr).toContain('http');
   });
 
   it('stages its apps, or the one that is named, with its variables', async () => {
