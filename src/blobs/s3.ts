@@ -1,7 +1,7 @@
 /** The S3 adapter of the blob store. s3-record.ts says how an object carries its digests and why. */
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { HeadBucketCommand } from '@aws-sdk/client-s3';
+import { HeadBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { isStagerError, StagerError } from '../errors.ts';
 import type {
   BlobInfo,
@@ -25,7 +25,7 @@ import { listNames, sweepS3 } from './s3-list.ts';
 import { fileSource, type PartSource, streamSource } from './s3-parts.ts';
 import { presignerOf } from './s3-presign.ts';
 import { readResuming } from './s3-read.ts';
-import { deleteObject, headBlob, objectKey, recordKey, type S3Blob } from './s3-record.ts';
+import { deleteObject, headBlob, newRecordId, objectKey, recordKey, type S3Blob } from './s3-record.ts';
 import { openSession, type S3Reach, type S3Session } from './s3-session.ts';
 import { S3Upload } from './s3-upload.ts';
 import { verified } from './verify.ts';
@@ -179,12 +179,21 @@ export class S3BlobStore implements BlobStore {
     };
   }
 
-  /** Puts and deletes an object outside every kind. @returns why it can't be done. */
+  /** Puts and deletes an object outside every kind, where a sweep finds it. @returns why it can't be done. */
   async #tryWrite(signal: AbortSignal): Promise<string | undefined> {
-    const key: BlobKey = { kind: 'packages', name: `probe.${process.pid}.${Date.now()}` };
+    const { client, address, writeOptions } = this.#session;
+    const key = `${address.prefix}records/probe/${newRecordId()}`;
+    const command = new PutObjectCommand({
+      Bucket: address.bucket,
+      Key: key,
+      Body: 'probe',
+      ...writeOptions,
+    });
     try {
-      await this.put(key, Readable.from([Buffer.from('probe')]), { contentType: 'text/plain', signal });
-      await this.delete(key, { signal });
+      await this.#session.send('storing', { key, signal }, () =>
+        client.send(command, { abortSignal: signal }),
+      );
+      await deleteObject(this.#session, key, signal);
       return undefined;
     } catch (error) {
       if (!isStagerError(error)) throw error;
