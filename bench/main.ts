@@ -17,6 +17,12 @@ const { values, positionals } = parseArgs({
   options: { runs: { type: 'string', default: '5' } },
 });
 
+const runs = Number(values.runs);
+if (!Number.isInteger(runs) || runs < 1) {
+  console.error(`--runs takes a number from 1, not "${values.runs}"`);
+  process.exit(2);
+}
+
 for (const name of positionals.length === 0 ? ['droplets'] : positionals) {
   const suite = SUITES[name];
   if (suite === undefined) {
@@ -26,7 +32,7 @@ for (const name of positionals.length === 0 ? ['droplets'] : positionals) {
   }
   const before = load();
   if (before > 0.7) console.error(`the load is ${before}: other work is running, expect noise`);
-  const sections = suite(Number(values.runs));
+  const sections = suite(runs);
   save(name, sections);
   console.log(
     `${Object.entries(machine())
