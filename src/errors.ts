@@ -122,6 +122,19 @@ export class StagerError extends Error {
     this.details = parts.details ?? {};
   }
 
+  /** The same failure with what is known of it besides. */
+  with(parts: ErrorParts): StagerError {
+    const { blame, details, cause, next, phase } = this;
+    return new StagerError(this.code, this.message, {
+      blame,
+      details,
+      cause,
+      ...(next !== undefined && { next }),
+      ...(phase !== undefined && { phase }),
+      ...parts,
+    });
+  }
+
   /** Exit status of a command that ends with this failure. */
   get exit(): number {
     return CODES[this.code].exit;

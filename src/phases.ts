@@ -1,5 +1,5 @@
 /** Times the phases of a staging and tells about them. */
-import { isStagerError, StagerError } from './errors.ts';
+import { isStagerError } from './errors.ts';
 import type { PhaseRef, Report } from './events.ts';
 
 /** One finished phase. */
@@ -52,7 +52,8 @@ export class Phases {
       return result;
     } catch (error) {
       this.#end({ phase, durationMs: this.#now() - startedAt, outcome: 'failed' });
-      throw isStagerError(error) && error.phase === undefined ? named(error, phaseName(phase)) : error;
+      if (!isStagerError(error) || error.phase !== undefined) throw error;
+      throw error.with({ phase: phaseName(phase), cause: error.cause ?? error });
     }
   }
 
@@ -66,14 +67,4 @@ export class Phases {
     this.#timings.push(timing);
     this.#report({ type: 'phase-ended', ...timing, ...(note !== undefined && { note }) });
   }
-}
-
-function named(error: StagerError, phase: string): StagerError {
-  return new StagerError(error.code, error.message, {
-    phase,
-    blame: error.blame,
-    details: error.details,
-    cause: error.cause ?? error,
-    ...(error.next !== undefined && { next: error.next }),
-  });
 }

@@ -8,7 +8,7 @@ import { parseReference, referenceSecrets } from '../buildpack/reference.ts';
 import { lockOf, type ResolvedOrder, resolveOrder } from '../buildpack/resolve.ts';
 import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
 import type { StagingRecord } from '../droplet/record.ts';
-import { isStagerError, StagerError } from '../errors.ts';
+import { isStagerError, type StagerError } from '../errors.ts';
 import { writeCaBundle } from '../proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../proxy/settings.ts';
 import { cfStackOf } from '../request.ts';
@@ -220,11 +220,5 @@ async function withHints(
 ): Promise<StagerError> {
   if (!isStagerError(error, 'NO_APP_DETECTED')) return error;
   const hints = await app.hints({ signal }).catch(() => []);
-  return new StagerError(error.code, error.message, {
-    blame: error.blame,
-    details: { ...error.details, hints },
-    cause: error.cause,
-    ...(error.phase !== undefined && { phase: error.phase }),
-    ...(error.next !== undefined && { next: error.next }),
-  });
+  return error.with({ details: { ...error.details, hints } });
 }
