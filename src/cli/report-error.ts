@@ -2,6 +2,7 @@
 import { createColors } from 'picocolors';
 import { asStagerError, errorReport } from '../error-report.ts';
 import type { StagerError } from '../errors.ts';
+import { formatDuration } from '../units.ts';
 import { harmless, oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
 import { table } from './table.ts';
@@ -47,7 +48,13 @@ function detectTable(error: StagerError): readonly string[] {
   if (!Array.isArray(rows) || rows.length === 0) return [];
   const cells = rows
     .filter(isRow)
-    .map((row) => [row.buildpack, row.version ?? '', row.outcome, row.firstLine ?? '', `${row.durationMs}ms`])
+    .map((row) => [
+      row.buildpack,
+      row.version ?? '',
+      row.outcome,
+      row.firstLine ?? '',
+      formatDuration(row.durationMs),
+    ])
     .map((row) => row.map(oneLine));
   return table([['buildpack', 'version', 'detect', 'first line', 'time'], ...cells], '  ');
 }

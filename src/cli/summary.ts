@@ -5,7 +5,7 @@ import { phaseName } from '../phases.ts';
 import { formatBytes, formatDuration, MEBIBYTE } from '../units.ts';
 import { oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
-import { table } from './table.ts';
+import { labelled, table } from './table.ts';
 
 /** The lines of the summary. */
 export function summary(record: StagingRecord, output: Pick<Output, 'colour'>): string[] {
@@ -58,10 +58,6 @@ function sidecars(record: StagingRecord): string[][] {
     `beside ${sidecar.process_types.join(', ')}${sidecar.memory === undefined ? '' : `, ${sidecar.memory}M`}`,
   ]);
   return labelled('sidecars', table(rows));
-}
-
-function labelled(label: string, lines: readonly string[]): string[][] {
-  return lines.map((line, index) => [index === 0 ? label : '', line]);
 }
 
 function phaseRow(timing: StagingRecord['phases'][number]): string[] {
