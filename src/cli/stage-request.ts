@@ -41,7 +41,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
         ? { kind: 'path', path: target.source }
         : packageSource(settings.package),
     app: await appIdentity(target.source, app?.name ?? settings.appName),
-    buildpacks: pick('buildpacks', settings.buildpacks ?? [], manifestBuildpacks(app)),
+    buildpacks: pick('buildpacks', orDetect(settings.buildpacks ?? []), manifestBuildpacks(app)),
     stack: pick('stack', settings.stack, app?.stack),
     env,
     services,
@@ -97,7 +97,12 @@ function manifestBuildpacks(app: NamedApp | undefined): readonly string[] | unde
   if (app?.buildpacks !== undefined) return app.buildpacks ?? [];
   const one = app?.buildpack;
   if (one === undefined) return undefined;
-  return one === null || one === 'default' || one === 'null' ? [] : [one];
+  return one === null ? [] : orDetect([one]);
+}
+
+/** As for cf push, `default` and `null` are no names: they bring detect back. */
+function orDetect(names: readonly string[]): readonly string[] {
+  return names[0] === 'default' || names[0] === 'null' ? [] : names;
 }
 
 /** Keys of the application are those of its web process, unless `processes` has an entry for that. */
