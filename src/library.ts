@@ -1,14 +1,18 @@
 /** The library's calls: typed options in, a handle out. No global state, no output, no process.exit. */
 import { Stager } from './compose.ts';
+import { writeJsonFile } from './config/json-file.ts';
 import type { StagingRecord } from './droplet/record.ts';
+import { resultDocument, type StagingEnded } from './droplet/result-document.ts';
 import { cancelled } from './errors.ts';
 import type { BuildEvent } from './events.ts';
 import { EventQueue, type QueueLimit } from './events-queue.ts';
+import { demandOutputFile } from './host/output-file.ts';
 import type { RunEvent } from './launch/events.ts';
 import type { HealthCheck } from './launch/health.ts';
 import { shellCommand } from './launch/script.ts';
 import type { RunResult } from './launch/supervise.ts';
-import { type CommonOptions, checkAmounts, configOf, requestOf, type StageOptions } from './options.ts';
+import { type CommonOptions, configOf, requestOf, type StageOptions } from './options.ts';
+import { checkLimits } from './request.ts';
 import { run } from './run.ts';
 import { stage as stageApp } from './stage.ts';
 import { checkVariables } from './vcap/names.ts';
@@ -62,13 +66,22 @@ export function stage(
 async function stageWith(options: StageOptions, emit: (event: BuildEvent) => void): Promise<StagingRecord> {
   const signal = options.signal ?? new AbortController().signal;
   const request = await requestOf(options);
+  if (options.result !== undefined) await demandOutputFile(options.result);
   const stager = new Stager(await configOf(options));
+  let ended: StagingEnded | undefined;
+  const watch = (event: BuildEvent): void => {
+    if (event.type === 'staging-ended') ended = event;
+    emit(event);
+  };
   try {
-    return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
+    return await stageApp(request, await stager.stagePorts(signal), { signal, emit: watch });
   } catch (error) {
     throw asCancelled(error, signal);
   } finally {
     await stager.close();
+    if (options.result !== undefined && ended !== undefined) {
+      await writeJsonFile(options.result, resultDocument(ended));
+    }
   }
 }
 
@@ -117,7 +130,7 @@ export interface RunHandle {
 export async function runDroplet(options: RunOptions): Promise<RunHandle> {
   const signal = options.signal ?? new AbortController().signal;
   const { services = {}, command, process: type, memoryMb, diskMb } = options;
-  checkAmounts({ memoryMb, diskMb });
+  checkLimits({ memoryMb, diskMb });
   checkVariables(options.env ?? {}, 'env');
   const stager = new Stager(await configOf(options));
   try {

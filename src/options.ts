@@ -7,7 +7,7 @@ import { type Config, loadConfig } from './config/load.ts';
 import { parseCompression } from './droplet/compression.ts';
 import { StagerError } from './errors.ts';
 import { parseGuid } from './ids.ts';
-import { appIdentity, type StageRequest } from './request.ts';
+import { appIdentity, checkLimits, readEnv, type StageRequest } from './request.ts';
 import { checkVariables } from './vcap/names.ts';
 import { parseServices, type Services } from './vcap/services.ts';
 
@@ -45,6 +45,8 @@ export interface StageOptions extends CommonOptions {
   readonly appName?: string;
   /** Variables of the app. */
   readonly env?: Readonly<Record<string, string>>;
+  /** File of `K=V` lines; `env` wins over it. */
+  readonly envFile?: string;
   /** A VCAP_SERVICES document, as JSON text or as the object. */
   readonly services?: string | Services;
   /** Default 1024. */
@@ -65,6 +67,8 @@ export interface StageOptions extends CommonOptions {
   readonly ignoreStyle?: 'cf' | 'git';
   /** Also write the droplet to this file. */
   readonly output?: string;
+  /** Write Cloud Foundry's result.json with our record of the staging to this file, after a failure as well. */
+  readonly result?: string;
 }
 
 /**
@@ -77,17 +81,6 @@ export async function configOf(options: CommonOptions): Promise<Config> {
   return await loadConfig({ flags, machineOnly: true });
 }
 
-/** @throws StagerError CONFIG_INVALID for a size or time that is none, such as one computed from nothing. */
-export function checkAmounts(amounts: Readonly<Record<string, number | undefined>>): void {
-  for (const [name, amount] of Object.entries(amounts)) {
-    if (amount === undefined || (Number.isFinite(amount) && amount >= 1)) continue;
-    throw new StagerError('CONFIG_INVALID', `${name} is ${amount}`, {
-      next: 'Give a number of at least 1, or leave it out.',
-      details: { option: name },
-    });
-  }
-}
-
 /**
  * The request for a call.
  *
@@ -96,14 +89,15 @@ export function checkAmounts(amounts: Readonly<Record<string, number | undefined
 export async function requestOf(options: StageOptions): Promise<StageRequest> {
   const path = resolve(options.source ?? '.');
   const { memoryMb, diskMb, timeoutMs } = options;
-  checkAmounts({ memoryMb, diskMb, timeoutMs });
-  checkVariables(options.env ?? {}, 'env');
+  checkLimits({ memoryMb, diskMb, timeoutMs });
+  const env = { ...(await readEnv([], options.envFile)), ...options.env };
+  checkVariables(env, 'env');
   return {
     source: sourceOf(options, path),
     app: await appIdentity(path, options.appName),
     buildpacks: options.buildpacks ?? [],
     stack: options.stack ?? 'host',
-    env: options.env ?? {},
+    env,
     services: servicesOf(options.services),
     memoryMb: memoryMb ?? 1024,
     diskMb: diskMb ?? 4096,

@@ -56,26 +56,19 @@ export interface StageRequest {
   readonly launch?: NonNullable<StagingRecord['launch']>;
 }
 
-/** Less than this an OCI runtime can't start anything in; it would say so in words of its own. */
-const MIN_MEMORY_MB = 4;
+/** The least with which anything can run; below 4 MiB an OCI runtime fails in words of its own. */
+const LEAST = { memoryMb: 4, diskMb: 1, timeoutMs: 1 } as const;
 
-/**
- * Refuses limits with which nothing can run, and numbers that are none.
- *
- * @throws StagerError CONFIG_INVALID.
- */
-export function checkLimits(request: Pick<StageRequest, 'memoryMb' | 'diskMb' | 'timeoutMs'>): void {
-  demandAtLeast(MIN_MEMORY_MB, request.memoryMb, 'memory limit in MiB');
-  demandAtLeast(1, request.diskMb, 'disk limit in MiB');
-  demandAtLeast(1, request.timeoutMs, 'time limit in milliseconds');
-}
-
-function demandAtLeast(least: number, value: number, what: string): void {
-  if (Number.isSafeInteger(value) && value >= least) return;
-  throw new StagerError('CONFIG_INVALID', `${value} is no ${what}`, {
-    next: `Give a whole number from ${least} on.`,
-    details: { what, value, least },
-  });
+/** @throws StagerError CONFIG_INVALID for a limit with which nothing can run, or one computed from nothing. */
+export function checkLimits(limits: Readonly<Partial<Record<keyof typeof LEAST, number | undefined>>>): void {
+  for (const name of ['memoryMb', 'diskMb', 'timeoutMs'] as const) {
+    const [value, least] = [limits[name], LEAST[name]];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;
+    throw new StagerError('CONFIG_INVALID', `${name} is ${value}`, {
+      next: `Give a whole number from ${least} on, or leave it out.`,
+      details: { option: name, value, least },
+    });
+  }
 }
 
 /**

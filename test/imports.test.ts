@@ -15,7 +15,19 @@ const SHARED = ['ids', 'errors', 'error-report', 'events', 'clock', 'json', 'pha
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['*'],
   '(index)': ['(library)', '(options)', 'droplet', 'launch'],
-  '(library)': ['(compose)', '(events-queue)', '(options)', '(run)', '(stage)', 'droplet', 'launch', 'vcap'],
+  '(library)': [
+    '(compose)',
+    '(events-queue)',
+    '(options)',
+    '(request)',
+    '(run)',
+    '(stage)',
+    'config',
+    'droplet',
+    'host',
+    'launch',
+    'vcap',
+  ],
   '(options)': ['(request)', 'config', 'droplet', 'vcap'],
   dropin: ['buildpack', 'config', 'droplet'],
   workshop: [

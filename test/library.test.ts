@@ -1,5 +1,5 @@
 /** What the library refuses before anything is started. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -19,11 +19,32 @@ describe('the library', () => {
       code: 'CONFIG_INVALID',
       message,
     });
-    const { memoryMb, diskMb } = { memoryMb: 1, diskMb: 1, ...amounts };
+    const { memoryMb, diskMb } = { memoryMb: 64, diskMb: 64, ...amounts };
     if ('timeoutMs' in amounts) return;
     await expect(runDroplet({ home, memoryMb, diskMb })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message,
+    });
+  });
+
+  it('refuses places and files that are not there before it starts', async () => {
+    const nowhere = join(home, 'nowhere/file');
+    for (const options of [{ result: nowhere }, { envFile: nowhere }]) {
+      await expect(stage({ home, ...options }).result).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(`${nowhere} (ENOENT)`),
+      });
+    }
+  });
+
+  it('writes the result of a failure as well', async () => {
+    const result = join(home, 'result.json');
+    const source = join(home, 'no-app');
+    await expect(stage({ home, source, result, sandbox: 'none' }).result).rejects.toMatchObject({
+      code: 'SOURCE_NOT_FOUND',
+    });
+    expect(JSON.parse(readFileSync(result, 'utf8'))).toMatchObject({
+      stager: { outcome: 'failed', error: { code: 'SOURCE_NOT_FOUND', exit: 10 } },
     });
   });
 

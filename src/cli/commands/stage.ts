@@ -1,7 +1,7 @@
 /** `stager stage`: one app, or those of a manifest. */
 import { Stager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
-import type { BuildEvent } from '../../events.ts';
+import { resultDocument } from '../../droplet/result-document.ts';
 import { demandOutputFile } from '../../host/output-file.ts';
 import type { StageRequest } from '../../request.ts';
 import { stage } from '../../stage.ts';
@@ -38,12 +38,4 @@ export async function stageCommand(context: Context): Promise<number> {
       await writeJsonFile(result, requests.length === 1 ? results[0] : results);
     }
   }
-}
-
-/** result.json with our own record, or the failure, under a key that Cloud Foundry does not read. */
-function resultDocument(event: Extract<BuildEvent, { type: 'staging-ended' }>): unknown {
-  if (event.outcome !== 'staged')
-    return { ...event.result, stager: { outcome: event.outcome, error: event.error } };
-  const { result, ...record } = event.record;
-  return { ...result, stager: { outcome: event.outcome, ...record } };
 }
