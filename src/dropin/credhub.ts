@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CredhubRetry } from './builder-flags.ts';
+import { credhubDial } from './credhub-proxy.ts';
 import { failure } from './failure.ts';
 import { withPathError } from './go/errno.ts';
 import { call } from './go/http.ts';
@@ -132,12 +133,14 @@ async function interpolate(client: Client, services: string, env: Env): Promise<
     const kind = kindOf(document.value);
     throw failure(`json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`);
   }
+  const dial = credhubDial(client.url, env);
   const response = await call({
     method: 'POST',
     url: { ...client.url, path: '/api/v1/interpolate', rawPath: '/api/v1/interpolate', rawQuery: undefined },
     body: encodeJson(document.value),
     headers: { 'content-type': 'application/json' },
     env,
+    ...(dial !== undefined && { dial }),
     tls: { ca: [...client.ca], cert: client.cert, key: client.key },
     signal: AbortSignal.timeout(TIMEOUT_MS),
     idleMs: TIMEOUT_MS,

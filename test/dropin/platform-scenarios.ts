@@ -95,6 +95,24 @@ export const CREDHUB: Readonly<Record<string, (servers: Servers) => Record<strin
     credhubEnv(servers, '{"garbage":[{"credentials":{"credhub-ref":"/c/x"}}]}'),
   'second attempt works': (servers) =>
     credhubEnv(servers, '{"flaky":[{"credentials":{"credhub-ref":"/c/x"}}]}'),
+  'through a SOCKS proxy': (servers) =>
+    credhubEnv(servers, REFS, { CREDHUB_PROXY: `socks5://${servers.socks}` }),
+  'through a SOCKS proxy that asks who we are': (servers) =>
+    credhubEnv(servers, REFS, { CREDHUB_PROXY: `socks5h://friend:pw@${servers.socks}` }),
+  'SOCKS proxy that does not know us': (servers) =>
+    credhubEnv(servers, REFS, { CREDHUB_PROXY: `socks5://other:pw@${servers.socks}` }),
+  'SOCKS proxy that does not reach it': (servers) =>
+    credhubEnv(servers, REFS, {
+      CREDHUB_PROXY: `socks5://${servers.socks}`,
+      VCAP_PLATFORM_OPTIONS: '{"credhub-uri":"https://refused.example:8844"}',
+    }),
+  'SOCKS proxy that is not there': (servers) =>
+    credhubEnv(servers, REFS, { CREDHUB_PROXY: 'socks5://127.0.0.1:1' }),
+  'SOCKS proxy that is not for it': (servers) =>
+    credhubEnv(servers, REFS, { CREDHUB_PROXY: 'socks5://127.0.0.1:1', no_proxy: 'x, 127.0.0.0/8' }),
+  'proxy of another kind': (servers) => credhubEnv(servers, REFS, { CREDHUB_PROXY: 'http://127.0.0.1:1' }),
+  'proxy over ssh without a key': (servers) =>
+    credhubEnv(servers, REFS, { CREDHUB_PROXY: 'ssh+socks5://jumpbox@127.0.0.1:1' }),
   'services are no JSON': (servers) => credhubEnv(servers, '{"credhub-ref"'),
   'services are an array': (servers) => credhubEnv(servers, '["credhub-ref"]'),
 };

@@ -7,6 +7,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { socksServer } from './socks-server.ts';
 
 /** Addresses, and the directory with certificates, zips and git repositories. */
 export interface Servers {
@@ -14,6 +15,8 @@ export interface Servers {
   readonly http: string;
   readonly https: string;
   readonly credhub: string;
+  /** Host and port of a SOCKS5 proxy. */
+  readonly socks: string;
   /** Bodies that were posted since the last reset. */
   readonly posted: string[];
   /** Back to the state before a run. */
@@ -63,12 +66,15 @@ export async function startServers(): Promise<Servers> {
       void interpolate(req, res);
     }),
   ];
+  const tunnel = socksServer((line) => posted.push(line));
+  const socks = await listen(tunnel);
   const [http, https, credhub] = await Promise.all(servers.map(listen));
   return {
     dir,
     http: `http://127.0.0.1:${http}`,
     https: `https://127.0.0.1:${https}`,
     credhub: `https://127.0.0.1:${credhub}`,
+    socks: `127.0.0.1:${socks}`,
     posted,
     reset: () => {
       posted.length = 0;
@@ -76,7 +82,7 @@ export async function startServers(): Promise<Servers> {
     },
     close: async () => {
       for (const server of servers) server.closeAllConnections();
-      await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+      await Promise.all([...servers, tunnel].map((server) => new Promise((done) => server.close(done))));
       rmSync(dir, { recursive: true, force: true });
     },
   };

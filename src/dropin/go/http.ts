@@ -1,8 +1,12 @@
 /** HTTP as Go's default client does it: proxies from the environment, ten redirects, failures in Go's words. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type AgentOptions, Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { errnoOf } from '../../errors.ts';
 import { errnoText } from './errno.ts';
+import type { Endpoint } from './socks.ts';
 import { quote } from './text.ts';
 import { formatUrl, type GoUrl, parseUrl } from './url.ts';
 
@@ -15,6 +19,8 @@ export interface HttpCall {
   /** Proxy variables are read from here. */
   readonly env: Readonly<Record<string, string>>;
   readonly tls: Pick<AgentOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
+  /** Connects instead of the system, for https. */
+  readonly dial?: (target: Endpoint, signal: AbortSignal) => Promise<Socket>;
   /** Ends the call and the reading of its body. */
   readonly signal: AbortSignal;
   /** Longest silence of the connection. */
@@ -52,7 +58,7 @@ function redirected(from: HttpCall, status: number, location: string): HttpCall 
 }
 
 function send(from: HttpCall): Promise<IncomingMessage> {
-  const { url, env, tls } = from;
+  const { url, env } = from;
   const secure = url.scheme === 'https';
   if (!secure && url.scheme !== 'http') {
     return Promise.reject(new Error(`unsupported protocol scheme ${quote(url.scheme)}`));
@@ -73,13 +79,34 @@ function send(from: HttpCall): Promise<IncomingMessage> {
   };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = secure
-    ? httpsRequest(target, { ...options, agent: new HttpsAgent({ ...tls, minVersion: 'TLSv1.2', proxyEnv }) })
+    ? httpsRequest(target, { ...options, agent: httpsAgent(from, proxyEnv) })
     : httpRequest(target, { ...options, agent: new HttpAgent({ proxyEnv }) });
   request.once('response', resolve);
   request.once('error', reject);
   request.once('timeout', () => request.destroy(new Error('i/o timeout')));
   request.end(from.body);
   return promise;
+}
+
+function httpsAgent({ tls, dial, signal }: HttpCall, proxyEnv: Record<string, string>): HttpsAgent {
+  if (dial === undefined) return new HttpsAgent({ ...tls, minVersion: 'TLSv1.2', proxyEnv });
+  const agent = new HttpsAgent({ ...tls, minVersion: 'TLSv1.2' });
+  agent.createConnection = (options, connected) => {
+    const host = options.host ?? '';
+    const secured = {
+      ...tls,
+      minVersion: 'TLSv1.2',
+      host,
+      ...(isIP(host) === 0 && { servername: host }),
+    } as const;
+    dial({ host, port: Number(options.port ?? 443) }, signal).then(
+      (socket) => connected?.(null, connectTls({ ...secured, socket })),
+      (error: unknown) =>
+        connected?.(error instanceof Error ? error : new Error(String(error)), new Duplex()),
+    );
+    return undefined;
+  };
+  return agent;
 }
 
 const PROXY_VARIABLES = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'];
