@@ -48,7 +48,9 @@ export async function storeResult(
   );
   staging.unrecorded = dropletKey(request.app.guid, guid);
   for (const warning of summary.warnings) staging.warn('droplet', warning);
-  await sweepMemberCache(ports.memberCache, { signal });
+  const { fault } = await sweepMemberCache(ports.memberCache, { signal });
+  if (fault !== undefined)
+    staging.warn('droplet', `the member cache could not be swept (${fault}); it may grow`);
   if (request.output !== undefined)
     await writeBlobTo(request.output, staging.unrecorded, { blobs: ports.blobs, signal });
   return stored;
