@@ -60,7 +60,7 @@ export const CHOICES = {
   ignoreStyle: ['cf', 'git'],
 } as const;
 
-/** The table. Keys are the names in a config file; the library's options (options.ts) have numbers and objects instead of texts. */
+/** The table. Keys are the names in a config file; the library has numbers and objects instead of texts (options.ts). */
 export const SETTINGS = {
   buildpacks: {
     group: 'Buildpacks:',
