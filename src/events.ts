@@ -10,10 +10,10 @@ import type { Guid } from './ids.ts';
 /** The phases of a staging, in order. `supply` repeats, once a buildpack. */
 export type PhaseName =
   | 'source'
-  | 'workspace'
   | 'buildpacks'
-  | 'restore-cache'
+  | 'workspace'
   | 'detect'
+  | 'restore-cache'
   | 'supply'
   | 'finalize'
   | 'compile'
