@@ -18,6 +18,8 @@ import { openSource } from '../../src/source/open.ts';
 import { contentsOf, namesOf, signal } from '../package/support.ts';
 
 const AT_ONCE = 4;
+/** Half a minute of an idle machine; ten of one that has ten times as much to do. */
+export const PATIENT = { timeout: 1_800_000 } as const;
 /** Uploads beside a collection, then collections beside each other: leases hold those of the first kind back. */
 const WORK = ['put', 'package', 'gc', 'package', 'gc', 'put', 'gc', 'gc'] as const;
 const script = fileURLToPath(new URL('kill-child.ts', import.meta.url));

@@ -2,16 +2,20 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { killMany } from './kill-rig.ts';
+import { killMany, PATIENT } from './kill-rig.ts';
 
-it('has no incomplete blob after 200 kills at random points, goes on after each, and sweeps what is left', async () => {
-  const root = await mkdtemp(join(tmpdir(), 'stager-kill-'));
-  const address = join(root, 'store');
-  try {
-    await killMany({ address, root, kills: 200 });
-    const temporary = await readdir(join(address, '.tmp'), { recursive: true, withFileTypes: true });
-    expect(temporary.filter((entry) => entry.isFile())).toEqual([]);
-  } finally {
-    await rm(root, { recursive: true, force: true });
-  }
-});
+it(
+  'has no incomplete blob after 200 kills at random points, goes on after each, and sweeps what is left',
+  PATIENT,
+  async () => {
+    const root = await mkdtemp(join(tmpdir(), 'stager-kill-'));
+    const address = join(root, 'store');
+    try {
+      await killMany({ address, root, kills: 200 });
+      const temporary = await readdir(join(address, '.tmp'), { recursive: true, withFileTypes: true });
+      expect(temporary.filter((entry) => entry.isFile())).toEqual([]);
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  },
+);
