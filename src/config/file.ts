@@ -1,9 +1,10 @@
 /** Config files: YAML maps of settings. */
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile, realpath } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../errors.ts';
 import { parseHostileYaml } from '../host/hostile-yaml.ts';
-import { SETTINGS } from './schema.ts';
+import { SETTINGS, type Setting } from './schema.ts';
 
 /** A value as a person wrote it. */
 export type Raw = string | number | boolean | readonly string[];
@@ -33,6 +34,7 @@ export async function readConfigFiles(places: ConfigPlaces): Promise<ConfigEntri
   const own = await readConfigFile(user, { optional: true });
   const here = await readConfigFile(found, { optional: true });
   refuseWayOut(here, found);
+  await refusePathsOutside(here, found);
   return { ...from(user, own), ...from(found, here) };
 }
 
@@ -42,19 +44,49 @@ function from(file: string, values: Record<string, Raw>): ConfigEntries {
 
 /** Who stages an app in its directory did not choose its files: none of them takes the sandbox away. */
 function refuseWayOut(values: Record<string, Raw>, file: string): void {
-  const [key] =
-    Object.entries(values).find(
-      ([it, value]) => it === 'runtime' || (value === 'none' && it === 'sandbox'),
-    ) ?? [];
-  if (key === undefined) return;
-  throw new StagerError(
-    'CONFIG_INVALID',
-    `${file}: ${key} ${String(values[key])} can't be set by a file that may be an app's`,
-    {
-      next: `Give --${key} or STAGER_${key.toUpperCase()}, or name the file with --config.`,
-      details: { file, key },
-    },
-  );
+  for (const [key, value] of Object.entries(values)) {
+    if (key === 'runtime' || (key === 'sandbox' && value === 'none'))
+      throw notOfAnApp(file, key, `${String(value)} can't be set`);
+  }
+}
+
+/** Nor does one read the person's files into the app's environment, or write over them. */
+async function refusePathsOutside(values: Record<string, Raw>, file: string): Promise<void> {
+  for (const [key, value] of Object.entries(values)) {
+    const kind = settingOf(key)?.kind;
+    if (key === 'home' || (kind !== 'path' && kind !== 'paths')) continue;
+    for (const path of typeof value === 'object' ? value : [String(value)]) {
+      const outside = !(await isBelow(dirname(file), resolve(dirname(file), path)));
+      if (outside) throw notOfAnApp(file, key, `can't lead out of the directory, as ${path} does,`);
+    }
+  }
+}
+
+/** Whether a path stays below a directory when its links are followed, as far as it exists. */
+async function isBelow(directory: string, path: string): Promise<boolean> {
+  const root = await realpath(directory);
+  for (let known = path; known !== dirname(known); known = dirname(known)) {
+    const real = await realpath(known).catch(() => undefined);
+    if (real !== undefined) return isWithin(root, join(real, relative(known, path)));
+    // A link to what does not exist: what is written there would come to be at its end.
+    if ((await lstat(known).catch(() => undefined)) !== undefined) return false;
+  }
+  return false;
+}
+
+const isWithin = (root: string, path: string): boolean => path === root || path.startsWith(root + sep);
+
+function settingOf(key: string): Setting | undefined {
+  const rows: Readonly<Record<string, Setting>> = SETTINGS;
+  return rows[key];
+}
+
+function notOfAnApp(file: string, key: string, what: string): StagerError {
+  const { variable = key } = settingOf(key) ?? {};
+  return new StagerError('CONFIG_INVALID', `${file}: ${key} ${what} by a file that may be an app's`, {
+    next: `Give the option or ${variable}, or name the file with --config.`,
+    details: { file, key },
+  });
 }
 
 async function readConfigFile(

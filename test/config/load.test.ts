@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -95,6 +95,33 @@ describe('where a setting comes from', () => {
       await load({ cwd, configFile });
       await fileOf('of-an-app/stager.yml', 'sandbox: oci\n');
       expect((await load({ cwd })).settings.sandbox).toBe('oci');
+    },
+  );
+
+  it.each([
+    [
+      'envFile: /etc/hostname',
+      /envFile can't lead out of the directory, as \/etc\/hostname does, by a file that/,
+    ],
+    ['services: ../services.json', /services can't lead out/],
+    ['varsFiles: [vars.yml, ../vars.yml]', /varsFiles can't lead out of the directory, as ..\/vars.yml does/],
+    ['output: away/droplet.tgz', /output can't lead out of the directory, as away\/droplet.tgz does/],
+    ['result: nowhere', /result can't lead out/],
+  ])(
+    'no stager.yml of an app reads or writes outside of it with %s, unless it is named',
+    async (text, reason) => {
+      const cwd = join(dir, 'of-a-curious-app');
+      await mkdir(cwd, { recursive: true });
+      await symlink('/', join(cwd, 'away')).catch(() => undefined);
+      await symlink('/no/where', join(cwd, 'nowhere')).catch(() => undefined);
+      const configFile = await fileOf('of-a-curious-app/stager.yml', text);
+      await expect(load({ cwd })).rejects.toThrow(reason);
+      await load({ cwd, configFile });
+      await fileOf(
+        'of-a-curious-app/stager.yml',
+        'output: new/droplet.tgz\nenvFile: ./env\nhome: /srv/stager\n',
+      );
+      expect((await load({ cwd })).settings.output).toBe(join(cwd, 'new/droplet.tgz'));
     },
   );
 
