@@ -67,7 +67,7 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
             : staging.report({ type: 'progress', phase, done: progress.files, unit: 'files' }),
       }),
     ({ files, bytes, sentBytes }) =>
-      `${formatCount(files, 'file')}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} of it new`,
+      `${formatCount(files, 'file')}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} sent`,
   );
   return { source, package: created.guid, digest: created.contentSha256, counts: created };
 }
