@@ -36,12 +36,17 @@ export interface Measured {
 
 /**
  * Runs every contender `runs` times, taking turns, so that a slow minute of the machine is shared. Dirty pages are
- * written out before each, so that nobody pays for the one before.
+ * written out before each, so that nobody pays for the one before. With `changePlaces` every other round goes backwards.
  */
-export function sideBySide(contenders: readonly Contender[], runs: number): Measured[] {
+export function sideBySide(
+  contenders: readonly Contender[],
+  runs: number,
+  { changePlaces = false }: { readonly changePlaces?: boolean } = {},
+): Measured[] {
   const results = contenders.map(() => [] as Run[]);
   for (let i = 0; i < runs; i++) {
-    for (const [index, contender] of contenders.entries()) {
+    const turns = [...contenders.entries()];
+    for (const [index, contender] of changePlaces && i % 2 === 1 ? turns.toReversed() : turns) {
       contender.prepare?.();
       spawnSync('sync');
       const run = contender.run();
