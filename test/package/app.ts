@@ -1,6 +1,12 @@
 /** The app that the tests of packages store. */
-import { chmod, lutimes, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, lutimes, mkdir, mkdtemp, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { BlobStore } from '../../src/blobs/blob-store.ts';
+import { openBlobStore } from '../../src/blobs/open.ts';
+import { createPackage, type PackageResult } from '../../src/package/create.ts';
+import { openSource } from '../../src/source/open.ts';
+import { signal } from './support.ts';
 
 export const old = new Date('2020-01-01T00:00:00Z');
 
@@ -18,6 +24,28 @@ export async function makeApp(app: string): Promise<void> {
     await utimes(join(app, path), old, old);
   }
   await lutimes(join(app, 'link'), old, old);
+}
+
+/** That app below a new directory, and an empty store beside it. */
+export async function appAndStore(): Promise<{ root: string; app: string; store: BlobStore }> {
+  const root = await mkdtemp(join(tmpdir(), 'stager-package-'));
+  const app = join(root, 'app');
+  await makeApp(app);
+  return { root, app, store: await openBlobStore(join(root, 'store')) };
+}
+
+/** What a test chooses of a package. */
+export interface CreateOptions {
+  readonly statCachePath?: string;
+  readonly tenant?: string;
+}
+
+/** Stores the app as it is now. */
+export async function createOf(
+  { app, store }: { readonly app: string; readonly store: BlobStore },
+  options: CreateOptions,
+): Promise<PackageResult> {
+  return createPackage(await openSource(app), { store, signal, ...options });
 }
 
 /** What {@link contentsOf} says of it. */

@@ -1,35 +1,30 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
-import { openBlobStore } from '../../src/blobs/open.ts';
 import { newGuid } from '../../src/ids.ts';
 import { createPackage, type PackageResult } from '../../src/package/create.ts';
 import { SMALL_BYTES } from '../../src/package/fingerprint.ts';
 import { openPackage } from '../../src/package/open.ts';
 import { LARGE_BYTES } from '../../src/pool/pack-writer.ts';
 import { openSource } from '../../src/source/open.ts';
-import { makeApp, whole } from './app.ts';
+import { appAndStore, type CreateOptions, createOf, whole } from './app.ts';
 import { contentsOf, namesOf, signal, writeZip } from './support.ts';
 
 let root: string;
 let app: string;
 let store: BlobStore;
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'stager-package-'));
-  app = join(root, 'app');
-  store = await openBlobStore(join(root, 'store'));
-  await makeApp(app);
+  ({ root, app, store } = await appAndStore());
 });
 afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const create = async (options: { statCachePath?: string; tenant?: string } = {}): Promise<PackageResult> =>
-  createPackage(await openSource(app), { store, signal, ...options });
+const create = (options: CreateOptions = {}): Promise<PackageResult> => createOf({ app, store }, options);
+
 describe('creating a package', () => {
   it('keeps files, modes, links and empty directories, and says what happened', async () => {
     const result = await create();

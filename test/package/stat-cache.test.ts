@@ -1,33 +1,26 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
-import { openBlobStore } from '../../src/blobs/open.ts';
-import { createPackage, type PackageResult } from '../../src/package/create.ts';
-import { openSource } from '../../src/source/open.ts';
-import { makeApp, whole } from './app.ts';
-import { contentsOf, signal } from './support.ts';
+import type { PackageResult } from '../../src/package/create.ts';
+import { appAndStore, type CreateOptions, createOf, old, whole } from './app.ts';
+import { contentsOf } from './support.ts';
 
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex');
-const old = new Date('2020-01-01T00:00:00Z');
 
 let root: string;
 let app: string;
 let store: BlobStore;
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'stager-package-'));
-  app = join(root, 'app');
-  store = await openBlobStore(join(root, 'store'));
-  await makeApp(app);
+  ({ root, app, store } = await appAndStore());
 });
 afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const create = async (options: { statCachePath?: string; tenant?: string } = {}): Promise<PackageResult> =>
-  createPackage(await openSource(app), { store, signal, ...options });
+const create = (options: CreateOptions = {}): Promise<PackageResult> => createOf({ app, store }, options);
+
 describe('the stat cache', () => {
   let statCachePath: string;
   /** ctime can't be set back, so the caller's clock is what makes files old. */
