@@ -13,15 +13,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { BlobStore } from '../src/blobs/blob-store.ts';
-import { openBlobStore } from '../src/blobs/open.ts';
-import { parseSha1, parseSha256 } from '../src/ids.ts';
-import { createPackage } from '../src/package/create.ts';
-import { BLOCK_ENTRIES, KEY_BYTES, ROW_BYTES } from '../src/pool/format.ts';
-import type { Fingerprint } from '../src/pool/lookup.ts';
-import { Pool } from '../src/pool/pool.ts';
-import { writeSegment } from '../src/pool/segment-writer.ts';
-import { openSource } from '../src/source/open.ts';
+import { createPackage } from '../src/staging/package/create.ts';
+import { openSource } from '../src/staging/source/open.ts';
+import { openBlobStore } from '../src/stores/blobs/open.ts';
+import type { BlobStore } from '../src/stores/blobs/port/blob-store.ts';
+import { BLOCK_ENTRIES, KEY_BYTES, ROW_BYTES } from '../src/stores/resource-cache/format.ts';
+import type { Fingerprint } from '../src/stores/resource-cache/lookup.ts';
+import { Pool } from '../src/stores/resource-cache/pool.ts';
+import { writeSegment } from '../src/stores/resource-cache/segment-writer.ts';
+import { parseSha1, parseSha256 } from '../src/words/ids.ts';
 import { startS3Server, useTestCredentials } from '../test/support/s3-server.ts';
 
 const signal = new AbortController().signal;
@@ -64,7 +64,7 @@ async function seed(store: BlobStore, count: number): Promise<void> {
   const pack = { id: 'a'.repeat(24), sizeBytes: 1, atMs: 0 };
   const keys: Buffer[] = [];
   const rowOf = new Map<Buffer, Buffer>();
-  const { encodeEntry } = await import('../src/pool/format.ts');
+  const { encodeEntry } = await import('../src/stores/resource-cache/format.ts');
   for (let n = 0; n < count; n++) {
     const [key, row] = [Buffer.alloc(KEY_BYTES), Buffer.alloc(ROW_BYTES)];
     encodeEntry({ ...nth(n), offset: 0 }, 0, { key, row });

@@ -1,12 +1,12 @@
 /** One task in a process of its own, so that its peak of memory is its own. Prints { ms, bytes, rssBytes }. */
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
-import { DirectoryBlobStore } from '../src/blobs/fs.ts';
-import { saveBuildCache } from '../src/droplet/build-cache.ts';
-import { parseCompression, tarballContentType } from '../src/droplet/compression.ts';
-import { dropletContents } from '../src/droplet/contents.ts';
-import { packTarball } from '../src/droplet/tarball.ts';
-import { unpackTarball } from '../src/droplet/unpack.ts';
+import { saveBuildCache } from '../src/staging/build-cache/build-cache.ts';
+import { dropletContents } from '../src/staging/droplet/contents.ts';
+import { parseCompression, tarballContentType } from '../src/staging/droplet/pack/compression.ts';
+import { packTarball } from '../src/staging/droplet/pack/tarball.ts';
+import { unpackTarball } from '../src/staging/droplet/unpack/unpack.ts';
+import { DirectoryBlobStore } from '../src/stores/blobs/fs/directory-store.ts';
 
 const task = z.discriminatedUnion('kind', [
   z.object({

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openBlobStore } from '../src/blobs/open.ts';
+import { openBlobStore } from '../src/stores/blobs/open.ts';
 import { ACCESS_KEY, SECRET_KEY, startS3Server, useTestCredentials } from '../test/support/s3-server.ts';
 
 const { values, positionals } = parseArgs({

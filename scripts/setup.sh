@@ -38,6 +38,8 @@ PATH="$PWD/node_modules/node/bin:$PATH"
 export PATH
 if [ ! -f dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json package-lock.json -newer dist/.built -print -quit)" ]; then
   say 'building dist/'
+  # Files that an older tree left would be packed and loaded as well.
+  if [ -d dist ]; then find dist -mindepth 1 -maxdepth 1 ! -name kit ! -name buildpacks -exec rm -rf {} +; fi
   node_modules/.bin/tsc -p tsconfig.build.json
   touch dist/.built
 fi

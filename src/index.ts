@@ -1,14 +1,14 @@
 /** The library's front door: exports only. docs/library.md shows how it is used. */
 
-export type { BuildpackRecord, StagingRecord, StoredBlob } from './droplet/record.ts';
-export type { ResultBuildpack, ResultJson, ResultSidecar } from './droplet/result.ts';
-export type { Blame, Code } from './errors.ts';
-export { CODES, isStagerError, StagerError } from './errors.ts';
-export type { BuildEvent, ErrorReport, PhaseName, PhaseRef } from './events.ts';
-export type { Guid, Sha1, Sha256 } from './ids.ts';
-export type { RunEvent } from './launch/events.ts';
-export type { HealthCheck } from './launch/health.ts';
-export type { RunResult } from './launch/supervise.ts';
-export type { RunHandle, RunOptions, StagingHandle } from './library.ts';
-export { runDroplet, stage } from './library.ts';
-export type { CommonOptions, StageOptions } from './options.ts';
+export type { RunHandle, RunOptions, StagingHandle } from './doors/library/library.ts';
+export { runDroplet, stage } from './doors/library/library.ts';
+export type { CommonOptions, StageOptions } from './doors/library/options.ts';
+export type { RunEvent } from './staging/launch/events.ts';
+export type { HealthCheck } from './staging/launch/health.ts';
+export type { RunResult } from './staging/launch/supervise.ts';
+export type { Blame, Code } from './words/errors.ts';
+export { CODES, isStagerError, StagerError } from './words/errors.ts';
+export type { BuildEvent, ErrorReport, PhaseName, PhaseRef } from './words/events.ts';
+export type { Guid, Sha1, Sha256 } from './words/ids.ts';
+export type { ResultBuildpack, ResultJson, ResultSidecar } from './words/result.ts';
+export type { BuildpackRecord, StagingRecord, StoredBlob } from './words/staging-record.ts';

@@ -2,8 +2,8 @@
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
-import { errnoOf, StagerError } from '../errors.ts';
-import { parseHostileYaml } from '../host/hostile-yaml.ts';
+import { parseHostileYaml } from '../machine/host/hostile-yaml.ts';
+import { errnoOf, StagerError } from '../words/errors.ts';
 import { SETTINGS, type Setting } from './schema.ts';
 
 /** A value as a person wrote it. */

@@ -1,6 +1,6 @@
 /** Writes a document for others to read: aside, synced, renamed. */
-import { demandOutputFile, outputError } from '../host/output-file.ts';
-import { replaceFile } from '../host/replace-file.ts';
+import { demandOutputFile, outputError } from '../machine/host/output-file.ts';
+import { replaceFile } from '../machine/host/replace-file.ts';
 
 /** @throws StagerError CONFIG_INVALID when the file can't be written, HOST_DISK_FULL. */
 export async function writeJsonFile(file: string, value: unknown): Promise<void> {

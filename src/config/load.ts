@@ -7,8 +7,8 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { StagerError } from '../errors.ts';
-import { parseDuration, parseMegabytes } from '../units.ts';
+import { StagerError } from '../words/errors.ts';
+import { parseDuration, parseMegabytes } from '../words/units.ts';
 import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
 import { CHOICES, SETTINGS, type Setting } from './schema.ts';
 import { type Settings, settingsSchema } from './settings.ts';

@@ -1,8 +1,8 @@
 /** The file beside a fixture that says what a buildpack is given and what it has to leave (docs/workshop.md). */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { CODES, errnoOf, StagerError } from '../errors.ts';
-import { parseHostileYaml } from '../host/hostile-yaml.ts';
+import { parseHostileYaml } from '../machine/host/hostile-yaml.ts';
+import { CODES, errnoOf, StagerError } from '../words/errors.ts';
 import { SCRIPT_PHASES } from './observed-phases.ts';
 
 const scalar = z.union([z.string(), z.number().transform(String), z.boolean().transform(String)], {

@@ -1,9 +1,9 @@
 /** What a source would hand over, entry by entry, and why a path is in it or not. */
 import { lstat, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
-import { isStagerError, StagerError } from '../errors.ts';
-import { type IgnoreLine, IgnoreRules, type IgnoreStyle, type PathKind } from '../source/ignore.ts';
-import { openSource } from '../source/open.ts';
+import { type IgnoreLine, IgnoreRules, type IgnoreStyle, type PathKind } from '../staging/source/ignore.ts';
+import { openSource } from '../staging/source/open.ts';
+import { isStagerError, StagerError } from '../words/errors.ts';
 
 /** One entry that would be sent; the totals come last. */
 export type ListedFile =

@@ -1,14 +1,14 @@
 /** The variables that an app would start with, as the profile scripts of a staging set them. */
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunInput } from '../buildpack/run.ts';
-import { readSmall } from '../host/read-small.ts';
-import { newGuid } from '../ids.ts';
-import { processEnvironment } from '../launch/environment.ts';
-import { runDirsAt } from '../launch/layout.ts';
-import { runDroplet } from '../launch/run.ts';
-import type { StageRequest } from '../request.ts';
-import type { StagePorts } from '../staging/staging.ts';
+import { readSmall } from '../machine/host/read-small.ts';
+import type { RunInput } from '../staging/buildpack/run/run-buildpacks.ts';
+import { processEnvironment } from '../staging/launch/environment.ts';
+import { runDirsAt } from '../staging/launch/layout.ts';
+import { runDroplet } from '../staging/launch/run-processes.ts';
+import type { StageRequest } from '../staging/request/request.ts';
+import type { StagePorts } from '../staging/steps/staging.ts';
+import { newGuid } from '../words/ids.ts';
 
 const FILE = 'stager-launch-env';
 /** Every shell sets these. */

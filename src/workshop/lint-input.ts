@@ -1,7 +1,7 @@
 /** What lint rules look at: the files of a buildpack, read once and bounded. */
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Family } from '../buildpack/contract.ts';
+import type { Family } from '../staging/buildpack/contract/contract.ts';
 import { type ReadManifest, readManifest } from './manifest.ts';
 import { type ShellLine, shellText } from './shell-text.ts';
 

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { satisfies, valid, validRange } from 'semver';
-import { buildpackVersion } from '../buildpack/facts.ts';
+import { buildpackVersion } from '../staging/buildpack/contract/facts.ts';
 import { statedChecksum } from './checksum.ts';
 import type { Found, LintInput, Rule } from './lint-input.ts';
 import type { BuildpackManifest, ManifestDependency } from './manifest.ts';

@@ -1,9 +1,9 @@
 /** Holds a buildpack against the contract without running any of it. */
 import { resolve } from 'node:path';
-import { findFamily, settleFamily } from '../buildpack/family.ts';
-import { buildpackRoot } from '../buildpack/root.ts';
-import { isStagerError } from '../errors.ts';
-import type { Rootfs } from '../sandbox/sandbox.ts';
+import type { Rootfs } from '../machine/sandbox/port/sandbox.ts';
+import { findFamily, settleFamily } from '../staging/buildpack/contract/family.ts';
+import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
+import { isStagerError } from '../words/errors.ts';
 import { FILE_RULES } from './lint-files.ts';
 import { type Finding, lintInput, type Rule } from './lint-input.ts';
 import { MANIFEST_RULES } from './lint-manifest.ts';

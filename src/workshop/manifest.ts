@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
-import { parseHostileYaml } from '../host/hostile-yaml.ts';
-import { readSmall } from '../host/read-small.ts';
+import { parseHostileYaml } from '../machine/host/hostile-yaml.ts';
+import { readSmall } from '../machine/host/read-small.ts';
 
 /** One entry of `dependencies`; texts are as written, absent when they are no text. */
 export interface ManifestDependency {

@@ -1,7 +1,7 @@
 /** Writes the skeleton of a new buildpack: whole, tested, and clean for lint. */
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { errnoOf, StagerError } from '../errors.ts';
+import { errnoOf, StagerError } from '../words/errors.ts';
 import type { SkeletonFile, SkeletonNames } from './skeleton.ts';
 import { shellSkeleton } from './skeleton-sh.ts';
 import { typescriptSkeleton } from './skeleton-ts.ts';

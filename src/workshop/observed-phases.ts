@@ -1,6 +1,6 @@
 /** Looks at the workspace after each script of a buildpack. */
-import type { PhaseName, PhaseRef, Report } from '../events.ts';
-import { type Monotonic, Phases } from '../phases.ts';
+import type { PhaseName, PhaseRef, Report } from '../words/events.ts';
+import { type Monotonic, Phases } from '../words/phases.ts';
 import { type Changes, changesBetween, type Snapshot } from './snapshot.ts';
 
 /** The phases in which scripts run. */

@@ -1,11 +1,11 @@
 /** Brings the dependencies of a manifest into the package of an offline buildpack. */
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { type DownloadPorts, download } from '../buildpack/download.ts';
 import type { Registries } from '../config/registries.ts';
-import { StagerError } from '../errors.ts';
-import { parseSha256 } from '../ids.ts';
-import { redactUrls } from '../logs/redact.ts';
+import { type DownloadPorts, download } from '../staging/buildpack/acquire/download.ts';
+import { redactUrls } from '../staging/logs/redact.ts';
+import { StagerError } from '../words/errors.ts';
+import { parseSha256 } from '../words/ids.ts';
 import { hashFile, statedChecksum } from './checksum.ts';
 import type { BuildpackManifest, ManifestDependency } from './manifest.ts';
 

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { buildpackVersion } from '../buildpack/facts.ts';
-import { buildpackRoot } from '../buildpack/root.ts';
-import { StagerError } from '../errors.ts';
+import { buildpackVersion } from '../staging/buildpack/contract/facts.ts';
+import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
+import { StagerError } from '../words/errors.ts';
 import { hashFile } from './checksum.ts';
 import { type BuildpackManifest, readManifest } from './manifest.ts';
 import { type DependencyFile, fetchDependencies, type OfflinePorts } from './offline.ts';

@@ -2,8 +2,8 @@
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { minimatch } from 'minimatch';
-import { StagerError } from '../errors.ts';
-import { leavesApp } from '../source/links.ts';
+import { leavesApp } from '../staging/source/links.ts';
+import { StagerError } from '../words/errors.ts';
 
 /**
  * One entry of the package. Empty directories are entries as well. Modes are 0755 and 0644, by what the owner may: the

@@ -2,19 +2,23 @@
 
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DetectTry } from '../buildpack/detect.ts';
-import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run.ts';
-import { errorReport } from '../error-report.ts';
-import { isStagerError } from '../errors.ts';
-import type { BuildEvent, Emit, ErrorReport } from '../events.ts';
-import { copyTree } from '../host/copy-tree.ts';
-import { readSmall } from '../host/read-small.ts';
-import { removeTree } from '../host/remove-tree.ts';
-import type { StageRequest } from '../request.ts';
-import { fillApp, openApp } from '../staging/app.ts';
-import { type StagePorts, Staging } from '../staging/staging.ts';
-import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps.ts';
-import type { Workspace } from '../workspace/layout.ts';
+import { copyTree } from '../machine/host/copy-tree.ts';
+import { readSmall } from '../machine/host/read-small.ts';
+import { removeTree } from '../machine/host/remove-tree.ts';
+import type { DetectTry } from '../staging/buildpack/run/detect.ts';
+import {
+  type BuildpacksOutcome,
+  type RunInput,
+  runBuildpacks,
+} from '../staging/buildpack/run/run-buildpacks.ts';
+import type { StageRequest } from '../staging/request/request.ts';
+import { fillApp, openApp } from '../staging/steps/app.ts';
+import { type StagePorts, Staging } from '../staging/steps/staging.ts';
+import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps/steps.ts';
+import type { Workspace } from '../staging/workspace/layout.ts';
+import { errorReport } from '../words/error-report.ts';
+import { isStagerError } from '../words/errors.ts';
+import type { BuildEvent, Emit, ErrorReport } from '../words/events.ts';
 import { launchEnvironment } from './launch-env.ts';
 import { ObservedPhases, type PhaseTrace, type ScriptPhase } from './observed-phases.ts';
 import type { SeenPhase, SeenRound } from './seen.ts';

@@ -1,6 +1,6 @@
 /** What one run of a buildpack over a fixture left, as data. */
-import type { DetectTry } from '../buildpack/detect.ts';
-import type { ErrorReport } from '../events.ts';
+import type { DetectTry } from '../staging/buildpack/run/detect.ts';
+import type { ErrorReport } from '../words/events.ts';
 import type { PhaseTrace, ScriptPhase } from './observed-phases.ts';
 
 /** One phase, for people and programs. */

@@ -2,22 +2,22 @@
 
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { type Family, familyPaths } from '../buildpack/contract.ts';
-import { outcomePhrase } from '../buildpack/failure.ts';
-import { openSession, type Progress, prepareOrder } from '../buildpack/prepare.ts';
-import type { RunInput } from '../buildpack/run.ts';
-import { scriptMounts } from '../buildpack/script.ts';
-import { prepareCache, type StagedBuildpack, writeEnvDir } from '../buildpack/staged.ts';
-import { cancelled, isStagerError, StagerError } from '../errors.ts';
-import type { Emit } from '../events.ts';
-import { parseGuid } from '../ids.ts';
-import { exitCodeOf } from '../launch/exit-code.ts';
-import type { StageRequest } from '../request.ts';
-import { fillApp, openApp } from '../staging/app.ts';
-import { type StagePorts, Staging, type StagingStack } from '../staging/staging.ts';
-import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps.ts';
-import { type Workspace, workspaceAt } from '../workspace/layout.ts';
-import { isOwned } from '../workspace/lock.ts';
+import { type Family, familyPaths } from '../staging/buildpack/contract/contract.ts';
+import { prepareCache, type StagedBuildpack, writeEnvDir } from '../staging/buildpack/contract/staged.ts';
+import { outcomePhrase } from '../staging/buildpack/run/failure.ts';
+import { openSession, type Progress, prepareOrder } from '../staging/buildpack/run/prepare.ts';
+import type { RunInput } from '../staging/buildpack/run/run-buildpacks.ts';
+import { scriptMounts } from '../staging/buildpack/run/script.ts';
+import { exitCodeOf } from '../staging/launch/exit-code.ts';
+import type { StageRequest } from '../staging/request/request.ts';
+import { fillApp, openApp } from '../staging/steps/app.ts';
+import { type StagePorts, Staging, type StagingStack } from '../staging/steps/staging.ts';
+import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps/steps.ts';
+import { type Workspace, workspaceAt } from '../staging/workspace/layout.ts';
+import { isOwned } from '../staging/workspace/lock.ts';
+import { cancelled, isStagerError, StagerError } from '../words/errors.ts';
+import type { Emit } from '../words/events.ts';
+import { parseGuid } from '../words/ids.ts';
 
 /** What to open. */
 export interface ShellRequest {

@@ -1,8 +1,8 @@
 /** What changed in the directories that scripts write to. Nothing is read but names and stats. */
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { Pace } from '../host/pace.ts';
-import type { Workspace } from '../workspace/layout.ts';
+import { Pace } from '../machine/host/pace.ts';
+import type { Workspace } from '../staging/workspace/layout.ts';
 
 /** The directories, by the names that people see. */
 export const AREAS = ['app', 'deps', 'cache', 'profile.d'] as const;

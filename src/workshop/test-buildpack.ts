@@ -1,14 +1,14 @@
 /** Runs a buildpack over its fixtures and holds what it left against expectations kept beside them. */
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { buildpackRoot } from '../buildpack/root.ts';
 import { writeTextFile } from '../config/json-file.ts';
-import { StagerError } from '../errors.ts';
-import type { Emit } from '../events.ts';
-import { appIdentity, type StageRequest } from '../request.ts';
-import type { StagePorts } from '../staging/staging.ts';
-import { parseServices } from '../vcap/services.ts';
-import { demandOwn } from '../workspace/own.ts';
+import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
+import { appIdentity, type StageRequest } from '../staging/request/request.ts';
+import type { StagePorts } from '../staging/steps/staging.ts';
+import { parseServices } from '../staging/vcap/services.ts';
+import { demandOwn } from '../staging/workspace/own.ts';
+import { StagerError } from '../words/errors.ts';
+import type { Emit } from '../words/events.ts';
 import { compareAgain, compareFirst, type Difference } from './compare.ts';
 import { type ExpectationsFile, readExpectations } from './expectations.ts';
 import { type RoundInput, withRound } from './round.ts';

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import yazl from 'yazl';
-import { errnoOf, StagerError } from '../errors.ts';
+import { errnoOf, StagerError } from '../words/errors.ts';
 
 /** One entry, in the order in which they are written. */
 export type ZipEntry =

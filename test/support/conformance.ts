@@ -1,7 +1,7 @@
 /** What the conformance suites share: a rig over this machine's sandbox, and how a staging is looked at. */
 import { afterAll, beforeAll } from 'vitest';
-import type { BuildpacksOutcome } from '../../src/buildpack/run.ts';
-import type { Selection } from '../../src/sandbox/select.ts';
+import type { Selection } from '../../src/machine/sandbox/select.ts';
+import type { BuildpacksOutcome } from '../../src/staging/buildpack/run/run-buildpacks.ts';
 import { BuildpackRig, type Staged, type Staging } from './buildpack-rig.ts';
 import { openTestSandbox } from './open-sandbox.ts';
 

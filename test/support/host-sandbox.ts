@@ -3,8 +3,8 @@
  * host paths that are mounted there, in arguments, environment and directory.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { ExitOutcome, ExitReport } from '../../src/sandbox/exit-report.ts';
-import type { OnOutput, Sandbox, SandboxSpec } from '../../src/sandbox/sandbox.ts';
+import type { ExitOutcome, ExitReport } from '../../src/machine/sandbox/port/exit-report.ts';
+import type { OnOutput, Sandbox, SandboxSpec } from '../../src/machine/sandbox/port/sandbox.ts';
 
 export class HostSandbox implements Sandbox {
   readonly kind = 'none';

@@ -4,9 +4,9 @@
  * here; the conformance tests run in the real one.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { ExitOutcome, ExitReport } from '../../src/sandbox/exit-report.ts';
-import type { OnOutput, Sandbox, SandboxSpec } from '../../src/sandbox/sandbox.ts';
-import type { Workspace } from '../../src/workspace/layout.ts';
+import type { ExitOutcome, ExitReport } from '../../src/machine/sandbox/port/exit-report.ts';
+import type { OnOutput, Sandbox, SandboxSpec } from '../../src/machine/sandbox/port/sandbox.ts';
+import type { Workspace } from '../../src/staging/workspace/layout.ts';
 
 export class MappedSandbox implements Sandbox {
   readonly kind = 'none';

@@ -1,7 +1,7 @@
 /** The sandbox of this machine, as stager chooses it, with a state directory of its own. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Selection, selectSandbox } from '../../src/sandbox/select.ts';
+import { type Selection, selectSandbox } from '../../src/machine/sandbox/select.ts';
 
 /** Opens it; `close` removes everything that it kept. */
 export async function openTestSandbox(wanted: 'oci' | 'none' = 'oci'): Promise<Selection> {

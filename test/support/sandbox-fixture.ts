@@ -1,10 +1,10 @@
 /** A real OCI sandbox with a workspace, for tests. */
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { planCgroups } from '../../src/sandbox/cgroups.ts';
-import type { ExitReport } from '../../src/sandbox/exit-report.ts';
-import type { Sandbox, SandboxLimits, SandboxSpec } from '../../src/sandbox/sandbox.ts';
-import { type Selection, selectSandbox } from '../../src/sandbox/select.ts';
+import { planCgroups } from '../../src/machine/sandbox/kernel/cgroups.ts';
+import type { ExitReport } from '../../src/machine/sandbox/port/exit-report.ts';
+import type { Sandbox, SandboxLimits, SandboxSpec } from '../../src/machine/sandbox/port/sandbox.ts';
+import { type Selection, selectSandbox } from '../../src/machine/sandbox/select.ts';
 
 export const ROOMY: SandboxLimits = {
   memoryBytes: 512 * 1024 * 1024,

@@ -1,7 +1,7 @@
 /** Runs an endless command in a sandbox and says so; a test kills this process. */
 import { chownSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { selectSandbox } from '../../src/sandbox/select.ts';
+import { selectSandbox } from '../../src/machine/sandbox/select.ts';
 import { ROOMY } from './sandbox-fixture.ts';
 
 const home = process.argv[2] ?? '';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import got from 'got';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { systemClock } from '../../src/clock.ts';
-import { openSource } from '../../src/source/open.ts';
+import { openSource } from '../../src/staging/source/open.ts';
+import { systemClock } from '../../src/words/clock.ts';
 import { type PackageRequest, packageBuildpack } from '../../src/workshop/package-buildpack.ts';
 import { tree } from './tree.ts';
 

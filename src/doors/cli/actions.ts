@@ -1,0 +1,65 @@
+/** Finds what a command does. Each is imported when it is called for, so that none pays for the others. */
+import { loadConfig } from '../../config/load.ts';
+import { noColorWanted } from '../../config/terminal.ts';
+import type { Invocation, Run } from './input/context.ts';
+import type { Action } from './program.ts';
+import { createOutput } from './terminal/output.ts';
+import { reportError } from './terminal/report-error.ts';
+
+const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
+  stage: async () => (await import('./commands/stage.ts')).stageCommand,
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  'buildpack new': async () => (await import('./commands/buildpack-new.ts')).buildpackNew,
+  'buildpack test': async () => (await import('./commands/buildpack-test.ts')).buildpackTest,
+  'buildpack lint': async () => (await import('./commands/buildpack-lint.ts')).buildpackLint,
+  'buildpack package': async () => (await import('./commands/buildpack-package.ts')).buildpackPackage,
+  files: async () => (await import('./commands/files.ts')).filesCommand,
+  shell: async () => (await import('./commands/shell.ts')).shellCommand,
+  'buildpack list': async () => (await import('./commands/buildpacks.ts')).buildpackList,
+  'buildpack add': async () => (await import('./commands/buildpacks.ts')).buildpackAdd,
+  'buildpack update': async () => (await import('./commands/buildpacks.ts')).buildpackUpdate,
+  'buildpack show': async () => (await import('./commands/buildpacks.ts')).buildpackShow,
+  'buildpack remove': async () => (await import('./commands/buildpacks.ts')).buildpackRemove,
+  'stack list': async () => (await import('./commands/stacks.ts')).stackList,
+  'stack add': async () => (await import('./commands/stacks.ts')).stackAdd,
+  'stack remove': async () => (await import('./commands/stacks.ts')).stackRemove,
+  'package create': async () => (await import('./commands/package-create.ts')).packageCreate,
+  'blobs ls': async () => (await import('./commands/blobs.ts')).blobsList,
+  'blobs get': async () => (await import('./commands/blobs.ts')).blobsGet,
+  'blobs put': async () => (await import('./commands/blobs.ts')).blobsPut,
+  'blobs rm': async () => (await import('./commands/blobs.ts')).blobsRemove,
+  'blobs verify': async () => (await import('./commands/blobs.ts')).blobsVerify,
+  'blobs repair': async () => (await import('./commands/blobs-repair.ts')).blobsRepair,
+  'blobs gc': async () => (await import('./commands/blobs.ts')).blobsGc,
+  'blobs du': async () => (await import('./commands/blobs.ts')).blobsUsage,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+};
+
+/** The action of the command at `path`, such as `buildpack add`. */
+export async function actionFor(path: string, signal: AbortSignal): Promise<Action> {
+  const load = COMMANDS[path];
+  if (load === undefined) throw new Error(`no command ${path}`);
+  const run = await load();
+  return async (invocation) => {
+    const { configFile, flags } = splitConfig(invocation.flags);
+    const config = await loadConfig({ flags, ...(configFile !== undefined && { configFile }) });
+    const output = createOutput({
+      json: config.settings.json ?? false,
+      quiet: config.settings.quiet ?? false,
+      verbose: config.settings.verbose ?? false,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      noColor: noColorWanted(),
+    });
+    try {
+      return await run({ ...invocation, flags, config, output, signal });
+    } catch (error) {
+      return reportError(error, output);
+    }
+  };
+}
+
+function splitConfig(flags: Invocation['flags']): { configFile?: string; flags: Invocation['flags'] } {
+  const { config, ...rest } = flags;
+  return typeof config === 'string' ? { configFile: config, flags: rest } : { flags: rest };
+}

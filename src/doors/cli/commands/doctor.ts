@@ -1,0 +1,94 @@
+/** `stager doctor`: what will be used on this machine, and why other things can't be. */
+import { createColors } from 'picocolors';
+import { Stager } from '../../../compose.ts';
+import { type Diagnosis, diagnose, type Finding } from '../../../machine/doctor/doctor.ts';
+import { openDataHome } from '../../../machine/host/data-home.ts';
+import { formatBytes } from '../../../words/units.ts';
+import type { Context } from '../input/context.ts';
+import { labelled, table } from '../terminal/table.ts';
+
+/** 0 when a staging would work here, 1 when something it needs is missing. */
+export async function doctorCommand(context: Context): Promise<number> {
+  const { config, signal, output } = context;
+  const stager = new Stager(config);
+  await openDataHome(config.home);
+  const diagnosis = await diagnose({
+    sandbox: stager.sandboxOptions(signal),
+    home: config.home,
+    stacks: stager.stacks,
+    stack: config.settings.stack,
+    blobstore: async () => {
+      const blobs = await stager.blobs();
+      const { readable, writable, notes } = await blobs.probe({ signal });
+      const state =
+        readable && writable ? 'can be read and written' : `readable: ${readable}, writable: ${writable}`;
+      return [`${blobs.url} ${state}`, ...notes];
+    },
+    signal,
+  });
+  if (output.json) output.object(diagnosis);
+  else for (const line of lines(diagnosis, output.colour)) output.line(line);
+  const needed = [diagnosis.sandbox, diagnosis.stacks, diagnosis.home, diagnosis.blobstore];
+  return needed.every(({ status }) => status !== 'failed') ? 0 : 1;
+}
+
+function lines(found: Diagnosis, colour: boolean): string[] {
+  const { bold } = createColors(colour);
+  const { machine, runtimes, cgroups, users } = found;
+  const rows = [
+    ['machine', `Linux ${machine.kernel} ${machine.arch}, Node ${machine.node}, as ${machine.user}`],
+    ...labelled('runtimes', [
+      ...runtimes.found.flatMap(({ name, version, path, advice }) => [
+        `${name} ${version} (${path})`,
+        ...(advice === undefined ? [] : [`  ${advice}`]),
+      ]),
+      ...runtimes.missing.map(({ candidate, why }) => `not ${candidate}: ${why}`),
+    ]),
+    ['cgroups', cgroups.mode],
+    ...labelled(
+      '',
+      cgroups.controllers.map(
+        ({ name, parent, why }) => `${name}: ${parent ?? `not usable, ${why ?? 'no reason'}`}`,
+      ),
+    ),
+    ...labelled(
+      'users',
+      users.ways.map(({ description }) => description),
+    ),
+    ...rowsOf('sandbox', found.sandbox, {
+      colour,
+      show: ({ description, rejected }) => [
+        description,
+        ...rejected.map(({ candidate, why }) => `not ${candidate}: ${why}`),
+      ],
+    }),
+    ...rowsOf('stack', found.stacks, {
+      colour,
+      show: ({ chosen, known }) => [`${chosen} (known: ${known.map(({ name }) => name).join(', ')})`],
+    }),
+    ...rowsOf('data home', found.home, {
+      colour,
+      show: ({ path, freeBytes }) => [`${path}, ${formatBytes(freeBytes)} free`],
+    }),
+    ...rowsOf('blobstore', found.blobstore, { colour, show: (facts) => facts }),
+  ];
+  return [bold('What stager will use here'), ...table(rows, '  ')];
+}
+
+function rowsOf<T>(
+  label: string,
+  finding: Finding<T>,
+  how: { readonly colour: boolean; readonly show: (value: T) => readonly string[] },
+): string[][] {
+  const { colour, show } = how;
+  const { green, red, yellow } = createColors(colour);
+  if (finding.status === 'failed') {
+    return labelled(label, [
+      `${red('failed')}: ${finding.why}`,
+      ...(finding.next === undefined ? [] : [finding.next]),
+    ]);
+  }
+  const mark = finding.status === 'ok' ? green('ok') : yellow('warning');
+  const [first = '', ...rest] = show(finding.value);
+  return labelled(label, [`${mark}: ${first}`, ...rest, ...finding.notes]);
+}

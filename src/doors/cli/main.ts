@@ -1,0 +1,81 @@
+/** argv → command → exit status. The only place that ends the process. */
+import { readFileSync } from 'node:fs';
+import { CommanderError } from 'commander';
+import { CODES, StagerError } from '../../words/errors.ts';
+import { createProgram, type LoadAction } from './program.ts';
+import { createOutput, type Output } from './terminal/output.ts';
+
+await main(process.argv);
+
+async function main(argv: readonly string[]): Promise<void> {
+  const controller = new AbortController();
+  cancelOn('SIGINT', controller);
+  cancelOn('SIGTERM', controller);
+  ignoreClosedPipes();
+  let exit = 0;
+  const load: LoadAction = async (path) => {
+    const { actionFor } = await import('./actions.ts');
+    return actionFor(path, controller.signal);
+  };
+  const done = (status: number): void => {
+    exit = status;
+  };
+  const program = createProgram(version(), { argv, load, done });
+  for (const command of [
+    program,
+    ...program.commands,
+    ...program.commands.flatMap((child) => child.commands),
+  ]) {
+    command.exitOverride();
+  }
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    exit = await failed(error, argv);
+  }
+  // Nothing may hold the process once the command is done: an idle keep-alive socket is no reason to wait.
+  process.exit(exit);
+}
+
+async function failed(error: unknown, argv: readonly string[]): Promise<number> {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : CODES.USAGE.exit;
+  const { reportError } = await import('./terminal/report-error.ts');
+  return reportError(error, outputFor(argv));
+}
+
+/** An output for failures that come before a command could make its own. */
+function outputFor(argv: readonly string[]): Output {
+  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
+  return createOutput({
+    json: options.includes('--json'),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    noColor: true,
+  });
+}
+
+/** The first signal cancels, the second ends the process at once. */
+function cancelOn(name: 'SIGINT' | 'SIGTERM', controller: AbortController): void {
+  const exit = name === 'SIGINT' ? 130 : 143;
+  process.on(name, () => {
+    if (controller.signal.aborted) process.exit(exit);
+    controller.abort(new StagerError('CANCELLED', `cancelled by ${name}`, { details: { signal: name } }));
+  });
+}
+
+/** `stager … | head` ends quietly. */
+function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  const parsed: unknown = JSON.parse(text);
+  return typeof parsed === 'object' && parsed !== null && 'version' in parsed
+    ? String(parsed.version)
+    : 'unknown';
+}

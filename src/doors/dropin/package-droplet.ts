@@ -1,0 +1,125 @@
+/** Writes the droplet and the cache tarball, packed straight from where the files are. */
+import { createWriteStream, fstatSync, lstatSync, openSync, type Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { packEntries } from '../../staging/droplet/pack/tarball.ts';
+import type { TreeEntry } from '../../staging/droplet/tar/tree-walk.ts';
+import { type ArchiveRoot, archiveEntries, capital, unreadableBelow } from './archive-entries.ts';
+import type { BuilderConfig } from './builder-flags.ts';
+import type { Caller } from './caller.ts';
+import { failure, under } from './failure.ts';
+import { errnoText } from './go/errno.ts';
+import { findProgram, join, mkdirAll } from './go/path.ts';
+
+/** Packs both archives of a finished build. @throws DropinFailure */
+export async function packageDroplet(
+  config: BuilderConfig,
+  contentsDir: string,
+  caller: Pick<Caller, 'env' | 'stderr'>,
+): Promise<void> {
+  const tar = findProgram('tar', caller.env) ?? 'tar';
+  await under('Failed to set up droplet filesystem', () => {
+    for (const name of ['tmp', 'logs']) mkdirAll(join(contentsDir, name));
+  });
+  refuseUncopyable(config.buildDir, caller.stderr);
+  const contents: ArchiveRoot = { hostPath: contentsDir, archivePath: '.', copied: false, keepLink: false };
+  const app: ArchiveRoot = {
+    hostPath: config.buildDir,
+    archivePath: './app',
+    copied: true,
+    keepLink: true,
+  };
+  const droplet = { path: config.outputDroplet, sentence: 'Failed to compress droplet filesystem', tar };
+  await writeArchive(droplet, [contents, app]);
+  await under('Failed to create output build artifacts cache dir', () =>
+    mkdirAll(dirname(config.outputBuildArtifactsCache)),
+  );
+  const cache: ArchiveRoot = { ...contents, hostPath: config.buildArtifactsCacheDir };
+  const path = config.outputBuildArtifactsCache;
+  await writeArchive({ path, sentence: 'Failed to compress build artifacts', tar }, [cache]);
+}
+
+/** The original copies the app with cp, which reports what it can't read. */
+function refuseUncopyable(buildDir: string, stderr: (text: string) => void): void {
+  let stats: Stats | undefined;
+  try {
+    stats = lstatSync(buildDir, { throwIfNoEntry: false });
+  } catch {
+    stats = undefined;
+  }
+  if (stats === undefined) stderr(`cp: cannot stat '${buildDir}': No such file or directory\n`);
+  const unreadable = stats === undefined ? [] : unreadableBelow(buildDir);
+  for (const { path, directory, reason } of unreadable) {
+    stderr(
+      `cp: cannot ${directory ? 'access' : 'open'} '${path}'${directory ? '' : ' for reading'}: ${reason}\n`,
+    );
+  }
+  if (stats === undefined || unreadable.length > 0) {
+    throw failure('Failed to copy compiled droplet', 'exit status 1');
+  }
+}
+
+/** An archive, and how its failures are reported. `tar` is the name that the original's tar gives itself. */
+interface Archive {
+  readonly path: string;
+  readonly sentence: string;
+  readonly tar: string;
+}
+
+/**
+ * Writes an archive over `path`, in place: harnesses name devices, links and files that are mounted by themselves,
+ * and go by the exit code.
+ */
+async function writeArchive(to: Archive, roots: readonly ArchiveRoot[]): Promise<void> {
+  const { path, sentence, tar } = to;
+  refuseUntarable(roots, to);
+  let fd: number;
+  try {
+    fd = openSync(path, 'w', 0o666);
+  } catch (error) {
+    const said = [
+      `tar (child): ${path}: Cannot open: ${capital(errnoText(error))}`,
+      'tar (child): Error is not recoverable: exiting now',
+      `${tar}: Child returned status 2`,
+      `${tar}: Error is not recoverable: exiting now`,
+      '',
+    ];
+    throw failure(`${sentence}: ${said.join('\n')}`, 'exit status 2');
+  }
+  const output = fstatSync(fd);
+  const { signal } = new AbortController();
+  const small = isSmall(archiveEntries(roots, output));
+  const options = { signal, ...(small && { threads: 1 }) };
+  const packed = packEntries(() => archiveEntries(roots, output), options);
+  try {
+    await pipeline(packed.body, createWriteStream('', { fd }));
+  } catch (error) {
+    const said = `${tar}: ${error instanceof Error ? error.message : String(error)}\n`;
+    throw failure(`${sentence}: ${said}`, 'exit status 2');
+  }
+}
+
+/** Below this, starting a second thread takes longer than what it would do. */
+const SMALL = { bytes: 4 * 1024 * 1024, entries: 500 } as const;
+
+function isSmall(entries: Iterable<TreeEntry>): boolean {
+  let bytes = 0;
+  let count = 0;
+  for (const entry of entries) {
+    bytes += entry.size;
+    count++;
+    if (bytes > SMALL.bytes || count > SMALL.entries) return false;
+  }
+  return true;
+}
+
+function refuseUntarable(roots: readonly ArchiveRoot[], { sentence, tar }: Archive): void {
+  for (const root of roots.filter((it) => !it.copied)) {
+    const said = unreadableBelow(root.hostPath).map(
+      ({ path, reason }) => `${tar}: .${path.slice(root.hostPath.length)}: Cannot open: ${reason}\n`,
+    );
+    if (said.length === 0) continue;
+    const end = `${tar}: Exiting with failure status due to previous errors\n`;
+    throw failure(`${sentence}: ${said.join('')}${end}`, 'exit status 2');
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Options of the library → the same configuration and requests that the command line makes. Nothing is read from
+ * the environment unless the caller hands it over (`env`).
+ */
+import { resolve } from 'node:path';
+import { type Config, loadConfig } from '../../config/load.ts';
+import { parseCompression } from '../../staging/droplet/pack/compression.ts';
+import { appIdentity, checkLimits, readEnv, type StageRequest } from '../../staging/request/request.ts';
+import { checkVariables } from '../../staging/vcap/names.ts';
+import { parseServices, type Services } from '../../staging/vcap/services.ts';
+import { StagerError } from '../../words/errors.ts';
+import { parseGuid } from '../../words/ids.ts';
+
+/** Where things are kept and what runs foreign code: shared by every call with the same values. */
+export interface CommonOptions {
+  /** Data home; default `$XDG_DATA_HOME/stager` as for the command line. */
+  readonly home?: string;
+  /** A directory, `file:///…` or `s3://bucket/prefix?…`; default below the data home. */
+  readonly blobstore?: string;
+  /** Default `auto`: an OCI runtime, never silently `none`. */
+  readonly sandbox?: 'auto' | 'oci' | 'none';
+  /** Path of the OCI runtime to use. */
+  readonly runtime?: string;
+  /** Default `host`. */
+  readonly stack?: string;
+  /** Default `host`. */
+  readonly network?: 'host' | 'none';
+  /** PEM file with extra certificate authorities. */
+  readonly caFile?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Options of `stage`. Sizes in MiB, times in milliseconds. */
+export interface StageOptions extends CommonOptions {
+  /** Directory or archive; default `.`. Give this or `package`. */
+  readonly source?: string;
+  /** Guid of a stored package. */
+  readonly package?: string;
+  /** References in order, as for `--buildpack`; none: detect. */
+  readonly buildpacks?: readonly string[];
+  readonly buildpackApi?: 'cf' | 'heroku';
+  /** What scripts see as CF_STACK; default: the name of the stack, `cflinuxfs4` for `host`. */
+  readonly cfStack?: string;
+  /** Name of the app; it keys the build cache. Default: the name of the source. */
+  readonly appName?: string;
+  /** Variables of the app. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** File of `K=V` lines; `env` wins over it. */
+  readonly envFile?: string;
+  /** A VCAP_SERVICES document, as JSON text or as the object. */
+  readonly services?: string | Services;
+  /** Default 1024. */
+  readonly memoryMb?: number;
+  /** Default 4096. */
+  readonly diskMb?: number;
+  /** Default 15 minutes, for all scripts together. */
+  readonly timeoutMs?: number;
+  /** Default `use`. */
+  readonly cache?: 'use' | 'clear' | 'none';
+  /** `gzip:1-9`, `zstd[:level]` or `none`. */
+  readonly compression?: string;
+  /** Times of files in the droplet, in seconds since the epoch (`--reproducible`). */
+  readonly sourceDateEpoch?: number;
+  /** Return the droplet of an earlier staging with the same inputs. */
+  readonly reuse?: boolean;
+  readonly keep?: 'never' | 'failed' | 'always';
+  readonly ignoreStyle?: 'cf' | 'git';
+  /** Also write the droplet to this file. */
+  readonly output?: string;
+  /** Write Cloud Foundry's result.json with our record of the staging to this file, after a failure as well. */
+  readonly result?: string;
+}
+
+/**
+ * Configuration for a call: defaults under the options; only HOME, XDG_*, PATH and proxy variables count of the
+ * process's environment, as facts of the machine.
+ */
+export async function configOf(options: CommonOptions): Promise<Config> {
+  const { home, blobstore, sandbox, runtime, stack, network, caFile } = options;
+  const flags = { home, blobstore, sandbox, runtime, stack, network, caFile };
+  return await loadConfig({ flags, machineOnly: true });
+}
+
+/**
+ * The request for a call.
+ *
+ * @throws StagerError CONFIG_INVALID, SERVICES_INVALID, USAGE.
+ */
+export async function requestOf(options: StageOptions): Promise<StageRequest> {
+  const path = resolve(options.source ?? '.');
+  const { memoryMb, diskMb, timeoutMs } = options;
+  checkLimits({ memoryMb, diskMb, timeoutMs });
+  const env = { ...(await readEnv([], options.envFile)), ...options.env };
+  checkVariables(env, 'env');
+  return {
+    source: sourceOf(options, path),
+    app: await appIdentity(path, options.appName),
+    buildpacks: options.buildpacks ?? [],
+    stack: options.stack ?? 'host',
+    env,
+    services: servicesOf(options.services),
+    memoryMb: memoryMb ?? 1024,
+    diskMb: diskMb ?? 4096,
+    timeoutMs: timeoutMs ?? 15 * 60_000,
+    network: options.network ?? 'host',
+    cache: options.cache ?? 'use',
+    reuse: options.reuse ?? false,
+    keep: options.keep ?? 'never',
+    ignoreStyle: options.ignoreStyle ?? 'cf',
+    trace: false,
+    ...(options.buildpackApi !== undefined && { buildpackApi: options.buildpackApi }),
+    ...(options.cfStack !== undefined && { cfStack: options.cfStack }),
+    ...(options.compression !== undefined && { compression: parseCompression(options.compression) }),
+    ...(options.sourceDateEpoch !== undefined && { sourceDateEpoch: options.sourceDateEpoch }),
+    ...(options.output !== undefined && { output: resolve(options.output) }),
+  };
+}
+
+function sourceOf(options: StageOptions, path: string): StageRequest['source'] {
+  if (options.package === undefined) return { kind: 'path', path };
+  const guid = parseGuid(options.package);
+  if (guid === undefined)
+    throw new StagerError('USAGE', `package ${JSON.stringify(options.package)} is no guid`, {
+      next: 'Give the guid that `stager package create` printed.',
+    });
+  return { kind: 'package', guid };
+}
+
+function servicesOf(services: string | Services | undefined): Services {
+  if (services === undefined) return {};
+  return parseServices(typeof services === 'string' ? services : JSON.stringify(services), 'services');
+}

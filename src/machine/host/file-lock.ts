@@ -1,0 +1,107 @@
+/**
+ * One process at a time, by a file. The lock appears whole (link(2) of a file that already names its owner); one whose
+ * owner died is broken, under a second lock of the same kind, so that two breakers can't remove a third one's lock.
+ */
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { Clock } from '../../words/clock.ts';
+import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
+import { parseJson } from '../../words/json.ts';
+import { lifeOf, ownIdentity, ProcessIdentity } from './process-identity.ts';
+
+/** Milliseconds between tries. */
+const POLL_MS = 25;
+/** Work under a lock takes milliseconds; a download's lock waits longer. */
+const DEFAULT_WAIT_MS = 60_000;
+
+/** How to wait. */
+export interface LockOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly waitMs?: number;
+}
+
+/**
+ * Runs `work` while holding the lock at `path`.
+ *
+ * @throws StagerError UNEXPECTED when another live process holds it for longer than `waitMs`, CANCELLED.
+ */
+export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
+  const release = await acquire(path, options);
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+async function acquire(path: string, options: LockOptions): Promise<() => Promise<void>> {
+  const mine = `${path}.${process.pid}.${randomUUID()}`;
+  await writeFile(mine, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o644 });
+  const deadline = options.clock.now() + (options.waitMs ?? DEFAULT_WAIT_MS);
+  try {
+    for (;;) {
+      throwIfCancelled(options.signal);
+      if (await tryLink(mine, path)) return () => rm(path, { force: true });
+      await breakIfDead(path, mine);
+      if (options.clock.now() > deadline) throw busy(path, options.waitMs ?? DEFAULT_WAIT_MS);
+      await pause(POLL_MS, options);
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+async function tryLink(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function breakIfDead(path: string, mine: string): Promise<void> {
+  if (!(await isDead(path))) return;
+  const breaker = `${path}.break`;
+  if (!(await tryLink(mine, breaker))) {
+    // Breaking takes milliseconds: a breaker's lock that is old belongs to one that was killed.
+    const age = await stat(breaker).then(
+      (facts) => Date.now() - facts.ctimeMs,
+      () => 0,
+    );
+    if (age > 10_000 && (await isDead(breaker))) await rm(breaker, { force: true });
+    return;
+  }
+  try {
+    if (await isDead(path)) await rm(path, { force: true });
+  } finally {
+    await rm(breaker, { force: true });
+  }
+}
+
+async function isDead(path: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return false;
+  const owner = ProcessIdentity.safeParse(parseJson(text));
+  return !owner.success || lifeOf(owner.data) === 'dead';
+}
+
+function pause(ms: number, options: LockOptions): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  options.clock.schedule(ms, resolve);
+  return promise;
+}
+
+function busy(path: string, waitMs: number): StagerError {
+  return new StagerError(
+    'UNEXPECTED',
+    `${path} is held by another process for more than ${waitMs / 1000} s`,
+    {
+      blame: 'operator',
+      next: 'See which process the file names; end it, or wait for it.',
+      details: { path, limitMs: waitMs },
+    },
+  );
+}

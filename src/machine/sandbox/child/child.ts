@@ -1,0 +1,79 @@
+/** The child process of a run: its output, its end and its deadlines, the same whatever contains the command. */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
+import type { OutputPipe } from './pipes.ts';
+
+/** A program and how it is started. */
+export interface ChildCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly options: Pick<SpawnOptions, 'cwd' | 'env'>;
+}
+
+/** How a child ended: one of the two is null. */
+export interface ChildEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** The command has the caller's streams or terminal: there is no output to hand on. */
+export function isJoined({ stdin = 'null' }: SandboxSpec): boolean {
+  return stdin !== 'null';
+}
+
+/** Starts a child that has the caller's streams. */
+export function startJoined({ program, args, options }: ChildCommand): ChildProcess {
+  return spawn(program, args, { ...options, stdio: 'inherit' });
+}
+
+/**
+ * Starts a child that writes to `pipes`, whose writers are the child's from then on. It has a session of its own:
+ * Ctrl-C at the terminal is for us to pass on, not for the child to see.
+ *
+ * @returns the child, and what settles when all output was handed on.
+ */
+export function startPiped(
+  { program, args, options }: ChildCommand,
+  pipes: { readonly stdout: OutputPipe; readonly stderr: OutputPipe },
+  onOutput: OnOutput,
+): { readonly child: ChildProcess; readonly drained: Promise<unknown>; readonly ended: Promise<ChildEnd> } {
+  const drained = Promise.all([
+    drain(pipes.stdout, (chunk) => onOutput('stdout', chunk)),
+    drain(pipes.stderr, (chunk) => onOutput('stderr', chunk)),
+  ]);
+  const stdio = ['ignore', pipes.stdout.writer, pipes.stderr.writer] as const;
+  const child = spawn(program, args, { ...options, stdio: [...stdio], detached: true });
+  const ended = endOf(child);
+  pipes.stdout.closeWriter();
+  pipes.stderr.closeWriter();
+  return { child, drained, ended };
+}
+
+/** Settles when the child has ended; fails when it could not be started. */
+export async function endOf(child: ChildProcess): Promise<ChildEnd> {
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+}
+
+async function drain({ reader }: OutputPipe, take: (chunk: Buffer) => void): Promise<void> {
+  for await (const chunk of reader) take(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk));
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** What is done to a run when it takes too long. */
+export class Deadlines {
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  /** Runs `what` after `delayMs`; longer delays than a timer can hold mean "never". */
+  after(delayMs: number, what: () => void): void {
+    if (delayMs <= MAX_TIMER_MS) this.#timers.push(setTimeout(what, delayMs));
+  }
+
+  /** Nothing is run any more. */
+  clear(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+}

@@ -1,0 +1,95 @@
+/** The bundle of one container: its root file system and the runtime's config.json. */
+import { createHash } from 'node:crypto';
+import { readFile, realpath, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeExact } from '../child/files.ts';
+import { hasMountsBelow, parseMountInfo } from '../kernel/mountinfo.ts';
+import { readOrNothing } from '../kernel/processes.ts';
+import type { Rootfs, SandboxSpec } from '../port/sandbox.ts';
+import { ociConfig } from './config.ts';
+import { composeEtc } from './etc.ts';
+import type { OciOptions } from './oci.ts';
+import { type ComposedRoot, composeRoot } from './root.ts';
+
+/** What a bundle is made with, the same for all of one process. */
+export interface BundleParts {
+  readonly options: Pick<OciOptions, 'ids' | 'cgroups'>;
+  /** Directory of this process. */
+  readonly home: string;
+  readonly maxOpenFiles: number;
+}
+
+/** Makes bundles; what they share is made once. */
+export class OciBundles {
+  readonly #parts: BundleParts;
+  readonly #etc = new Map<string, Promise<string>>();
+
+  constructor(parts: BundleParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes `root` in the bundle's directory. */
+  async compose(bundle: string, spec: SandboxSpec): Promise<ComposedRoot> {
+    const hosts = join(bundle, 'hosts');
+    const resolv = join(bundle, 'resolv.conf');
+    const hostname = join(bundle, 'hostname');
+    const name = spec.hostname ?? 'stager';
+    const shared = spec.network === 'host';
+    const known = shared
+      ? ((await readOrNothing('/etc/hosts')) ?? '')
+      : '127.0.0.1 localhost\n::1 localhost\n';
+    await writeExact(hosts, `${known.trimEnd()}\n127.0.1.1 ${name}\n`, 0o644);
+    await writeExact(resolv, shared ? ((await readOrNothing('/etc/resolv.conf')) ?? '') : '', 0o644);
+    await writeExact(hostname, `${name}\n`, 0o644);
+    const etcFiles = { hosts, 'resolv.conf': resolv, hostname };
+    return await composeRoot(join(bundle, 'root'), { spec, etc: await this.#etcOf(spec.rootfs), etcFiles });
+  }
+
+  /** /etc is copied once a process and stack. */
+  #etcOf(rootfs: Rootfs): Promise<string> {
+    const root = rootfs.kind === 'host' ? '/' : rootfs.path;
+    const known = this.#etc.get(root);
+    if (known !== undefined) return known;
+    const path = join(this.#parts.home, 'etc', createHash('sha256').update(root).digest('hex').slice(0, 16));
+    const made = composeEtc(path, {
+      root,
+      allowListOnly: rootfs.kind === 'host',
+      user: this.#parts.options.ids.user,
+    });
+    const promise = made.then(() => path);
+    this.#etc.set(root, promise);
+    return promise;
+  }
+
+  /** Writes config.json. */
+  async writeConfig(
+    id: string,
+    {
+      bundle,
+      spec,
+      root,
+      networkPath,
+    }: { bundle: string; spec: SandboxSpec; root: ComposedRoot; networkPath: string | undefined },
+  ): Promise<void> {
+    const { options, maxOpenFiles } = this.#parts;
+    const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+    const recursive = new Set<string>();
+    for (const { source, target, writable } of root.binds) {
+      if (!writable && hasMountsBelow(await realpath(source), mounts)) recursive.add(target);
+    }
+    const config = ociConfig(spec, {
+      id,
+      ids: options.ids,
+      cgroups: options.cgroups,
+      rootPath: 'root',
+      binds: root.binds,
+      hasTmp: root.hasTmp,
+      recursive,
+      ...(networkPath === undefined ? {} : { networkPath }),
+      terminal: spec.stdin === 'terminal',
+      maxOpenFiles,
+      arch: process.arch,
+    });
+    await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  }
+}

@@ -1,0 +1,222 @@
+/** One command in its container, from the start to the report. */
+import type { ChildProcess } from 'node:child_process';
+import { type FileHandle, open, readlink, stat } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { execa } from 'execa';
+import { StagerError } from '../../../words/errors.ts';
+import type { Owner } from '../../host/owner.ts';
+import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from '../child/child.ts';
+import { outcomeOf, type StopReason } from '../child/outcome.ts';
+import { outputPipes } from '../child/pipes.ts';
+import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
+import { type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
+import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
+import type { ExitReport } from '../port/exit-report.ts';
+import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
+import { deleteArguments, loggedErrors, type OciRuntime, type RunFiles, runArguments } from './runtime.ts';
+
+/** What a run is made of. */
+export interface OciRunParts {
+  readonly spec: SandboxSpec;
+  readonly runtime: OciRuntime;
+  readonly cgroups: CgroupPlan;
+  readonly owner: Owner;
+  readonly stateRoot: string;
+  readonly files: RunFiles;
+  readonly ledger: DiskLedger;
+}
+
+/** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
+const KILL_PATIENCE_MS = 1_000;
+/** A container takes some fifty milliseconds to start. */
+const START_POLL_MS = 10;
+
+/** One command in one container; used once. */
+export class OciRun {
+  readonly #parts: OciRunParts;
+  readonly #deadlines = new Deadlines();
+  #child: ChildProcess | undefined;
+  #stopped: StopReason | undefined;
+  #ended = false;
+
+  constructor(parts: OciRunParts) {
+    this.#parts = parts;
+  }
+
+  /** Runs to the end. Whatever happens, nothing of the container is left afterwards. */
+  async finish(io: { readonly signal: AbortSignal; readonly onOutput: OnOutput }): Promise<ExitReport> {
+    const { spec, ledger } = this.#parts;
+    const begun = performance.now();
+    const watch = new DiskWatch({
+      root: spec.diskRoot,
+      limitBytes: spec.limits.diskBytes,
+      limitFiles: spec.limits.files,
+      ledger,
+      heldOpen: () => this.#heldOpen(),
+      onOverrun: () => this.#stop('out-of-disk', 0),
+    });
+    const cancel = (): void => this.#stop('cancelled', spec.graceMs ?? 0);
+    io.signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const ended = this.#start(io.onOutput);
+      this.#deadlines.after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
+      watch.start();
+      if (io.signal.aborted) cancel();
+      const status = await ended;
+      this.#ended = true;
+      const durationMs = performance.now() - begun;
+      await this.#checkStarted();
+      return await this.#report(status, durationMs, watch);
+    } finally {
+      this.#ended = true;
+      io.signal.removeEventListener('abort', cancel);
+      this.#deadlines.clear();
+      await watch.stop().catch(() => undefined);
+      await this.#remove();
+    }
+  }
+
+  /**
+   * Sends a signal to the command itself, the first child of the container's first process; waits for it when the
+   * container is only being made.
+   */
+  async signal(signal: NodeJS.Signals): Promise<boolean> {
+    while (!this.#ended) {
+      const init = await this.#init();
+      const [command] = init === undefined ? [] : await childrenOf(init);
+      if (command !== undefined) return send(command, signal);
+      await setTimeout(START_POLL_MS);
+    }
+    return false;
+  }
+
+  /**
+   * The command's network name space, held open: a pid could be another process's by the time it is joined.
+   * Undefined while there is none. The caller closes it.
+   */
+  async network(): Promise<FileHandle | undefined> {
+    const init = await this.#init();
+    if (init === undefined) return undefined;
+    const handle = await open(`/proc/${init}/ns/net`).catch(() => undefined);
+    if (handle !== undefined && (await this.#init()) === init) return handle;
+    await handle?.close();
+    return undefined;
+  }
+
+  /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
+  async #start(onOutput: OnOutput): Promise<number> {
+    const { runtime, stateRoot, files, spec, owner } = this.#parts;
+    const args = runArguments(runtime, stateRoot, files);
+    const command = { program: runtime.path, args, options: { cwd: files.bundle, env: {} } };
+    if (isJoined(spec)) {
+      this.#child = startJoined(command);
+      return statusOf(await endOf(this.#child));
+    }
+    const pipes = await outputPipes(files.bundle, owner);
+    const { child, drained, ended } = startPiped(command, pipes, onOutput);
+    this.#child = child;
+    if (this.#stopped !== undefined) void this.#kill();
+    const [end] = await Promise.all([ended, drained]);
+    return statusOf(end);
+  }
+
+  async #report(status: number, durationMs: number, watch: DiskWatch): Promise<ExitReport> {
+    const { cgroups, files, spec, ledger } = this.#parts;
+    const memory = await memoryUse(cgroups, files.id);
+    const { peakBytes, overrun } = await watch.stop();
+    const outcome = outcomeOf({
+      status,
+      stopped: this.#stopped,
+      limits: spec.limits,
+      memory,
+      overrun,
+      disk: ledger.get(spec.diskRoot)?.usage,
+    });
+    return {
+      outcome,
+      durationMs,
+      peakDiskBytes: peakBytes,
+      ...(memory.peakBytes === undefined ? {} : { peakMemoryBytes: memory.peakBytes }),
+    };
+  }
+
+  /** The pid file is written when the container's process runs; without it the runtime has failed. */
+  async #checkStarted(): Promise<void> {
+    const { files, runtime } = this.#parts;
+    if (this.#stopped !== undefined || (await stat(files.pidFile).catch(() => undefined)) !== undefined)
+      return;
+    const said = await loggedErrors(files.logFile);
+    throw new StagerError(
+      'SANDBOX_FAILED',
+      `${runtime.name} ${runtime.version} could not start a container: ${said || 'it gave no reason'}`,
+      { next: 'Run `stager doctor` to see what this machine can do.', details: { runtime: runtime.path } },
+    );
+  }
+
+  #stop(reason: StopReason, graceMs: number): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = reason;
+    if (graceMs <= 0) return void this.#kill();
+    void this.#terminate();
+    this.#deadlines.after(graceMs, () => void this.#kill());
+  }
+
+  /** SIGTERM to every process but the first, which is ours. */
+  async #terminate(): Promise<void> {
+    const init = await this.#init();
+    if (init === undefined) return await this.#kill();
+    for (const pid of await namespacePids(init)) if (pid !== init) send(pid, 'SIGTERM');
+  }
+
+  /** The first process takes all others of its name space with it. */
+  async #kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    const init = await this.#init();
+    const sent = init !== undefined && send(init, 'SIGKILL');
+    if (sent) this.#deadlines.after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
+    else await this.#killRuntime(child);
+  }
+
+  async #killRuntime(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await this.#delete();
+  }
+
+  /** Host pid of the container's first process while it runs. */
+  async #init(): Promise<number | undefined> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return undefined;
+    const pid = Number((await readOrNothing(this.#parts.files.pidFile)) ?? Number.NaN);
+    if (!Number.isInteger(pid) || pid <= 1) return undefined;
+    // Never a process of our own name space, should the pid have been used again.
+    const spaces = await Promise.all(
+      [`/proc/${pid}/ns/pid`, '/proc/self/ns/pid'].map((path) => readlink(path).catch(() => undefined)),
+    );
+    return spaces[0] === undefined || spaces[0] === spaces[1] ? undefined : pid;
+  }
+
+  async #heldOpen(): Promise<number> {
+    const init = await this.#init();
+    if (init === undefined) return 0;
+    const { dev } = await stat(this.#parts.spec.diskRoot);
+    return await heldOpenBytes(await namespacePids(init), dev);
+  }
+
+  async #remove(): Promise<void> {
+    const { cgroups, files } = this.#parts;
+    await this.#delete();
+    await removeCgroups(cgroupDirectories(cgroups, files.id));
+  }
+
+  async #delete(): Promise<void> {
+    const { runtime, stateRoot, files } = this.#parts;
+    await execa(runtime.path, deleteArguments(stateRoot, files), { reject: false, stdin: 'ignore', env: {} });
+  }
+}
+
+const RUNTIME_KILLED = 137;
+
+/** The runtime passes the command's status on; by a signal only the runtime itself ends. */
+const statusOf = ({ code }: ChildEnd): number => code ?? RUNTIME_KILLED;

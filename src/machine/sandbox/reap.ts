@@ -1,0 +1,50 @@
+/**
+ * Removes what stagers left that were killed: containers, cgroups, composed roots. What belongs to a process that
+ * lives is never touched.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { z } from 'zod';
+import { parseJson } from '../../words/json.ts';
+import { deadDirectories, removeDirectory } from './child/state-directory.ts';
+import { removeCgroups } from './kernel/cgroups.ts';
+import { OWNER_FILE } from './oci/oci.ts';
+import { deleteArguments } from './oci/runtime.ts';
+
+const Owner = z.object({ runtime: z.object({ path: z.string() }), cgroups: z.array(z.string()) });
+
+/**
+ * Sweeps a state directory.
+ *
+ * @returns the ids of the containers that were removed.
+ */
+export async function reap(stateDir: string): Promise<string[]> {
+  const removed: string[] = [];
+  for (const directory of await deadDirectories(stateDir)) {
+    const ids = await readdir(join(directory, 'runs')).catch(() => []);
+    const owner = await readOwner(directory);
+    for (const id of ids) {
+      if (owner !== undefined) await removeContainer(directory, id, owner);
+      removed.push(id);
+    }
+    await removeDirectory(directory);
+  }
+  return removed;
+}
+
+async function removeContainer(directory: string, id: string, owner: z.infer<typeof Owner>): Promise<void> {
+  const files = { id, logFile: join(directory, 'reap.json') };
+  await execa(owner.runtime.path, deleteArguments(join(directory, 'state'), files), {
+    reject: false,
+    stdin: 'ignore',
+    env: {},
+  });
+  await removeCgroups(owner.cgroups.map((parent) => join(parent, id)));
+}
+
+async function readOwner(directory: string): Promise<z.infer<typeof Owner> | undefined> {
+  // Made right after the directory: a process that died between the two had run nothing.
+  const text = await readFile(join(directory, OWNER_FILE), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : Owner.safeParse(parseJson(text)).data;
+}

@@ -1,0 +1,203 @@
+/**
+ * Chooses a sandbox: ordered ways, the first that works, with the reason why the others did not.
+ *
+ * `auto` means an OCI runtime. Running without isolation is never chosen for somebody: it has to be asked for by
+ * name.
+ */
+import { access, chmod, constants, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StagerError } from '../../words/errors.ts';
+import { firstSearchable } from './child/state-directory.ts';
+import { type CgroupPlan, describeCgroups, planCgroups } from './kernel/cgroups.ts';
+import { type IdPlan, idPlans } from './kernel/ids.ts';
+import { NoSandbox } from './none/none.ts';
+import { type OciOptions, OciSandbox } from './oci/oci.ts';
+import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
+import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
+import type { Sandbox } from './port/sandbox.ts';
+import { reap } from './reap.ts';
+
+/** What is asked for. */
+export interface SelectOptions {
+  readonly wanted: 'auto' | 'oci' | 'none';
+  /** An OCI runtime to use and no other. */
+  readonly runtimePath?: string;
+  /** Directory for bundles and state; made if need be. */
+  readonly stateDir: string;
+  /** Directories in which runtimes are looked for. */
+  readonly searchPath?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** A way that was tried or left out. */
+export interface Rejected {
+  /** `crun 1.8.1, cgroup v1 (hybrid), …` or a name. */
+  readonly candidate: string;
+  readonly why: string;
+}
+
+/** What was chosen. */
+export interface Selection {
+  readonly sandbox: Sandbox;
+  readonly rejected: readonly Rejected[];
+  /** Removes what the sandbox keeps for this process; call it when nothing runs any more. */
+  close(): Promise<void>;
+}
+
+/** In this order: the one that most machines have first. */
+const RUNTIME_NAMES = ['runc', 'crun', 'youki', 'runsc'] as const;
+const SEARCH_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
+/** For a root caller whose state directory is below a private home: the runtime works as an unprivileged user. */
+const SYSTEM_STATE_DIR = '/run/stager';
+
+/**
+ * The sandbox for this machine.
+ *
+ * @throws StagerError SANDBOX_UNAVAILABLE with the reason for each way that was tried.
+ */
+export async function selectSandbox(options: SelectOptions): Promise<Selection> {
+  if (options.wanted === 'none') {
+    return { sandbox: new NoSandbox(), rejected: [], close: async () => undefined };
+  }
+  const signal = options.signal ?? new AbortController().signal;
+  const stateDir = await usableStateDir(options.stateDir);
+  await reap(stateDir);
+  const memory = new ProbeMemory(stateDir);
+  const found = await findRuntimes(options);
+  const ways = [...waysOf(found.runtimes, await idPlans(), await planCgroups())];
+  let attempt = await firstThatWorks(ways, { stateDir, memory, recall: true, signal });
+  // What was remembered may be past (a full disk, a runtime that was being replaced): ask anew before giving up.
+  if (attempt.sandbox === undefined && attempt.recalled)
+    attempt = await firstThatWorks(ways, { stateDir, memory, recall: false, signal });
+  const { sandbox } = attempt;
+  const rejected = [...found.rejected, ...attempt.rejected];
+  if (sandbox === undefined) throw unavailable(rejected);
+  return { sandbox, rejected, close: () => sandbox.close() };
+}
+
+interface Attempt {
+  readonly sandbox?: OciSandbox;
+  readonly rejected: readonly Rejected[];
+  /** Whether a way was rejected by what was remembered. */
+  readonly recalled: boolean;
+}
+
+async function firstThatWorks(
+  ways: readonly Way[],
+  how: {
+    readonly stateDir: string;
+    readonly memory: ProbeMemory;
+    readonly recall: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<Attempt> {
+  const rejected: Rejected[] = [];
+  let recalled = false;
+  for (const way of ways) {
+    how.signal.throwIfAborted();
+    const oci = { ...way, stateDir: how.stateDir };
+    const key = await probeKey(oci);
+    const known = how.recall ? await how.memory.recall(key) : undefined;
+    const why = known ?? (await probeAndRemember(oci, { ...how, key }));
+    if (why === '') return { sandbox: await OciSandbox.open(oci), rejected, recalled };
+    recalled ||= known !== undefined;
+    rejected.push({ candidate: describeWay(way), why });
+  }
+  return { rejected, recalled };
+}
+
+async function probeAndRemember(
+  oci: OciOptions,
+  {
+    key,
+    memory,
+    signal,
+  }: { readonly key: string; readonly memory: ProbeMemory; readonly signal: AbortSignal },
+): Promise<string> {
+  const unusable = await probe(oci, signal);
+  signal.throwIfAborted();
+  if (unusable?.lasting !== false) await memory.remember(key, unusable?.why ?? '');
+  return unusable?.why ?? '';
+}
+
+interface Way {
+  readonly runtime: OciRuntime;
+  readonly ids: IdPlan;
+  readonly cgroups: CgroupPlan;
+}
+
+/** Every way with cgroups comes before any without. */
+function* waysOf(runtimes: readonly OciRuntime[], ids: readonly IdPlan[], plan: CgroupPlan): Generator<Way> {
+  const plans = plan.pathPrefix === undefined ? [plan] : [plan, withoutCgroups(plan)];
+  for (const cgroups of plans) {
+    for (const runtime of runtimes) for (const each of ids) yield { runtime, ids: each, cgroups };
+  }
+}
+
+function withoutCgroups(plan: CgroupPlan): CgroupPlan {
+  const why = 'no runtime here could make a cgroup; `stager doctor` shows what each said';
+  return {
+    mode: plan.mode,
+    parents: {},
+    everywhere: [],
+    swap: false,
+    reasons: { memory: why, pids: why, cpu: why },
+  };
+}
+
+const describeWay = ({ runtime, ids, cgroups }: Way): string =>
+  `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
+
+/** Runtimes that answer to `--version`, and why others were left out. */
+export async function findRuntimes(
+  options: Pick<SelectOptions, 'runtimePath' | 'searchPath'>,
+): Promise<{ readonly runtimes: readonly OciRuntime[]; readonly rejected: readonly Rejected[] }> {
+  const runtimes: OciRuntime[] = [];
+  const rejected: Rejected[] = [];
+  const take = async (path: string): Promise<void> => {
+    const runtime = await describeRuntime(path);
+    if ('why' in runtime) rejected.push({ candidate: path, why: runtime.why });
+    else runtimes.push(runtime);
+  };
+  if (options.runtimePath !== undefined) await take(options.runtimePath);
+  else {
+    for (const name of RUNTIME_NAMES) {
+      const path = await firstExecutable(name, options.searchPath ?? SEARCH_PATH);
+      if (path === undefined) rejected.push({ candidate: name, why: 'not installed' });
+      else await take(path);
+    }
+  }
+  return { runtimes, rejected };
+}
+
+async function firstExecutable(name: string, directories: readonly string[]): Promise<string | undefined> {
+  for (const directory of directories) {
+    const path = join(directory, name);
+    const usable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) return path;
+  }
+  return undefined;
+}
+
+/** The directory itself, or one of the system's that the mapped root can pass through to. */
+async function usableStateDir(stateDir: string): Promise<string> {
+  await mkdir(stateDir, { recursive: true });
+  if (process.getuid?.() !== 0) return stateDir;
+  await chmod(stateDir, 0o711);
+  const usable = await firstSearchable([stateDir]);
+  if (usable !== undefined) return usable;
+  await mkdir(SYSTEM_STATE_DIR, { recursive: true });
+  await chmod(SYSTEM_STATE_DIR, 0o711);
+  return SYSTEM_STATE_DIR;
+}
+
+function unavailable(rejected: readonly Rejected[]): StagerError {
+  const reasons = rejected.map(({ candidate, why }) => `  ${candidate}: ${why}`).join('\n');
+  return new StagerError('SANDBOX_UNAVAILABLE', `no OCI runtime works on this machine:\n${reasons}`, {
+    next: 'Install runc (or crun), run as a user who may use it, see `stager doctor`; or give up isolation with `--sandbox none`.',
+    details: { rejected },
+  });
+}

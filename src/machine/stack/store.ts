@@ -1,0 +1,248 @@
+/**
+ * The stacks that a sandbox can be given: `host`, which is the machine itself, and root file systems that were
+ * added under a name.
+ *
+ * ```
+ * stacks/
+ *   names/<name>.json   what is known by that name; written last, so a stack is there whole or not at all
+ *   trees/<id>/rootfs   the unpacked file system; never changed once it has a name
+ *   trees/<id>/users/   one empty file a process that uses it, named after the process
+ *   new/<label>.<id>/   a tree that is being unpacked
+ * ```
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { errnoOf, StagerError } from '../../words/errors.ts';
+import { namesIn } from '../host/names-in.ts';
+import { removeTree } from '../host/remove-tree.ts';
+import { replaceFile } from '../host/replace-file.ts';
+import { lifeOfLabel, processLabel } from '../sandbox/child/state-directory.ts';
+import type { Rootfs } from '../sandbox/port/sandbox.ts';
+import { checkStack } from './check.ts';
+import { hostStackDigest } from './host.ts';
+import { type UnpackedStack, unpackStack } from './unpack.ts';
+
+const Record = z.object({
+  name: z.string(),
+  tree: z.uuid(),
+  digest: z.string(),
+  source: z.string(),
+  kind: z.enum(['tar', 'directory', 'oci', 'docker']),
+  description: z.string(),
+  entries: z.int(),
+  bytes: z.int(),
+  addedAt: z.string(),
+});
+type Record = z.infer<typeof Record>;
+
+/** What is known of a stack. Sizes in bytes, instants in ISO 8601 UTC. */
+export type StackInfo =
+  | { readonly name: 'host'; readonly kind: 'host'; readonly description: string; readonly digest: string }
+  | (Omit<Record, 'tree'> & { readonly path: string });
+
+/** A stack that is ready for a sandbox. */
+export interface ResolvedStack {
+  readonly name: string;
+  readonly rootfs: Rootfs;
+  /** Changes when the stack's files do. */
+  readonly digest: string;
+  readonly description: string;
+}
+
+/** The machine's own. */
+const HOST_STACK = 'host';
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** The stacks that were added, and the machine's own. */
+export class StackStore {
+  readonly #root: string;
+
+  /** @param root `<home>/stacks`; made when something is added. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** All stacks, `host` first, the others by name. */
+  async list(): Promise<StackInfo[]> {
+    const names = await this.#names();
+    const records = await Promise.all(names.map((name) => this.#record(name)));
+    const added = records.flatMap((record) => (record === undefined ? [] : [this.#info(record)]));
+    return [await this.#host(), ...added.sort((a, b) => (a.name < b.name ? -1 : 1))];
+  }
+
+  /** @throws StagerError STACK_NOT_FOUND with the names that are known. */
+  async show(name: string): Promise<StackInfo> {
+    if (name === HOST_STACK) return await this.#host();
+    return this.#info(await this.#known(name));
+  }
+
+  /**
+   * Unpacks a root file system under a name. A stack of that name is replaced; who uses it keeps the old files.
+   *
+   * @param from a .tar, .tar.gz or .tar.zst, a directory, an OCI layout directory, or a docker-archive
+   * @throws StagerError STACK_INVALID, SOURCE_NOT_FOUND, USAGE for a name that can't be one, CANCELLED
+   */
+  async add(name: string, from: string, options: { readonly signal: AbortSignal }): Promise<StackInfo> {
+    checkName(name);
+    await this.sweep();
+    const tree = randomUUID();
+    const aside = join(this.#root, 'new', `${processLabel()}.${tree.replaceAll('-', '')}`);
+    await mkdir(join(aside, 'users'), { recursive: true });
+    try {
+      const unpacked = await unpackStack(from, aside, options.signal);
+      const description = await checkStack(join(aside, 'rootfs'), from);
+      await mkdir(join(this.#root, 'trees'), { recursive: true });
+      await rename(aside, this.#tree(tree));
+      return await this.#publish({ name, tree, source: from, description, unpacked });
+    } finally {
+      await removeTree(aside);
+    }
+  }
+
+  /**
+   * @throws StagerError STACK_NOT_FOUND; USAGE when it is `host` or in use.
+   */
+  async remove(name: string): Promise<void> {
+    if (name === HOST_STACK) {
+      throw new StagerError('USAGE', 'the stack host is the machine itself and can not be removed', {
+        next: 'Name one that was added; `stager stack list` shows them.',
+      });
+    }
+    const record = await this.#known(name);
+    const users = await this.#users(record.tree);
+    if (users.length > 0) {
+      throw new StagerError('USAGE', `the stack ${name} is in use by process ${users.join(', ')}`, {
+        next: 'Wait until it has ended, or end it.',
+        details: { stack: name, pids: users },
+      });
+    }
+    await rm(join(this.#root, 'names', `${name}.json`), { force: true });
+    await removeTree(this.#tree(record.tree));
+  }
+
+  /**
+   * The stack for a sandbox. It is not removed while this process lives.
+   *
+   * @throws StagerError STACK_NOT_FOUND with the names that are known.
+   */
+  async resolve(name: string): Promise<ResolvedStack> {
+    if (name === HOST_STACK) {
+      const { digest, description } = await this.#host();
+      return { name, rootfs: { kind: 'host' }, digest, description };
+    }
+    const record = await this.#known(name);
+    const mark = join(this.#tree(record.tree), 'users', `${processLabel()}.use`);
+    await writeFile(mark, '').catch((error: unknown) => {
+      // Removed in this very moment.
+      if (errnoOf(error) === 'ENOENT') throw notFound(name, []);
+      // A store that only others may write to: they have to look after its users.
+      if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EROFS') throw error;
+    });
+    const path = join(this.#tree(record.tree), 'rootfs');
+    const { digest, description } = record;
+    return { name, rootfs: { kind: 'directory', path }, digest, description };
+  }
+
+  /** Removes trees that nothing names and nobody uses, and what a killed `add` left. */
+  async sweep(): Promise<void> {
+    for (const name of await namesIn(join(this.#root, 'new'))) {
+      if (lifeOfLabel(name) === 'dead') await removeTree(join(this.#root, 'new', name));
+    }
+    const trees = await namesIn(join(this.#root, 'trees'));
+    const named = await Promise.all((await this.#names()).map((name) => this.#record(name)));
+    const kept = new Set(named.map((record) => record?.tree));
+    for (const tree of trees) {
+      if (!kept.has(tree) && (await this.#isOld(tree)) && (await this.#users(tree)).length === 0) {
+        await removeTree(this.#tree(tree));
+      }
+    }
+  }
+
+  #tree(id: string): string {
+    return join(this.#root, 'trees', id);
+  }
+
+  /** A tree gets its name right after it was moved here; one without a name for an hour will get none. */
+  async #isOld(tree: string): Promise<boolean> {
+    const stats = await stat(this.#tree(tree)).catch(() => undefined);
+    return stats !== undefined && Date.now() - stats.ctimeMs > UNNAMED_MS;
+  }
+
+  async #users(tree: string): Promise<number[]> {
+    const marks = await namesIn(join(this.#tree(tree), 'users'));
+    return marks.filter((mark) => lifeOfLabel(mark) !== 'dead').map((mark) => Number(mark.split('.')[2]));
+  }
+
+  async #publish(parts: {
+    name: string;
+    tree: string;
+    source: string;
+    description: string;
+    unpacked: UnpackedStack;
+  }): Promise<StackInfo> {
+    const { unpacked, ...rest } = parts;
+    const record: Record = { ...rest, ...unpacked, addedAt: new Date().toISOString() };
+    const path = join(this.#root, 'names', `${parts.name}.json`);
+    await mkdir(join(this.#root, 'names'), { recursive: true });
+    await replaceFile(path, JSON.stringify(record), { durable: true });
+    return this.#info(record);
+  }
+
+  async #known(name: string): Promise<Record> {
+    const record = NAME.test(name) ? await this.#record(name) : undefined;
+    if (record === undefined)
+      throw notFound(
+        name,
+        (await this.list()).map((stack) => stack.name),
+      );
+    return record;
+  }
+
+  /** Of the stacks that were added. */
+  async #names(): Promise<string[]> {
+    const files = await namesIn(join(this.#root, 'names'));
+    return files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length));
+  }
+
+  async #record(name: string): Promise<Record | undefined> {
+    const text = await readFile(join(this.#root, 'names', `${name}.json`), 'utf8').catch(() => undefined);
+    if (text === undefined) return undefined;
+    try {
+      return Record.parse(JSON.parse(text));
+    } catch (cause) {
+      throw new StagerError('STACK_INVALID', `the record of the stack ${name} can't be read`, {
+        next: `Remove ${join(this.#root, 'names', `${name}.json`)} and add the stack again.`,
+        cause,
+      });
+    }
+  }
+
+  #info(record: Record): StackInfo {
+    const { tree, ...rest } = record;
+    return { ...rest, path: join(this.#tree(tree), 'rootfs') };
+  }
+
+  async #host(): Promise<Extract<StackInfo, { kind: 'host' }>> {
+    const { digest, description } = await hostStackDigest();
+    return { name: HOST_STACK, kind: 'host', digest, description };
+  }
+}
+
+const UNNAMED_MS = 3_600_000;
+
+function checkName(name: string): void {
+  if (NAME.test(name) && name !== HOST_STACK) return;
+  throw new StagerError('USAGE', `${JSON.stringify(name)} can't be the name of a stack`, {
+    next: 'Use letters, digits, dots, dashes and underscores, at most 64, and not `host`.',
+  });
+}
+
+function notFound(name: string, known: readonly string[]): StagerError {
+  const list = known.length === 0 ? '' : `; known: ${known.join(', ')}`;
+  return new StagerError('STACK_NOT_FOUND', `there is no stack ${JSON.stringify(name)}${list}`, {
+    next: 'Name one of them with --stack, or add it with `stager stack add NAME FROM`.',
+    details: { stack: name, known },
+  });
+}

@@ -1,0 +1,195 @@
+/**
+ * Trees of buildpacks by digest, under the data home: `store/<digest>/tree`. A tree is never changed after it
+ * appeared, so a staging that uses one sees no update. What nobody refers to is swept, unless a live process holds a
+ * lease on it.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { withLock } from '../../../machine/host/file-lock.ts';
+import { namesIn } from '../../../machine/host/names-in.ts';
+import { lifeOf, ownIdentity, ProcessIdentity } from '../../../machine/host/process-identity.ts';
+import { removeTree } from '../../../machine/host/remove-tree.ts';
+import { replaceFile } from '../../../machine/host/replace-file.ts';
+import type { Clock } from '../../../words/clock.ts';
+import { parseSha256, type Sha256 } from '../../../words/ids.ts';
+import { parseJson } from '../../../words/json.ts';
+import { treeDigest } from './tree-digest.ts';
+
+/** An alias keeps its tree for this long after its last use. */
+const ALIAS_LIFE_MS = 30 * 24 * 3600 * 1000;
+
+/** A tree that a live process uses. */
+export interface Lease {
+  readonly digest: Sha256;
+  /** Host directory of the tree. */
+  readonly dir: string;
+  /** Giving back late or twice does nothing. */
+  release(): Promise<void>;
+}
+
+/** See the top of the file. */
+export class ContentStore {
+  readonly root: string;
+  readonly clock: Clock;
+
+  constructor(root: string, clock: Clock) {
+    this.root = root;
+    this.clock = clock;
+  }
+
+  /** A new empty directory on the store's file system, and how to remove it. */
+  async scratch(): Promise<{ readonly dir: string; readonly remove: () => Promise<void> }> {
+    const dir = join(this.root, 'tmp', `${process.pid}-${randomUUID()}`);
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await writeFile(join(dir, 'owner.json'), JSON.stringify(ownIdentity()));
+    return { dir, remove: () => removeTree(dir) };
+  }
+
+  /**
+   * Moves the tree at `dir` (in a {@link scratch}) into the store and leases it. One that is there already is kept.
+   */
+  async adopt(dir: string, signal: AbortSignal): Promise<Lease> {
+    const { digest, sizeBytes, files } = await treeDigest(dir, signal);
+    return await this.#locked(signal, async () => {
+      const place = this.#place(digest);
+      if (!(await exists(join(place, 'tree')))) {
+        // A private repository was cloned with credentials: what came out of it is as private.
+        await mkdir(place, { recursive: true, mode: 0o700 });
+        await writeFile(join(place, 'tree.json'), JSON.stringify({ digest, sizeBytes, files }));
+        await rename(dir, join(place, 'tree'));
+      }
+      return await this.#lease(digest);
+    });
+  }
+
+  /** Leases a tree, or undefined when it is not there. */
+  async lease(digest: Sha256, signal: AbortSignal): Promise<Lease | undefined> {
+    return await this.#locked(signal, async () =>
+      (await exists(join(this.#place(digest), 'tree'))) ? await this.#lease(digest) : undefined,
+    );
+  }
+
+  /** Remembers that `source` (an immutable thing: a commit, the bytes of an archive) unpacks to `digest`. */
+  async remember(source: string, digest: Sha256, signal: AbortSignal): Promise<void> {
+    // Under the lock, since a sweep takes a file that is being written for a broken one.
+    await this.#locked(signal, async () => {
+      await mkdir(join(this.root, 'aliases'), { recursive: true });
+      await replaceFile(this.#alias(source), JSON.stringify({ digest }), { durable: false });
+    });
+  }
+
+  /** What {@link remember} said of `source`. Its tree may be gone. */
+  async recall(source: string): Promise<Sha256 | undefined> {
+    const path = this.#alias(source);
+    const digest = await aliasDigest(path);
+    const now = this.clock.now() / 1000;
+    if (digest !== undefined) await utimes(path, now, now).catch(() => {});
+    return digest;
+  }
+
+  /**
+   * Removes trees that neither `referenced` nor a young alias nor a live lease names, and what dead processes left.
+   *
+   * @param referenced asked after the leases: who installs a buildpack lists it before giving back its lease.
+   * @returns the digests that were removed.
+   */
+  async sweep(
+    referenced: () => Promise<ReadonlySet<Sha256>>,
+    signal: AbortSignal,
+  ): Promise<readonly Sha256[]> {
+    const doomed = await this.#locked(signal, async () => {
+      const leased = await this.#leased();
+      const kept = new Set([...leased, ...(await referenced()), ...(await this.#aliased())]);
+      const found: { readonly digest: Sha256; readonly aside: string }[] = [];
+      for (const name of await namesIn(join(this.root, 'store'))) {
+        const digest = parseSha256(name);
+        if (digest === undefined || kept.has(digest)) continue;
+        const aside = join(this.root, 'tmp', `swept-${randomUUID()}`);
+        await mkdir(join(this.root, 'tmp'), { recursive: true });
+        await rename(this.#place(digest), aside);
+        found.push({ digest, aside });
+      }
+      return found;
+    });
+    for (const { aside } of doomed) await removeTree(aside);
+    await this.#sweepScratch();
+    return doomed.map(({ digest }) => digest);
+  }
+
+  async #lease(digest: Sha256): Promise<Lease> {
+    const dir = join(this.root, 'leases');
+    await mkdir(dir, { recursive: true });
+    const path = join(dir, `${digest}.${randomUUID()}`);
+    await replaceFile(path, JSON.stringify(ownIdentity()), { durable: false });
+    const release = (): Promise<void> => rm(path, { force: true });
+    return { digest, dir: join(this.#place(digest), 'tree'), release };
+  }
+
+  async #leased(): Promise<readonly Sha256[]> {
+    const held: Sha256[] = [];
+    for (const name of await namesIn(join(this.root, 'leases'))) {
+      const path = join(this.root, 'leases', name);
+      const digest = parseSha256(name.split('.', 1)[0] ?? '');
+      if (digest !== undefined && (await ownerLives(path))) held.push(digest);
+      else await rm(path, { force: true });
+    }
+    return held;
+  }
+
+  async #aliased(): Promise<readonly Sha256[]> {
+    const named: Sha256[] = [];
+    for (const name of await namesIn(join(this.root, 'aliases'))) {
+      const path = join(this.root, 'aliases', name);
+      const facts = await stat(path).catch(() => undefined);
+      const digest = await aliasDigest(path);
+      const young = facts !== undefined && this.clock.now() - facts.mtimeMs < ALIAS_LIFE_MS;
+      if (digest !== undefined && young) named.push(digest);
+      else await rm(path, { force: true });
+    }
+    return named;
+  }
+
+  async #sweepScratch(): Promise<void> {
+    for (const name of await namesIn(join(this.root, 'tmp'))) {
+      const dir = join(this.root, 'tmp', name);
+      const swept = name.startsWith('swept-');
+      if (swept || !(await ownerLives(join(dir, 'owner.json')))) await removeTree(dir);
+    }
+  }
+
+  async #locked<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    await mkdir(this.root, { recursive: true, mode: 0o755 });
+    return await withLock(join(this.root, 'store.lock'), { clock: this.clock, signal }, work);
+  }
+
+  #place(digest: Sha256): string {
+    return join(this.root, 'store', digest);
+  }
+
+  #alias(source: string): string {
+    return join(this.root, 'aliases', source.replace(/[^A-Za-z0-9-]/g, '_'));
+  }
+}
+
+async function aliasDigest(path: string): Promise<Sha256 | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const parsed = z.object({ digest: z.string() }).safeParse(parseJson(text));
+  return parsed.success ? parseSha256(parsed.data.digest) : undefined;
+}
+
+async function ownerLives(path: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  // Not written yet, or being removed by its owner: leave it alone for now unless it is old.
+  if (text === undefined) {
+    const facts = await stat(join(path, '..')).catch(() => undefined);
+    return facts !== undefined && Date.now() - facts.mtimeMs < 60_000;
+  }
+  const owner = ProcessIdentity.safeParse(parseJson(text));
+  return owner.success && lifeOf(owner.data) !== 'dead';
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

@@ -1,0 +1,89 @@
+/** The files of a download in its directory: `part` while it lasts, then `body`, each with what is known of it. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { replaceFile } from '../../../machine/host/replace-file.ts';
+import { sha256Of } from '../../../stores/blobs/port/digests.ts';
+import { parseSha256, type Sha256 } from '../../../words/ids.ts';
+import { parseJson } from '../../../words/json.ts';
+import { mismatch } from './download-failure.ts';
+
+/** A verified file in the cache. */
+export interface Downloaded {
+  readonly path: string;
+  readonly sha256: Sha256;
+  readonly sizeBytes: number;
+  /** False when the cache had it. */
+  readonly transferred: boolean;
+}
+
+const factsSchema = z.object({
+  etag: z.string().optional(),
+  lastModified: z.string().optional(),
+  sizeBytes: z.number().optional(),
+  sha256: z.string().optional(),
+});
+/** What the server and we know of a file. */
+export type Facts = z.infer<typeof factsSchema>;
+
+/** What verifies a download. */
+export interface Wanted {
+  /** For messages; no credentials. */
+  readonly key: string;
+  readonly sha256?: Sha256;
+}
+
+/**
+ * Verifies `part` and makes it `body`.
+ *
+ * @throws StagerError BUILDPACK_CHECKSUM_MISMATCH; `part` is removed then.
+ */
+export async function publish(request: Wanted, dir: string, facts: Facts): Promise<Downloaded> {
+  const partPath = join(dir, 'part');
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(partPath), hash);
+  const sha256 = sha256Of(hash);
+  const { size } = await stat(partPath);
+  if (request.sha256 !== undefined && request.sha256 !== sha256) {
+    await rm(partPath, { force: true });
+    throw mismatch(request.key, request.sha256, sha256);
+  }
+  await rm(join(dir, 'body.json'), { force: true });
+  await rename(partPath, join(dir, 'body'));
+  const text = JSON.stringify({ ...facts, sizeBytes: size, sha256 });
+  await replaceFile(join(dir, 'body.json'), text, { durable: false });
+  return { path: join(dir, 'body'), sha256, sizeBytes: size, transferred: true };
+}
+
+/** The file of an earlier download, read and hashed again: a cache is never taken on trust. */
+export async function cachedBody(dir: string): Promise<Downloaded | undefined> {
+  const facts = await readFacts(join(dir, 'body.json'));
+  const sha256 = parseSha256(facts?.sha256 ?? '');
+  const path = join(dir, 'body');
+  if (facts === undefined || sha256 === undefined) return undefined;
+  const hash = createHash('sha256');
+  const read = await pipeline(createReadStream(path), hash).then(
+    () => true,
+    () => false,
+  );
+  if (!read || hash.digest('hex') !== sha256) {
+    await rm(join(dir, 'body.json'), { force: true });
+    return undefined;
+  }
+  return { path, sha256, sizeBytes: facts.sizeBytes ?? 0, transferred: false };
+}
+
+/** @throws StagerError BUILDPACK_CHECKSUM_MISMATCH when it is not what is wanted. */
+export function verified(request: Wanted, cached: Downloaded): Downloaded {
+  if (request.sha256 === undefined || request.sha256 === cached.sha256) return cached;
+  throw mismatch(request.key, request.sha256, cached.sha256);
+}
+
+/** What is known of `part` or `body`; undefined when nothing is. */
+export async function readFacts(path: string): Promise<Facts | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : factsSchema.safeParse(parseJson(text)).data;
+}

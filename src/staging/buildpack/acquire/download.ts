@@ -1,0 +1,199 @@
+/**
+ * Downloads archives into a cache: resumed where the server lets us, tried again when it stumbles, verified by sha256
+ * where one is given, and not fetched again while the server says that nothing changed.
+ *
+ * A download is a directory named by the URL's digest: `part` with `part.json` while it lasts, then `body` with
+ * `body.json`. Both pairs are trusted only together.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Got } from 'got';
+import { withLock } from '../../../machine/host/file-lock.ts';
+import type { Clock } from '../../../words/clock.ts';
+import { isStagerError, throwIfCancelled } from '../../../words/errors.ts';
+import type { Sha256 } from '../../../words/ids.ts';
+import type { Address } from '../contract/reference.ts';
+import { cachedBody, type Downloaded, type Facts, publish, readFacts, verified } from './download-cache.ts';
+import { type Attempted, describe, failed, Retryable, tooLarge } from './download-failure.ts';
+
+/** Largest archive in bytes: an offline buildpack is above 1 GB, Cloud Foundry's limit for uploads is 1 GB. */
+const MAX_BYTES = 4 * 1024 ** 3;
+const ATTEMPTS = 4;
+const FIRST_PAUSE_MS = 1000;
+/** The lock of a download is held while it runs. */
+const LOCK_WAIT_MS = 15 * 60_000;
+
+/** What is asked for. */
+export interface DownloadRequest {
+  /** For messages; no credentials. */
+  readonly key: string;
+  readonly address: Address;
+  readonly sha256?: Sha256;
+  readonly maxBytes?: number;
+}
+
+/** Ports of {@link download}. */
+export interface DownloadPorts {
+  readonly http: Got;
+  /** Directory of the cache. */
+  readonly cacheDir: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Told as bytes come. */
+  readonly onProgress?: (done: number, total: number | undefined) => void;
+}
+
+/**
+ * Brings the file into the cache.
+ *
+ * @throws StagerError BUILDPACK_DOWNLOAD_FAILED, BUILDPACK_CHECKSUM_MISMATCH, CANCELLED.
+ */
+export async function download(request: DownloadRequest, ports: DownloadPorts): Promise<Downloaded> {
+  const dir = join(ports.cacheDir, createHash('sha256').update(request.address.url).digest('hex'));
+  await mkdir(dir, { recursive: true });
+  const lock = { clock: ports.clock, signal: ports.signal, waitMs: LOCK_WAIT_MS };
+  return await withLock(join(dir, 'lock'), lock, async () => {
+    const cached = await cachedBody(dir);
+    if (cached !== undefined && cached.sha256 === request.sha256) return cached;
+    let last: Retryable | undefined;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      if (attempt > 0) await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), ports);
+      throwIfCancelled(ports.signal);
+      try {
+        return await attemptOnce({ request, ports, dir, cached });
+      } catch (error) {
+        throwIfCancelled(ports.signal);
+        if (!(error instanceof Retryable)) throw error;
+        last = error;
+      }
+    }
+    throw failed(request.key, { reason: last?.message ?? 'no attempt was made', attempts: ATTEMPTS });
+  });
+}
+
+interface Attempt {
+  readonly request: DownloadRequest;
+  readonly ports: DownloadPorts;
+  readonly dir: string;
+  readonly cached: Downloaded | undefined;
+}
+
+async function attemptOnce({ request, ports, dir, cached }: Attempt): Promise<Downloaded> {
+  const partPath = join(dir, 'part');
+  const part = await readFacts(join(dir, 'part.json'));
+  const have = (await stat(partPath).catch(() => undefined))?.size ?? 0;
+  const validator = part?.etag?.startsWith('W/') === true ? undefined : (part?.etag ?? part?.lastModified);
+  const resuming = have > 0 && validator !== undefined;
+  const known = cached === undefined ? undefined : await readFacts(join(dir, 'body.json'));
+  const headers: Record<string, string> = {
+    ...basic(request.address),
+    ...(resuming && { range: `bytes=${have}-`, 'if-range': validator }),
+    ...(!resuming && known?.etag !== undefined && { 'if-none-match': known.etag }),
+    ...(!resuming &&
+      known?.etag === undefined &&
+      known?.lastModified !== undefined && { 'if-modified-since': known.lastModified }),
+  };
+  const got = await respond(request, { ports, headers });
+  const { response, body } = got;
+  if (response.statusCode === 304 && cached !== undefined) {
+    body.destroy();
+    return verified(request, cached);
+  }
+  if (response.statusCode === 416) {
+    body.destroy();
+    await rm(partPath, { force: true });
+    throw new Retryable('the server has less than was already received');
+  }
+  refuseStatus(request, response.statusCode, body);
+  const append = response.statusCode === 206 && resuming;
+  const start = append ? have : 0;
+  const length = Number(response.headers['content-length'] ?? Number.NaN);
+  const total = Number.isFinite(length) ? start + length : undefined;
+  const facts: Facts = {
+    ...(response.headers.etag !== undefined && { etag: response.headers.etag }),
+    ...(response.headers['last-modified'] !== undefined && {
+      lastModified: response.headers['last-modified'],
+    }),
+  };
+  await writeFile(join(dir, 'part.json'), JSON.stringify(facts));
+  await receive({ request, ports, partPath, body, append, start, total });
+  return await publish(request, dir, facts);
+}
+
+async function respond(
+  request: DownloadRequest,
+  { ports, headers }: { readonly ports: DownloadPorts; readonly headers: Record<string, string> },
+) {
+  const body = ports.http.stream(request.address.url, {
+    headers,
+    throwHttpErrors: false,
+    signal: ports.signal,
+  });
+  try {
+    const response = await new Promise<{ statusCode: number; headers: NodeJS.Dict<string> }>(
+      (resolve, reject) => {
+        body.once('response', (it: { statusCode: number; headers: NodeJS.Dict<string> }) => resolve(it));
+        body.once('error', reject);
+      },
+    );
+    return { response, body };
+  } catch (error) {
+    body.destroy();
+    throw new Retryable(describe(error));
+  }
+}
+
+function refuseStatus(request: DownloadRequest, status: number, body: Attempted): void {
+  if (status === 200 || status === 206) return;
+  body.destroy();
+  if (status === 408 || status === 429 || status >= 500) throw new Retryable(`the server answered ${status}`);
+  throw failed(request.key, { reason: `the server answered ${status}`, attempts: 1, status });
+}
+
+async function receive(input: {
+  readonly request: DownloadRequest;
+  readonly ports: DownloadPorts;
+  readonly partPath: string;
+  readonly body: NodeJS.ReadableStream;
+  readonly append: boolean;
+  readonly start: number;
+  readonly total: number | undefined;
+}): Promise<void> {
+  const { request, ports, total } = input;
+  const limit = request.maxBytes ?? MAX_BYTES;
+  if (total !== undefined && total > limit) throw tooLarge(request.key, limit, total);
+  let done = input.start;
+  // Not a pipeline: that throws away what has come when the connection breaks, and this is what is resumed.
+  const file = await open(input.partPath, input.append ? 'a' : 'w', 0o644);
+  try {
+    for await (const chunk of input.body) {
+      const bytes = Buffer.from(chunk);
+      done += bytes.length;
+      if (done > limit) throw tooLarge(request.key, limit, done);
+      await file.writeFile(bytes);
+      ports.onProgress?.(done, total);
+    }
+    await file.sync();
+  } catch (error) {
+    throw isStagerError(error) ? error : new Retryable(describe(error));
+  } finally {
+    await file.close();
+  }
+  if (total !== undefined && done !== total)
+    throw new Retryable(`the body ended after ${done} of ${total} bytes`);
+}
+
+function basic(address: Address): Record<string, string> {
+  if (address.credentials === undefined) return {};
+  const { user, password } = address.credentials;
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+}
+
+async function pause(ms: number, ports: DownloadPorts): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = ports.clock.schedule(ms, resolve);
+  ports.signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  cancel();
+}

@@ -1,0 +1,253 @@
+/**
+ * References → an order of buildpacks whose bytes are at hand: from the registry, the lock file or a download
+ * (staging-internals.md 5.2).
+ */
+import { join } from 'node:path';
+import { isStagerError, StagerError } from '../../../words/errors.ts';
+import { buildpackVersion } from '../contract/facts.ts';
+import { type BuildpackApi, type FoundFamily, findFamily, settleFamily } from '../contract/family.ts';
+import type { Reference } from '../contract/reference.ts';
+import { buildpackRoot } from '../contract/root.ts';
+import type { OrderMode, ResolvedBuildpack } from '../contract/staged.ts';
+import type { ContentStore, Lease } from './content-store.ts';
+import type { BuildpackFetcher, FetchableReference, FetchedBuildpack, FetchIo, Origin } from './fetch.ts';
+import { type BuildpackLock, type LockEntry, moved } from './lock-file.ts';
+import type { BuildpackRegistry, InstalledBuildpack } from './registry.ts';
+
+/** What to resolve. */
+export interface ResolveInput {
+  /** In order; none means every enabled installed one, tried by detect. */
+  readonly references: readonly Reference[];
+  readonly stack: string;
+  readonly api?: BuildpackApi;
+  /** Use exactly these bytes (`--frozen`). */
+  readonly frozen?: BuildpackLock;
+}
+
+/** Where buildpacks come from. */
+export interface ResolveParts {
+  readonly registry: BuildpackRegistry;
+  readonly fetcher: BuildpackFetcher;
+  readonly store: ContentStore;
+}
+
+/** An order; release it when the buildpacks were copied into the workspace. */
+export interface ResolvedOrder {
+  readonly mode: OrderMode;
+  readonly order: readonly ResolvedBuildpack[];
+  /** Where each came from, in order. */
+  readonly origins: readonly Origin[];
+  release(): Promise<void>;
+}
+
+interface Held {
+  readonly key: string;
+  readonly name: string;
+  readonly cacheKey: string;
+  readonly lease: Lease;
+  readonly inner: string;
+  readonly version?: string;
+  readonly origin: Origin;
+}
+
+/**
+ * Resolves the order.
+ *
+ * @throws StagerError BUILDPACK_NOT_FOUND, BUILDPACK_DISABLED, BUILDPACK_MALFORMED, BUILDPACK_DOWNLOAD_FAILED,
+ * BUILDPACK_CHECKSUM_MISMATCH, BUILDPACK_MOVED, CANCELLED.
+ */
+export async function resolveOrder(
+  input: ResolveInput,
+  parts: ResolveParts,
+  io: FetchIo,
+): Promise<ResolvedOrder> {
+  const held: Held[] = [];
+  const release = async (): Promise<void> => {
+    for (const { lease } of held) await lease.release();
+  };
+  try {
+    const mode: OrderMode =
+      input.references.length === 0 && input.frozen === undefined ? 'detect' : 'explicit';
+    if (input.frozen !== undefined) held.push(...(await holdLocked(input, input.frozen, { parts, io })));
+    else if (mode === 'detect') {
+      for (const it of await parts.registry.candidates(input.stack))
+        held.push(await holdInstalled(it, parts, io));
+    } else {
+      for (const it of input.references) held.push(await hold(it, input.stack, { parts, io }));
+    }
+    const order = await settle(held, input, mode);
+    return { mode, order, origins: held.map((it) => it.origin), release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function settle(
+  held: readonly Held[],
+  input: ResolveInput,
+  mode: OrderMode,
+): Promise<readonly ResolvedBuildpack[]> {
+  const found: FoundFamily[] = [];
+  for (const it of held) found.push(await findFamily(join(it.lease.dir, it.inner), it.key, input.api));
+  return held.map((it, index) => ({
+    key: it.key,
+    cacheKey: it.cacheKey,
+    name: it.name,
+    ...(it.version !== undefined && { version: it.version }),
+    digest: it.lease.digest,
+    dir: it.lease.dir,
+    root: join(it.lease.dir, it.inner),
+    // Candidates of detect are alternatives, not an order: they don't settle each other.
+    family: settleFamily(found[index] ?? 'ambiguous', mode === 'detect' ? [] : found, input.stack),
+  }));
+}
+
+interface Means {
+  readonly parts: ResolveParts;
+  readonly io: FetchIo;
+}
+
+async function hold(reference: Reference, stack: string, { parts, io }: Means): Promise<Held> {
+  if (reference.kind === 'installed') {
+    return await holdInstalled(await parts.registry.find(reference.name, stack), parts, io);
+  }
+  return heldFetched(reference, await parts.fetcher.fetch(reference, io));
+}
+
+async function holdInstalled(
+  buildpack: InstalledBuildpack,
+  { registry }: ResolveParts,
+  io: FetchIo,
+): Promise<Held> {
+  return {
+    key: buildpack.name,
+    name: buildpack.name,
+    // As Cloud Controller's keys: an upgrade starts with an empty cache of its own.
+    cacheKey: `${buildpack.name}_${buildpack.digest}`,
+    lease: await registry.lease(buildpack, io.signal),
+    inner: buildpack.inner,
+    ...(buildpack.version !== undefined && { version: buildpack.version }),
+    origin: { kind: 'installed' },
+  };
+}
+
+function heldFetched(reference: FetchableReference, fetched: FetchedBuildpack): Held {
+  return {
+    key: reference.key,
+    name: shortName(reference, fetched),
+    cacheKey: reference.key,
+    lease: fetched.lease,
+    inner: fetched.inner,
+    ...(fetched.version !== undefined && { version: fetched.version }),
+    origin: fetched.origin,
+  };
+}
+
+/** `https://host/heroku-buildpack-go.git#v1` → `heroku-buildpack-go`. */
+function shortName(reference: FetchableReference, fetched: FetchedBuildpack): string {
+  const name = fetched.filename.replace(/\.(?:git|zip|tgz|tar\.gz)$/i, '').replace(/^.*:/, '');
+  return name === '' ? reference.key : name;
+}
+
+async function holdLocked(
+  input: ResolveInput,
+  lock: BuildpackLock,
+  { parts, io }: Means,
+): Promise<readonly Held[]> {
+  refuseOtherOrder(input, lock);
+  const held: Held[] = [];
+  try {
+    for (const [index, entry] of lock.buildpacks.entries()) {
+      held.push(await holdEntry(entry, input.references[index], { stack: input.stack, parts, io }));
+    }
+    return held;
+  } catch (error) {
+    for (const { lease } of held) await lease.release();
+    throw error;
+  }
+}
+
+async function holdEntry(
+  entry: LockEntry,
+  reference: Reference | undefined,
+  { stack, parts, io }: Means & { readonly stack: string },
+): Promise<Held> {
+  const kept = await parts.store.lease(entry.digest, io.signal);
+  if (kept !== undefined && entry.source.kind !== 'directory') return await heldLocked(entry, kept);
+  await kept?.release();
+  const target: Reference = reference ?? { kind: 'installed', key: entry.buildpack, name: entry.buildpack };
+  // A branch may have moved on; the commit has not.
+  const pinned =
+    target.kind === 'git' && entry.source.commit !== undefined
+      ? { ...target, ref: entry.source.commit }
+      : target;
+  const now = await hold(pinned, stack, { parts, io }).catch((error: unknown) => {
+    const gone = pinned === target ? [] : (['BUILDPACK_DOWNLOAD_FAILED'] as const);
+    if (!isStagerError(error, 'BUILDPACK_NOT_FOUND', ...gone)) throw error;
+    throw moved(entry, { what: `the locked one can't be had any more: ${error.message}` });
+  });
+  if (now.lease.digest === entry.digest) return { ...now, key: entry.buildpack };
+  await now.lease.release();
+  const what = `it is now ${now.version ?? 'without version'}, sha256 ${now.lease.digest}`;
+  throw moved(entry, { digest: now.lease.digest, what });
+}
+
+/** From the store alone: nothing is asked of the network. */
+async function heldLocked(entry: LockEntry, lease: Lease): Promise<Held> {
+  const root = await buildpackRoot(lease.dir, entry.buildpack);
+  const version = entry.version ?? (await buildpackVersion(root));
+  const installed = entry.source.kind === 'installed';
+  return {
+    key: entry.buildpack,
+    name: installed
+      ? entry.buildpack
+      : (entry.buildpack.split(/[/#]/).findLast((it) => it !== '') ?? entry.buildpack),
+    cacheKey: installed ? `${entry.buildpack}_${entry.digest}` : entry.buildpack,
+    lease,
+    inner: root.slice(lease.dir.length + 1),
+    ...(version !== undefined && { version }),
+    origin: {
+      kind: entry.source.kind,
+      ...(entry.source.commit !== undefined && { commit: entry.source.commit }),
+    },
+  };
+}
+
+function refuseOtherOrder(input: ResolveInput, lock: BuildpackLock): void {
+  const locked = lock.buildpacks.map((it) => it.buildpack);
+  const asked = input.references.map((it) => it.key);
+  const sameOrder = asked.length === 0 || JSON.stringify(asked) === JSON.stringify(locked);
+  if (sameOrder && input.stack === lock.stack) return;
+  const what = sameOrder
+    ? `stager.lock is for stack ${lock.stack}, this staging uses ${input.stack}`
+    : `stager.lock is for ${locked.join(', ')}, this staging asks for ${asked.join(', ')}`;
+  throw new StagerError('BUILDPACK_MOVED', what, {
+    next: 'Stage with --lock to record the new order, or ask for the locked one.',
+    details: { locked, asked, lockedStack: lock.stack, stack: input.stack },
+  });
+}
+
+/** The lock entries of an order that was used; `selected` are keys when detect chose one of several. */
+export function lockOf(
+  resolved: Pick<ResolvedOrder, 'order' | 'origins' | 'mode'>,
+  options: { readonly stack: string; readonly selected: readonly string[] },
+): BuildpackLock {
+  const buildpacks = resolved.order.flatMap((it, index): readonly LockEntry[] => {
+    if (!options.selected.includes(it.key)) return [];
+    const origin = resolved.origins[index] ?? { kind: 'directory' };
+    return [
+      {
+        buildpack: it.key,
+        digest: it.digest,
+        ...(it.version !== undefined && { version: it.version }),
+        source: {
+          kind: origin.kind,
+          ...(origin.commit !== undefined && { commit: origin.commit }),
+          ...(origin.archiveSha256 !== undefined && { archive_sha256: origin.archiveSha256 }),
+        },
+      },
+    ];
+  });
+  return { stack: options.stack, detected: resolved.mode === 'detect', buildpacks };
+}

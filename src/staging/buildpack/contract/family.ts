@@ -1,0 +1,135 @@
+/** Decides which contract a buildpack follows (buildpack-contracts.md 4.11). */
+import { constants } from 'node:fs';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { parse as parseToml } from 'smol-toml';
+import { z } from 'zod';
+import { readSmall } from '../../../machine/host/read-small.ts';
+import { StagerError } from '../../../words/errors.ts';
+import type { Family } from './contract.ts';
+import { malformed } from './root.ts';
+import { readYaml } from './yaml.ts';
+
+/**
+ * How a family was found. `ambiguous`: nothing tells v2 and Heroku apart; `both`: it has the scripts of v3 and Heroku's
+ * compile. {@link settleFamily} decides on these two.
+ */
+export type FoundFamily = Family | 'ambiguous' | 'both';
+
+/** The override of `--buildpack-api`. */
+export type BuildpackApi = 'cf' | 'heroku';
+
+/**
+ * Looks at the files of a buildpack's root.
+ *
+ * @param key display key, for messages.
+ * @param api the user's choice, which beats every sign.
+ * @throws StagerError BUILDPACK_MALFORMED for cloud native buildpacks, extensions and broken ones.
+ */
+export async function findFamily(root: string, key: string, api?: BuildpackApi): Promise<FoundFamily> {
+  const bin = new Set(await readdir(join(root, 'bin')).catch(() => []));
+  const toml = await buildpackToml(root);
+  if (bin.size === 0 && toml?.order !== true && !(await isFile(join(root, 'extension.toml')))) {
+    throw malformed(key, (await readdir(root).catch(() => [])).sort());
+  }
+  if (api === 'heroku') return 'heroku';
+  const v3 = bin.has('supply') || bin.has('finalize');
+  if (api === 'cf') return v3 ? 'cf-v3' : 'cf-v2';
+  if (toml?.api !== undefined && (bin.has('build') || toml.order))
+    throw cloudNative(key, 'cloud native buildpack');
+  if (await isFile(join(root, 'extension.toml'))) throw cloudNative(key, 'cloud native image extension');
+  if (v3) return (await speaksHeroku(root)) ? 'both' : 'cf-v3';
+  if ((await isFile(join(root, 'VERSION'))) && (await hasCfManifest(root))) return 'cf-v2';
+  if (bin.has('report') || bin.has('test-compile') || bin.has('test')) return 'heroku';
+  if (toml !== undefined && toml.api === undefined) return 'heroku';
+  if (bin.has('build') && !bin.has('compile')) {
+    throw new StagerError(
+      'BUILDPACK_MALFORMED',
+      `${key} has bin/build but no buildpack.toml: a broken cloud native buildpack`,
+      { next: 'Use a Cloud Foundry or Heroku buildpack.', details: { buildpack: key } },
+    );
+  }
+  return (await speaksHeroku(root)) ? 'heroku' : 'ambiguous';
+}
+
+/**
+ * Settles buildpacks that fit both contracts: they follow the others of their order when those agree, else the stack
+ * (`heroku-…`), else they are Cloud Foundry's.
+ */
+export function settleFamily(found: FoundFamily, others: readonly FoundFamily[], stack: string): Family {
+  if (found !== 'ambiguous' && found !== 'both') return found;
+  const cloudFoundry = found === 'both' ? 'cf-v3' : 'cf-v2';
+  const decided = others.filter((it) => it !== 'ambiguous' && it !== 'both');
+  if (decided.length > 0) return decided.every((it) => it === 'heroku') ? 'heroku' : cloudFoundry;
+  return stack.startsWith('heroku-') ? 'heroku' : cloudFoundry;
+}
+
+function cloudNative(key: string, what: string): StagerError {
+  return new StagerError(
+    'BUILDPACK_MALFORMED',
+    `${key} is a ${what}; stager runs buildpacks of the Cloud Foundry (v2, v3) and Heroku classic families`,
+    {
+      next: 'Use the Cloud Foundry or Heroku buildpack of the same language; if it serves two families, choose with --buildpack-api cf|heroku.',
+      details: { buildpack: key, family: 'cnb' },
+    },
+  );
+}
+
+const tomlSchema = z.object({ api: z.unknown().optional(), order: z.array(z.unknown()).optional() });
+
+/** The two facts of buildpack.toml that decide; one that is no TOML counts as having neither. */
+async function buildpackToml(root: string): Promise<{ api?: unknown; order: boolean } | undefined> {
+  const text = await textOf(root, 'buildpack.toml');
+  if (text === undefined) return undefined;
+  try {
+    const parsed = tomlSchema.safeParse(parseToml(text));
+    return { api: parsed.data?.api, order: parsed.data?.order !== undefined };
+  } catch {
+    return { order: false };
+  }
+}
+
+async function hasCfManifest(root: string): Promise<boolean> {
+  const text = await textOf(root, 'manifest.yml');
+  const yaml = text === undefined ? undefined : readYaml(text);
+  if (yaml?.ok !== true || typeof yaml.value !== 'object' || yaml.value === null) return false;
+  return ['language', 'dependencies', 'include_files'].some((key) => key in Object(yaml.value));
+}
+
+/** Weak signs in the text of a compile script. */
+async function speaksHeroku(root: string): Promise<boolean> {
+  const text = await textOf(root, 'bin/compile');
+  if (text === undefined) return false;
+  const code = text.replace(/^\s*#.*$/gm, '');
+  // `$3` alone is mostly awk's.
+  return /\bENV_DIR\b|\benv_dir\b|\$\{?STACK\b|"\$3"|=\$3\b|\$\{3[}:]|\/app\/\.heroku|\/export"?$/m.test(
+    code,
+  );
+}
+
+/** A file's text; undefined when it is absent, too large, or a link that leaves the buildpack. */
+async function textOf(root: string, path: string): Promise<string | undefined> {
+  const file = await readSmall(join(root, path), root);
+  return file.kind === 'text' ? file.text : undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() === true;
+}
+
+/** Whether a script begins like a program of the kernel's or a script; for lint and trace. */
+export async function shebangOf(path: string, root: string): Promise<string | undefined> {
+  // An earlier script may have put a link out of the workspace there, or a pipe.
+  const [real, base] = await Promise.all([path, root].map((it) => realpath(it).catch(() => undefined)));
+  if (real === undefined || base === undefined || !real.startsWith(base + sep)) return undefined;
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+  const file = await open(real, flags).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(256), 0, 256, 0);
+    const [line = ''] = buffer.toString('utf8', 0, bytesRead).split('\n', 1);
+    return line.startsWith('#!') ? line.slice(2).trim() : undefined;
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,113 @@
+/** Packs a droplet out of a workspace and into the blobstore, in one pass; a copy for a person on request. */
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { demandOutputFile, outputError } from '../../machine/host/output-file.ts';
+import type { BlobInfo, BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
+import { type Guid, parseGuid } from '../../words/ids.ts';
+import type { StoredBlob } from '../../words/staging-record.ts';
+import { type DropletDirectories, dropletContents } from './contents.ts';
+import { DEFAULT_COMPRESSION, tarballContentType } from './pack/compression.ts';
+import { type PackOptions, type PackSummary, packTarball } from './pack/tarball.ts';
+
+/** What to pack. */
+export interface DropletInput {
+  readonly app: Guid;
+  readonly guid: Guid;
+  readonly directories: DropletDirectories;
+  /** Content of staging_info.yml. */
+  readonly stagingInfo: string;
+  readonly pack: Omit<PackOptions, 'signal'>;
+}
+
+/** Where it goes and who listens. */
+export interface StoreIo {
+  readonly blobs: BlobStore;
+  readonly signal: AbortSignal;
+  /** Bytes of the droplet so far. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * The key of a droplet: app, then droplet, so that retention by app needs no record. Cloud Controller has
+ * `<guid>/<sha1>`, and a stream has its sha1 only at its end.
+ */
+export function dropletKey(app: Guid, guid: Guid): BlobKey {
+  return { kind: 'droplets', name: `${app}/${guid}` };
+}
+
+/** The app of the droplet with this blob name, or undefined when {@link dropletKey} did not make it. */
+export function appOfDroplet(name: string): Guid | undefined {
+  const [app = '', guid = '', ...rest] = name.split('/');
+  return rest.length === 0 && parseGuid(guid) !== undefined ? parseGuid(app) : undefined;
+}
+
+/**
+ * Packs and stores. Nothing is visible under the key before all of it is there and its digests are known.
+ *
+ * @throws StagerError DROPLET_PACK_FAILED, those of {@link BlobStore}, CANCELLED.
+ */
+export async function storeDroplet(
+  input: DropletInput,
+  { blobs, signal, onBytes }: StoreIo,
+): Promise<{ readonly stored: StoredBlob & { readonly guid: Guid }; readonly summary: PackSummary }> {
+  const packed = packTarball(dropletContents(input.directories, input.stagingInfo), {
+    ...input.pack,
+    signal,
+  });
+  const key = dropletKey(input.app, input.guid);
+  const info = await blobs.put(key, counted(packed.body, onBytes), {
+    contentType: tarballContentType(input.pack.compression ?? DEFAULT_COMPRESSION),
+    signal,
+  });
+  return { stored: { guid: input.guid, ...storedBlob(info, blobs) }, summary: await packed.summary };
+}
+
+/** A blob as a record names it. */
+export function storedBlob(info: BlobInfo, blobs: BlobStore): StoredBlob {
+  const { sizeBytes, sha1, sha256 } = info;
+  return { location: blobs.location(info.key), sizeBytes, sha1, sha256 };
+}
+
+/**
+ * Writes a stored blob to a file: aside, verified, synced, renamed.
+ *
+ * @throws StagerError CONFIG_INVALID when the file can't be written, HOST_DISK_FULL, those of {@link BlobStore}.
+ */
+export async function writeBlobTo(
+  file: string,
+  key: BlobKey,
+  io: Pick<StoreIo, 'blobs' | 'signal'>,
+): Promise<void> {
+  await demandOutputFile(file);
+  const aside = join(dirname(file), `.${randomUUID()}.stager-new`);
+  try {
+    const { body } = await io.blobs.get(key, { signal: io.signal });
+    await pipeline(body, createWriteStream(aside, { flush: true, flags: 'wx' }), { signal: io.signal });
+    await rename(aside, file);
+    await using folder = await open(dirname(file), 'r');
+    await folder.sync();
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw outputError(file, error);
+  }
+}
+
+function counted(body: Readable, onBytes: (bytes: number) => void): Readable {
+  let bytes = 0;
+  const counter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      onBytes(bytes);
+      done(null, chunk);
+    },
+  });
+  body.once('error', (error) => counter.destroy(error));
+  // A store may be busy with something else yet, and meets the error when it reads. Unheard, it would end the process.
+  counter.on('error', () => undefined);
+  counter.once('close', () => body.destroy());
+  return body.pipe(counter);
+}

@@ -1,0 +1,82 @@
+/** One health check from the host: a TCP connect or an HTTP GET (staging-internals.md 7.5). */
+import { get } from 'node:http';
+import { connect } from 'node:net';
+import { errnoOf } from '../../words/errors.ts';
+
+/** What to check. */
+export type ProbeTarget =
+  | { readonly type: 'port'; readonly port: number }
+  | { readonly type: 'http'; readonly port: number; readonly path: string };
+
+/** `undefined`: passed. Otherwise what was wrong, for a person. */
+export type ProbeFailure = string | undefined;
+
+/** Runs one check within `timeoutMs`; a check that fails is a value. */
+export type Probe = (
+  target: ProbeTarget,
+  limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
+) => Promise<ProbeFailure>;
+
+const HOST = '127.0.0.1';
+/** Names us in the app's access log. */
+export const USER_AGENT = 'stager-healthcheck';
+
+/** `port 8080`, `GET /health on port 8080` */
+export function describeTarget(target: ProbeTarget): string {
+  return target.type === 'port' ? `port ${target.port}` : `GET ${target.path} on port ${target.port}`;
+}
+
+/** Checks on the loopback interface of the host. */
+export const hostProbe: Probe = async (target, { timeoutMs, signal }) => {
+  const where = describeTarget(target);
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const either = AbortSignal.any([deadline, signal]);
+  try {
+    const failure = await (target.type === 'port' ? tcp(target.port, either) : http(target, either));
+    return failure === undefined ? undefined : `${where}: ${failure}`;
+  } catch (error) {
+    if (deadline.aborted) return `${where}: no answer within ${timeoutMs} ms`;
+    if (errnoOf(error) === 'ECONNREFUSED') return `${where}: connection refused, nothing listens there`;
+    return `${where}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+};
+
+async function tcp(port: number, signal: AbortSignal): Promise<ProbeFailure> {
+  const { promise, resolve, reject } = Promise.withResolvers<ProbeFailure>();
+  const socket = connect({ host: HOST, port, signal }, () => resolve(undefined));
+  socket.once('error', reject);
+  try {
+    return await promise;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Status 200 passes and nothing else, a redirect neither; the body is not read. */
+async function http(
+  target: { readonly port: number; readonly path: string },
+  signal: AbortSignal,
+): Promise<ProbeFailure> {
+  const { promise, resolve, reject } = Promise.withResolvers<ProbeFailure>();
+  const request = get(
+    {
+      host: HOST,
+      port: target.port,
+      path: target.path,
+      headers: { 'user-agent': USER_AGENT, 'x-forwarded-proto': 'https', connection: 'close' },
+      agent: false,
+      signal,
+    },
+    (response) => {
+      response.on('error', () => undefined);
+      resolve(response.statusCode === 200 ? undefined : `status ${response.statusCode}, 200 was expected`);
+    },
+  );
+  // A late error of the socket that was answered already has nobody to hear it.
+  request.on('error', reject);
+  try {
+    return await promise;
+  } finally {
+    request.destroy();
+  }
+}

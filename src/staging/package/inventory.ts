@@ -1,0 +1,64 @@
+/** Every package of a store, by its header. */
+
+import { LEASE_PREFIX } from '../../stores/blobs/lease.ts';
+import type { BlobName, BlobStore } from '../../stores/blobs/port/blob-store.ts';
+import { isStagerError, throwIfCancelled } from '../../words/errors.ts';
+import { type Guid, parseGuid } from '../../words/ids.ts';
+import { type ListedFile, type ListingHeader, readListing } from './listing.ts';
+
+/** A package as an inventory has it. */
+export interface StoredPackage extends BlobName {
+  readonly guid: Guid;
+  readonly tenant: string;
+  /** The app, with its tenant; packages without one belong together. */
+  readonly owner: string;
+}
+
+/** Which store and how to stop. */
+export interface InventoryAccess {
+  readonly store: BlobStore;
+  readonly signal: AbortSignal;
+}
+
+/** Every package, by tenant. @throws StagerError BLOB_CORRUPT when a header can't be read, unless told to. */
+export async function packagesByTenant(
+  { store, signal }: InventoryAccess,
+  onDamaged?: (guid: Guid) => void,
+): Promise<ReadonlyMap<string, readonly StoredPackage[]>> {
+  const found: StoredPackage[] = [];
+  for await (const blob of store.names('packages', { signal })) {
+    const guid = parseGuid(blob.key.name);
+    if (guid === undefined || blob.key.name.startsWith(LEASE_PREFIX)) continue;
+    const listing = await listingOf({ store, signal }, guid).catch((error: unknown) => {
+      if (onDamaged === undefined || !isStagerError(error, 'BLOB_CORRUPT')) throw error;
+      onDamaged(guid);
+      return undefined;
+    });
+    await listing?.entries.return();
+    if (listing === undefined) continue;
+    const { tenant, app = '' }: ListingHeader = listing.header;
+    found.push({ ...blob, guid, tenant, owner: `${tenant} ${app}` });
+  }
+  return Map.groupBy(found, ({ tenant }) => tenant);
+}
+
+/** The files of a package; none when it was deleted meanwhile. @throws StagerError BLOB_CORRUPT. */
+export async function* filesOf(io: InventoryAccess, guid: Guid): AsyncGenerator<ListedFile, void, void> {
+  throwIfCancelled(io.signal);
+  const listing = await listingOf(io, guid);
+  try {
+    for await (const entry of listing?.entries ?? []) if (entry.kind === 'file') yield entry;
+  } catch (error) {
+    if (!isStagerError(error, 'BLOB_NOT_FOUND')) throw error;
+  }
+}
+
+/** Undefined when another process deleted it meanwhile. */
+async function listingOf({ store, signal }: InventoryAccess, guid: Guid) {
+  try {
+    return await readListing(store, guid, { signal });
+  } catch (error) {
+    if (isStagerError(error, 'PACKAGE_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}

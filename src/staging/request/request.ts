@@ -1,0 +1,152 @@
+/**
+ * What a staging is asked for, in one plain shape: the command line, the library and manifest.yml all end here.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { parse as parseDotenv } from 'dotenv';
+import { errnoOf, StagerError } from '../../words/errors.ts';
+import { type Guid, parseGuid } from '../../words/ids.ts';
+import type { StagingRecord } from '../../words/staging-record.ts';
+import type { Compression } from '../droplet/pack/compression.ts';
+import { parseServices, type Services } from '../vcap/services.ts';
+
+/** An app: its guid keys the build cache, its name is what the app sees. */
+export interface AppIdentity {
+  readonly guid: Guid;
+  readonly name: string;
+}
+
+/** Sizes in MiB, times in milliseconds. */
+export interface StageRequest {
+  readonly source:
+    | { readonly kind: 'path'; readonly path: string }
+    | { readonly kind: 'package'; readonly guid: Guid };
+  readonly app: AppIdentity;
+  /** References in order; none: detect over the installed ones. */
+  readonly buildpacks: readonly string[];
+  readonly buildpackApi?: 'cf' | 'heroku';
+  readonly stack: string;
+  /** What scripts see as CF_STACK; absent: {@link cfStackOf} the stack. */
+  readonly cfStack?: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly services: Services;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly timeoutMs: number;
+  readonly network: 'host' | 'none';
+  /** `clear` starts from an empty cache and saves the new one; `none` does neither. */
+  readonly cache: 'use' | 'clear' | 'none';
+  readonly compression?: Compression;
+  /** Set the times of files in the droplet to this, in seconds since the epoch. */
+  readonly sourceDateEpoch?: number;
+  /** Return the droplet of an earlier staging with the same inputs. */
+  readonly reuse: boolean;
+  readonly keep: 'never' | 'failed' | 'always';
+  readonly ignoreStyle: 'cf' | 'git';
+  /** Also write the droplet here. */
+  readonly output?: string;
+  /** stager.lock: write it, or hold buildpacks to it. `app`: under this name, for one of several apps. */
+  readonly lock?: { readonly path: string; readonly app?: string; readonly mode: 'write' | 'frozen' };
+  /** Sentences about the request itself, reported as warnings. */
+  readonly notes?: readonly string[];
+  /** Trace shell buildpacks. */
+  readonly trace: boolean;
+  /** What a manifest says about running: wins over the droplet's own commands. */
+  readonly launch?: NonNullable<StagingRecord['launch']>;
+}
+
+/** The least with which anything can run; below 4 MiB an OCI runtime fails in words of its own. */
+const LEAST = { memoryMb: 4, diskMb: 1, timeoutMs: 1 } as const;
+
+/** @throws StagerError CONFIG_INVALID for a limit with which nothing can run, or one computed from nothing. */
+export function checkLimits(limits: Readonly<Partial<Record<keyof typeof LEAST, number | undefined>>>): void {
+  for (const name of ['memoryMb', 'diskMb', 'timeoutMs'] as const) {
+    const [value, least] = [limits[name], LEAST[name]];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;
+    throw new StagerError('CONFIG_INVALID', `${name} is ${value}`, {
+      next: `Give a whole number from ${least} on, or leave it out.`,
+      details: { option: name, value, least },
+    });
+  }
+}
+
+/**
+ * CF_STACK for a stack. Buildpacks made for Cloud Foundry refuse names that they don't know, so on the machine itself
+ * they are told its current one.
+ */
+export function cfStackOf(stack: string): string {
+  return stack === 'host' ? 'cflinuxfs4' : stack;
+}
+
+/**
+ * The identity of an app. A given name *is* the identity, so that a CI job that checks out to another directory
+ * each time finds its build cache; without one the path is.
+ */
+export async function appIdentity(source: string, name: string | undefined): Promise<AppIdentity> {
+  if (name !== undefined) return { name, guid: guidOf(`name:${name}`) };
+  const path = await realpath(source).catch(() => source);
+  const bare = basename(path).replace(/\.(zip|jar|war|tar|tgz|tar\.gz)$/i, '');
+  return { name: bare === '' ? 'app' : bare, guid: guidOf(`path:${path}`) };
+}
+
+/** A guid that follows from `seed` (UUID version 8: custom). */
+function guidOf(seed: string): Guid {
+  const hex = createHash('sha256').update(seed).digest('hex');
+  const text = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `8${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ];
+  const guid = parseGuid(text.join('-'));
+  if (guid === undefined) throw new Error('a digest made no guid');
+  return guid;
+}
+
+/**
+ * Variables from `K=V` texts over those of an env file.
+ *
+ * @throws StagerError CONFIG_INVALID for a text without `=`, or a file that can't be read.
+ */
+export async function readEnv(
+  pairs: readonly string[],
+  file: string | undefined,
+): Promise<Record<string, string>> {
+  const fromFile = file === undefined ? {} : parseDotenv(await readInput(file, 'env file'));
+  const given = pairs.map((pair): [string, string] => {
+    const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(pair) ?? [];
+    if (name !== undefined && value !== undefined) return [name, value];
+    throw new StagerError(
+      'CONFIG_INVALID',
+      `${JSON.stringify(pair.split('=')[0])} is no variable: it has no =`,
+      {
+        next: 'Write --env NAME=VALUE.',
+      },
+    );
+  });
+  return { ...fromFile, ...Object.fromEntries(given) };
+}
+
+/** The VCAP_SERVICES document in `file`, or none. */
+export async function readServices(file: string | undefined): Promise<Services> {
+  return file === undefined ? {} : parseServices(await readInput(file, 'services file'), file);
+}
+
+/** Reads a small text file that a person named. */
+export async function readInput(file: string, what: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new StagerError(
+      'CONFIG_INVALID',
+      `can't read ${what} ${file} (${errnoOf(cause) ?? 'unknown error'})`,
+      {
+        next: 'Name a file that exists and can be read.',
+        details: { file },
+        cause,
+      },
+    );
+  }
+}

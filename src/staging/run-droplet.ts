@@ -1,0 +1,174 @@
+/**
+ * The story of one run: find the droplet → unpack it into a private directory → launch it in the sandbox → clean up.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Sandbox } from '../machine/sandbox/port/sandbox.ts';
+import type { BlobStore } from '../stores/blobs/port/blob-store.ts';
+import type { StagingRecords } from '../stores/records/records.ts';
+import type { Clock } from '../words/clock.ts';
+import { newGuid } from '../words/ids.ts';
+import type { StagingRecord } from '../words/staging-record.ts';
+import { MEBIBYTE } from '../words/units.ts';
+import { unpackTarball } from './droplet/unpack/unpack.ts';
+import type { EmitRun } from './launch/events.ts';
+import type { HealthCheck } from './launch/health.ts';
+import { runDirsAt } from './launch/layout.ts';
+import { type DropletPlace, type LocatedDroplet, locateDroplet } from './launch/locate.ts';
+import type { RunTarget } from './launch/request.ts';
+import { runDroplet as launch } from './launch/run-processes.ts';
+import type { DropletRun, RunResult } from './launch/supervise.ts';
+import { createRedactor } from './logs/redact.ts';
+import { appIdentity } from './request/request.ts';
+import type { StagingStack } from './steps/staging.ts';
+import { type Services, secretValues } from './vcap/services.ts';
+import { createWorkspace, sweepWorkspaces } from './workspace/workspace.ts';
+
+/** What to run. Sizes in MiB. */
+export interface RunWish {
+  /** A file, `file:///…`, `s3://…`, or the guid of a droplet or build; absent: the last one staged. */
+  readonly droplet?: string;
+  readonly target: RunTarget;
+  /** 0 or absent: any free port. */
+  readonly port?: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly services: Services;
+  readonly appName?: string;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  /** Absent: the stack that the droplet was staged on, or `host`. */
+  readonly stack?: string;
+  readonly network: 'host' | 'none';
+  readonly healthCheck?: HealthCheck;
+}
+
+/** Everything a run works with. */
+export interface RunPorts {
+  readonly sandbox: Sandbox;
+  readonly stack: (name: string) => Promise<StagingStack>;
+  readonly records: StagingRecords;
+  readonly blobs: BlobStore;
+  readonly openStore: (url: string) => Promise<BlobStore>;
+  /** Directory that holds workspaces. */
+  readonly workspaces: string;
+  readonly clock: Clock;
+}
+
+/** A droplet that runs, and goes with its directory when it ends. */
+export interface Run {
+  readonly port?: number;
+  readonly record?: StagingRecord;
+  readonly ready: DropletRun['ready'];
+  readonly done: Promise<RunResult>;
+  stop: DropletRun['stop'];
+}
+
+/**
+ * Unpacks and starts a droplet.
+ *
+ * @throws StagerError DROPLET_NOT_FOUND, DROPLET_INVALID, NO_START_COMMAND, PORT_IN_USE, CANCELLED and those of
+ * the blobstore, before anything is started.
+ */
+export async function run(
+  wish: RunWish,
+  ports: RunPorts,
+  io: { readonly signal: AbortSignal; readonly emit: EmitRun },
+): Promise<Run> {
+  const located = await locateDroplet(wish.droplet, ports.records);
+  const { place } = located;
+  const record = await recordOf(located, ports);
+  const stack = await ports.stack(wish.stack ?? record?.stack ?? 'host');
+  await sweepWorkspaces(ports.workspaces);
+  const workspace = await createWorkspace({
+    parent: ports.workspaces,
+    owner: ports.sandbox.owner,
+    rootMode: 0o711,
+  });
+  const release = (): Promise<unknown> => workspace.release({ keep: 'never', failed: false });
+  try {
+    const dirs = runDirsAt(join(workspace.root, 'run'));
+    await unpack(place, dirs.home, { wish, ports, signal: io.signal });
+    const healthCheck = wish.healthCheck ?? recordedCheck(record, wish.target);
+    const started = await launch(
+      {
+        guid: newGuid(),
+        dirs,
+        app: record?.app ?? (await appIdentity(nameOf(place), wish.appName)),
+        target: wish.target,
+        ...recorded(record),
+        ...(wish.port !== undefined && { port: wish.port }),
+        env: wish.env,
+        services: wish.services,
+        memoryMb: wish.memoryMb,
+        diskMb: wish.diskMb,
+        ...(healthCheck !== undefined && { healthCheck }),
+        rootfs: stack.rootfs,
+        network: wish.network,
+        redact: createRedactor(secretValues(wish.services)),
+      },
+      { sandbox: ports.sandbox, clock: ports.clock, signal: io.signal, emit: io.emit },
+    );
+    return { ...started, ...(record !== undefined && { record }), done: started.done.finally(release) };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** Commands and sidecars: those of a manifest win over those of the droplet. */
+function recorded(record: StagingRecord | undefined) {
+  if (record === undefined) return {};
+  const { result, launch: wished } = record;
+  return {
+    processTypes: { ...result.process_types, ...wished?.commands },
+    sidecars: [...(result.sidecars ?? []), ...(wished?.sidecars ?? [])],
+  };
+}
+
+/** What a manifest said of the process. */
+function recordedCheck(record: StagingRecord | undefined, target: RunTarget): HealthCheck | undefined {
+  if (target.kind !== 'process') return undefined;
+  return new Map(Object.entries(record?.launch?.healthChecks ?? {})).get(target.type ?? 'web');
+}
+
+function nameOf(place: DropletPlace): string {
+  return place.kind === 'file' ? place.path : place.key.name;
+}
+
+async function unpack(
+  place: DropletPlace,
+  home: string,
+  { wish, ports, signal }: { readonly wish: RunWish; readonly ports: RunPorts; readonly signal: AbortSignal },
+): Promise<void> {
+  await mkdir(home, { recursive: true });
+  await unpackTarball(await bodyOf(place, ports, signal), home, {
+    what: 'the droplet',
+    owner: ports.sandbox.owner,
+    limits: { bytes: wish.diskMb * MEBIBYTE },
+    signal,
+  });
+}
+
+/** S3 addresses hold no endpoint: when the configured store knows the address, it is the one to read from. */
+async function bodyOf(place: DropletPlace, ports: RunPorts, signal: AbortSignal): Promise<Readable> {
+  if (place.kind === 'file') return createReadStream(place.path);
+  const { blobs } = ports;
+  const store = blobs.location(place.key) === place.address ? blobs : await ports.openStore(place.store);
+  return (await store.get(place.key, { signal })).body;
+}
+
+/** A file's record is the one with its digest: staging_info.yml alone knows no process but web. */
+async function recordOf(
+  { place, record }: LocatedDroplet,
+  ports: RunPorts,
+): Promise<StagingRecord | undefined> {
+  if (record !== undefined || place.kind !== 'file') return record;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(place.path), hash);
+  const sha256 = hash.digest('hex');
+  return await ports.records.find(({ droplet }) => droplet.sha256 === sha256);
+}

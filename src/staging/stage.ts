@@ -1,0 +1,78 @@
+/**
+ * The whole story of one staging: source → workspace → buildpacks → droplet → blobstore → record.
+ *
+ * Takes a plain request and the ports, tells what happens through `emit`, and returns the record. It does not
+ * print, exit or read the environment. However it ends, no process, no workspace (unless `keep` asks for it) and
+ * no half-written blob is left; the record is written last.
+ */
+
+import { asStagerError, errorReport } from '../words/error-report.ts';
+import { cancelled, throwIfCancelled } from '../words/errors.ts';
+import type { Emit } from '../words/events.ts';
+import type { StagingRecord } from '../words/staging-record.ts';
+import { checkLimits, type StageRequest } from './request/request.ts';
+import { fillApp, leased, packageApp } from './steps/app.ts';
+import { saveCache } from './steps/build-cache.ts';
+import { demandOutput, discardDroplet, storeResult } from './steps/droplet.ts';
+import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
+import { type StagePorts, Staging } from './steps/staging.ts';
+import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts } from './steps/steps.ts';
+
+/**
+ * Stages one app.
+ *
+ * @throws StagerError of any code in docs/errors.md; `staging-ended` was emitted before with the same failure.
+ */
+export async function stage(
+  request: StageRequest,
+  ports: StagePorts,
+  io: { readonly signal: AbortSignal; readonly emit: Emit },
+): Promise<StagingRecord> {
+  const staging = new Staging(request, ports, io);
+  staging.report({ type: 'staging-started', ...staging.names() });
+  for (const note of request.notes ?? []) staging.warn('request', note);
+  try {
+    throwIfCancelled(io.signal);
+    const record = await leased(staging, async () => {
+      try {
+        const made = await run(staging);
+        await ports.records.save(made);
+        return made;
+      } catch (error) {
+        await discardDroplet(staging);
+        throw error;
+      }
+    });
+    staging.report({ type: 'staging-ended', outcome: 'staged', record });
+    return record;
+  } catch (thrown) {
+    // What fails because everything is being torn down says nothing; that it was cancelled does.
+    const error = io.signal.aborted ? cancelled(io.signal) : asStagerError(thrown);
+    const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
+    const result = staging.failedResult;
+    staging.report({ type: 'staging-ended', outcome, error: errorReport(error), ...(result && { result }) });
+    throw error;
+  }
+}
+
+async function run(staging: Staging): Promise<StagingRecord> {
+  checkLimits(staging.request);
+  await demandOutput(staging);
+  const app = await packageApp(staging);
+  const stack = await staging.ports.stack(staging.request.stack);
+  await using buildpacks = await resolveBuildpacks(staging, stack, app.source);
+  const reuseKey = reuseKeyOf(staging, { app, stack, buildpacks });
+  const earlier = await reusable(staging, reuseKey);
+  if (earlier !== undefined) {
+    await lockIfAsked(staging, { stack, buildpacks }, earlier);
+    return earlier;
+  }
+  await using workspace = await openWorkspace(staging);
+  await fillApp(staging, app, workspace);
+  const built = await runScripts(staging, { app: app.source, stack, buildpacks, workspace });
+  const droplet = await storeResult(staging, { built, workspace });
+  const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
+  await lockIfAsked(staging, { stack, buildpacks }, built);
+  workspace.succeeded();
+  return recordOf(staging, { package: app.package, built, droplet, buildCache, reuseKey });
+}

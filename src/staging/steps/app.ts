@@ -1,0 +1,105 @@
+/** The app of a staging: opened, stored as a package, written into the workspace. */
+import { withLease } from '../../stores/blobs/lease.ts';
+import { StagerError } from '../../words/errors.ts';
+import type { Guid, Sha256 } from '../../words/ids.ts';
+import { formatBytes, formatCount, MEBIBYTE } from '../../words/units.ts';
+import { createPackage } from '../package/create.ts';
+import { packageKey } from '../package/listing.ts';
+import { openPackage } from '../package/open.ts';
+import type { Source } from '../source/entry.ts';
+import { openSource } from '../source/open.ts';
+import { materialise } from '../workspace/materialise.ts';
+import type { Staging } from './staging.ts';
+import type { StagingWorkspace } from './steps.ts';
+
+/** An app whose bytes are in the blobstore. */
+export interface PackagedApp {
+  readonly source: Source;
+  readonly package: Guid;
+  /** Equal for equal sources; of a stored package its guid, since it never changes. */
+  readonly digest: Sha256 | Guid;
+  /** What was packaged; undefined for a package that was there. */
+  readonly counts?: { readonly files: number; readonly bytes: number };
+}
+
+/** The app, opened; its entries are read later. */
+export async function openApp({ request, ports, signal }: Staging): Promise<Source> {
+  const { source, ignoreStyle, diskMb } = request;
+  if (source.kind === 'package') return await openPackage(source.guid, { store: ports.blobs, signal });
+  const limits = { maxBytes: diskMb * MEBIBYTE };
+  return await openSource(source.path, { ignoreStyle, limits, tempRoot: ports.temp });
+}
+
+/** Keeps garbage collection, in any process, from what `step` reads, and from what it stores meanwhile. */
+export async function leased<T>(staging: Staging, step: () => Promise<T>): Promise<T> {
+  const { request, ports, signal, build } = staging;
+  const { source } = request;
+  const holds = source.kind === 'package' ? [packageKey(source.guid)] : [];
+  const purpose = `staging ${build} of ${request.app.name}`;
+  return await withLease(ports.blobs, { purpose, holds, signal }, step);
+}
+
+/** Opens the app and stores it as a package: only what the resource cache lacks is sent. */
+export async function packageApp(staging: Staging): Promise<PackagedApp> {
+  const { request, ports, signal } = staging;
+  const source = await openApp(staging);
+  if (request.source.kind === 'package') {
+    return { source, package: request.source.guid, digest: request.source.guid };
+  }
+  const phase = { name: 'source' } as const;
+  const created = await staging.phases.run(
+    phase,
+    () =>
+      createPackage(source, {
+        store: ports.blobs,
+        signal,
+        app: request.app.guid,
+        statCachePath: ports.statCache(request.app.guid),
+        onProgress: (progress) =>
+          progress.step === 'send'
+            ? staging.report({
+                type: 'progress',
+                phase,
+                done: progress.bytes,
+                total: progress.totalBytes,
+                unit: 'bytes',
+              })
+            : staging.report({ type: 'progress', phase, done: progress.files, unit: 'files' }),
+      }),
+    ({ files, bytes, sentBytes }) =>
+      `${formatCount(files, 'file')}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} sent`,
+  );
+  return { source, package: created.guid, digest: created.contentSha256, counts: created };
+}
+
+/**
+ * Writes the app into the workspace, from where it lies rather than back out of the store.
+ *
+ * @throws StagerError SOURCE_CHANGED when it is not what was packaged a moment ago.
+ */
+export async function fillApp(
+  staging: Staging,
+  app: Pick<PackagedApp, 'source' | 'counts'>,
+  workspace: StagingWorkspace,
+): Promise<void> {
+  const { ports, signal, report } = staging;
+  const { owner } = ports.sandbox;
+  const written = await staging.phases.run(
+    { name: 'workspace' },
+    () =>
+      materialise(app.source, workspace.app, {
+        owner,
+        limits: { maxBytes: staging.request.diskMb * MEBIBYTE },
+        signal,
+        report,
+      }),
+    ({ files }) => formatCount(files, 'file'),
+  );
+  const { counts } = app;
+  if (counts === undefined || (counts.files === written.files && counts.bytes === written.bytes)) return;
+  throw new StagerError('SOURCE_CHANGED', `${app.source.description} changed while it was staged`, {
+    next: 'Stage again when nothing writes to it.',
+    phase: 'workspace',
+    details: { packaged: { files: counts.files, bytes: counts.bytes }, staged: written },
+  });
+}

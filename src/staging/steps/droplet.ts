@@ -1,0 +1,65 @@
+/** The droplet of a staging: stored, and taken back when what comes after it fails. */
+
+import { demandOutputFile } from '../../machine/host/output-file.ts';
+import { newGuid } from '../../words/ids.ts';
+import { formatBytes, MEBIBYTE } from '../../words/units.ts';
+import { sweepMemberCache } from '../droplet/pack/member-cache-sweep.ts';
+import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
+import { demandOwn } from '../workspace/own.ts';
+import type { Staging } from './staging.ts';
+import type { Built, StagingWorkspace } from './steps.ts';
+
+/** Refuses `output` before an hour of work rather than after it. @throws StagerError CONFIG_INVALID. */
+export async function demandOutput({ request }: Staging): Promise<void> {
+  if (request.output !== undefined) await demandOutputFile(request.output);
+}
+
+/** Packs the droplet straight from the workspace into the blobstore. */
+export async function storeResult(
+  staging: Staging,
+  { built, workspace }: { readonly built: Built; readonly workspace: StagingWorkspace },
+) {
+  const { request, ports, signal } = staging;
+  await demandOwn(workspace, [workspace.app, workspace.deps, workspace.profileD]);
+  const guid = newGuid();
+  const { stored, summary } = await staging.phases.run(
+    { name: 'droplet' },
+    () =>
+      storeDroplet(
+        {
+          app: request.app.guid,
+          guid,
+          directories: workspace,
+          stagingInfo: built.stagingInfo,
+          pack: {
+            memberCache: ports.memberCache,
+            maxBytes: request.diskMb * MEBIBYTE,
+            ...(request.compression !== undefined && { compression: request.compression }),
+            ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
+          },
+        },
+        {
+          blobs: ports.blobs,
+          signal,
+          onBytes: (done) =>
+            staging.report({ type: 'progress', phase: { name: 'droplet' }, done, unit: 'bytes' }),
+        },
+      ),
+    ({ stored: { sizeBytes } }) => formatBytes(sizeBytes),
+  );
+  staging.unrecorded = dropletKey(request.app.guid, guid);
+  for (const warning of summary.warnings) staging.warn('droplet', warning);
+  const { fault } = await sweepMemberCache(ports.memberCache, { signal });
+  if (fault !== undefined)
+    staging.warn('droplet', `the member cache could not be swept (${fault}); it may grow`);
+  if (request.output !== undefined)
+    await writeBlobTo(request.output, staging.unrecorded, { blobs: ports.blobs, signal });
+  return stored;
+}
+
+/** A droplet without a record is nobody's, so it goes with the staging that failed. If it can't, gc finds it. */
+export async function discardDroplet({ ports, signal, unrecorded }: Staging): Promise<void> {
+  if (unrecorded === undefined) return;
+  const soon = AbortSignal.timeout(signal.aborted ? 1_000 : 10_000);
+  await ports.blobs.delete(unrecorded, { signal: soon }).catch(() => undefined);
+}

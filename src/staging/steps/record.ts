@@ -1,0 +1,95 @@
+/** The record at the end of a staging, and the earlier one that `--reuse` may return instead. */
+import { createHash } from 'node:crypto';
+import type { Guid, Sha256 } from '../../words/ids.ts';
+import { parseSha256 } from '../../words/ids.ts';
+import type { StagingRecord, StoredBlob } from '../../words/staging-record.ts';
+import type { ResolvedOrder } from '../buildpack/acquire/resolve.ts';
+import { formatCompression } from '../droplet/pack/compression.ts';
+import { dropletKey, writeBlobTo } from '../droplet/store.ts';
+import { splitBlobAddress } from '../launch/locate.ts';
+import { encodeSorted } from '../vcap/application.ts';
+import type { PackagedApp } from './app.ts';
+import type { Staging, StagingStack } from './staging.ts';
+import type { Built } from './steps.ts';
+
+/** What goes into a record beside what the staging knows of itself. */
+export interface RecordParts {
+  readonly package: Guid;
+  readonly built: Built;
+  readonly droplet: StoredBlob & { readonly guid: Guid };
+  readonly buildCache: StoredBlob | undefined;
+  readonly reuseKey: Sha256 | undefined;
+}
+
+/** The record of a staging that worked. */
+export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
+  const { request } = staging;
+  return {
+    ...staging.facts(),
+    package: parts.package,
+    buildpacks: parts.built.buildpacks,
+    droplet: parts.droplet,
+    ...(parts.buildCache !== undefined && { buildCache: parts.buildCache }),
+    ...(parts.reuseKey !== undefined && { reuseKey: parts.reuseKey }),
+    ...(request.launch !== undefined && { launch: request.launch }),
+    reused: false,
+    peaks: staging.peaks,
+    warnings: staging.warnings,
+    result: parts.built.result,
+  };
+}
+
+/**
+ * Digest of everything that a staging's droplet follows from, except the network (docs/reuse.md): the app's
+ * entries with their content, buildpacks, stack, variables, services and options. Every record has it, so that a
+ * later `--reuse` finds stagings that were made without.
+ */
+export function reuseKeyOf(
+  staging: Staging,
+  input: { readonly app: PackagedApp; readonly stack: StagingStack; readonly buildpacks: ResolvedOrder },
+): Sha256 | undefined {
+  const { request, ports } = staging;
+  const text = encodeSorted({
+    version: 1,
+    source: input.app.digest,
+    app: request.app,
+    mode: input.buildpacks.mode,
+    buildpacks: input.buildpacks.order.map(({ key, digest, family }) => ({ key, digest, family })),
+    stack: { name: input.stack.name, digest: input.stack.digest },
+    sandbox: ports.sandbox.kind,
+    env: request.env,
+    services: request.services,
+    memoryMb: request.memoryMb,
+    diskMb: request.diskMb,
+    cfStack: request.cfStack ?? null,
+    buildpackApi: request.buildpackApi ?? null,
+    network: request.network,
+    compression: request.compression === undefined ? 'default' : formatCompression(request.compression),
+    sourceDateEpoch: request.sourceDateEpoch ?? null,
+    launch: request.launch ?? null,
+  });
+  return parseSha256(createHash('sha256').update(text).digest('hex'));
+}
+
+/**
+ * With `--reuse`, the record of the newest earlier staging with the same key whose droplet is still stored, as it was
+ * stored then. It is written to `--output` as any droplet is.
+ */
+export async function reusable(
+  staging: Staging,
+  key: Sha256 | undefined,
+): Promise<StagingRecord | undefined> {
+  const { request, ports, signal } = staging;
+  const { blobs, records } = ports;
+  if (key === undefined || !request.reuse) return undefined;
+  const earlier = await records.find(async ({ reuseKey, droplet }) => {
+    const blob = reuseKey === key ? splitBlobAddress(droplet.location)?.key : undefined;
+    if (blob === undefined || blobs.location(blob) !== droplet.location) return false;
+    return (await blobs.stat(blob, { signal }))?.sha256 === droplet.sha256;
+  });
+  if (earlier === undefined) return undefined;
+  if (request.output !== undefined) {
+    await writeBlobTo(request.output, dropletKey(request.app.guid, earlier.droplet.guid), { blobs, signal });
+  }
+  return { ...earlier, ...staging.facts(), reused: true, buildpacks: earlier.buildpacks };
+}

@@ -1,0 +1,123 @@
+/** What the steps of one staging share: its guid, the request, the ports, and how it tells what happens. */
+
+import type { ProxySettings } from '../../machine/proxy/settings.ts';
+import type { Rootfs, Sandbox } from '../../machine/sandbox/port/sandbox.ts';
+import type { BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
+import type { StagingRecords } from '../../stores/records/records.ts';
+import type { Clock } from '../../words/clock.ts';
+import type { Emit, Report, UntimedEvent } from '../../words/events.ts';
+import { type Guid, newGuid } from '../../words/ids.ts';
+import { type Monotonic, Phases } from '../../words/phases.ts';
+import type { ResultJson } from '../../words/result.ts';
+import type { StagingRecord } from '../../words/staging-record.ts';
+import type { ResolveParts } from '../buildpack/acquire/resolve.ts';
+import type { StageRequest } from '../request/request.ts';
+
+/** The stack of a staging, found. */
+export interface StagingStack {
+  readonly name: string;
+  readonly rootfs: Rootfs;
+  /** Changes when the stack's files do; what the build cache and `--reuse` go by. */
+  readonly digest: string;
+}
+
+/** Everything a staging works with. Only compose.ts makes one. */
+export interface StagePorts {
+  readonly sandbox: Sandbox;
+  readonly stack: (name: string) => Promise<StagingStack>;
+  readonly blobs: BlobStore;
+  /** File of the stat cache of an app's source; deleting it costs time only. */
+  readonly statCache: (app: Guid) => string;
+  /** Directory for temporary files. */
+  readonly temp: string;
+  readonly buildpacks: ResolveParts;
+  readonly records: StagingRecords;
+  /** Directory that holds workspaces. */
+  readonly workspaces: string;
+  /** Directory of the compressed members that droplets share; deleting it costs time only. */
+  readonly memberCache: string;
+  readonly proxy: ProxySettings;
+  /** The operator's own CAs, PEM. */
+  readonly extraCas: readonly string[];
+  /** A Node binary for buildpacks that are written with the kit; seen at /etc/stager/node. */
+  readonly kitNode: string;
+  readonly clock: Clock;
+  readonly now: Monotonic;
+}
+
+/** One staging on its way. */
+export class Staging {
+  readonly build: Guid = newGuid();
+  readonly request: StageRequest;
+  readonly ports: StagePorts;
+  readonly signal: AbortSignal;
+  readonly phases: Phases;
+  readonly warnings: string[] = [];
+  /** Values that must not show in anything that scripts write. */
+  readonly secrets: string[] = [];
+  peaks: StagingRecord['peaks'] = {};
+  /** Variables that the app itself names; those of the request win. */
+  envDefaults: Readonly<Record<string, string>> = {};
+  /** result.json of a staging whose last buildpack failed; the original writes it as well. */
+  failedResult: ResultJson | undefined;
+  /** The droplet, from when it is stored until a record names it. */
+  unrecorded: BlobKey | undefined;
+  readonly startedAt: string;
+  readonly #emit: Emit;
+  readonly #startedAtMs: number;
+
+  constructor(
+    request: StageRequest,
+    ports: StagePorts,
+    io: { readonly signal: AbortSignal; readonly emit: Emit },
+  ) {
+    this.request = request;
+    this.ports = ports;
+    this.signal = io.signal;
+    this.#emit = io.emit;
+    this.phases = new Phases(this.report, ports.now);
+    this.startedAt = new Date(ports.clock.now()).toISOString();
+    this.#startedAtMs = ports.now();
+  }
+
+  /** What steps report goes to the caller with the time on it. */
+  readonly report: Report = (event: UntimedEvent) => {
+    this.#emit({ at: new Date(this.ports.clock.now()).toISOString(), ...event });
+  };
+
+  /** Tells a warning and keeps it for the record. */
+  warn(code: string, message: string): void {
+    this.warnings.push(message);
+    this.report({ type: 'warning', code, message });
+  }
+
+  /** What `staging-started` says. */
+  names(): {
+    readonly build: Guid;
+    readonly source: string;
+    readonly stack: string;
+    readonly sandbox: string;
+  } {
+    const { build, source, stack, sandbox } = this.facts();
+    return { build, source, stack, sandbox };
+  }
+
+  /** What the record says of any staging, whatever came out. */
+  facts(): Pick<
+    StagingRecord,
+    'build' | 'app' | 'startedAt' | 'durationMs' | 'phases' | 'limits' | 'sandbox' | 'stack' | 'source'
+  > {
+    const { request, ports } = this;
+    return {
+      build: this.build,
+      app: request.app,
+      source: request.source.kind === 'path' ? request.source.path : `package ${request.source.guid}`,
+      stack: request.stack,
+      sandbox: ports.sandbox.description,
+      startedAt: this.startedAt,
+      durationMs: Math.round(ports.now() - this.#startedAtMs),
+      phases: this.phases.timings,
+      limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, timeoutMs: request.timeoutMs },
+    };
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Who owns a workspace: `GUID.lock` beside the directory `GUID`. It is there before the directory is made and
+ * goes after the directory is gone, so a directory without a lock is one that was kept for a person.
+ */
+import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { namesIn } from '../../machine/host/names-in.ts';
+import { lifeOf, ownIdentity, ProcessIdentity } from '../../machine/host/process-identity.ts';
+import { errnoOf } from '../../words/errors.ts';
+import { type Guid, parseGuid } from '../../words/ids.ts';
+import { parseJson } from '../../words/json.ts';
+
+const SUFFIX = '.lock';
+const UNFINISHED = '.lock-new';
+/** A lock is written in a moment; one that is unfinished for an hour was left by a crash. */
+const UNFINISHED_MS = 3_600_000;
+
+/** Writes the lock for this process; readers see all of it or nothing. Fails with EEXIST when there is one. */
+export async function writeLock(parent: string, guid: Guid): Promise<void> {
+  const aside = join(parent, `.${guid}${UNFINISHED}`);
+  await writeFile(aside, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 });
+  try {
+    await link(aside, join(parent, `${guid}${SUFFIX}`));
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+/** Removes the lock; missing is fine. */
+export async function removeLock(parent: string, guid: Guid): Promise<void> {
+  await rm(join(parent, `${guid}${SUFFIX}`), { force: true });
+}
+
+/** Whether the workspace has a lock whose owner is not known to be dead. */
+export async function isOwned(parent: string, guid: Guid): Promise<boolean> {
+  const path = join(parent, `${guid}${SUFFIX}`);
+  const facts = await stat(path).catch(() => undefined);
+  return facts !== undefined && !(await ownerIsDead(path));
+}
+
+/** Guids of workspaces whose owner is dead. Removes unfinished locks that a crash left. */
+export async function deadWorkspaces(parent: string, now: number): Promise<Guid[]> {
+  const dead: Guid[] = [];
+  for (const name of await namesIn(parent)) {
+    if (name.endsWith(UNFINISHED)) await removeUnfinished(join(parent, name), now);
+    if (!name.endsWith(SUFFIX)) continue;
+    const guid = parseGuid(name.slice(0, -SUFFIX.length));
+    if (guid !== undefined && (await ownerIsDead(join(parent, name)))) dead.push(guid);
+  }
+  return dead;
+}
+
+async function ownerIsDead(lockPath: string): Promise<boolean> {
+  let text: string;
+  try {
+    text = await readFile(lockPath, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+  const owner = ProcessIdentity.safeParse(parseJson(text));
+  // A lock is put in place whole, but a power cut can leave it empty: then its writer is gone as well.
+  return owner.success ? lifeOf(owner.data) === 'dead' : text === '';
+}
+
+async function removeUnfinished(path: string, now: number): Promise<void> {
+  const seen = await stat(path).catch(() => undefined);
+  if (seen !== undefined && now - seen.mtimeMs > UNFINISHED_MS) await rm(path, { force: true });
+}

@@ -1,0 +1,48 @@
+/** System errors of a directory store as failures that a person can act on. */
+import { errnoOf, StagerError } from '../../../words/errors.ts';
+
+const NEXT = {
+  BLOBSTORE_FULL: 'Free space with `stager blobs gc`, or move the store to a larger file system.',
+  BLOBSTORE_DENIED: 'Give the user that runs stager access, or choose another store with --blobstore.',
+  BLOBSTORE_UNAVAILABLE: 'Check that the file system is mounted and healthy, then try again.',
+} as const;
+
+const CODE_OF: Readonly<Record<string, keyof typeof NEXT>> = {
+  ENOSPC: 'BLOBSTORE_FULL',
+  EDQUOT: 'BLOBSTORE_FULL',
+  EFBIG: 'BLOBSTORE_FULL',
+  EACCES: 'BLOBSTORE_DENIED',
+  EPERM: 'BLOBSTORE_DENIED',
+  EROFS: 'BLOBSTORE_DENIED',
+};
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space is left on its file system',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file system takes no file of that size',
+  EACCES: 'access is denied',
+  EPERM: 'the operation is not permitted',
+  EROFS: 'the file system is read-only',
+};
+
+/**
+ * What to throw for `error`, which came while `doing` something at `location`. Failures of our own and errors that
+ * are not the system's are returned as they are.
+ */
+export function storeError(error: unknown, doing: string, location: string): unknown {
+  const errno = errnoOf(error);
+  if (error instanceof StagerError || errno === undefined || !('syscall' in Object(error))) return error;
+  if (errno === 'ENOTDIR' || errno === 'EISDIR' || errno === 'EEXIST') {
+    return new StagerError('USAGE', `${doing} ${location}: a blob's name is the directory of another one's`, {
+      next: 'Choose a name that no other name starts with.',
+      details: { location, errno },
+      cause: error,
+    });
+  }
+  const code = CODE_OF[errno] ?? 'BLOBSTORE_UNAVAILABLE';
+  return new StagerError(code, `${doing} ${location} failed: ${WHY[errno] ?? errno}`, {
+    next: NEXT[code],
+    details: { location, errno },
+    cause: error,
+  });
+}

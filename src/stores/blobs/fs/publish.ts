@@ -1,0 +1,149 @@
+/** Making a written file visible under its key, in one rename. */
+import { link, mkdir, open, readlink, rename, rm, rmdir, stat, symlink } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { errnoOf } from '../../../words/errors.ts';
+import type { BlobKey } from '../port/blob-store.ts';
+import { dataNameOfLink, dataPath, linkPath, linkText } from './layout.ts';
+import { dropTemp, makeTemp } from './write.ts';
+
+/** What file systems say that have no hard links, or no more of them to this file. */
+const NO_LINKS: ReadonlySet<string> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+  'EXDEV',
+]);
+
+/** Makes a directory's entries durable. File systems that can't sync a directory say EINVAL. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL') throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** mkdir -p whose new entries are durable. */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  let made = dirname(first);
+  const below = relative(made, path).split(sep);
+  for (const segment of below) {
+    await syncDirectory(made);
+    made = join(made, segment);
+  }
+}
+
+/**
+ * Puts a synced temporary file to its place among the data. It keeps its temporary name as well, so that it can be
+ * put there again when a sweep takes it before a key names it; where there are no hard links it is moved.
+ */
+export async function publishData(root: string, temp: string, name: string): Promise<void> {
+  const target = dataPath(root, name);
+  await makeDirectory(dirname(target));
+  await link(temp, target).catch((error: unknown) => {
+    if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error;
+    return rename(temp, target);
+  });
+  await syncDirectory(dirname(target));
+}
+
+/** The data name a key points to now, or undefined when the key is absent. */
+export async function readKey(root: string, key: BlobKey): Promise<string | undefined> {
+  try {
+    return dataNameOfLink(await readlink(linkPath(root, key)));
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EINVAL') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Points a key to its data, which goes when that can't be done.
+ *
+ * @returns false when `ifAbsent` was asked for and the key exists; it is left as it is.
+ */
+export async function publishKey(
+  root: string,
+  key: BlobKey,
+  options: { readonly name: string; readonly ifAbsent: boolean },
+): Promise<boolean> {
+  const path = linkPath(root, key);
+  const text = linkText(root, key, options.name);
+  const aside = await makeTemp(root, async (made) => {
+    await symlink(text, made);
+    return made;
+  });
+  try {
+    const published = await withDirectory(dirname(path), async () => {
+      if (!options.ifAbsent) {
+        await rename(aside, path);
+        return true;
+      }
+      // link(2) of the link itself: atomic, and it refuses where something is.
+      return link(aside, path).then(
+        () => true,
+        (error: unknown) => {
+          if (errnoOf(error) === 'EEXIST') return false;
+          throw error;
+        },
+      );
+    });
+    // The directory is gone when the key was deleted again already.
+    if (published) await syncDirectory(dirname(path)).catch(unlessAbsent);
+    return published;
+  } catch (error) {
+    if ((await readKey(root, key)) !== options.name) await rm(dataPath(root, options.name), { force: true });
+    throw error;
+  } finally {
+    await dropTemp(aside);
+  }
+}
+
+function unlessAbsent(error: unknown): void {
+  if (errnoOf(error) !== 'ENOENT') throw error;
+}
+
+/** Runs `step` with its directory there, again when a delete removed the empty directory in between. */
+async function withDirectory<T>(path: string, step: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    await makeDirectory(path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT' || attempt === 20) throw error;
+    });
+    try {
+      return await step();
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt === 20) throw error;
+    }
+  }
+}
+
+/** True when the data of a key that was just published is still there. */
+export async function dataExists(root: string, name: string): Promise<boolean> {
+  return stat(dataPath(root, name)).then(
+    () => true,
+    (error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );
+}
+
+/** Removes the directories above a removed link that are empty now, up to the kind. */
+export async function pruneAbove(root: string, key: BlobKey): Promise<void> {
+  const top = join(root, key.kind);
+  for (let path = dirname(linkPath(root, key)); path !== top; path = dirname(path)) {
+    const gone = await rmdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (!gone) return;
+  }
+}

@@ -1,0 +1,59 @@
+/** Readers verify what they read: these streams fail instead of ending when the bytes are not the promised ones. */
+import { createHash } from 'node:crypto';
+import { StagerError } from '../../../words/errors.ts';
+import type { BlobInfo, PutOptions } from './blob-store.ts';
+import { type Digests, sha256Of } from './digests.ts';
+
+/** The failure of a reader whose bytes are not those of the record. */
+export function corrupt(location: string, what: string, details: Record<string, unknown> = {}): StagerError {
+  return new StagerError('BLOB_CORRUPT', `blob ${location} is damaged: ${what}`, {
+    next: 'Run `stager blobs verify`, then delete the blob and store it again.',
+    details: { location, ...details },
+  });
+}
+
+/**
+ * Passes `chunks` on and throws BLOB_CORRUPT after the last one when size or sha256 differ from `info`. It throws
+ * as soon as there are too many bytes, so a wrong length can't fill the reader's disk.
+ */
+export async function* verified(
+  chunks: AsyncIterable<Uint8Array>,
+  info: BlobInfo,
+  location: string,
+): AsyncGenerator<Uint8Array, void, void> {
+  const hash = createHash('sha256');
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.byteLength;
+    if (size > info.sizeBytes) break;
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (size !== info.sizeBytes) {
+    throw corrupt(location, size > info.sizeBytes ? 'longer than recorded' : 'shorter than recorded', {
+      limit: info.sizeBytes,
+      actual: size,
+    });
+  }
+  const actual = sha256Of(hash);
+  if (actual !== info.sha256) {
+    throw corrupt(location, 'its sha256 is not the recorded one', { expected: info.sha256, actual });
+  }
+}
+
+/** Refuses to publish what is not what the caller announced. */
+export function checkExpected(found: Digests, options: PutOptions, location: string): void {
+  const { sha256, sizeBytes } = options.expected ?? {};
+  const wrongSize = sizeBytes !== undefined && sizeBytes !== found.sizeBytes;
+  if (!wrongSize && (sha256 === undefined || sha256 === found.sha256)) return;
+  throw new StagerError(
+    'BLOB_CORRUPT',
+    wrongSize
+      ? `${location}: ${found.sizeBytes} bytes arrived instead of ${sizeBytes}; nothing was stored`
+      : `${location}: what arrived has sha256 ${found.sha256} instead of ${sha256}; nothing was stored`,
+    {
+      next: 'Send it again from an intact copy.',
+      details: { location, expected: options.expected, actual: found },
+    },
+  );
+}

@@ -1,0 +1,174 @@
+/**
+ * How an S3 object carries digests that are known only when its last byte has passed.
+ *
+ * An object of one part is put when it is complete, with its digests as metadata. A multipart object's metadata must
+ * be given when the upload *begins*; so it gets a random record id, and just before the upload is completed the
+ * digests are put under `records/<key>/<id>`. Completing is atomic: whoever sees the object sees an id whose record
+ * is there and belongs to those very bytes, also when a key is replaced. A crash leaves a record that no object
+ * names, or an unfinished upload; both are swept.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { parseSha1, parseSha256 } from '../../../words/ids.ts';
+import { parseJson } from '../../../words/json.ts';
+import type { BlobInfo, BlobKey } from '../port/blob-store.ts';
+import type { Digests } from '../port/digests.ts';
+import { pathOf } from '../port/key.ts';
+import { corrupt } from '../port/verify.ts';
+import { failureOf, isAbsent } from './errors.ts';
+import type { S3Session } from './session.ts';
+
+/** Object metadata of ours (`x-amz-meta-…`). */
+export const META = { sha1: 'stager-sha1', sha256: 'stager-sha256', record: 'stager-record' } as const;
+
+const RACES = 10;
+const MAX_RECORD_BYTES = 4096;
+const recordSchema = z.strictObject({
+  version: z.literal(1),
+  sha1: z.string(),
+  sha256: z.string(),
+  sizeBytes: z.number().int().min(0),
+  contentType: z.string(),
+});
+
+/** A blob as the store has it: with the ETag that pins one version for ranged reads. */
+export interface S3Blob {
+  readonly info: BlobInfo;
+  readonly etag: string;
+  readonly recordId: string | undefined;
+}
+
+/** A new record id. */
+export const newRecordId = (): string => randomBytes(12).toString('hex');
+
+/** Object key of a blob. */
+export const objectKey = (session: S3Session, key: BlobKey): string =>
+  `${session.address.prefix}${pathOf(key)}`;
+
+/** Object key of a record. */
+export function recordKey(session: S3Session, key: BlobKey, id: string): string {
+  return `${session.address.prefix}records/${pathOf(key)}/${id}`;
+}
+
+/** Puts the record of an upload that is about to be completed. */
+export async function putRecord(
+  session: S3Session,
+  at: { readonly key: BlobKey; readonly id: string; readonly signal: AbortSignal },
+  record: Digests & { readonly contentType: string },
+): Promise<void> {
+  const { sha1, sha256, sizeBytes, contentType } = record;
+  const key = recordKey(session, at.key, at.id);
+  const command = new PutObjectCommand({
+    Bucket: session.address.bucket,
+    Key: key,
+    Body: JSON.stringify({ version: 1, sha1, sha256, sizeBytes, contentType }),
+    ContentType: 'application/json',
+    ...session.writeOptions,
+  });
+  await session.send('storing the record of', { key, signal: at.signal }, () =>
+    session.client.send(command, { abortSignal: at.signal }),
+  );
+}
+
+/** Deletes a record, or any other object of ours; an absent one is fine. */
+export async function deleteObject(session: S3Session, key: string, signal: AbortSignal): Promise<void> {
+  await session.send('deleting', { key, signal }, async () => {
+    const command = new DeleteObjectCommand({ Bucket: session.address.bucket, Key: key });
+    await session.client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+      if (!isAbsent(error)) throw error;
+    });
+  });
+}
+
+/** Looks a blob up. An object that does not carry our metadata is none of ours: undefined. */
+export async function headBlob(
+  session: S3Session,
+  key: BlobKey,
+  signal: AbortSignal,
+): Promise<S3Blob | undefined> {
+  let missing: string | undefined;
+  for (let race = 0; race < RACES; race++) {
+    const head = await headObject(session, objectKey(session, key), signal);
+    if (head === undefined) return undefined;
+    const metadata = head.Metadata ?? {};
+    const common = {
+      sizeBytes: head.ContentLength ?? 0,
+      modifiedAtMs: head.LastModified?.getTime() ?? 0,
+      contentType: head.ContentType ?? 'application/octet-stream',
+    };
+    const recordId = metadata[META.record];
+    const sha1 = parseSha1(metadata[META.sha1] ?? '');
+    const sha256 = parseSha256(metadata[META.sha256] ?? '');
+    const etag = head.ETag ?? '';
+    if (sha1 !== undefined && sha256 !== undefined) {
+      return { info: { key, sha1, sha256, ...common }, etag, recordId: undefined };
+    }
+    if (recordId === undefined || !/^[0-9a-f]{24}$/.test(recordId)) return undefined;
+    const record = await getRecord(session, recordKey(session, key, recordId), signal);
+    if (record === undefined) {
+      // The key was replaced or deleted since the HEAD, unless the object still names that record.
+      if (missing === recordId)
+        throw corrupt(session.locationOf(objectKey(session, key)), 'its record is gone');
+      missing = recordId;
+      continue;
+    }
+    if (record.sizeBytes !== common.sizeBytes) {
+      throw corrupt(session.locationOf(objectKey(session, key)), 'its length is not the recorded one', {
+        limit: record.sizeBytes,
+        actual: common.sizeBytes,
+      });
+    }
+    return { info: { key, ...common, sha1: record.sha1, sha256: record.sha256 }, etag, recordId };
+  }
+  return undefined;
+}
+
+async function headObject(session: S3Session, key: string, signal: AbortSignal) {
+  const command = new HeadObjectCommand({ Bucket: session.address.bucket, Key: key });
+  const send = () =>
+    session.raw(`look at ${session.locationOf(key)}`, signal, () =>
+      session.client.send(command, { abortSignal: signal }),
+    );
+  try {
+    return await send().catch(async (error: unknown) => {
+      if (failureOf(error).status !== 403) throw error;
+      await session.askWhyDenied(signal);
+      return send();
+    });
+  } catch (error) {
+    if (!isAbsent(error)) throw session.explain(error, 'looking at', key);
+    await session.confirmBucket(signal);
+    return undefined;
+  }
+}
+
+async function getRecord(session: S3Session, key: string, signal: AbortSignal) {
+  const command = new GetObjectCommand({
+    Bucket: session.address.bucket,
+    Key: key,
+    Range: `bytes=0-${MAX_RECORD_BYTES - 1}`,
+  });
+  let text: string;
+  try {
+    text = await session.raw(`read ${session.locationOf(key)}`, signal, async () => {
+      const { Body } = await session.client.send(command, { abortSignal: signal });
+      return (await Body?.transformToString()) ?? '';
+    });
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw session.explain(error, 'reading the record', key);
+  }
+  const parsed = recordSchema.safeParse(parseJson(text));
+  const sha1 = parseSha1(parsed.data?.sha1 ?? '');
+  const sha256 = parseSha256(parsed.data?.sha256 ?? '');
+  if (!parsed.success || sha1 === undefined || sha256 === undefined) {
+    throw corrupt(session.locationOf(key), 'it is no record of version 1');
+  }
+  return { sizeBytes: parsed.data.sizeBytes, sha1, sha256 };
+}

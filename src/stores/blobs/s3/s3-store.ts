@@ -1,0 +1,213 @@
+/** The S3 adapter of the blob store. s3-record.ts says how an object carries its digests and why. */
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { HeadBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { isStagerError, StagerError } from '../../../words/errors.ts';
+import type {
+  BlobInfo,
+  BlobKey,
+  BlobKind,
+  BlobName,
+  BlobStore,
+  GetOptions,
+  Leftover,
+  ListOptions,
+  Presigner,
+  ProbeReport,
+  PutFileOptions,
+  PutOptions,
+  ReadRangeOptions,
+  SweepOptions,
+} from '../port/blob-store.ts';
+import { checkKey } from '../port/key.ts';
+import { verified } from '../port/verify.ts';
+import { parseS3Address } from './address.ts';
+import { listNames, sweepS3 } from './list.ts';
+import { fileSource, type PartSource, streamSource } from './parts.ts';
+import { presignerOf } from './presign.ts';
+import { readResuming } from './read.ts';
+import { deleteObject, headBlob, newRecordId, objectKey, recordKey, type S3Blob } from './record.ts';
+import { openSession, type S3Reach, type S3Session } from './session.ts';
+import { S3Upload } from './upload.ts';
+
+/** HEAD requests of a listing that run at once. */
+const HEADS = 16;
+
+/** Opens a store at `s3://bucket/prefix?…`. Sends nothing. @throws StagerError CONFIG_INVALID. */
+export async function openS3BlobStore(address: string, reach: S3Reach): Promise<BlobStore> {
+  return new S3BlobStore(await openSession(parseS3Address(address), reach));
+}
+
+/** A blob store in a bucket. */
+export class S3BlobStore implements BlobStore {
+  readonly url: string;
+  readonly presign: Presigner;
+  readonly #session: S3Session;
+
+  constructor(session: S3Session) {
+    this.#session = session;
+    this.url = session.address.url;
+    this.presign = presignerOf(session);
+  }
+
+  location(key: BlobKey): string {
+    checkKey(key);
+    return this.#session.locationOf(objectKey(this.#session, key));
+  }
+
+  async put(key: BlobKey, body: Readable, options: PutOptions): Promise<BlobInfo> {
+    checkKey(key);
+    return this.#put(key, streamSource(body, options.signal), options);
+  }
+
+  async putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo> {
+    checkKey(key);
+    return this.#put(key, fileSource(await open(path, 'r')), options);
+  }
+
+  async #put(key: BlobKey, source: PartSource, options: PutOptions): Promise<BlobInfo> {
+    // The record of the blob that is being replaced goes when the new one is there.
+    const before = await headBlob(this.#session, key, options.signal).catch(async (error: unknown) => {
+      if (isStagerError(error, 'BLOB_CORRUPT')) return undefined;
+      await source.close();
+      throw error;
+    });
+    const { published, digests } = await new S3Upload(this.#session, key, options).run(source);
+    const after = await headBlob(this.#session, key, options.signal);
+    // It was there, and somebody deleted it since.
+    if (after === undefined)
+      return { key, ...digests, contentType: options.contentType, modifiedAtMs: Date.now() };
+    if (published && before?.recordId !== undefined && before.recordId !== after.recordId) {
+      const stale = recordKey(this.#session, key, before.recordId);
+      await deleteObject(this.#session, stale, options.signal).catch(() => undefined);
+    }
+    return after.info;
+  }
+
+  async get(
+    key: BlobKey,
+    { signal, range }: GetOptions,
+  ): Promise<{ readonly info: BlobInfo; readonly body: Readable }> {
+    const { info, etag } = await this.#find(key, signal);
+    const last = info.sizeBytes - 1;
+    const start = range?.start ?? 0;
+    const end = Math.min(range?.end ?? last, last);
+    const raw = readResuming(this.#session, {
+      key: objectKey(this.#session, key),
+      etag,
+      start,
+      end,
+      signal,
+    });
+    const chunks = range === undefined ? verified(raw, info, this.location(key)) : raw;
+    return { info, body: Readable.from(chunks, { objectMode: false }) };
+  }
+
+  readRange(key: BlobKey, { signal, start, end }: ReadRangeOptions): Readable {
+    checkKey(key);
+    const chunks = readResuming(this.#session, {
+      key: objectKey(this.#session, key),
+      etag: '',
+      start,
+      end,
+      signal,
+    });
+    return Readable.from(chunks, { objectMode: false });
+  }
+
+  async stat(key: BlobKey, { signal }: { readonly signal: AbortSignal }): Promise<BlobInfo | undefined> {
+    checkKey(key);
+    return (await headBlob(this.#session, key, signal))?.info;
+  }
+
+  async delete(key: BlobKey, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    checkKey(key);
+    const blob = await headBlob(this.#session, key, signal).catch((error: unknown) => {
+      // A damaged blob must be deletable.
+      if (isStagerError(error, 'BLOB_CORRUPT')) return undefined;
+      throw error;
+    });
+    await deleteObject(this.#session, objectKey(this.#session, key), signal);
+    if (blob?.recordId === undefined) return;
+    await deleteObject(this.#session, recordKey(this.#session, key, blob.recordId), signal);
+  }
+
+  async *list(kind: BlobKind, options: ListOptions): AsyncIterable<BlobInfo> {
+    const ahead: Promise<BlobInfo | undefined>[] = [];
+    try {
+      for await (const { key } of this.names(kind, options)) {
+        const found = this.stat(key, options);
+        // Taken when its turn comes; until then a failure must not end the process.
+        found.catch(() => undefined);
+        ahead.push(found);
+        if (ahead.length < HEADS) continue;
+        const info = await ahead.shift();
+        if (info !== undefined) yield info;
+      }
+      for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
+        const info = await next;
+        if (info !== undefined) yield info;
+      }
+    } finally {
+      await Promise.allSettled(ahead);
+    }
+  }
+
+  names(kind: BlobKind, options: ListOptions): AsyncIterable<BlobName> {
+    return listNames(this.#session, kind, options);
+  }
+
+  sweep(options: SweepOptions): Promise<readonly Leftover[]> {
+    return sweepS3(this.#session, options);
+  }
+
+  async probe({ signal }: { readonly signal: AbortSignal }): Promise<ProbeReport> {
+    const { bucket } = this.#session.address;
+    try {
+      await this.#session.send('looking for the bucket', { key: '', signal }, () =>
+        this.#session.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }),
+      );
+    } catch (error) {
+      if (!isStagerError(error)) throw error;
+      return { readable: false, writable: false, notes: [error.message] };
+    }
+    const writable = await this.#tryWrite(signal);
+    return {
+      readable: true,
+      writable: writable === undefined,
+      notes: writable === undefined ? [] : [writable],
+    };
+  }
+
+  /** Puts and deletes an object outside every kind, where a sweep finds it. @returns why it can't be done. */
+  async #tryWrite(signal: AbortSignal): Promise<string | undefined> {
+    const { client, address, writeOptions } = this.#session;
+    const key = `${address.prefix}records/probe/${newRecordId()}`;
+    const command = new PutObjectCommand({
+      Bucket: address.bucket,
+      Key: key,
+      Body: 'probe',
+      ...writeOptions,
+    });
+    try {
+      await this.#session.send('storing', { key, signal }, () =>
+        client.send(command, { abortSignal: signal }),
+      );
+      await deleteObject(this.#session, key, signal);
+      return undefined;
+    } catch (error) {
+      if (!isStagerError(error)) throw error;
+      return error.message;
+    }
+  }
+
+  async #find(key: BlobKey, signal: AbortSignal): Promise<S3Blob> {
+    const location = this.location(key);
+    const blob = await headBlob(this.#session, key, signal);
+    if (blob !== undefined) return blob;
+    throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${location}`, {
+      next: 'List what there is with `stager blobs ls`.',
+      details: { location },
+    });
+  }
+}

@@ -1,0 +1,119 @@
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { completeHealthCheck } from '../../../src/staging/launch/health.ts';
+import { hostProbe } from '../../../src/staging/launch/probe.ts';
+
+const closing: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+interface Listening {
+  listen(port: number, host: string, done: () => void): unknown;
+  address(): unknown;
+  close(done: () => void): unknown;
+}
+
+async function portOf(server: Listening, before: () => void = () => undefined): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(async () => {
+    before();
+    await new Promise<void>((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  if (typeof address !== 'object' || address === null || !('port' in address)) throw new Error('no port');
+  return Number(address.port);
+}
+
+async function serve(listener: RequestListener): Promise<number> {
+  const server = createServer(listener);
+  return await portOf(server, () => server.closeAllConnections());
+}
+
+const limits = { timeoutMs: 60_000, signal: new AbortController().signal };
+
+describe('health checks from the host', () => {
+  it('pass a port on which something listens', async () => {
+    const port = await portOf(createTcpServer((socket) => socket.destroy()));
+    expect(await hostProbe({ type: 'port', port }, limits)).toBeUndefined();
+  });
+
+  it('fail a port on which nothing listens', async () => {
+    const server = createTcpServer();
+    const port = await portOf(server);
+    for (const close of closing.splice(0)) await close();
+    expect(await hostProbe({ type: 'port', port }, limits)).toBe(
+      `port ${port}: connection refused, nothing listens there`,
+    );
+  });
+
+  it('pass status 200 of the path, asked for as Cloud Foundry does', async () => {
+    const seen: unknown[] = [];
+    const port = await serve((request, response) => {
+      seen.push(
+        request.method,
+        request.url,
+        request.headers['user-agent'],
+        request.headers['x-forwarded-proto'],
+      );
+      response.end('x'.repeat(10_000_000));
+    });
+    expect(await hostProbe({ type: 'http', port, path: '/health?deep=1' }, limits)).toBeUndefined();
+    expect(seen).toEqual(['GET', '/health?deep=1', 'stager-healthcheck', 'https']);
+  });
+
+  it.each([201, 204, 302, 404, 500])('fail status %d', async (status) => {
+    const port = await serve((_request, response) => response.writeHead(status, { location: '/' }).end());
+    expect(await hostProbe({ type: 'http', port, path: '/' }, limits)).toBe(
+      `GET / on port ${port}: status ${status}, 200 was expected`,
+    );
+  });
+
+  it('fail an app that takes the connection and says nothing', async () => {
+    const port = await serve(() => undefined);
+    expect(await hostProbe({ type: 'http', port, path: '/' }, { ...limits, timeoutMs: 20 })).toBe(
+      `GET / on port ${port}: no answer within 20 ms`,
+    );
+  });
+
+  it('fail an app that speaks something else', async () => {
+    const port = await portOf(createTcpServer((socket) => socket.resume().end('garbage\r\n\r\n')));
+    expect(await hostProbe({ type: 'http', port, path: '/' }, limits)).toMatch(/Parse Error|Expected HTTP/);
+  });
+
+  it('end when the run is over', async () => {
+    const port = await serve(() => undefined);
+    const aborted = { timeoutMs: 60_000, signal: AbortSignal.abort() };
+    expect(await hostProbe({ type: 'http', port, path: '/' }, aborted)).toMatch(/abort/);
+  });
+});
+
+describe('settings of a health check', () => {
+  it('are Cloud Foundry’s by process type', () => {
+    expect(completeHealthCheck('web')).toMatchObject({
+      type: 'port',
+      startTimeoutMs: 60_000,
+      invocationTimeoutMs: 1_000,
+      intervalMs: 30_000,
+      httpEndpoint: '/',
+    });
+    expect(completeHealthCheck('worker').type).toBe('process');
+    expect(completeHealthCheck('worker', { type: 'http', intervalMs: 5 })).toMatchObject({
+      type: 'http',
+      intervalMs: 5,
+    });
+  });
+
+  it.each(['', 'health', '/a b', '/a\r\nX: y', `/${'x'.repeat(255)}`])(
+    'refuse %j as a path',
+    (httpEndpoint) => {
+      expect(() => completeHealthCheck('web', { type: 'http', httpEndpoint })).toThrow(/health check path/);
+    },
+  );
+
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuse %d as a time', (startTimeoutMs) => {
+    expect(() => completeHealthCheck('web', { type: 'port', startTimeoutMs })).toThrow(/startTimeoutMs/);
+  });
+});

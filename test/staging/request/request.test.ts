@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { checkLimits } from '../../../src/staging/request/request.ts';
+
+describe('limits of a request', () => {
+  it('are whole numbers with which something can run', () => {
+    expect(() => checkLimits({ memoryMb: 4, diskMb: 1, timeoutMs: 1 })).not.toThrow();
+  });
+
+  it.each([
+    ['a memory limit below what a runtime needs', { memoryMb: 1 }, /memoryMb is 1/],
+    ['no number', { diskMb: Number.NaN }, /diskMb is NaN/],
+    ['a negative time', { timeoutMs: -1 }, /timeoutMs is -1/],
+    ['a part of a number', { memoryMb: 512.5 }, /memoryMb is 512\.5/],
+  ])('%s is refused', (_what, limit, message) => {
+    expect(() => checkLimits({ memoryMb: 64, diskMb: 64, timeoutMs: 1000, ...limit })).toThrow(message);
+  });
+});
