@@ -1,9 +1,6 @@
 /** `-f FILE`: which apps of a manifest, with which sources. */
-import { stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { type NamedApp, readManifest } from '../../../staging/manifest/read.ts';
-import { parseVariable, parseVariables, type Variables } from '../../../staging/manifest/variables.ts';
-import { readInput } from '../../../staging/request/request.ts';
+import { demandSource, openManifest } from '../../../staging/manifest/open.ts';
+import type { NamedApp } from '../../../staging/manifest/read.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { Context } from './context.ts';
 import type { StageTarget } from './stage-request.ts';
@@ -26,49 +23,27 @@ export async function stageTargets(context: Context): Promise<readonly StageTarg
     if (['vars', 'varsFiles'].some((key) => context.config.given.has(key))) throw noManifest();
     return [{ source: given ?? '.' }];
   }
-  const file = await manifestFile(settings.manifest);
-  const { apps, warnings } = readManifest({
-    file,
-    text: await readInput(file, 'manifest'),
-    variables: await variables(context),
-    ...(settings.appName !== undefined && { appName: settings.appName }),
+  const { appName, vars = [], varsFiles = [] } = settings;
+  const { apps, warnings } = await openManifest({
+    manifest: settings.manifest,
+    vars,
+    varsFiles,
+    ...(appName !== undefined && { appName }),
   });
-  if (apps.length > 1) refuseForSeveral(context, apps);
-  const sources = apps.map((app) => given ?? resolve(dirname(file), app.path ?? '.'));
+  if (apps.length > 1)
+    refuseForSeveral(
+      context,
+      apps.map(({ app }) => app),
+    );
+  const targets = apps.map(({ app, source }) => ({ app, source: given ?? source }));
   if (settings.package === undefined) {
-    for (const [index, app] of apps.entries()) await demandSource(sources[index] ?? '.', app);
+    for (const { app, source } of targets) await demandSource(source, app);
   }
-  return apps.map((app, index) => ({
-    app,
-    source: sources[index] ?? '.',
+  return targets.map((target, index) => ({
+    ...target,
     // About the file as a whole: once is enough.
     notes: index === 0 ? warnings : [],
   }));
-}
-
-/** A directory stands for the manifest in it, as for the cf client. */
-async function manifestFile(path: string): Promise<string> {
-  const isDirectory = await stat(path)
-    .then((facts) => facts.isDirectory())
-    .catch(() => false);
-  if (!isDirectory) return path;
-  const [yml, yaml] = [join(path, 'manifest.yml'), join(path, 'manifest.yaml')];
-  return (await isThere(yml)) || !(await isThere(yaml)) ? yml : yaml;
-}
-
-const isThere = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-/** All of them before the first one is staged: that can take long. */
-async function demandSource(source: string, { name }: NamedApp): Promise<void> {
-  if (await isThere(source)) return;
-  throw new StagerError('SOURCE_NOT_FOUND', `${source}, the path of application ${name}, does not exist`, {
-    next: 'Correct its path in the manifest; it is relative to the manifest.',
-    details: { path: source, application: name },
-  });
 }
 
 function noManifest(): StagerError {
@@ -86,14 +61,4 @@ function refuseForSeveral({ config, args }: Context, apps: readonly NamedApp[]):
     next: `Choose one with --app-name (${names.join(', ')}), or leave ${what} out.`,
     details: { names },
   });
-}
-
-/** `--var` wins over files, a later file over an earlier one, as in cf push. */
-async function variables({ config }: Context): Promise<Variables> {
-  let merged: Variables = {};
-  for (const file of config.settings.varsFiles ?? []) {
-    merged = { ...merged, ...parseVariables(await readInput(file, 'variables file'), file) };
-  }
-  for (const pair of config.settings.vars ?? []) merged = { ...merged, ...parseVariable(pair) };
-  return merged;
 }
