@@ -1,6 +1,7 @@
 /** Writes a document for others to read: aside, synced, renamed. */
 import { demandOutputFile, outputError } from '../machine/host/output-file.ts';
 import { replaceFile } from '../machine/host/replace-file.ts';
+import { callersMode } from '../machine/host/umask.ts';
 
 /** @throws StagerError CONFIG_INVALID when the file can't be written, HOST_DISK_FULL. */
 export async function writeJsonFile(file: string, value: unknown): Promise<void> {
@@ -11,7 +12,7 @@ export async function writeJsonFile(file: string, value: unknown): Promise<void>
 export async function writeTextFile(file: string, text: string): Promise<void> {
   await demandOutputFile(file);
   try {
-    await replaceFile(file, text, { durable: true });
+    await replaceFile(file, text, { mode: callersMode(0o666), durable: true });
   } catch (error) {
     throw outputError(file, error);
   }

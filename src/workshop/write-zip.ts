@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import yazl from 'yazl';
+import { callersMode } from '../machine/host/umask.ts';
 import { errnoOf, StagerError } from '../words/errors.ts';
 
 /** One entry, in the order in which they are written. */
@@ -57,9 +58,14 @@ export async function writeZip(
   try {
     for (const entry of entries) add(zip, entry);
     zip.end();
-    await pipeline(zip.outputStream, digesting, createWriteStream(aside, { flags: 'wx', flush: true }), {
-      signal,
-    });
+    await pipeline(
+      zip.outputStream,
+      digesting,
+      createWriteStream(aside, { flags: 'wx', flush: true, mode: callersMode(0o666) }),
+      {
+        signal,
+      },
+    );
     const { size } = await stat(aside);
     await rename(aside, out);
     return { sizeBytes: size, sha256: hash.digest('hex') };

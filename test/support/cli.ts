@@ -37,6 +37,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Another user (and group of the same number) than the one who runs the tests. */
   readonly uid?: number;
+  /** What a shell does first, such as `umask 077`. */
+  readonly shell?: string;
 }
 
 /** A temporary directory with a data home in it, and `stager` over that. */
@@ -67,7 +69,11 @@ export class Cli implements AsyncDisposable {
   /** Starts `stager` with `args`. Only PATH of the tests' environment is handed on. */
   start(args: readonly string[], options: CliOptions = {}): Running {
     const begun = performance.now();
-    const child = spawn(STAGER, args, {
+    const [program, ...rest] =
+      options.shell === undefined
+        ? [STAGER, ...args]
+        : ['/bin/sh', '-c', `${options.shell}; exec "$0" "$@"`, STAGER, ...args];
+    const child = spawn(program ?? STAGER, rest, {
       cwd: options.cwd ?? this.dir,
       // A process group of its own, as a shell gives each command.
       detached: true,

@@ -1,6 +1,8 @@
 /** argv → command → exit status. The only place that ends the process. */
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
+import { endProcess, written } from '../../machine/host/end-process.ts';
+import { takeUmask } from '../../machine/host/umask.ts';
 import { CODES, StagerError } from '../../words/errors.ts';
 import { createProgram, type LoadAction } from './program.ts';
 import { createOutput, type Output } from './terminal/output.ts';
@@ -8,6 +10,7 @@ import { createOutput, type Output } from './terminal/output.ts';
 await main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {
+  takeUmask();
   const controller = new AbortController();
   cancelOn('SIGINT', controller);
   cancelOn('SIGTERM', controller);
@@ -34,7 +37,8 @@ async function main(argv: readonly string[]): Promise<void> {
     exit = await failed(error, argv);
   }
   // Nothing may hold the process once the command is done: an idle keep-alive socket is no reason to wait.
-  process.exit(exit);
+  await written(process.stdout, process.stderr);
+  endProcess(exit);
 }
 
 async function failed(error: unknown, argv: readonly string[]): Promise<number> {
@@ -58,7 +62,7 @@ function outputFor(argv: readonly string[]): Output {
 function cancelOn(name: 'SIGINT' | 'SIGTERM', controller: AbortController): void {
   const exit = name === 'SIGINT' ? 130 : 143;
   process.on(name, () => {
-    if (controller.signal.aborted) process.exit(exit);
+    if (controller.signal.aborted) endProcess(exit);
     controller.abort(new StagerError('CANCELLED', `cancelled by ${name}`, { details: { signal: name } }));
   });
 }

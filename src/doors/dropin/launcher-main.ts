@@ -1,4 +1,5 @@
 /** Cloud Foundry's launcher; started by bin/launcher and `stager launcher`. */
+import { endProcess } from '../../machine/host/end-process.ts';
 import { Exit } from './caller.ts';
 import { callerOf } from './caller-process.ts';
 import { launcher } from './launcher.ts';
@@ -13,5 +14,5 @@ try {
   });
 } catch (error) {
   if (!(error instanceof Exit)) throw error;
-  process.exitCode = error.status;
+  endProcess(error.status);
 }

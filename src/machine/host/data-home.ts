@@ -2,6 +2,7 @@
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, StagerError } from '../../words/errors.ts';
+import { callersMode } from './umask.ts';
 
 /**
  * Makes the directory, with those above it, and looks whether it can be written to.
@@ -36,7 +37,8 @@ async function makeDirectories(path: string): Promise<void> {
   });
   if (found?.isDirectory() === true) return;
   if (found === undefined && path !== '/') await makeDirectories(dirname(path));
-  await mkdir(path).catch((error: unknown) => {
+  // A sandbox's user has to pass through it, if only that.
+  await mkdir(path, callersMode(0o777) | 0o711).catch((error: unknown) => {
     // Somebody else was quicker.
     if (errnoOf(error) !== 'EEXIST' || found !== undefined) throw error;
   });

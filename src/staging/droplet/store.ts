@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { demandOutputFile, outputError } from '../../machine/host/output-file.ts';
+import { callersMode } from '../../machine/host/umask.ts';
 import type { BlobInfo, BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StoredBlob } from '../../words/staging-record.ts';
@@ -86,7 +87,8 @@ export async function writeBlobTo(
   const aside = join(dirname(file), `.${randomUUID()}.stager-new`);
   try {
     const { body } = await io.blobs.get(key, { signal: io.signal });
-    await pipeline(body, createWriteStream(aside, { flush: true, flags: 'wx' }), { signal: io.signal });
+    const to = createWriteStream(aside, { flush: true, flags: 'wx', mode: callersMode(0o666) });
+    await pipeline(body, to, { signal: io.signal });
     await rename(aside, file);
     await using folder = await open(dirname(file), 'r');
     await folder.sync();

@@ -8,6 +8,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
+import { callersMode } from '../../../machine/host/umask.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
 import { parseSha256, type Sha256 } from '../../../words/ids.ts';
 import { readYaml } from '../contract/yaml.ts';
@@ -102,7 +103,7 @@ export async function writeLock({ path, app }: LockPlace, lock: BuildpackLock): 
   };
   const note = '# The exact buildpacks of this app. Made by stager stage --lock, used with --frozen.\n';
   try {
-    await replaceFile(path, note + stringify(file), { durable: true });
+    await replaceFile(path, note + stringify(file), { mode: callersMode(0o666), durable: true });
   } catch (cause) {
     const next = 'stage in a directory that can be written, or without --lock';
     throw unusable(path, `can't be written (${errnoOf(cause) ?? 'unknown error'})`, { next, cause });
