@@ -12,7 +12,11 @@ import { removeCgroups } from './kernel/cgroups.ts';
 import { OWNER_FILE } from './oci/oci.ts';
 import { deleteArguments } from './oci/runtime.ts';
 
-const Owner = z.object({ runtime: z.object({ path: z.string() }), cgroups: z.array(z.string()) });
+const Owner = z.object({
+  runtime: z.object({ path: z.string() }),
+  cgroups: z.array(z.string()),
+  guarded: z.boolean().optional(),
+});
 
 /**
  * Sweeps a state directory.
@@ -34,12 +38,12 @@ export async function reap(stateDir: string): Promise<string[]> {
 }
 
 async function removeContainer(directory: string, id: string, owner: z.infer<typeof Owner>): Promise<void> {
-  const files = { id, logFile: join(directory, 'reap.json') };
-  await execa(owner.runtime.path, deleteArguments(join(directory, 'state'), files), {
-    reject: false,
-    stdin: 'ignore',
-    env: {},
-  });
+  // A guarded container is dead, and its pids were of another namespace: whom would the runtime kill?
+  if (owner.guarded !== true) {
+    const files = { id, logFile: join(directory, 'reap.json') };
+    const args = deleteArguments(join(directory, 'state'), files);
+    await execa(owner.runtime.path, args, { reject: false, stdin: 'ignore', env: {} });
+  }
   await removeCgroups(owner.cgroups.map((parent) => join(parent, id)));
 }
 

@@ -4,13 +4,14 @@
  * `auto` means an OCI runtime. Running without isolation is never chosen for somebody: it has to be asked for by
  * name.
  */
-import { access, chmod, constants, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { StagerError } from '../../words/errors.ts';
 import { firstSearchable } from './child/state-directory.ts';
 import { type CgroupPlan, describeCgroups, planCgroups } from './kernel/cgroups.ts';
 import { type IdPlan, idPlans } from './kernel/ids.ts';
 import { NoSandbox } from './none/none.ts';
+import { firstExecutable, type GuardPlan, planGuard } from './oci/guard.ts';
 import { type OciOptions, OciSandbox } from './oci/oci.ts';
 import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
 import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
@@ -64,7 +65,8 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   await reap(stateDir);
   const memory = new ProbeMemory(stateDir);
   const found = await findRuntimes(options);
-  const ways = [...waysOf(found.runtimes, await idPlans(), await planCgroups())];
+  const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
+  const ways = [...waysOf(found.runtimes, plans)];
   let attempt = await firstThatWorks(ways, { stateDir, memory, recall: true, signal });
   // What was remembered may be past (a full disk, a runtime that was being replaced): ask anew before giving up.
   if (attempt.sandbox === undefined && attempt.recalled)
@@ -124,13 +126,27 @@ interface Way {
   readonly runtime: OciRuntime;
   readonly ids: IdPlan;
   readonly cgroups: CgroupPlan;
+  readonly guard?: GuardPlan;
 }
 
-/** Every way with cgroups comes before any without. */
-function* waysOf(runtimes: readonly OciRuntime[], ids: readonly IdPlan[], plan: CgroupPlan): Generator<Way> {
-  const plans = plan.pathPrefix === undefined ? [plan] : [plan, withoutCgroups(plan)];
-  for (const cgroups of plans) {
-    for (const runtime of runtimes) for (const each of ids) yield { runtime, ids: each, cgroups };
+interface Plans {
+  readonly ids: readonly IdPlan[];
+  readonly cgroups: CgroupPlan;
+  readonly guard: GuardPlan | undefined;
+}
+
+/**
+ * Every way with cgroups comes before any without, any with better ids before one with worse, one that dies with this
+ * process before one that may not; the runtime counts least.
+ */
+function* waysOf(runtimes: readonly OciRuntime[], plans: Plans): Generator<Way> {
+  const { cgroups: plan, guard } = plans;
+  const groups = plan.pathPrefix === undefined ? [plan] : [plan, withoutCgroups(plan)];
+  for (const cgroups of groups) {
+    for (const ids of plans.ids) {
+      if (guard !== undefined) for (const runtime of runtimes) yield { runtime, ids, cgroups, guard };
+      if (ids.around === undefined) for (const runtime of runtimes) yield { runtime, ids, cgroups };
+    }
   }
 }
 
@@ -145,8 +161,8 @@ function withoutCgroups(plan: CgroupPlan): CgroupPlan {
   };
 }
 
-const describeWay = ({ runtime, ids, cgroups }: Way): string =>
-  `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
+const describeWay = ({ runtime, ids, cgroups, guard }: Way): string =>
+  `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}${guard === undefined ? ', not tied to stager' : ''}`;
 
 /** Runtimes that answer to `--version`, and why others were left out. */
 export async function findRuntimes(
@@ -159,8 +175,15 @@ export async function findRuntimes(
     if ('why' in runtime) rejected.push({ candidate: path, why: runtime.why });
     else runtimes.push(runtime);
   };
-  if (options.runtimePath !== undefined) await take(options.runtimePath);
-  else {
+  const { runtimePath } = options;
+  if (runtimePath !== undefined) {
+    // A bare name is looked up as a shell would; anything with a slash is a path.
+    const path = runtimePath.includes('/')
+      ? resolve(runtimePath)
+      : await firstExecutable(runtimePath, options.searchPath ?? SEARCH_PATH);
+    if (path === undefined) rejected.push({ candidate: runtimePath, why: 'not found in PATH' });
+    else await take(path);
+  } else {
     for (const name of RUNTIME_NAMES) {
       const path = await firstExecutable(name, options.searchPath ?? SEARCH_PATH);
       if (path === undefined) rejected.push({ candidate: name, why: 'not installed' });
@@ -168,18 +191,6 @@ export async function findRuntimes(
     }
   }
   return { runtimes, rejected };
-}
-
-async function firstExecutable(name: string, directories: readonly string[]): Promise<string | undefined> {
-  for (const directory of directories) {
-    const path = join(directory, name);
-    const usable = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (usable) return path;
-  }
-  return undefined;
 }
 
 /** The directory itself, or one of the system's that the mapped root can pass through to. */

@@ -32,6 +32,7 @@ const LIMIT_NAMES = {
   openFiles: 'the limit of open files',
   files: 'the limit of files',
   isolation: 'isolation',
+  lifetime: 'that scripts end with a stager that is killed',
 } as const satisfies Record<Sandbox['unenforced'][number]['limit'], string>;
 /** `diego.pid_limit` of Cloud Foundry. */
 const PIDS = 1024;

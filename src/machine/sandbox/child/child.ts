@@ -1,5 +1,5 @@
 /** The child process of a run: its output, its end and its deadlines, the same whatever contains the command. */
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process';
 import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
 import type { OutputPipe } from './pipes.ts';
 
@@ -8,6 +8,8 @@ export interface ChildCommand {
   readonly program: string;
   readonly args: readonly string[];
   readonly options: Pick<SpawnOptions, 'cwd' | 'env'>;
+  /** The child gets a pipe to us as descriptor 3. */
+  readonly piped?: boolean;
 }
 
 /** How a child ended: one of the two is null. */
@@ -22,8 +24,9 @@ export function isJoined({ stdin = 'null' }: SandboxSpec): boolean {
 }
 
 /** Starts a child that has the caller's streams. */
-export function startJoined({ program, args, options }: ChildCommand): ChildProcess {
-  return spawn(program, args, { ...options, stdio: 'inherit' });
+export function startJoined({ program, args, options, piped }: ChildCommand): ChildProcess {
+  const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', piped === true ? 'pipe' : 'ignore'];
+  return spawn(program, args, { ...options, stdio });
 }
 
 /**
@@ -33,7 +36,7 @@ export function startJoined({ program, args, options }: ChildCommand): ChildProc
  * @returns the child, and what settles when all output was handed on.
  */
 export function startPiped(
-  { program, args, options }: ChildCommand,
+  { program, args, options, piped }: ChildCommand,
   pipes: { readonly stdout: OutputPipe; readonly stderr: OutputPipe },
   onOutput: OnOutput,
 ): { readonly child: ChildProcess; readonly drained: Promise<unknown>; readonly ended: Promise<ChildEnd> } {
@@ -41,8 +44,10 @@ export function startPiped(
     drain(pipes.stdout, (chunk) => onOutput('stdout', chunk)),
     drain(pipes.stderr, (chunk) => onOutput('stderr', chunk)),
   ]);
-  const stdio = ['ignore', pipes.stdout.writer, pipes.stderr.writer] as const;
-  const child = spawn(program, args, { ...options, stdio: [...stdio], detached: true });
+  const { stdout, stderr } = pipes;
+  const fourth = piped === true ? 'pipe' : 'ignore';
+  const stdio: StdioOptions = ['ignore', stdout.writer, stderr.writer, fourth];
+  const child = spawn(program, args, { ...options, stdio, detached: true });
   const ended = endOf(child);
   pipes.stdout.closeWriter();
   pipes.stderr.closeWriter();

@@ -23,13 +23,21 @@ export interface IdRange {
   readonly size: number;
 }
 
+/** Both kinds of ids of one user namespace. */
+export interface IdMappings {
+  readonly uid: readonly IdRange[];
+  readonly gid: readonly IdRange[];
+}
+
 /** How ids inside become ids outside. */
 export interface IdPlan {
   readonly kind: 'range' | 'dropped' | 'rootless-ranges' | 'rootless-single';
   /** For people. */
   readonly description: string;
-  /** Undefined: no user name space. */
-  readonly mappings?: { readonly uid: readonly IdRange[]; readonly gid: readonly IdRange[] };
+  /** Undefined: no user namespace. */
+  readonly mappings?: IdMappings;
+  /** A user namespace that is made around the runtime, in which it is root; `mappings` are then of that one's ids. */
+  readonly around?: IdMappings;
   /** Ids inside. */
   readonly user: { readonly uid: number; readonly gid: number };
   /** Ids outside. */
@@ -38,12 +46,13 @@ export interface IdPlan {
 
 /** The ways that this caller has, best first; which of them work is found by trying. */
 export async function idPlans(): Promise<IdPlan[]> {
-  const { uid, gid } = userInfo();
+  const uid = process.getuid?.() ?? 0;
+  const gid = process.getgid?.() ?? 0;
   if (uid === 0) return [rangePlan(), droppedPlan()];
   const ranges = await rootlessRanges(uid, gid);
   const single = (inside: { uid: number; gid: number }): IdPlan => ({
     kind: 'rootless-single',
-    description: `user name space, ${inside.uid} inside is ${uid} outside`,
+    description: `user namespace, ${inside.uid} inside is ${uid} outside`,
     mappings: {
       uid: [{ containerID: inside.uid, hostID: uid, size: 1 }],
       gid: [{ containerID: inside.gid, hostID: gid, size: 1 }],
@@ -51,14 +60,50 @@ export async function idPlans(): Promise<IdPlan[]> {
     user: inside,
     owner: { uid, gid },
   });
-  return [...(ranges === undefined ? [] : [ranges]), single(VCAP), single({ uid: 0, gid: 0 })];
+  const plans = [...(ranges === undefined ? [] : [ranges]), single(VCAP), single({ uid: 0, gid: 0 })];
+  // First those in which the runtime is root of a namespace around: runc has no other way to be 2000 inside.
+  return [...plans.map(inside), ...plans];
+}
+
+/**
+ * The same ids with one more user namespace between: the caller is its root, subordinate ids are those from 1 on. In
+ * it a runtime may do what runc 1.1 has to be able to: give its pipes to vcap.
+ */
+function inside(plan: IdPlan): IdPlan {
+  if (plan.mappings === undefined) return plan;
+  const [uids, gids] = [nest(plan.mappings.uid), nest(plan.mappings.gid)];
+  return {
+    ...plan,
+    around: { uid: uids.around, gid: gids.around },
+    mappings: { uid: uids.within, gid: gids.within },
+  };
+}
+
+function nest(ranges: readonly IdRange[]): {
+  readonly around: readonly IdRange[];
+  readonly within: readonly IdRange[];
+} {
+  const single = ranges.filter(({ size }) => size === 1);
+  const others = ranges.filter(({ size }) => size !== 1);
+  let next = 0;
+  const place = (range: IdRange): { readonly around: IdRange; readonly within: IdRange } => {
+    const at = next;
+    next += range.size;
+    return { around: { ...range, containerID: at }, within: { ...range, hostID: at } };
+  };
+  // The caller's own id is the first, so that it is root there.
+  const placed = [...single, ...others].map(place);
+  return {
+    around: placed.map(({ around }) => around),
+    within: placed.map(({ within }) => within).toSorted((a, b) => a.containerID - b.containerID),
+  };
 }
 
 function rangePlan(): IdPlan {
   const range = [{ containerID: 0, hostID: ROOT_RANGE_START, size: RANGE_SIZE }];
   return {
     kind: 'range',
-    description: `user name space, 0 to ${RANGE_SIZE - 1} inside is ${ROOT_RANGE_START} and up outside`,
+    description: `user namespace, 0 to ${RANGE_SIZE - 1} inside is ${ROOT_RANGE_START} and up outside`,
     mappings: { uid: range, gid: range },
     user: VCAP,
     owner: { uid: ROOT_RANGE_START + VCAP.uid, gid: ROOT_RANGE_START + VCAP.gid },
@@ -66,12 +111,12 @@ function rangePlan(): IdPlan {
 }
 
 function droppedPlan(): IdPlan {
-  return { kind: 'dropped', description: 'no user name space, runs as 2000:2000', user: VCAP, owner: VCAP };
+  return { kind: 'dropped', description: 'no user namespace, runs as 2000:2000', user: VCAP, owner: VCAP };
 }
 
 /** With newuidmap: the caller is vcap, everybody else is of the caller's subordinate ids. */
 async function rootlessRanges(uid: number, gid: number): Promise<IdPlan | undefined> {
-  const name = userInfo().username;
+  const name = userName();
   const uids = await subordinate('/etc/subuid', [name, String(uid)]);
   const gids = await subordinate('/etc/subgid', [name, String(uid)]);
   if (uids === undefined || gids === undefined) return undefined;
@@ -79,7 +124,7 @@ async function rootlessRanges(uid: number, gid: number): Promise<IdPlan | undefi
   if (helper.exitCode === undefined) return undefined;
   return {
     kind: 'rootless-ranges',
-    description: `user name space, vcap is ${uid}, others are subordinate ids from ${uids.start}`,
+    description: `user namespace, vcap is ${uid}, others are subordinate ids from ${uids.start}`,
     mappings: {
       uid: around(VCAP.uid, uid, uids),
       gid: around(VCAP.gid, gid, gids),
@@ -87,6 +132,15 @@ async function rootlessRanges(uid: number, gid: number): Promise<IdPlan | undefi
     user: VCAP,
     owner: { uid, gid },
   };
+}
+
+/** A user without an entry in the password file has a number only. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return '';
+  }
 }
 
 interface Subordinate {

@@ -6,14 +6,14 @@ import { writeExact } from '../child/files.ts';
 import { hasMountsBelow, parseMountInfo } from '../kernel/mountinfo.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import type { Rootfs, SandboxSpec } from '../port/sandbox.ts';
-import { ociConfig } from './config.ts';
+import { ENTERED, ociConfig } from './config.ts';
 import { composeEtc } from './etc.ts';
 import type { OciOptions } from './oci.ts';
 import { type ComposedRoot, composeRoot } from './root.ts';
 
 /** What a bundle is made with, the same for all of one process. */
 export interface BundleParts {
-  readonly options: Pick<OciOptions, 'ids' | 'cgroups'>;
+  readonly options: Pick<OciOptions, 'ids' | 'cgroups' | 'guard'>;
   /** Directory of this process. */
   readonly home: string;
   readonly maxOpenFiles: number;
@@ -85,7 +85,7 @@ export class OciBundles {
       binds: root.binds,
       hasTmp: root.hasTmp,
       recursive,
-      ...(networkPath === undefined ? {} : { networkPath }),
+      ...(networkPath === undefined ? {} : { network: options.guard === undefined ? networkPath : ENTERED }),
       terminal: spec.stdin === 'terminal',
       maxOpenFiles,
       arch: process.arch,

@@ -16,12 +16,15 @@ export interface ConfigParts {
   /** Targets of read-only binds that have mounts of the host below them. */
   readonly recursive: ReadonlySet<string>;
   readonly terminal: boolean;
-  /** Network name space to join instead of a new one. */
-  readonly networkPath?: string;
+  /** Network namespace to join instead of a new one; {@link ENTERED}: the runtime is in it. */
+  readonly network?: string | typeof ENTERED;
   /** The most open files that this process may grant. */
   readonly maxOpenFiles: number;
   readonly arch: string;
 }
+
+/** The runtime was started in the network namespace that the command is to have. */
+export const ENTERED = Symbol('entered');
 
 interface OciMount {
   readonly destination: string;
@@ -167,13 +170,13 @@ function bindMount({ source, target, writable }: Mount, recursive: ReadonlySet<s
 
 function namespaces(
   spec: SandboxSpec,
-  { ids, networkPath }: ConfigParts,
+  { ids, network }: ConfigParts,
 ): readonly { type: string; path?: string }[] {
   const types = ['pid', 'mount', 'ipc', 'uts', 'cgroup'];
   if (ids.mappings !== undefined) types.push('user');
   const own = types.map((type) => ({ type }));
-  if (spec.network === 'host') return own;
-  return [...own, { type: 'network', ...(networkPath === undefined ? {} : { path: networkPath }) }];
+  if (spec.network === 'host' || network === ENTERED) return own;
+  return [...own, { type: 'network', ...(network === undefined ? {} : { path: network }) }];
 }
 
 function cgroup(spec: SandboxSpec, { id, cgroups }: ConfigParts): Readonly<Record<string, unknown>> {

@@ -15,15 +15,19 @@ import { readOrNothing } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
 import { OciBundles } from './bundle.ts';
+import type { GuardPlan } from './guard.ts';
 import type { ComposedRoot } from './root.ts';
 import { OciRun } from './run.ts';
 import type { OciRuntime } from './runtime.ts';
+import { Warden } from './warden.ts';
 
 /** What was chosen for this machine; see select.ts. */
 export interface OciOptions {
   readonly runtime: OciRuntime;
   readonly ids: IdPlan;
   readonly cgroups: CgroupPlan;
+  /** Ties what runs to the life of this process; absent where the machine has none. */
+  readonly guard?: GuardPlan;
   /** Directory for bundles and state; the mapped root must be able to pass through to it. */
   readonly stateDir: string;
 }
@@ -48,6 +52,7 @@ export class OciSandbox implements Sandbox {
   readonly #running = new Map<string, Set<OciRun>>();
   /** How many commands of an owner are being started or run. */
   readonly #owners = new Map<string, number>();
+  readonly #warden: Warden;
 
   private constructor(options: OciOptions, home: string, maxOpenFiles: number) {
     const { runtime, ids, cgroups } = options;
@@ -57,8 +62,15 @@ export class OciSandbox implements Sandbox {
     this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
     this.unenforced = unenforced(options);
     this.owner = ids.owner;
-    // runc joins as the caller, before it enters the user name space; only root may do that.
-    this.sharesNetworks = runtime.name === 'runc' && (ids.kind === 'range' || ids.kind === 'dropped');
+    // A guard enters it, or runc does before it is in its user namespace; only root may do that.
+    const asRoot = ids.kind === 'range' || ids.kind === 'dropped';
+    this.sharesNetworks = asRoot && (options.guard !== undefined || runtime.name === 'runc');
+    this.#warden = new Warden({
+      home,
+      runtime: runtime.path,
+      cgroups: cgroups.everywhere,
+      kills: options.guard === undefined,
+    });
   }
 
   /** Makes this process's own state directory. */
@@ -72,6 +84,7 @@ export class OciSandbox implements Sandbox {
       JSON.stringify({
         runtime: { path, name, version, keeps },
         cgroups: options.cgroups.everywhere,
+        guarded: options.guard !== undefined,
       }),
     );
     const own = /^Max open files\s+\S+\s+(\d+)/m.exec((await readOrNothing('/proc/self/limits')) ?? '');
@@ -82,6 +95,7 @@ export class OciSandbox implements Sandbox {
   /** Removes this process's state directory. Call it when no command runs any more. */
   async close(): Promise<void> {
     await removeDirectory(this.#home);
+    await this.#warden.dismiss();
   }
 
   async run(
@@ -120,7 +134,7 @@ export class OciSandbox implements Sandbox {
       // Through our own descriptor, since the pid of the other command may be another's by now.
       const networkPath = network === undefined ? undefined : `/proc/${process.pid}/fd/${network.fd}`;
       await this.#bundles.writeConfig(id, { bundle, spec, root, networkPath });
-      return await this.#track(spec.owner, this.#newRun(id, bundle, spec), io);
+      return await this.#track(spec.owner, this.#newRun({ id, bundle, spec, networkPath }), io);
     } finally {
       await removeDirectory(bundle);
     }
@@ -145,13 +159,22 @@ export class OciSandbox implements Sandbox {
     return undefined;
   }
 
-  #newRun(id: string, bundle: string, spec: SandboxSpec): OciRun {
-    const { runtime, cgroups } = this.#options;
+  #newRun(made: {
+    readonly id: string;
+    readonly bundle: string;
+    readonly spec: SandboxSpec;
+    readonly networkPath: string | undefined;
+  }): OciRun {
+    const { runtime, cgroups, ids, guard } = this.#options;
+    const { id, bundle, spec, networkPath } = made;
     return new OciRun({
       spec,
       runtime,
       cgroups,
       owner: this.owner,
+      around: ids.around,
+      guard,
+      networkPath,
       stateRoot: join(this.#home, 'state'),
       files: {
         id,
@@ -201,7 +224,7 @@ function ownerLabel(owner: string): string {
 
 const LIMIT_OF = { memory: 'memoryBytes', pids: 'pids', cpu: 'cpuShares' } as const;
 
-function unenforced({ cgroups, ids, runtime }: OciOptions): Sandbox['unenforced'] {
+function unenforced({ cgroups, ids, runtime, guard }: OciOptions): Sandbox['unenforced'] {
   const list: { limit: Sandbox['unenforced'][number]['limit']; reason: string }[] = [];
   for (const name of CONTROLLERS) {
     const reason = cgroups.reasons[name];
@@ -209,6 +232,12 @@ function unenforced({ cgroups, ids, runtime }: OciOptions): Sandbox['unenforced'
     // A limit of processes of a user holds in its place where the user is the sandbox's own.
     if (name === 'pids' && ids.mappings !== undefined && runtime.name !== 'runsc') continue;
     list.push({ limit: LIMIT_OF[name], reason });
+  }
+  if (guard === undefined) {
+    list.push({
+      limit: 'lifetime',
+      reason: 'setpriv, unshare and nsenter (util-linux) are not here or may not work',
+    });
   }
   return list;
 }

@@ -1,18 +1,29 @@
 /** One command in its container, from the start to the report. */
 import type { ChildProcess } from 'node:child_process';
-import { type FileHandle, open, readlink, stat } from 'node:fs/promises';
+import { type FileHandle, open, readlink, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
 import type { Owner } from '../../host/owner.ts';
-import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from '../child/child.ts';
+import {
+  type ChildCommand,
+  type ChildEnd,
+  Deadlines,
+  endOf,
+  isJoined,
+  startJoined,
+  startPiped,
+} from '../child/child.ts';
 import { outcomeOf, type StopReason } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
 import { type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
+import type { IdMappings } from '../kernel/ids.ts';
 import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
+import { containerInit, type GuardPlan, guarded, mapIds } from './guard.ts';
 import { deleteArguments, loggedErrors, type OciRuntime, type RunFiles, runArguments } from './runtime.ts';
 
 /** What a run is made of. */
@@ -21,6 +32,11 @@ export interface OciRunParts {
   readonly runtime: OciRuntime;
   readonly cgroups: CgroupPlan;
   readonly owner: Owner;
+  readonly guard: GuardPlan | undefined;
+  /** Ids of the user namespace around the runtime. */
+  readonly around: IdMappings | undefined;
+  /** Network namespace to enter. */
+  readonly networkPath: string | undefined;
   readonly stateRoot: string;
   readonly files: RunFiles;
   readonly ledger: DiskLedger;
@@ -30,6 +46,8 @@ export interface OciRunParts {
 const KILL_PATIENCE_MS = 1_000;
 /** A container takes some fifty milliseconds to start. */
 const START_POLL_MS = 10;
+/** Where a runtime, and the shells of a guard, look for programs. */
+const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } as const;
 
 /** One command in one container; used once. */
 export class OciRun {
@@ -105,19 +123,38 @@ export class OciRun {
 
   /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
   async #start(onOutput: OnOutput): Promise<number> {
-    const { runtime, stateRoot, files, spec, owner } = this.#parts;
-    const args = runArguments(runtime, stateRoot, files);
-    const command = { program: runtime.path, args, options: { cwd: files.bundle, env: {} } };
+    const { files, spec, owner } = this.#parts;
+    const command = this.#command();
     if (isJoined(spec)) {
-      this.#child = startJoined(command);
-      return statusOf(await endOf(this.#child));
+      const child = startJoined(command);
+      this.#child = child;
+      const [end] = await Promise.all([endOf(child), this.#giveIds(child)]);
+      return statusOf(end);
     }
     const pipes = await outputPipes(files.bundle, owner);
     const { child, drained, ended } = startPiped(command, pipes, onOutput);
     this.#child = child;
     if (this.#stopped !== undefined) void this.#kill();
-    const [end] = await Promise.all([ended, drained]);
+    const [end] = await Promise.all([ended, drained, this.#giveIds(child)]);
     return statusOf(end);
+  }
+
+  /** The runtime's command line, in a guard where there is one. */
+  #command(): ChildCommand {
+    const { runtime, stateRoot, files, guard, around, networkPath, cgroups } = this.#parts;
+    const noCgroups = cgroups.pathPrefix === undefined;
+    const bare = [runtime.path, ...runArguments(runtime, { state: stateRoot, files, noCgroups })];
+    const wish = {
+      hideCgroups: noCgroups && runtime.name === 'crun',
+      ...(around !== undefined && { around }),
+      ...(networkPath !== undefined && { networkPath }),
+    };
+    const [program = '', ...args] = guard === undefined ? bare : guarded(guard, bare, wish);
+    return { program, args, options: { cwd: files.bundle, env: ENVIRONMENT }, piped: around !== undefined };
+  }
+
+  async #giveIds(child: ChildProcess): Promise<void> {
+    if (this.#parts.around !== undefined) await mapIds(child, this.#parts.around);
   }
 
   async #report(status: number, durationMs: number, watch: DiskWatch): Promise<ExitReport> {
@@ -180,16 +217,21 @@ export class OciRun {
 
   async #killRuntime(child: ChildProcess): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await this.#delete();
+    // The first process in a guard: then the guard itself ends when all that were in it have.
+    const [first] = this.#parts.guard === undefined ? [] : await childrenOf(child.pid ?? 0);
+    if (first !== undefined) send(first, 'SIGKILL');
+    else child.kill('SIGKILL');
+    if (this.#parts.guard === undefined) await this.#delete();
   }
 
   /** Host pid of the container's first process while it runs. */
   async #init(): Promise<number | undefined> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return undefined;
-    const pid = Number((await readOrNothing(this.#parts.files.pidFile)) ?? Number.NaN);
-    if (!Number.isInteger(pid) || pid <= 1) return undefined;
+    const told = Number((await readOrNothing(this.#parts.files.pidFile)) ?? Number.NaN);
+    if (!Number.isInteger(told) || told <= 1 || child.pid === undefined) return undefined;
+    const pid = this.#parts.guard === undefined ? told : await containerInit(child.pid, told);
+    if (pid === undefined) return undefined;
     // Never a process of our own name space, should the pid have been used again.
     const spaces = await Promise.all(
       [`/proc/${pid}/ns/pid`, '/proc/self/ns/pid'].map((path) => readlink(path).catch(() => undefined)),
@@ -205,8 +247,11 @@ export class OciRun {
   }
 
   async #remove(): Promise<void> {
-    const { cgroups, files } = this.#parts;
-    await this.#delete();
+    const { cgroups, files, guard, runtime, stateRoot } = this.#parts;
+    // Nothing lives in the guard any more, and to the runtime outside of it the pids mean others.
+    if (guard !== undefined && FORGETTABLE.has(runtime.name)) {
+      await rm(join(stateRoot, files.id), { recursive: true, force: true });
+    } else await this.#delete();
     await removeCgroups(cgroupDirectories(cgroups, files.id));
   }
 
@@ -215,6 +260,9 @@ export class OciRun {
     await execa(runtime.path, deleteArguments(stateRoot, files), { reject: false, stdin: 'ignore', env: {} });
   }
 }
+
+/** All that these know of a container is a directory of its name. */
+const FORGETTABLE: ReadonlySet<string> = new Set(['runc', 'crun']);
 
 const RUNTIME_KILLED = 137;
 

@@ -48,9 +48,15 @@ export interface RunFiles {
 }
 
 /** Arguments that run a container to its end. */
-export function runArguments(runtime: OciRuntime, state: string, files: RunFiles): string[] {
+export function runArguments(
+  runtime: OciRuntime,
+  how: { readonly state: string; readonly files: RunFiles; readonly noCgroups: boolean },
+): string[] {
+  const { state, files, noCgroups } = how;
   return [
     ...globalArguments(state, files.logFile),
+    // Otherwise it makes a cgroup that nobody asked for, or fails since it may not.
+    ...(runtime.name === 'crun' && noCgroups ? ['--cgroup-manager=disabled'] : []),
     // gVisor has a network stack of its own unless told otherwise; the others go by the name spaces.
     ...(runtime.name === 'runsc' ? [`--network=${files.network}`] : []),
     'run',

@@ -81,7 +81,7 @@ export interface Sandbox {
   readonly description: string;
   /** Limits that can't be enforced here, each with the reason; shown as warnings. */
   readonly unenforced: readonly {
-    readonly limit: keyof SandboxLimits | 'isolation';
+    readonly limit: keyof SandboxLimits | 'isolation' | 'lifetime';
     readonly reason: string;
   }[];
   /** True: {@link SandboxSpec.networkOf} works. */

@@ -1,0 +1,179 @@
+/**
+ * Ties a runtime, and all that it starts, to the life of this process, and gives it what only a namespace of one's
+ * own gives.
+ *
+ * The runtime is the first process of a pid namespace whose maker the kernel kills when this process ends, however
+ * it ends (PR_SET_PDEATHSIG); and with its first process every process of a pid namespace ends, those of name
+ * spaces below included. Nothing has to be alive to do it, and no script can prevent it. util-linux has the programs.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { access, constants, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { execa } from 'execa';
+import { StagerError } from '../../../words/errors.ts';
+import type { IdMappings } from '../kernel/ids.ts';
+import { readOrNothing } from '../kernel/processes.ts';
+
+/** The programs that a guard is made of: absolute paths. */
+export interface GuardPlan {
+  readonly setpriv: string;
+  readonly unshare: string;
+  readonly nsenter: string;
+}
+
+/** What a guard does besides. */
+export interface GuardWish {
+  /** Ids of a user namespace that is made first; absent: none is, which needs root. */
+  readonly around?: IdMappings;
+  /** Hide the machine's cgroups: crun refuses some set-ups even when it is to use none. */
+  readonly hideCgroups: boolean;
+  /** Network namespace to enter first. */
+  readonly networkPath?: string;
+}
+
+const DIRECTORIES = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
+
+/** Looks for the programs; whether they can do it is found by trying. */
+export async function planGuard(
+  directories: readonly string[] = DIRECTORIES,
+): Promise<GuardPlan | undefined> {
+  const [setpriv, unshare, nsenter] = await Promise.all(
+    ['setpriv', 'unshare', 'nsenter'].map((name) => firstExecutable(name, directories)),
+  );
+  if (setpriv === undefined || unshare === undefined || nsenter === undefined) return undefined;
+  return { setpriv, unshare, nsenter };
+}
+
+/** The first executable file of that name. */
+export async function firstExecutable(
+  name: string,
+  directories: readonly string[],
+): Promise<string | undefined> {
+  for (const directory of directories) {
+    const path = join(directory, name);
+    const usable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) return path;
+  }
+  return undefined;
+}
+
+/** Waits on descriptor 3 for the ids of its user namespace; without them, or when we are gone, nothing is run. */
+const WAIT_FOR_IDS = 'echo ready >&3; read -r go <&3 && [ "$go" = go ] && exec "$@" 3<&-';
+/** We may have died before the signal was asked for: then somebody else is the parent. */
+const CHECK_PARENT = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+const HIDE_CGROUPS = 'mount -t tmpfs none /sys/fs/cgroup; exec "$@"';
+/** What the shells call themselves. */
+const NAME = 'stager-guard';
+
+/** Descriptor on which {@link mapIds} talks to a guard that makes a user namespace. */
+export const GUARD_FD = 3;
+
+/** The program and arguments that run `command` inside a guard. */
+export function guarded(
+  plan: GuardPlan,
+  command: readonly string[],
+  wish: GuardWish,
+): readonly [string, ...string[]] {
+  const hidden = wish.hideCgroups ? ['/bin/sh', '-c', HIDE_CGROUPS, NAME, ...command] : command;
+  const spaces = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc'];
+  const tied = [plan.setpriv, '--pdeathsig', 'KILL', '/bin/sh', '-c', CHECK_PARENT, NAME] as const;
+  const inside = [...tied, String(process.pid), plan.unshare, ...spaces, '--', ...hidden] as const;
+  if (wish.around !== undefined) {
+    // The signal is asked for after that: the kernel forgets it when a process gains capabilities.
+    return [plan.unshare, '--user', '/bin/sh', '-c', WAIT_FOR_IDS, NAME, ...inside];
+  }
+  if (wish.networkPath === undefined) return [...inside];
+  return [plan.nsenter, `--net=${wish.networkPath}`, '--', ...inside];
+}
+
+/**
+ * Gives the guard's user namespace its ids.
+ *
+ * @throws StagerError SANDBOX_FAILED with what newuidmap said.
+ */
+export async function mapIds(child: ChildProcess, around: IdMappings): Promise<void> {
+  const pipe: unknown = child.stdio[GUARD_FD];
+  if (!(pipe instanceof Duplex)) throw new Error('unreachable: the guard was started without its pipe');
+  // A guard that dies first is told by its end, not by this pipe.
+  pipe.on('error', () => undefined);
+  if (!(await saysReady(pipe)) || child.pid === undefined) return;
+  try {
+    await writeMaps(child.pid, around);
+    pipe.end('go\n');
+  } catch (error) {
+    pipe.end();
+    throw error;
+  }
+}
+
+async function saysReady(pipe: Duplex): Promise<boolean> {
+  return await new Promise((resolve) => {
+    pipe.once('data', () => resolve(true));
+    pipe.once('close', () => resolve(false));
+  });
+}
+
+async function writeMaps(pid: number, { uid, gid }: IdMappings): Promise<void> {
+  const lines = (ranges: IdMappings['uid']): string =>
+    ranges.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('');
+  if (uid.length === 1 && gid.length === 1) {
+    // One's own id needs no helper.
+    await writeFile(`/proc/${pid}/setgroups`, 'deny');
+    await writeFile(`/proc/${pid}/uid_map`, lines(uid));
+    await writeFile(`/proc/${pid}/gid_map`, lines(gid));
+    return;
+  }
+  for (const [helper, ranges] of [
+    ['newuidmap', uid],
+    ['newgidmap', gid],
+  ] as const) {
+    const numbers = ranges.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size]);
+    const ran = await execa(helper, [String(pid), ...numbers.map(String)], {
+      reject: false,
+      stdin: 'ignore',
+    });
+    if (ran.failed) {
+      throw new StagerError('SANDBOX_FAILED', `${helper} failed: ${ran.stderr || ran.shortMessage}`, {
+        next: "Give this user's subordinate ids in /etc/subuid and /etc/subgid; see `stager doctor`.",
+      });
+    }
+  }
+}
+
+/**
+ * Host pid of a container's first process.
+ *
+ * @param ancestor a process of ours that it descends from
+ * @param runtimePid its pid as the runtime, which may be in a pid namespace of a guard, has told it
+ */
+export async function containerInit(ancestor: number, runtimePid: number): Promise<number | undefined> {
+  for (let level = [ancestor]; level.length > 0; ) {
+    const children = (await Promise.all(level.map(childrenOfAllThreads))).flat();
+    for (const pid of children) {
+      const [own, inRuntimes] = (await namespacePidsOf(pid)).toReversed();
+      if (own === 1 && inRuntimes === runtimePid) return pid;
+    }
+    level = children;
+  }
+  return undefined;
+}
+
+/** Pids of a process from the outermost namespace that can be seen to its own. */
+async function namespacePidsOf(pid: number): Promise<number[]> {
+  const status = (await readOrNothing(`/proc/${pid}/status`)) ?? '';
+  const pids = /^NSpid:\s+(.+)$/m.exec(status)?.[1] ?? '';
+  return pids.split(/\s+/).filter(Boolean).map(Number);
+}
+
+/** Go programs start children from any of their threads. */
+async function childrenOfAllThreads(pid: number): Promise<number[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const texts = await Promise.all(
+    threads.map((thread) => readOrNothing(`/proc/${pid}/task/${thread}/children`)),
+  );
+  return texts.flatMap((text) => (text ?? '').split(' ').filter(Boolean).map(Number));
+}
