@@ -58,7 +58,8 @@ const SYSTEM_STATE_DIR = '/run/stager';
  */
 export async function selectSandbox(options: SelectOptions): Promise<Selection> {
   if (options.wanted === 'none') {
-    return { sandbox: new NoSandbox(), rejected: [], close: async () => undefined };
+    const sandbox = new NoSandbox();
+    return { sandbox, rejected: [], close: () => sandbox.close() };
   }
   const signal = options.signal ?? new AbortController().signal;
   const stateDir = await usableStateDir(options.stateDir);

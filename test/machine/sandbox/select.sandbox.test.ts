@@ -38,7 +38,7 @@ describe('the choice of a sandbox', () => {
   it('takes an OCI runtime and says what it is', async () => {
     const { sandbox, close } = await selectSandbox({ wanted: 'auto', stateDir: home });
     expect(sandbox.kind).toBe('oci');
-    expect(sandbox.description).toMatch(/^(runc|crun|youki|runsc) \S+, (no )?cgroup .*, .*user name space/);
+    expect(sandbox.description).toMatch(/^(runc|crun|youki|runsc) \S+, (no )?cgroup .*, .*user namespace/);
     await close();
     expect(readdirSync(home).filter((name) => name.includes(`.${process.pid}.`))).toEqual([]);
   });
@@ -70,10 +70,27 @@ describe('the choice of a sandbox', () => {
     expect(chosen.at(-1)).toBe(chosen[0]);
   });
 
-  it.runIf(hybrid && existsSync(CRUN))('says that crun refuses a hybrid machine', async () => {
-    const failed = selectSandbox({ wanted: 'auto', stateDir: home, runtimePath: CRUN });
-    await expect(failed).rejects.toThrow(/crun .*cgroup v1 \(hybrid\).*: .*hybrid mode/);
-    await expect(failed).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE' });
+  it.runIf(hybrid && existsSync(CRUN))(
+    'lets crun work on a machine with both versions of cgroups',
+    async () => {
+      const { sandbox, close } = await selectSandbox({ wanted: 'auto', stateDir: home, runtimePath: CRUN });
+      await close();
+      expect(sandbox.description).toMatch(/^crun \S+, cgroup v1 \(hybrid\), user namespace/);
+      expect(sandbox.unenforced).toEqual([]);
+    },
+  );
+
+  it('looks for a runtime that is named without a slash where programs are', async () => {
+    const bin = join(home, 'bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'my-runc'), '#!/bin/sh\nexec /usr/sbin/runc "$@"\n', { mode: 0o755 });
+    const options = { wanted: 'auto', stateDir: home, runtimePath: 'my-runc' } as const;
+    const { sandbox, close } = await selectSandbox({ ...options, searchPath: [bin] });
+    await close();
+    expect(sandbox.description).toMatch(/^runc /);
+    await expect(selectSandbox({ ...options, searchPath: [home] })).rejects.toThrow(
+      /my-runc: not found in PATH/,
+    );
   });
 
   it('never gives up isolation by itself', async () => {

@@ -6,6 +6,7 @@
  * in its own text will not find it: that is one of the things that are given up (docs/sandbox.md).
  */
 import { randomUUID } from 'node:crypto';
+import { Warden } from '../child/warden.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
@@ -25,13 +26,21 @@ export class NoSandbox implements Sandbox {
   readonly owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   readonly #ledger: DiskLedger = new Map();
   readonly #running = new Map<string, Set<NoRun>>();
+  /** In the environment of all that this process runs. */
+  readonly #marker = randomUUID();
+  readonly #warden = new Warden(KILL_MARKED, [this.#marker]);
+
+  /** Call it when no command runs any more. */
+  async close(): Promise<void> {
+    await this.#warden.dismiss();
+  }
 
   async run(
     spec: SandboxSpec,
     io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
   ): Promise<ExitReport> {
     if (io.signal.aborted) return { outcome: { kind: 'cancelled' }, durationMs: 0 };
-    const run = new NoRun(onHost(spec), { ledger: this.#ledger, marker: randomUUID() });
+    const run = new NoRun(onHost(spec), { ledger: this.#ledger, marker: `${this.#marker}/${randomUUID()}` });
     const runs = this.#running.get(spec.owner) ?? new Set();
     this.#running.set(spec.owner, runs.add(run));
     try {
@@ -48,6 +57,20 @@ export class NoSandbox implements Sandbox {
     return sent;
   }
 }
+
+/** Ends what a stager that was killed ran: whoever has its marker, until nobody is found. */
+const KILL_MARKED = `
+tries=0
+while [ $tries -lt 200 ]; do
+  found=no
+  for file in $(grep -lzF "$1" /proc/[0-9]*/environ); do
+    pid=\${file#/proc/}
+    kill -KILL "\${pid%/environ}" && found=yes
+  done
+  [ $found = yes ] || break
+  tries=$((tries + 1))
+done
+`;
 
 /** The spec with the host's paths instead of those inside. */
 export function onHost(spec: SandboxSpec): SandboxSpec {

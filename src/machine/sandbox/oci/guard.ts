@@ -26,8 +26,8 @@ export interface GuardPlan {
 export interface GuardWish {
   /** Ids of a user namespace that is made first; absent: none is, which needs root. */
   readonly around?: IdMappings;
-  /** Hide the machine's cgroups: crun refuses some set-ups even when it is to use none. */
-  readonly hideCgroups: boolean;
+  /** Hide cgroups from crun, which refuses a machine with both versions: all where none is used, else those of v2. */
+  readonly hide?: 'all' | 'v2';
   /** Network namespace to enter first. */
   readonly networkPath?: string;
 }
@@ -65,7 +65,10 @@ export async function firstExecutable(
 const WAIT_FOR_IDS = 'echo ready >&3; read -r go <&3 && [ "$go" = go ] && exec "$@" 3<&-';
 /** We may have died before the signal was asked for: then somebody else is the parent. */
 const CHECK_PARENT = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
-const HIDE_CGROUPS = 'mount -t tmpfs none /sys/fs/cgroup; exec "$@"';
+const HIDE = {
+  all: 'mount -t tmpfs none /sys/fs/cgroup; exec "$@"',
+  v2: 'umount /sys/fs/cgroup/unified; exec "$@"',
+} as const;
 /** What the shells call themselves. */
 const NAME = 'stager-guard';
 
@@ -78,7 +81,7 @@ export function guarded(
   command: readonly string[],
   wish: GuardWish,
 ): readonly [string, ...string[]] {
-  const hidden = wish.hideCgroups ? ['/bin/sh', '-c', HIDE_CGROUPS, NAME, ...command] : command;
+  const hidden = wish.hide === undefined ? command : ['/bin/sh', '-c', HIDE[wish.hide], NAME, ...command];
   const spaces = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc'];
   const tied = [plan.setpriv, '--pdeathsig', 'KILL', '/bin/sh', '-c', CHECK_PARENT, NAME] as const;
   const inside = [...tied, String(process.pid), plan.unshare, ...spaces, '--', ...hidden] as const;

@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { makeDirectory } from '../child/files.ts';
 import { whyNotStartable } from '../child/program.ts';
 import { claimDirectory, removeDirectory } from '../child/state-directory.ts';
+import { Warden } from '../child/warden.ts';
 import { type CgroupPlan, CONTROLLERS, describeCgroups } from '../kernel/cgroups.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
 import type { IdPlan } from '../kernel/ids.ts';
@@ -15,11 +16,11 @@ import { readOrNothing } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
 import { OciBundles } from './bundle.ts';
+import { CLEAR_UP, clearUpArguments } from './clear-up.ts';
 import type { GuardPlan } from './guard.ts';
 import type { ComposedRoot } from './root.ts';
 import { OciRun } from './run.ts';
 import type { OciRuntime } from './runtime.ts';
-import { Warden } from './warden.ts';
 
 /** What was chosen for this machine; see select.ts. */
 export interface OciOptions {
@@ -65,12 +66,13 @@ export class OciSandbox implements Sandbox {
     // A guard enters it, or runc does before it is in its user namespace; only root may do that.
     const asRoot = ids.kind === 'range' || ids.kind === 'dropped';
     this.sharesNetworks = asRoot && (options.guard !== undefined || runtime.name === 'runc');
-    this.#warden = new Warden({
+    const duty = {
       home,
       runtime: runtime.path,
       cgroups: cgroups.everywhere,
       kills: options.guard === undefined,
-    });
+    };
+    this.#warden = new Warden(CLEAR_UP, clearUpArguments(duty));
   }
 
   /** Makes this process's own state directory. */

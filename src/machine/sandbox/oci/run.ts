@@ -145,7 +145,8 @@ export class OciRun {
     const noCgroups = cgroups.pathPrefix === undefined;
     const bare = [runtime.path, ...runArguments(runtime, { state: stateRoot, files, noCgroups })];
     const wish = {
-      hideCgroups: noCgroups && runtime.name === 'crun',
+      ...(runtime.name === 'crun' && noCgroups && { hide: 'all' as const }),
+      ...(runtime.name === 'crun' && cgroups.mode === 'hybrid' && !noCgroups && { hide: 'v2' as const }),
       ...(around !== undefined && { around }),
       ...(networkPath !== undefined && { networkPath }),
     };

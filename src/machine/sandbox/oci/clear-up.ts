@@ -1,0 +1,44 @@
+/** What a warden does for a stager that ran containers and was killed. */
+
+/** Below the state directory of a process: paths of mounts to undo, one a line. */
+export const MOUNTS_FILE = 'mounts';
+
+/** What there is to clear up. */
+export interface ContainerDuty {
+  /** State directory of this process; holds `runs/ID`. When it is gone there is nothing to do. */
+  readonly home: string;
+  readonly runtime: string;
+  /** Directories in which the cgroups of runs are made. */
+  readonly cgroups: readonly string[];
+  /** A container that is not guarded has to be killed through its runtime. */
+  readonly kills: boolean;
+}
+
+/** Arguments of {@link CLEAR_UP}. */
+export function clearUpArguments({ home, runtime, cgroups, kills }: ContainerDuty): readonly string[] {
+  return [home, runtime, kills ? 'yes' : 'no', ...cgroups];
+}
+
+/** For /bin/sh. */
+export const CLEAR_UP = `
+cd "$1" 2>/dev/null || exit 0
+runtime=$2
+kills=$3
+shift 3
+for run in runs/*; do
+  [ -d "$run" ] || continue
+  id=\${run#runs/}
+  [ "$kills" = no ] || "$runtime" --root "$PWD/state" delete --force "$id"
+  tries=0
+  for parent in "$@"; do
+    while [ -d "$parent/$id" ] && [ $tries -lt 100 ]; do
+      while read -r pid; do kill -KILL "$pid"; done <"$parent/$id/cgroup.procs"
+      rmdir "$parent/$id" && break
+      tries=$((tries + 1))
+      sleep 0.02
+    done
+  done
+done
+[ -f ${MOUNTS_FILE} ] && while read -r mount; do umount -l "$mount"; done <${MOUNTS_FILE}
+exit 0
+`;
