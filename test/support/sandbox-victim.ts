@@ -8,7 +8,10 @@ import { selectSandbox } from '../../src/machine/sandbox/select.ts';
 import { ROOMY } from './sandbox-fixture.ts';
 
 const home = process.argv[2] ?? '';
-const { sandbox } = await selectSandbox({ wanted: process.argv[4] === 'none' ? 'none' : 'oci', stateDir: home });
+const { sandbox } = await selectSandbox({
+  wanted: process.argv[4] === 'none' ? 'none' : 'oci',
+  stateDir: home,
+});
 const workspace = mkdtempSync(join(home, 'workspace-'));
 chownSync(workspace, sandbox.owner.uid, sandbox.owner.gid);
 const endless = `echo running; trap '' HUP INT TERM; setsid sleep 86398.${process.pid} & sleep 86398.${process.pid}`;

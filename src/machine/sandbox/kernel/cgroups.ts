@@ -161,10 +161,13 @@ export async function memoryUse(plan: CgroupPlan, id: string): Promise<MemoryUse
   return { oomKills: Number(kills ?? 0), ...(Number.isFinite(peakBytes) ? { peakBytes } : {}) };
 }
 
+/** Rounds of ten milliseconds: a process that was killed leaves its cgroup when the kernel has time for it. */
+const PATIENCE = 500;
+
 /** Kills what is left in the cgroups and removes them; those that are gone are fine. */
 export async function removeCgroups(directories: readonly string[]): Promise<void> {
   for (const directory of directories) {
-    for (let attempt = 0; attempt < 50; attempt += 1) {
+    for (let attempt = 0; attempt < PATIENCE; attempt += 1) {
       const pids = (await readOrNothing(join(directory, 'cgroup.procs')))?.split('\n').filter(Boolean) ?? [];
       for (const pid of pids) send(Number(pid), 'SIGKILL');
       if (await removed(directory)) break;

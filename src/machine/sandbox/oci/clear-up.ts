@@ -25,6 +25,11 @@ cd "$1" 2>/dev/null || exit 0
 runtime=$2
 kills=$3
 shift 3
+# A guard whose maker died in the moment before it was tied to it.
+for file in $(grep -lF -e "$PWD/state" /proc/[0-9]*/cmdline); do
+  pid=\${file#/proc/}
+  [ "\${pid%/cmdline}" = $$ ] || kill -KILL "\${pid%/cmdline}"
+done
 for run in runs/*; do
   [ -d "$run" ] || continue
   id=\${run#runs/}
