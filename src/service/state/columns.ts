@@ -1,0 +1,42 @@
+/** How columns are typed: what is read, what an insert takes, what an update takes. */
+import type { ColumnType, Generated, Selectable } from 'kysely';
+import type { Guid } from '../../ids.ts';
+
+/** Set by the database alone. */
+export type Made<T> = ColumnType<T, never, never>;
+
+/** A point in time. Written with `now()` of the database; never with the clock of this machine. */
+export type Instant = ColumnType<Date, Date | undefined, Date>;
+
+/** A jsonb column. Written as text, see {@link json}: drivers disagree on what an array means. */
+export type Json<T> = ColumnType<T, string, string>;
+
+/** A jsonb column that the database fills when nothing is given. */
+export type DefaultJson<T> = ColumnType<T, string | undefined, string>;
+
+/** Columns of every resource of the v3 API. */
+export interface ResourceColumns {
+  id: Made<number>;
+  guid: Guid;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+/** `prefix/name` or `name` → value. */
+export type Pairs = Readonly<Record<string, string>>;
+
+/** Columns of what can be labelled. */
+export interface MetadataColumns {
+  labels: DefaultJson<Pairs>;
+  annotations: DefaultJson<Pairs>;
+}
+
+/** A row as read. */
+export type Row<Table> = Selectable<Table>;
+
+export type { Generated };
+
+/** What a jsonb column takes. */
+export function json(value: unknown): string {
+  return JSON.stringify(value);
+}

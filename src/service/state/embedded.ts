@@ -1,0 +1,120 @@
+/**
+ * PGlite: PostgreSQL compiled to WebAssembly, in this process, over a directory that one process at a time has.
+ *
+ * As it comes it never syncs (it is started with -F, and its file layer has no fsync), so that a power cut can lose
+ * what was acknowledged, or worse. Here the missing call is put in and -F is left out: a commit returns when the
+ * write-ahead log is on the disk, as with a server.
+ */
+import { fsyncSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { PGliteDialect } from 'kysely';
+import { withLock } from '../../buildpack/file-lock.ts';
+import { systemClock } from '../../clock.ts';
+import { isStagerError, StagerError } from '../../errors.ts';
+import type { Driver } from './driver.ts';
+
+/** OIDs of PostgreSQL's types. */
+const INT8 = 20;
+const OPTIONS = { parsers: { [INT8]: Number } } as const;
+
+/** PGlite's own, but synced, and with buffers for our few megabytes: its 128 MB of them would all become resident. */
+const START = [
+  ...PGlite.defaultStartParams.filter((param) => param !== '-F'),
+  ...['shared_buffers=16MB', 'wal_sync_method=fsync', 'max_wal_size=64MB'].flatMap((set) => ['-c', set]),
+];
+
+/** Long enough for a server that was told to end and is about to. */
+const LOCK_WAIT_MS = 5000;
+
+export async function openEmbedded(dir: string): Promise<Driver> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const unlock = await lockDirectory(dir);
+  try {
+    const fs = new SyncedFiles(join(dir, 'pgdata'));
+    const pglite = await PGlite.create({ ...OPTIONS, startParams: START, fs });
+    return driverOver(pglite, unlock);
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+/** For tests: gone at its end. `template` is the dump of another. */
+export async function openInMemory(template?: Blob): Promise<Driver> {
+  const pglite = await PGlite.create({
+    ...OPTIONS,
+    startParams: START,
+    ...(template !== undefined && { loadDataDir: template }),
+  });
+  return driverOver(pglite, () => Promise.resolve());
+}
+
+function driverOver(pglite: PGlite, unlock: () => Promise<void>): Driver {
+  return {
+    kind: 'embedded',
+    dialect: new PGliteDialect({ pglite }),
+    run: async (text, values = []) => await pglite.query(text, [...values]),
+    release: async () => {
+      if (!pglite.closed) await pglite.close();
+      await unlock();
+    },
+  };
+}
+
+/** The file layer of PGlite with the one call that it lacks. */
+class SyncedFiles extends NodeFS {
+  override async init(...args: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
+    const { emscriptenOpts } = await super.init(...args);
+    const preRun = [emscriptenOpts.preRun ?? []].flat();
+    return { emscriptenOpts: { ...emscriptenOpts, preRun: [...preRun, addSync] } };
+  }
+}
+
+function addSync(module: object): void {
+  Object.assign(streamOperations(module), {
+    fsync: (stream: { nfd?: unknown }): number => {
+      if (typeof stream.nfd === 'number') fsyncSync(stream.nfd);
+      return 0;
+    },
+  });
+}
+
+/** `NODEFS.stream_ops`, which the types do not name. */
+function streamOperations(module: object): object {
+  const layer: unknown = Reflect.get(module, 'NODEFS');
+  const operations: unknown = typeof layer === 'object' && layer !== null && Reflect.get(layer, 'stream_ops');
+  if (typeof operations !== 'object' || operations === null) {
+    throw new Error('this PGlite has no NODEFS to add fsync to');
+  }
+  return operations;
+}
+
+/** Holds the lock until the returned function is called. */
+async function lockDirectory(dir: string): Promise<() => Promise<void>> {
+  const held = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<void>();
+  const signal = new AbortController().signal;
+  const options = { clock: systemClock, signal, waitMs: LOCK_WAIT_MS };
+  const locked = withLock(join(dir, 'lock'), options, async () => {
+    held.resolve();
+    await done.promise;
+  });
+  locked.catch((error: unknown) => held.reject(inUse(dir, error)));
+  await held.promise;
+  return async () => {
+    done.resolve();
+    await locked;
+  };
+}
+
+function inUse(dir: string, cause: unknown): unknown {
+  if (!isStagerError(cause)) return cause;
+  return new StagerError('CONFIG_INVALID', `the database in ${dir} is in use by another process`, {
+    next: 'End the other stager, give this one another --data, or use --database postgres://… for several.',
+    details: { dir },
+    cause,
+  });
+}

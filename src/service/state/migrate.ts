@@ -1,0 +1,23 @@
+/** Brings the tables up to date: numbered migrations, in order, each once, under a lock that several starters share. */
+import { type Migration, Migrator } from 'kysely/migration';
+import type { Queries } from './database.ts';
+import * as tenancy from './migrations/0001-tenancy.ts';
+import * as apps from './migrations/0002-apps.ts';
+import * as platform from './migrations/0003-platform.ts';
+
+/** Never edited once released; a change is a new one. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-tenancy': tenancy,
+  '0002-apps': apps,
+  '0003-platform': platform,
+};
+
+/** @throws what the first migration that failed threw; all of them are undone then. */
+export async function migrate(queries: Queries): Promise<void> {
+  const migrator = new Migrator({
+    db: queries,
+    provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) },
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}

@@ -1,0 +1,140 @@
+/** Tables of migration 0002. */
+import type { Guid } from '../../ids.ts';
+import type { DefaultJson, Generated, Instant, Json, MetadataColumns, ResourceColumns } from './columns.ts';
+
+export type LifecycleType = 'buildpack' | 'cnb' | 'docker';
+export type Variables = Readonly<Record<string, string>>;
+
+export interface AppsTable extends ResourceColumns, MetadataColumns {
+  name: string;
+  space_guid: Guid;
+  desired_state: Generated<'STARTED' | 'STOPPED'>;
+  lifecycle_type: Generated<LifecycleType>;
+  buildpacks: DefaultJson<readonly string[]>;
+  stack: string | null;
+  environment_variables: DefaultJson<Variables>;
+  features: DefaultJson<Readonly<Record<string, boolean>>>;
+  current_droplet_guid: Guid | null;
+  /** A job is deleting it: nothing new is made for it. */
+  deleting: Generated<boolean>;
+}
+
+export interface HealthCheckColumn {
+  readonly type: string;
+  readonly data: Readonly<Record<string, string | number | null>>;
+}
+
+export interface ProcessesTable extends ResourceColumns, MetadataColumns {
+  app_guid: Guid;
+  type: string;
+  command: string | null;
+  instances: number;
+  memory_in_mb: number;
+  disk_in_mb: number;
+  log_rate_limit_in_bytes_per_second: Generated<number>;
+  health_check: Json<HealthCheckColumn>;
+  readiness_health_check: Json<HealthCheckColumn>;
+  process_user: string | null;
+}
+
+export interface SidecarsTable extends ResourceColumns {
+  app_guid: Guid;
+  name: string;
+  command: string;
+  process_types: Json<readonly string[]>;
+  memory_in_mb: number | null;
+  origin: Generated<'user' | 'buildpack'>;
+}
+
+export type PackageState =
+  | 'AWAITING_UPLOAD'
+  | 'PROCESSING_UPLOAD'
+  | 'READY'
+  | 'FAILED'
+  | 'COPYING'
+  | 'EXPIRED';
+
+export interface PackagesTable extends ResourceColumns, MetadataColumns {
+  app_guid: Guid;
+  type: Generated<'bits' | 'docker'>;
+  state: PackageState;
+  error: string | null;
+  sha256: string | null;
+  size_in_bytes: number | null;
+  /** The package in the blobstore; copies share it. */
+  content_guid: Guid | null;
+  data: DefaultJson<Readonly<Record<string, unknown>>>;
+}
+
+export type BuildState = 'STAGING' | 'STAGED' | 'FAILED';
+
+export interface BuildsTable extends ResourceColumns, MetadataColumns {
+  app_guid: Guid;
+  package_guid: Guid;
+  state: BuildState;
+  /** Name of the error in Cloud Controller's table, such as `NoAppDetectedError`. */
+  error_id: string | null;
+  error_description: string | null;
+  lifecycle_type: LifecycleType;
+  lifecycle_data: Json<{ readonly buildpacks: readonly string[]; readonly stack: string }>;
+  environment: DefaultJson<Variables>;
+  staging_memory_in_mb: number;
+  staging_disk_in_mb: number;
+  staging_log_rate_limit_bytes_per_second: Generated<number>;
+  created_by: Json<{ readonly guid: string; readonly name: string | null; readonly email: string | null }>;
+  cancel_requested_at: Instant | null;
+  /** Which worker has it; with its fence it may write, see the migration. */
+  claimed_by: string | null;
+  claimed_at: Instant | null;
+  heartbeat_at: Instant | null;
+  fence: Generated<number>;
+  attempts: Generated<number>;
+  finished_at: Instant | null;
+}
+
+export type DropletState =
+  | 'STAGING'
+  | 'AWAITING_UPLOAD'
+  | 'PROCESSING_UPLOAD'
+  | 'COPYING'
+  | 'STAGED'
+  | 'FAILED'
+  | 'EXPIRED';
+
+/** Which buildpack did what, as the v3 API shows it. */
+export interface DropletBuildpack {
+  readonly name: string;
+  readonly detect_output: string | null;
+  readonly buildpack_name: string | null;
+  readonly version: string | null;
+}
+
+export interface DropletsTable extends ResourceColumns, MetadataColumns {
+  app_guid: Guid;
+  package_guid: Guid | null;
+  build_guid: Guid | null;
+  state: DropletState;
+  error: string | null;
+  lifecycle_type: LifecycleType;
+  lifecycle_data: DefaultJson<Readonly<Record<string, unknown>>>;
+  stack: string | null;
+  image: string | null;
+  buildpacks: DefaultJson<readonly DropletBuildpack[]>;
+  process_types: DefaultJson<Readonly<Record<string, string>>>;
+  sidecars: DefaultJson<readonly unknown[]>;
+  execution_metadata: Generated<string>;
+  sha1: string | null;
+  sha256: string | null;
+  size_in_bytes: number | null;
+  /** The droplet in the blobstore; copies share it. */
+  content_guid: Guid | null;
+}
+
+export interface AppTables {
+  apps: AppsTable;
+  processes: ProcessesTable;
+  sidecars: SidecarsTable;
+  packages: PackagesTable;
+  builds: BuildsTable;
+  droplets: DropletsTable;
+}

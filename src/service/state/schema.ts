@@ -1,0 +1,7 @@
+/** Every table as a type. The truth is in migrations/; a test compares the two. */
+import type { AppTables } from './schema-apps.ts';
+import type { PlatformTables } from './schema-platform.ts';
+import type { TenancyTables } from './schema-tenancy.ts';
+
+/** What kysely knows of the database. */
+export interface Schema extends TenancyTables, AppTables, PlatformTables {}
