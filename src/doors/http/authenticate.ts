@@ -1,0 +1,23 @@
+/** The caller of a request: its bearer token, and the scope that its method needs. */
+import type { FastifyRequest } from 'fastify';
+import { type Caller, isAdmin, seesEverything } from '../../service/access/caller.ts';
+import { CfError } from './cf-errors.ts';
+import type { HttpService } from './service.ts';
+
+/** @throws CfError NotAuthenticated, InvalidAuthToken, InsufficientScope. */
+export async function callerOfRequest(request: FastifyRequest, service: HttpService): Promise<Caller> {
+  const token = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (token === undefined) throw new CfError('NotAuthenticated', 'Authentication error');
+  const caller = await service.authenticator.authenticate(token);
+  if (caller === undefined) throw new CfError('InvalidAuthToken', 'Invalid Auth Token');
+  if (!hasScope(caller, request.method)) {
+    throw new CfError('InsufficientScope', 'Your token lacks the necessary scopes to access this resource.');
+  }
+  return caller;
+}
+
+function hasScope(caller: Caller, method: string): boolean {
+  if (isAdmin(caller)) return true;
+  if (method !== 'GET' && method !== 'HEAD') return caller.scopes.has('cloud_controller.write');
+  return seesEverything(caller) || caller.scopes.has('cloud_controller.read');
+}

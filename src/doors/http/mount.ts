@@ -1,0 +1,49 @@
+/** Puts a route on the server: who asks, what came in, what goes out. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS, type Caller } from '../../service/access/caller.ts';
+import { callerOfRequest } from './authenticate.ts';
+import { baseOf } from './base-url.ts';
+import { schemaOf } from './openapi.ts';
+import type { Answer, Route } from './route.ts';
+import type { HttpService } from './service.ts';
+
+export function mount(server: FastifyInstance, route: Route, service: HttpService): void {
+  const callers = new WeakMap<FastifyRequest, Caller>();
+  server.route({
+    method: route.method,
+    url: route.path,
+    schema: schemaOf(route),
+    ...(route.bodyLimit !== undefined && { bodyLimit: route.bodyLimit }),
+    // Before the body is read: nobody uploads without a token.
+    onRequest: async (request) => {
+      if (route.access !== 'anyone') callers.set(request, await callerOfRequest(request, service));
+    },
+    handler: async (request, reply) => {
+      const warnings: string[] = [];
+      const { params, query, body } = request;
+      const answer = await route.run(
+        { params, query, body },
+        {
+          caller: callers.get(request) ?? ANONYMOUS,
+          service,
+          base: baseOf(request, service.settings),
+          url: request.url,
+          warn: (text) => warnings.push(text),
+          request,
+        },
+      );
+      if (warnings.length > 0) reply.header('x-cf-warnings', warnings.map(encodeURIComponent));
+      return await send(route, answer, reply);
+    },
+  });
+}
+
+/** Only what the schema names leaves; an answer that does not fit it is a bug of ours, and a 500. */
+async function send(route: Route, answer: Answer, reply: FastifyReply): Promise<FastifyReply> {
+  const schema = route.answers[answer.status];
+  if (schema === undefined) throw new Error(`${route.method} ${route.path} answers ${answer.status}, undeclared`);
+  reply.code(answer.status).headers(answer.headers ?? {});
+  if (schema === null) return await reply.send();
+  if (schema === 'bytes') return await reply.send(answer.stream);
+  return await reply.type('application/json; charset=utf-8').send(schema.parse(answer.body));
+}

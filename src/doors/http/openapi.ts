@@ -1,0 +1,49 @@
+/** The OpenAPI 3.1 document, made from the very schemas that check requests and answers. */
+import swagger from '@fastify/swagger';
+import type { FastifyInstance, FastifySchema } from 'fastify';
+import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Route } from './route.ts';
+import type { HttpSettings } from './service.ts';
+
+const ErrorBody = z.object({
+  errors: z.array(z.object({ code: z.int(), title: z.string(), detail: z.string() })),
+});
+const UaaErrorBody = z.object({ error: z.string(), error_description: z.string() });
+
+export async function addOpenApi(server: FastifyInstance, settings: HttpSettings): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'stager', description: "The staging part of Cloud Foundry's v3 API.", version: settings.version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+    },
+    transform: createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } }),
+  });
+}
+
+/** What fastify keeps of a route, for the document. */
+export function schemaOf(route: Route): FastifySchema {
+  const answers = Object.entries(route.answers).map(([status, schema]) => [
+    status,
+    schema === null || schema === 'bytes' ? z.unknown().describe(schema ?? 'no body') : schema,
+  ]);
+  return {
+    summary: route.summary,
+    tags: [tagOf(route.path)],
+    security: route.access === 'anyone' ? [] : [{ token: [] }],
+    ...(route.params !== undefined && { params: route.params }),
+    ...(route.query !== undefined && { querystring: route.query }),
+    ...(route.body !== undefined && { body: route.body }),
+    response: {
+      ...Object.fromEntries(answers),
+      '4xx': route.errors === 'uaa' ? UaaErrorBody : ErrorBody,
+      '5xx': ErrorBody,
+    },
+  };
+}
+
+function tagOf(path: string): string {
+  const [first = '', second = ''] = path.split('/').filter((part) => part !== '');
+  return first === 'v3' && second !== '' ? second : first || 'root';
+}

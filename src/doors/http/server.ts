@@ -1,0 +1,69 @@
+/** The server: routes in, a fastify instance out. It does not listen; whoever made it decides where, and ends it. */
+import { randomUUID } from 'node:crypto';
+import formbody from '@fastify/formbody';
+import multipart from '@fastify/multipart';
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import { CfError } from './cf-errors.ts';
+import { addBodyParsers } from './bodies.ts';
+import { LIMITS } from './limits.ts';
+import { createListener, type TlsFiles } from './listener.ts';
+import { mount } from './mount.ts';
+import { addOpenApi } from './openapi.ts';
+import type { Route } from './route.ts';
+import type { HttpService } from './service.ts';
+import { answerFailure } from './failure.ts';
+
+export interface ServerOptions {
+  readonly routes: readonly Route[];
+  /** Without, plain HTTP. */
+  readonly tls?: TlsFiles;
+}
+
+/** @returns a server that is ready to listen. */
+export async function createServer(service: HttpService, options: ServerOptions): Promise<FastifyInstance> {
+  const server = Fastify(serverOptions(options));
+  // Input and output are checked in define-route.ts and mount.ts, against the same schemas that are documented.
+  server.setValidatorCompiler(() => (value) => ({ value }));
+  server.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  server.setErrorHandler(answerFailure);
+  server.setNotFoundHandler((request, reply) =>
+    answerFailure(new CfError('NotFound', 'Unknown request'), request, reply),
+  );
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-vcap-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('cache-control', 'no-store');
+  });
+  addBodyParsers(server);
+  await server.register(formbody, { bodyLimit: LIMITS.formBytes });
+  await server.register(multipart, { limits: LIMITS.multipart, throwFileSizeLimit: true });
+  await addOpenApi(server, service.settings);
+  for (const route of options.routes) mount(server, route, service);
+  await server.ready();
+  return server;
+}
+
+function serverOptions({ tls }: ServerOptions): FastifyServerOptions {
+  return {
+    serverFactory: (handler) => createListener(handler, tls),
+    bodyLimit: LIMITS.jsonBytes,
+    // Ends keep-alive connections at close, lets requests finish.
+    forceCloseConnections: 'idle',
+    logger: false,
+    genReqId: requestId,
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000, querystringParser: parseQuery },
+  };
+}
+
+/** What the caller calls the request, and our own part, as Cloud Controller does. */
+function requestId(request: { headers: Record<string, unknown> }): string {
+  const given = request.headers['x-vcap-request-id'];
+  const own = randomUUID();
+  return typeof given === 'string' && /^[\w-]{1,100}$/.test(given) ? `${given}::${own}` : own;
+}
+
+/** Names with brackets stay names; the last of several wins, as with Cloud Controller. */
+function parseQuery(text: string): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams(text));
+}

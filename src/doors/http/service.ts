@@ -1,0 +1,33 @@
+/** What the door needs of the rest: one object, handed to the server. Nothing here listens, exits or reads settings. */
+import type { Authenticator } from '../../service/sign-in/authenticator.ts';
+import type { SigningKeys } from '../../service/sign-in/keys.ts';
+import type { Database } from '../../service/state/database.ts';
+import type { Jobs } from '../../service/queue/jobs.ts';
+
+export interface HttpService {
+  readonly database: Database;
+  readonly authenticator: Authenticator;
+  readonly signIn: EmbeddedSignIn | ExternalSignIn;
+  readonly jobs: Jobs;
+  readonly settings: HttpSettings;
+}
+
+/** Users are in our database, and tokens are ours. */
+export interface EmbeddedSignIn {
+  readonly kind: 'embedded';
+  readonly keys: SigningKeys;
+}
+
+/** Users and tokens are those of a UAA or another OpenID Connect issuer. */
+export interface ExternalSignIn {
+  readonly kind: 'external';
+  readonly url: string;
+}
+
+export interface HttpSettings {
+  /** Shown by `/v3/info`. */
+  readonly name: string;
+  readonly version: string;
+  /** Where clients reach us, when that is not what their requests say (behind a proxy). */
+  readonly publicUrl?: string;
+}

@@ -1,0 +1,21 @@
+/** A row of organizations as Cloud Foundry shows it. */
+import type { z } from 'zod';
+import type { Organization as Row } from '../../../../service/state/resources/organizations.ts';
+import { metadataOf, resourceFields, toOne } from '../../present.ts';
+import type { Organization } from './schema.ts';
+
+export function presentOrganization(row: Row, base: string): z.input<typeof Organization> {
+  const self = `${base}/v3/organizations/${row.guid}`;
+  return {
+    ...resourceFields(row),
+    name: row.name,
+    suspended: row.suspended,
+    relationships: { quota: toOne(null) },
+    metadata: metadataOf(row),
+    links: {
+      self: { href: self },
+      domains: { href: `${self}/domains` },
+      default_domain: { href: `${self}/domains/default` },
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/** `/v3/organizations`. */
+import {
+  createOrganization,
+  findOrganization,
+  listOrganizations,
+  type Organization as OrganizationRow,
+  updateOrganization,
+} from '../../../../service/state/resources/organizations.ts';
+import { mayAdminister, mayManageOrganization } from '../../../../service/access/may.ts';
+import { globalStanding, standingInOrganization } from '../../../../service/access/standing.ts';
+import { notFound, unprocessable } from '../../cf-errors.ts';
+import { route } from '../../define-route.ts';
+import { demand } from '../../demand.ts';
+import { accepted } from '../../jobs.ts';
+import { pagingOf } from '../../list-query.ts';
+import { ByGuid } from '../../params.ts';
+import { presentList } from '../../present.ts';
+import { presentOrganization } from './present.ts';
+import { CreateOrganization, Organization, Organizations, OrganizationsQuery, UpdateOrganization } from './schema.ts';
+
+const list = route({
+  method: 'GET',
+  path: '/v3/organizations',
+  summary: 'List organizations',
+  access: 'signed-in',
+  query: OrganizationsQuery,
+  answers: { 200: Organizations },
+  handle: async ({ query, caller, service, base, url }) => {
+    const by = { filters: query, paging: pagingOf(query) };
+    const page = await listOrganizations(service.database.queries, caller, by);
+    return {
+      status: 200,
+      body: presentList(page, { base, url, query }, (row) => presentOrganization(row, base)),
+    };
+  },
+});
+
+const get = route({
+  method: 'GET',
+  path: '/v3/organizations/:guid',
+  summary: 'Get an organization',
+  access: 'signed-in',
+  params: ByGuid,
+  answers: { 200: Organization },
+  handle: async ({ params, caller, service, base }) => {
+    const found = await findOrganization(service.database.queries, caller, params.guid);
+    if (found === undefined) throw notFound('Organization');
+    return { status: 200, body: presentOrganization(found, base) };
+  },
+});
+
+const create = route({
+  method: 'POST',
+  path: '/v3/organizations',
+  summary: 'Create an organization',
+  access: 'signed-in',
+  body: CreateOrganization,
+  answers: { 201: Organization },
+  handle: async ({ body, caller, service, base }) => {
+    demand(mayAdminister, globalStanding(caller));
+    const created = await createOrganization(service.database.queries, body);
+    if (created === undefined) throw nameTaken(body.name);
+    return { status: 201, body: presentOrganization(created, base) };
+  },
+});
+
+const update = route({
+  method: 'PATCH',
+  path: '/v3/organizations/:guid',
+  summary: 'Rename, suspend or label an organization',
+  access: 'signed-in',
+  params: ByGuid,
+  body: UpdateOrganization,
+  answers: { 200: Organization },
+  handle: async ({ params, body, caller, service, base }) => {
+    const { queries } = service.database;
+    const found = await findOrganization(queries, caller, params.guid);
+    if (found === undefined) throw notFound('Organization');
+    demand(mayManageOrganization, await standingInOrganization(queries, caller, found.guid));
+    if (body.suspended !== undefined) demand(mayAdminister, globalStanding(caller));
+    const updated = await updateOrganization(queries, found.guid, body);
+    if (updated === undefined) throw nameTaken(body.name ?? found.name);
+    return { status: 200, body: presentOrganization(updated, base) };
+  },
+});
+
+const remove = route({
+  method: 'DELETE',
+  path: '/v3/organizations/:guid',
+  summary: 'Delete an organization and all that is in it, in a job',
+  access: 'signed-in',
+  params: ByGuid,
+  answers: { 202: null },
+  handle: async ({ params, caller, service, base }) => {
+    const found: OrganizationRow | undefined = await findOrganization(service.database.queries, caller, params.guid);
+    if (found === undefined) throw notFound('Organization');
+    demand(mayAdminister, globalStanding(caller));
+    const job = await service.jobs.start('organization.delete', { guid: found.guid }, caller);
+    return accepted(base, job);
+  },
+});
+
+export const organizationRoutes = [list, get, create, update, remove];
+
+function nameTaken(name: string): Error {
+  return unprocessable(`Organization '${name}' already exists.`);
+}

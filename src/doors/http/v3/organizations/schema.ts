@@ -1,0 +1,30 @@
+/** Organizations on the wire. */
+import { z } from 'zod';
+import { listQuery, texts } from '../../list-query.ts';
+import { MetadataInput } from '../../metadata.ts';
+import { listOf, Links, Metadata, ResourceFields, ToOne } from '../../present.ts';
+
+const Name = z.string().min(1).max(255);
+
+export const OrganizationsQuery = listQuery({ names: texts.optional() }, ['name']);
+
+export const CreateOrganization = z.strictObject({
+  name: Name,
+  suspended: z.boolean().optional(),
+  metadata: MetadataInput,
+});
+
+export const UpdateOrganization = CreateOrganization.partial();
+
+export const Organization = z
+  .object({
+    ...ResourceFields,
+    name: z.string(),
+    suspended: z.boolean(),
+    relationships: z.object({ quota: ToOne }),
+    metadata: Metadata,
+    links: Links,
+  })
+  .describe('organization');
+
+export const Organizations = listOf(Organization);

@@ -1,0 +1,121 @@
+/** `/`, `/v3`, `/v3/info`: where everything is. Clients read these before they sign in. */
+import { z } from 'zod';
+import { route } from '../../define-route.ts';
+import type { HttpService } from '../../service.ts';
+
+/**
+ * Of Cloud Controller. Clients choose their requests by it: 3.168 is where `--lifecycle` begins, from 3.211 on `cf apps`
+ * asks for embedded process instances.
+ */
+export const API_VERSION = '3.210.0';
+
+const RootLink = z
+  .object({ href: z.string(), meta: z.record(z.string(), z.string()).optional() })
+  .nullable();
+const Root = z.object({ links: z.record(z.string(), RootLink) });
+
+const root = route({
+  method: 'GET',
+  path: '/',
+  summary: 'Say where the parts of the API are',
+  access: 'anyone',
+  answers: { 200: Root },
+  handle: async ({ base, service }) => ({
+    status: 200,
+    body: {
+      links: {
+        self: { href: base },
+        cloud_controller_v2: null,
+        cloud_controller_v3: { href: `${base}/v3`, meta: { version: API_VERSION } },
+        login: { href: signInUrl(service, base) },
+        uaa: { href: signInUrl(service, base) },
+        log_cache: { href: base },
+        log_stream: null,
+        logging: null,
+        network_policy_v0: null,
+        network_policy_v1: null,
+        credhub: null,
+        routing: null,
+        app_ssh: null,
+        stager: { href: `${base}/stager/v1`, meta: { version: service.settings.version } },
+      },
+    },
+  }),
+});
+
+const RESOURCES = [
+  'apps',
+  'audit_events',
+  'builds',
+  'buildpacks',
+  'domains',
+  'droplets',
+  'feature_flags',
+  'organizations',
+  'packages',
+  'processes',
+  'resource_matches',
+  'roles',
+  'routes',
+  'service_credential_bindings',
+  'service_instances',
+  'spaces',
+  'stacks',
+  'users',
+] as const;
+
+const v3 = route({
+  method: 'GET',
+  path: '/v3',
+  summary: 'Say which resources there are',
+  access: 'anyone',
+  answers: { 200: Root },
+  handle: async ({ base }) => {
+    const links = RESOURCES.map((name) => [name, { href: `${base}/v3/${name}` }]);
+    return { status: 200, body: { links: Object.fromEntries([['self', { href: `${base}/v3` }], ...links]) } };
+  },
+});
+
+const Info = z.object({
+  build: z.string(),
+  cli_version: z.object({ minimum: z.string(), recommended: z.string() }),
+  custom: z.record(z.string(), z.string()),
+  description: z.string(),
+  name: z.string(),
+  version: z.int(),
+  osbapi_version: z.string(),
+  rate_limits: z.object({
+    enabled: z.boolean(),
+    general_limit: z.int(),
+    reset_interval_in_minutes: z.int(),
+  }),
+  links: z.record(z.string(), z.object({ href: z.string() })),
+});
+
+const info = route({
+  method: 'GET',
+  path: '/v3/info',
+  summary: 'Describe this installation',
+  access: 'anyone',
+  answers: { 200: Info },
+  handle: async ({ base, service }) => ({
+    status: 200,
+    body: {
+      build: service.settings.version,
+      cli_version: { minimum: '', recommended: '' },
+      custom: {},
+      description: 'The staging part of Cloud Foundry',
+      name: service.settings.name,
+      version: 0,
+      osbapi_version: '',
+      rate_limits: { enabled: false, general_limit: 0, reset_interval_in_minutes: 0 },
+      links: { self: { href: `${base}/v3/info` }, support: { href: '' } },
+    },
+  }),
+});
+
+export const rootRoutes = [root, v3, info];
+
+function signInUrl({ signIn }: HttpService, base: string): string {
+  return signIn.kind === 'embedded' ? `${base}/uaa` : signIn.url;
+}

@@ -1,0 +1,96 @@
+/** Queries on organizations. Reading functions leave out what the caller does not see. */
+import { sql } from 'kysely';
+import type { Caller } from '../../access/caller.ts';
+import { inVisibleOrganization } from '../../access/visible.ts';
+import { type Guid, newGuid } from '../../../ids.ts';
+import type { Row } from '../columns.ts';
+import type { Queries } from '../database.ts';
+import { isTaken } from '../failures.ts';
+import { anyNameOf, type CommonFilters, commonConditions, type Page, type Paging, pageOf } from '../list.ts';
+import { type MetadataPatch, mergedMetadata, newMetadata } from '../metadata.ts';
+import type { OrganizationsTable } from '../schema-tenancy.ts';
+
+export type Organization = Row<OrganizationsTable>;
+
+export interface OrganizationFilters extends CommonFilters {
+  readonly names?: readonly string[] | undefined;
+}
+
+export interface OrganizationFields {
+  readonly name?: string | undefined;
+  readonly suspended?: boolean | undefined;
+  readonly metadata?: MetadataPatch | undefined;
+}
+
+export async function listOrganizations(
+  queries: Queries,
+  caller: Caller,
+  by: { readonly filters: OrganizationFilters; readonly paging: Paging },
+): Promise<Page<Organization>> {
+  const { names } = by.filters;
+  let query = queries
+    .selectFrom('organizations')
+    .selectAll()
+    .where(inVisibleOrganization(caller, 'organizations.guid'))
+    .where(commonConditions('organizations', by.filters));
+  if (names !== undefined) query = query.where(anyNameOf('organizations.name', names));
+  return await pageOf(queries, query, { table: 'organizations', paging: by.paging });
+}
+
+export async function findOrganization(
+  queries: Queries,
+  caller: Caller,
+  guid: Guid,
+): Promise<Organization | undefined> {
+  return await queries
+    .selectFrom('organizations')
+    .selectAll()
+    .where('guid', '=', guid)
+    .where(inVisibleOrganization(caller, 'organizations.guid'))
+    .executeTakeFirst();
+}
+
+/** @returns undefined when the name is taken. */
+export async function createOrganization(
+  queries: Queries,
+  fields: OrganizationFields & { readonly name: string },
+): Promise<Organization | undefined> {
+  const { name, suspended = false, metadata } = fields;
+  return await unlessTaken(
+    queries
+      .insertInto('organizations')
+      .values({ guid: newGuid(), name, suspended, ...newMetadata(metadata) })
+      .returningAll()
+      .executeTakeFirstOrThrow(),
+  );
+}
+
+/** @returns undefined when the name is taken. */
+export async function updateOrganization(
+  queries: Queries,
+  guid: Guid,
+  { name, suspended, metadata }: OrganizationFields,
+): Promise<Organization | undefined> {
+  return await unlessTaken(
+    queries
+      .updateTable('organizations')
+      .set({
+        ...(name !== undefined && { name }),
+        ...(suspended !== undefined && { suspended }),
+        ...mergedMetadata(metadata),
+        updated_at: sql<Date>`now()`,
+      })
+      .where('guid', '=', guid)
+      .returningAll()
+      .executeTakeFirstOrThrow(),
+  );
+}
+
+async function unlessTaken<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isTaken(error, 'organizations_name')) return undefined;
+    throw error;
+  }
+}
