@@ -1,8 +1,8 @@
 /** The caller of a request: its bearer token, and the scope that its method needs. */
 import type { FastifyRequest } from 'fastify';
 import { type Caller, isAdmin, seesEverything } from '../../service/access/caller.ts';
-import { CfError } from './cf-errors.ts';
-import type { HttpService } from './service.ts';
+import { CfError } from './route/cf-errors.ts';
+import type { HttpService } from './route/service.ts';
 
 /** @throws CfError NotAuthenticated, InvalidAuthToken, InsufficientScope. */
 export async function callerOfRequest(request: FastifyRequest, service: HttpService): Promise<Caller> {

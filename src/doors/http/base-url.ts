@@ -1,7 +1,7 @@
 /** `https://host:port` of a request, which links in its answer begin with: clients follow them as they are. */
 import type { FastifyRequest } from 'fastify';
-import { CfError } from './cf-errors.ts';
-import type { HttpSettings } from './service.ts';
+import { CfError } from './route/cf-errors.ts';
+import type { HttpSettings } from './route/service.ts';
 
 const HOST = /^(?:[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\])(?::\d{1,5})?$/;
 
@@ -9,6 +9,7 @@ const HOST = /^(?:[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\])(?::\d{1,5})?$/;
 export function baseOf(request: FastifyRequest, settings: HttpSettings): string {
   if (settings.publicUrl !== undefined) return settings.publicUrl.replace(/\/+$/, '');
   const { host } = request.headers;
-  if (host === undefined || !HOST.test(host)) throw new CfError('BadRequest', 'The Host header names no host.');
+  if (host === undefined || !HOST.test(host))
+    throw new CfError('BadRequest', 'The Host header names no host.');
   return `${request.protocol}://${host}`;
 }

@@ -1,20 +1,26 @@
 /** How bodies are read. Clients of Cloud Controller say `application/json` even where they send none. */
 import type { FastifyInstance } from 'fastify';
-import { CfError } from './cf-errors.ts';
-import { LIMITS } from './limits.ts';
+import { CfError } from './route/cf-errors.ts';
+import { LIMITS } from './route/limits.ts';
 
 const YAML = ['application/x-yaml', 'application/yaml', 'text/yaml', 'text/x-yaml'];
 
 export function addBodyParsers(server: FastifyInstance): void {
   server.removeContentTypeParser(['application/json', 'text/plain']);
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: unknown) =>
-    parseJsonBody(String(body)),
+  server.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    async (_request: unknown, body: unknown) => parseJsonBody(String(body)),
   );
-  server.addContentTypeParser(YAML, { parseAs: 'string', bodyLimit: LIMITS.yamlBytes }, async (_request: unknown, body: unknown) =>
-    String(body),
+  server.addContentTypeParser(
+    YAML,
+    { parseAs: 'string', bodyLimit: LIMITS.yamlBytes },
+    async (_request: unknown, body: unknown) => String(body),
   );
   // curl -d without a type, and clients that leave it out.
-  server.addContentTypeParser('*', { parseAs: 'string' }, async (_request: unknown, body: unknown) => parseJsonBody(String(body)));
+  server.addContentTypeParser('*', { parseAs: 'string' }, async (_request: unknown, body: unknown) =>
+    parseJsonBody(String(body)),
+  );
 }
 
 /** @throws CfError MessageParseError. */

@@ -3,7 +3,7 @@
  * answer; one that finds the connection closed reports a broken pipe instead of what was wrong.
  */
 import type { IncomingMessage } from 'node:http';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './route/limits.ts';
 
 export function drain(request: IncomingMessage): Promise<void> {
   if (request.complete || request.destroyed) return Promise.resolve();
@@ -15,7 +15,11 @@ export function drain(request: IncomingMessage): Promise<void> {
     if (left < 0) resolve();
   };
   request.unpipe();
-  request.on('data', count).once('end', resolve).once('error', () => resolve()).once('close', resolve);
+  request
+    .on('data', count)
+    .once('end', resolve)
+    .once('error', () => resolve())
+    .once('close', resolve);
   request.resume();
   return promise.finally(() => {
     clearTimeout(timer);

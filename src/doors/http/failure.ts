@@ -1,7 +1,7 @@
 /** Every failure's way out: in the shape that the route's clients read, after what they still send was read. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CfError, errorAnswer } from './cf-errors.ts';
 import { drain } from './drain.ts';
+import { CfError, errorAnswer } from './route/cf-errors.ts';
 
 /** A failure of the token endpoint and the user endpoints, in UAA's words. */
 export class UaaError extends Error {

@@ -1,7 +1,7 @@
 /** The socket side: time limits for slow clients, size limits for headers, TLS. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { LIMITS } from './limits.ts';
+import { LIMITS } from './route/limits.ts';
 
 /** Key and certificate in PEM. */
 export interface TlsFiles {

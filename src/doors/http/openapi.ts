@@ -3,8 +3,8 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Route } from './route.ts';
-import type { HttpSettings } from './service.ts';
+import type { Route } from './route/route.ts';
+import type { HttpSettings } from './route/service.ts';
 
 const ErrorBody = z.object({
   errors: z.array(z.object({ code: z.int(), title: z.string(), detail: z.string() })),
@@ -15,7 +15,11 @@ export async function addOpenApi(server: FastifyInstance, settings: HttpSettings
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'stager', description: "The staging part of Cloud Foundry's v3 API.", version: settings.version },
+      info: {
+        title: 'stager',
+        description: "The staging part of Cloud Foundry's v3 API.",
+        version: settings.version,
+      },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     },
     transform: createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } }),

@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import formbody from '@fastify/formbody';
 import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
-import { CfError } from './cf-errors.ts';
 import { addBodyParsers } from './bodies.ts';
-import { LIMITS } from './limits.ts';
+import { answerFailure } from './failure.ts';
 import { createListener, type TlsFiles } from './listener.ts';
 import { mount } from './mount.ts';
 import { addOpenApi } from './openapi.ts';
-import type { Route } from './route.ts';
-import type { HttpService } from './service.ts';
-import { answerFailure } from './failure.ts';
+import { CfError } from './route/cf-errors.ts';
+import { LIMITS } from './route/limits.ts';
+import type { Route } from './route/route.ts';
+import type { HttpService } from './route/service.ts';
 
 export interface ServerOptions {
   readonly routes: readonly Route[];

@@ -1,5 +1,5 @@
 /** What a caller is in one organization or space: read once a request, then asked by the questions in may.ts. */
-import type { Guid } from '../../ids.ts';
+import type { Guid } from '../../words/ids.ts';
 import type { Queries } from '../state/database.ts';
 import type { RoleType } from '../state/schema-tenancy.ts';
 import { type Caller, isAdmin, isReadOnlyAdmin } from './caller.ts';

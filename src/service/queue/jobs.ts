@@ -5,7 +5,7 @@
  * The work of an operation can therefore be repeated, and must be able to.
  */
 import { sql } from 'kysely';
-import { type Guid, newGuid } from '../../ids.ts';
+import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';

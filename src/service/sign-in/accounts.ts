@@ -1,6 +1,6 @@
 /** Those who can sign in here: queries on accounts, and what slows down whoever guesses passwords. */
 import { sql } from 'kysely';
-import { type Guid, newGuid } from '../../ids.ts';
+import { type Guid, newGuid } from '../../words/ids.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
 import { isTaken } from '../state/failures.ts';

@@ -23,7 +23,9 @@ export function embeddedAuthenticator(queries: Queries, keys: SigningKeys): Auth
 }
 
 /** A token of a user names it; any other is one of a client. */
-export function callerOf(claims: Pick<Claims, 'scope' | 'client_id' | 'user_id' | 'user_name' | 'origin'>): Caller {
+export function callerOf(
+  claims: Pick<Claims, 'scope' | 'client_id' | 'user_id' | 'user_name' | 'origin'>,
+): Caller {
   const scopes = new Set(claims.scope);
   const { user_id, user_name = null, origin = 'uaa' } = claims;
   if (user_id !== undefined) return { kind: 'user', guid: user_id, name: user_name, origin, scopes };
@@ -34,7 +36,11 @@ export function callerOf(claims: Pick<Claims, 'scope' | 'client_id' | 'user_id' 
 export async function rememberUser(queries: Queries, caller: Caller): Promise<void> {
   const { guid, kind, origin } = caller;
   const username = kind === 'user' ? caller.name : null;
-  const known = await queries.selectFrom('users').select(['username', 'origin']).where('guid', '=', guid).executeTakeFirst();
+  const known = await queries
+    .selectFrom('users')
+    .select(['username', 'origin'])
+    .where('guid', '=', guid)
+    .executeTakeFirst();
   if (known !== undefined && known.username === username && known.origin === origin) return;
   await queries
     .insertInto('users')

@@ -4,8 +4,8 @@
  * token that it signed is over.
  */
 import { randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK } from 'jose';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { json } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
@@ -86,7 +86,9 @@ export class SigningKeys {
       .select(['kid', 'private_jwk'])
       .orderBy('created_at', 'desc')
       .execute();
-    this.#keys = await Promise.all(rows.map(({ kid, private_jwk }) => importKey(kid, Jwk.parse(private_jwk))));
+    this.#keys = await Promise.all(
+      rows.map(({ kid, private_jwk }) => importKey(kid, Jwk.parse(private_jwk))),
+    );
     this.#loadedAt = performance.now();
   }
 }
@@ -115,6 +117,7 @@ async function importKey(kid: string, jwk: z.infer<typeof Jwk>): Promise<Signing
     importJWK(jwk, ALGORITHM),
     importJWK(publicJwk, ALGORITHM, { extractable: true }),
   ]);
-  if (sign instanceof Uint8Array || verify instanceof Uint8Array) throw new Error('a signing key is symmetric');
+  if (sign instanceof Uint8Array || verify instanceof Uint8Array)
+    throw new Error('a signing key is symmetric');
   return { kid, sign, verify, publicJwk };
 }

@@ -1,7 +1,7 @@
 /** Access tokens (JWT) and refresh tokens (random text, of which the database has a digest) of the embedded sign-in. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
 import { errors, jwtVerify, SignJWT } from 'jose';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Queries } from '../state/database.ts';
 import type { Account } from './accounts.ts';
@@ -13,7 +13,13 @@ const CLIENT_TOKEN_SECONDS = 43_200;
 const REFRESH_DAYS = 30;
 
 /** What every account may. */
-const USER_SCOPES = ['openid', 'cloud_controller.read', 'cloud_controller.write', 'password.write', 'uaa.user'];
+const USER_SCOPES = [
+  'openid',
+  'cloud_controller.read',
+  'cloud_controller.write',
+  'password.write',
+  'uaa.user',
+];
 
 export const Claims = z.object({
   jti: z.string(),
@@ -136,7 +142,9 @@ export async function verifyToken(
     select exists (select 1 from revoked_tokens where jti in (${claims.jti}, ${claims.sid ?? claims.jti})) as revoked,
       ${claims.user_id ?? null}::text is not null and not exists (
         select 1 from accounts where guid = ${claims.user_id ?? null} and active
-        and date_trunc('second', tokens_valid_after) <= to_timestamp(${claims.iat})) as gone`.execute(queries);
+        and date_trunc('second', tokens_valid_after) <= to_timestamp(${claims.iat})) as gone`.execute(
+    queries,
+  );
   const [state] = rows;
   return state?.revoked === false && state.gone === false ? claims : undefined;
 }

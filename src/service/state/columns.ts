@@ -1,6 +1,6 @@
 /** How columns are typed: what is read, what an insert takes, what an update takes. */
 import type { ColumnType, Generated, Selectable } from 'kysely';
-import type { Guid } from '../../ids.ts';
+import type { Guid } from '../../words/ids.ts';
 
 /** Set by the database alone. */
 export type Made<T> = ColumnType<T, never, never>;

@@ -6,7 +6,7 @@
  * `transaction(…)` everything goes through the transaction that was handed in.
  */
 import { Kysely } from 'kysely';
-import { StagerError } from '../../errors.ts';
+import { StagerError } from '../../words/errors.ts';
 import { openEmbedded, openInMemory } from './embedded.ts';
 import { migrate } from './migrate.ts';
 import { openPostgres } from './postgres.ts';

@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { PGliteDialect } from 'kysely';
-import { withLock } from '../../buildpack/file-lock.ts';
-import { systemClock } from '../../clock.ts';
-import { isStagerError, StagerError } from '../../errors.ts';
+import { withLock } from '../../machine/host/file-lock.ts';
+import { systemClock } from '../../words/clock.ts';
+import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { Driver } from './driver.ts';
 
 /** OIDs of PostgreSQL's types. */

@@ -83,7 +83,9 @@ function timeConditions(table: string, column: TimeColumn, filters: TimeBounds):
     if (instant === undefined) return [];
     return [sql<boolean>`${second} ${sql.raw(OPERATORS[operator])} ${instant}::timestamptz`];
   });
-  return equal === undefined ? bounds : [...bounds, sql<boolean>`${second} = any(${[...equal]}::timestamptz[])`];
+  return equal === undefined
+    ? bounds
+    : [...bounds, sql<boolean>`${second} = any(${[...equal]}::timestamptz[])`];
 }
 
 function labelCondition(column: string, requirement: LabelRequirement): RawBuilder<boolean> {

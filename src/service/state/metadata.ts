@@ -26,5 +26,7 @@ function merged(column: string, patch: object): RawBuilder<string> {
 }
 
 function kept(pairs: Readonly<Record<string, string | null>> = {}): Pairs {
-  return Object.fromEntries(Object.entries(pairs).flatMap(([key, value]) => (value === null ? [] : [[key, value]])));
+  return Object.fromEntries(
+    Object.entries(pairs).flatMap(([key, value]) => (value === null ? [] : [[key, value]])),
+  );
 }

@@ -1,5 +1,5 @@
 /** Tables of migration 0002. */
-import type { Guid } from '../../ids.ts';
+import type { Guid } from '../../words/ids.ts';
 import type { DefaultJson, Generated, Instant, Json, MetadataColumns, ResourceColumns } from './columns.ts';
 
 export type LifecycleType = 'buildpack' | 'cnb' | 'docker';

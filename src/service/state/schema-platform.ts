@@ -1,5 +1,5 @@
 /** Tables of migration 0003. */
-import type { Guid } from '../../ids.ts';
+import type { Guid } from '../../words/ids.ts';
 import type { DefaultJson, Generated, Instant, MetadataColumns, ResourceColumns } from './columns.ts';
 import type { LifecycleType, Variables } from './schema-apps.ts';
 

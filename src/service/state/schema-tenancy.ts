@@ -1,6 +1,6 @@
 /** Tables of migration 0001. */
 import type { ColumnType } from 'kysely';
-import type { Guid } from '../../ids.ts';
+import type { Guid } from '../../words/ids.ts';
 import type { DefaultJson, Generated, Instant, Json, MetadataColumns, ResourceColumns } from './columns.ts';
 
 export interface OrganizationsTable extends ResourceColumns, MetadataColumns {

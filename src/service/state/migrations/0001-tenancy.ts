@@ -75,6 +75,9 @@ const STATEMENTS: readonly string[] = [
      scopes jsonb not null default '[]',
      created_at timestamptz not null default now())`,
 
+  // The cf command line client, which has no secret.
+  `insert into clients (id, grants) values ('cf', '["password", "refresh_token"]')`,
+
   `create table signing_keys (
      kid text primary key,
      private_jwk jsonb not null,

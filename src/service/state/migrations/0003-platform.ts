@@ -81,7 +81,7 @@ const STATEMENTS: readonly string[] = [
      port integer,
      protocol text not null default 'http',
      options jsonb not null default '{}')`,
-  `create unique index routes_address on routes (domain_guid, lower(host), path, coalesce(port, 0))`,
+  'create unique index routes_address on routes (domain_guid, lower(host), path, coalesce(port, 0))',
   'create index routes_space on routes (space_guid)',
 
   `create table route_destinations (${RESOURCE},

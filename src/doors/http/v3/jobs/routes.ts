@@ -1,10 +1,10 @@
 /** `/v3/jobs/:guid`: how work that outlives its request goes. */
 import { z } from 'zod';
 import { seesEverything } from '../../../../service/access/caller.ts';
-import { notFound } from '../../cf-errors.ts';
-import { route } from '../../define-route.ts';
-import { ByGuid } from '../../params.ts';
-import { Links, ResourceFields, resourceFields } from '../../present.ts';
+import { notFound } from '../../route/cf-errors.ts';
+import { route } from '../../route/define-route.ts';
+import { ByGuid } from '../../route/params.ts';
+import { Links, ResourceFields, resourceFields } from '../../route/present.ts';
 
 const Job = z
   .object({

@@ -1,7 +1,7 @@
 /** A row of organizations as Cloud Foundry shows it. */
 import type { z } from 'zod';
-import type { Organization as Row } from '../../../../service/state/resources/organizations.ts';
-import { metadataOf, resourceFields, toOne } from '../../present.ts';
+import type { Organization as Row } from '../../../../service/resources/organizations.ts';
+import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
 import type { Organization } from './schema.ts';
 
 export function presentOrganization(row: Row, base: string): z.input<typeof Organization> {

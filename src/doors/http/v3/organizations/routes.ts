@@ -1,22 +1,29 @@
 /** `/v3/organizations`. */
+
+import { mayAdminister, mayManageOrganization } from '../../../../service/access/may.ts';
+import { globalStanding, standingInOrganization } from '../../../../service/access/standing.ts';
 import {
   createOrganization,
   findOrganization,
   listOrganizations,
   type Organization as OrganizationRow,
   updateOrganization,
-} from '../../../../service/state/resources/organizations.ts';
-import { mayAdminister, mayManageOrganization } from '../../../../service/access/may.ts';
-import { globalStanding, standingInOrganization } from '../../../../service/access/standing.ts';
-import { notFound, unprocessable } from '../../cf-errors.ts';
-import { route } from '../../define-route.ts';
-import { demand } from '../../demand.ts';
-import { accepted } from '../../jobs.ts';
-import { pagingOf } from '../../list-query.ts';
-import { ByGuid } from '../../params.ts';
-import { presentList } from '../../present.ts';
+} from '../../../../service/resources/organizations.ts';
+import { notFound, unprocessable } from '../../route/cf-errors.ts';
+import { route } from '../../route/define-route.ts';
+import { demand } from '../../route/demand.ts';
+import { accepted } from '../../route/jobs.ts';
+import { pagingOf } from '../../route/list-query.ts';
+import { ByGuid } from '../../route/params.ts';
+import { presentList } from '../../route/present.ts';
 import { presentOrganization } from './present.ts';
-import { CreateOrganization, Organization, Organizations, OrganizationsQuery, UpdateOrganization } from './schema.ts';
+import {
+  CreateOrganization,
+  Organization,
+  Organizations,
+  OrganizationsQuery,
+  UpdateOrganization,
+} from './schema.ts';
 
 const list = route({
   method: 'GET',
@@ -92,7 +99,11 @@ const remove = route({
   params: ByGuid,
   answers: { 202: null },
   handle: async ({ params, caller, service, base }) => {
-    const found: OrganizationRow | undefined = await findOrganization(service.database.queries, caller, params.guid);
+    const found: OrganizationRow | undefined = await findOrganization(
+      service.database.queries,
+      caller,
+      params.guid,
+    );
     if (found === undefined) throw notFound('Organization');
     demand(mayAdminister, globalStanding(caller));
     const job = await service.jobs.start('organization.delete', { guid: found.guid }, caller);

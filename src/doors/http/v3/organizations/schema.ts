@@ -1,8 +1,8 @@
 /** Organizations on the wire. */
 import { z } from 'zod';
-import { listQuery, texts } from '../../list-query.ts';
-import { MetadataInput } from '../../metadata.ts';
-import { listOf, Links, Metadata, ResourceFields, ToOne } from '../../present.ts';
+import { listQuery, texts } from '../../route/list-query.ts';
+import { MetadataInput } from '../../route/metadata.ts';
+import { Links, listOf, Metadata, ResourceFields, ToOne } from '../../route/present.ts';
 
 const Name = z.string().min(1).max(255);
 

@@ -1,7 +1,7 @@
 /** `/`, `/v3`, `/v3/info`: where everything is. Clients read these before they sign in. */
 import { z } from 'zod';
-import { route } from '../../define-route.ts';
-import type { HttpService } from '../../service.ts';
+import { route } from '../../route/define-route.ts';
+import type { HttpService } from '../../route/service.ts';
 
 /**
  * Of Cloud Controller. Clients choose their requests by it: 3.168 is where `--lifecycle` begins, from 3.211 on `cf apps`
@@ -9,9 +9,7 @@ import type { HttpService } from '../../service.ts';
  */
 export const API_VERSION = '3.210.0';
 
-const RootLink = z
-  .object({ href: z.string(), meta: z.record(z.string(), z.string()).optional() })
-  .nullable();
+const RootLink = z.object({ href: z.string(), meta: z.record(z.string(), z.string()).optional() }).nullable();
 const Root = z.object({ links: z.record(z.string(), RootLink) });
 
 const root = route({

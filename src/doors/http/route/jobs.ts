@@ -1,5 +1,5 @@
 /** Answers that name a job. Only these carry Location: clients poll whatever that header names. */
-import type { Guid } from '../../ids.ts';
+import type { Guid } from '../../../words/ids.ts';
 
 /** 202 with where to ask how it went. */
 export function accepted(base: string, job: Guid) {

@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import type { Caller } from '../../service/access/caller.ts';
+import type { Caller } from '../../../service/access/caller.ts';
 import type { HttpService } from './service.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
@@ -71,7 +71,8 @@ export interface RouteSpec<Params, Query, Body, A extends Answers> {
 }
 
 /** A route whose types were checked where it was declared. */
-export interface Route extends Omit<RouteSpec<never, never, never, Answers>, 'params' | 'query' | 'body' | 'handle'> {
+export interface Route
+  extends Omit<RouteSpec<never, never, never, Answers>, 'params' | 'query' | 'body' | 'handle'> {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;

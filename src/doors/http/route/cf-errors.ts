@@ -2,7 +2,7 @@
  * Failures as Cloud Controller's v3 API words them: `{"errors":[{"code","title","detail"}]}`. Numbers and names are
  * those of its errors/v2.yml and v3.yml; clients decide by them.
  */
-import { CODES, StagerError } from '../../errors.ts';
+import { CODES, StagerError } from '../../../words/errors.ts';
 
 /** name → number; HTTP status unless the failure brings its own. */
 const CF_ERRORS = {
@@ -119,7 +119,10 @@ export function errorAnswer(error: unknown): { status: number; errors: readonly 
   }
   const parsed = frameworkFailure(error);
   if (parsed !== undefined) return parsed;
-  return { status: 500, errors: [{ code: 10001, title: 'UnknownError', detail: 'An unknown error occurred.' }] };
+  return {
+    status: 500,
+    errors: [{ code: 10001, title: 'UnknownError', detail: 'An unknown error occurred.' }],
+  };
 }
 
 /** What the framework refuses before a route sees it: bodies too large, not JSON, of an unknown type. */

@@ -1,5 +1,5 @@
 /** `env=prod,tier in (web,api),!legacy`: the label selectors of the v3 API, which are those of Kubernetes. */
-import type { LabelRequirement } from '../../service/state/list.ts';
+import type { LabelRequirement } from '../../../service/state/list.ts';
 import { CfError } from './cf-errors.ts';
 
 const KEY = String.raw`[\w.\-/]{1,316}`;
@@ -24,7 +24,10 @@ export function parseLabelSelector(text: string): readonly LabelRequirement[] {
 }
 
 function valuesIn(list: string): readonly string[] {
-  return list.slice(1, -1).split(',').map((value) => value.trim());
+  return list
+    .slice(1, -1)
+    .split(',')
+    .map((value) => value.trim());
 }
 
 function splitOutsideParentheses(text: string): readonly string[] {

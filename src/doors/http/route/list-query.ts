@@ -36,8 +36,7 @@ const whole = (max: number) =>
 
 /** To the second and in UTC, as Cloud Controller takes them. */
 const INSTANT = {
-  error:
-    "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'",
+  error: "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'",
 } as const;
 const instant = z.iso.datetime(INSTANT).optional();
 const instants = texts.pipe(z.array(z.iso.datetime(INSTANT)).max(100)).optional();

@@ -1,5 +1,5 @@
 /** No to a question of may.ts is an answer of 403. */
-import type { Standing } from '../../service/access/standing.ts';
+import type { Standing } from '../../../service/access/standing.ts';
 import { CfError, notAuthorized } from './cf-errors.ts';
 
 /** For what changes something: in a suspended organization only an admin may. @throws CfError. */

@@ -25,7 +25,8 @@ function labelFault([key, value]: readonly [string, string | null]): string | un
   const fault = keyFault(key, MAX_KEY);
   if (fault !== undefined) return `Metadata label ${fault}`;
   if (value === null || value === '') return undefined;
-  if (value.length > MAX_VALUE) return `Metadata label value '${value.slice(0, 8)}...' is greater than 63 characters`;
+  if (value.length > MAX_VALUE)
+    return `Metadata label value '${value.slice(0, 8)}...' is greater than 63 characters`;
   return NAME.test(value) ? undefined : `Metadata label value '${value}' contains invalid characters`;
 }
 

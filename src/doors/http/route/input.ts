@@ -44,7 +44,7 @@ function sentencesOf(error: z.ZodError, most: number): readonly string[] {
 /** `name` must be a string → `Name must be a string`. A message of our own schemas may be whole already. */
 function sentence(issue: z.core.$ZodIssue): string {
   const path = issue.path.map(String).join('.');
-  if (path === '' || /^[A-Z]/.test(issue.message)) return capital(issue.message);
+  if (path === '' || (issue.code === 'custom' && /^[A-Z]/.test(issue.message))) return capital(issue.message);
   return `${capital(path.replaceAll('_', ' '))} ${words(issue)}`;
 }
 
@@ -65,7 +65,8 @@ function words(issue: z.core.$ZodIssue): string {
     case 'unrecognized_keys':
       return `has unknown field(s): ${quoted(issue.keys)}`;
     default:
-      return issue.message;
+      // Our own messages begin in lower case; those of the library are for programmers.
+      return /^[a-z]/.test(issue.message) ? issue.message : 'is invalid';
   }
 }
 

@@ -1,6 +1,6 @@
 /** Parameters of paths. */
 import { z } from 'zod';
-import { type Guid, parseGuid } from '../../ids.ts';
+import { type Guid, parseGuid } from '../../../words/ids.ts';
 
 /** Names nothing: what is not a guid can't be the guid of anything. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';

@@ -1,14 +1,21 @@
 /** Queries on organizations. Reading functions leave out what the caller does not see. */
 import { sql } from 'kysely';
-import type { Caller } from '../../access/caller.ts';
-import { inVisibleOrganization } from '../../access/visible.ts';
-import { type Guid, newGuid } from '../../../ids.ts';
-import type { Row } from '../columns.ts';
-import type { Queries } from '../database.ts';
-import { isTaken } from '../failures.ts';
-import { anyNameOf, type CommonFilters, commonConditions, type Page, type Paging, pageOf } from '../list.ts';
-import { type MetadataPatch, mergedMetadata, newMetadata } from '../metadata.ts';
-import type { OrganizationsTable } from '../schema-tenancy.ts';
+import { type Guid, newGuid } from '../../words/ids.ts';
+import type { Caller } from '../access/caller.ts';
+import { inVisibleOrganization } from '../access/visible.ts';
+import type { Row } from '../state/columns.ts';
+import type { Queries } from '../state/database.ts';
+import { isTaken } from '../state/failures.ts';
+import {
+  anyNameOf,
+  type CommonFilters,
+  commonConditions,
+  type Page,
+  type Paging,
+  pageOf,
+} from '../state/list.ts';
+import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
+import type { OrganizationsTable } from '../state/schema-tenancy.ts';
 
 export type Organization = Row<OrganizationsTable>;
 

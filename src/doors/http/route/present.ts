@@ -1,7 +1,7 @@
 /** Pieces that all presenters use: rows in, Cloud Foundry's JSON out. Pure. */
 import { z } from 'zod';
-import type { Pairs } from '../../service/state/columns.ts';
-import type { Page } from '../../service/state/list.ts';
+import type { Pairs } from '../../../service/state/columns.ts';
+import type { Page } from '../../../service/state/list.ts';
 import type { PageQuery } from './list-query.ts';
 
 /** `2026-01-31T12:00:00Z`: whole seconds, as Cloud Controller writes them. */
@@ -31,7 +31,11 @@ export function toOne(guid: string | null): z.input<typeof ToOne> {
 }
 
 /** The fields of {@link ResourceFields}. */
-export function resourceFields(row: { readonly guid: string; readonly created_at: Date; readonly updated_at: Date }) {
+export function resourceFields(row: {
+  readonly guid: string;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}) {
   return { guid: row.guid, created_at: instantText(row.created_at), updated_at: instantText(row.updated_at) };
 }
 

@@ -1,8 +1,9 @@
 /** What the door needs of the rest: one object, handed to the server. Nothing here listens, exits or reads settings. */
-import type { Authenticator } from '../../service/sign-in/authenticator.ts';
-import type { SigningKeys } from '../../service/sign-in/keys.ts';
-import type { Database } from '../../service/state/database.ts';
-import type { Jobs } from '../../service/queue/jobs.ts';
+
+import type { Jobs } from '../../../service/queue/jobs.ts';
+import type { Authenticator } from '../../../service/sign-in/authenticator.ts';
+import type { SigningKeys } from '../../../service/sign-in/keys.ts';
+import type { Database } from '../../../service/state/database.ts';
 
 export interface HttpService {
   readonly database: Database;

@@ -1,0 +1,33 @@
+/** Puts the parts together that the door needs: a database in, an {@link HttpService} out. */
+import { Jobs } from '../../service/queue/jobs.ts';
+import { embeddedAuthenticator } from '../../service/sign-in/authenticator.ts';
+import { SigningKeys } from '../../service/sign-in/keys.ts';
+import type { Database } from '../../service/state/database.ts';
+import { jobTable } from './job-table.ts';
+import { errorAnswer } from './route/cf-errors.ts';
+import type { HttpService, HttpSettings } from './route/service.ts';
+
+export interface ServiceParts {
+  readonly database: Database;
+  readonly settings: HttpSettings;
+}
+
+/** Keys are there and jobs that were left unfinished are on their way when it returns. */
+export async function createService({ database, settings }: ServiceParts): Promise<HttpService> {
+  const { queries } = database;
+  const keys = new SigningKeys(queries);
+  await keys.rotate();
+  const jobs = new Jobs({
+    queries,
+    table: jobTable(database),
+    explain: (error) => errorAnswer(error).errors,
+  });
+  await jobs.resume();
+  return {
+    database,
+    settings,
+    jobs,
+    signIn: { kind: 'embedded', keys },
+    authenticator: embeddedAuthenticator(queries, keys),
+  };
+}

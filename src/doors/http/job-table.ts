@@ -1,0 +1,19 @@
+/** The work of every operation that runs as a job. */
+import type { JobTable } from '../../service/queue/jobs.ts';
+import { deleteOrganization } from '../../service/resources/delete-organization.ts';
+import type { Database } from '../../service/state/database.ts';
+import { parseGuid } from '../../words/ids.ts';
+
+export function jobTable({ queries }: Database): JobTable {
+  return {
+    'organization.delete': async ({ guid }) => {
+      await deleteOrganization(queries, guidIn(guid));
+    },
+  };
+}
+
+function guidIn(value: unknown) {
+  const guid = typeof value === 'string' ? parseGuid(value) : undefined;
+  if (guid === undefined) throw new Error(`a job without a guid: ${String(value)}`);
+  return guid;
+}

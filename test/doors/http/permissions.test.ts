@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { ROUTES } from '../../../src/doors/http/all-routes.ts';
+import { describeApi, resourcesIn } from './support/api.ts';
+import type { PermissionRow, PermissionTable } from './support/permissions.ts';
+import { type Actor, SIGNED_IN } from './support/world.ts';
+import { jobPermissions } from './v3/jobs/permissions.ts';
+import { organizationPermissions } from './v3/organizations/permissions.ts';
+import { rootPermissions } from './v3/root/permissions.ts';
+
+const TABLE: PermissionTable = { ...rootPermissions, ...jobPermissions, ...organizationPermissions };
+
+const ACTORS: readonly Actor[] = ['nobody', ...SIGNED_IN];
+
+describe('permissions', () => {
+  it('are written down for every route, and for no other', () => {
+    const routes = ROUTES.map(({ method, path }) => `${method} ${path}`);
+    expect(Object.keys(TABLE).toSorted()).toEqual(routes.toSorted());
+  });
+});
+
+describeApi('permissions', (api) => {
+  for (const [route, row] of Object.entries(TABLE)) {
+    it(`${route}: says who may and who may not`, async () => {
+      const [method = ''] = route.split(' ');
+      const seen: Record<string, number> = {};
+      for (const actor of ACTORS) {
+        const { path, body } = await row.request(api());
+        const reply = await api().ask(method, path, { as: actor, body });
+        seen[actor] = reply.status;
+      }
+      expect(seen).toEqual(Object.fromEntries(ACTORS.map((actor) => [actor, expected(row, actor)])));
+    });
+    if (row.listed === undefined) continue;
+    const { listed, sees = [] } = row;
+    it(`${route}: leaves out what is foreign`, async () => {
+      const guid = await listed(api());
+      const finders: Actor[] = [];
+      for (const actor of SIGNED_IN) {
+        const { path } = await row.request(api());
+        const reply = await api().ask('GET', path, { as: actor });
+        if (resourcesIn(reply).some((resource) => resource['guid'] === guid)) finders.push(actor);
+      }
+      expect(finders.toSorted()).toEqual([...sees].toSorted());
+    });
+  }
+});
+
+function expected(row: PermissionRow, actor: Actor): number {
+  if (row.may === 'anyone') return row.status;
+  if (actor === 'nobody') return 401;
+  if (row.may === 'everyone' || row.may.includes(actor)) return row.status;
+  return row.forbidden?.includes(actor) === true ? 403 : (row.others ?? 404);
+}

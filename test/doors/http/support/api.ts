@@ -1,0 +1,153 @@
+/** A server in this process over a database of its own, and a client that asks it as one of the world's users. */
+import type { FastifyInstance } from 'fastify';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { ROUTES } from '../../../../src/doors/http/all-routes.ts';
+import { createService } from '../../../../src/doors/http/create-service.ts';
+import type { HttpService } from '../../../../src/doors/http/route/service.ts';
+import { createServer } from '../../../../src/doors/http/server.ts';
+import { type Database, openDatabase } from '../../../../src/service/state/database.ts';
+import { type PostgresServer, postgresMissing, startPostgres } from './postgres.ts';
+import { embeddedTemplate } from './template.ts';
+import { type Actor, createWorld, type World } from './world.ts';
+
+/** What came back. `body` is the parsed JSON, `{}` when there was none. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Ask {
+  /** Default admin. */
+  readonly as?: Actor;
+  readonly token?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** See the top of the file. */
+export interface Api {
+  readonly url: string;
+  readonly service: HttpService;
+  readonly server: FastifyInstance;
+  readonly world: World;
+  ask(method: string, path: string, ask?: Ask): Promise<Reply>;
+  /** Follows the Location of an answer until the job is over; fails the test when the job failed. */
+  job(reply: Reply): Promise<void>;
+}
+
+/** Declares the same tests twice: over the embedded database, and over a PostgreSQL server. */
+export function describeApi(name: string, tests: (api: () => Api) => void): void {
+  describe(`${name} (embedded database)`, () => {
+    tests(
+      useApi(async () => ({
+        database: await openDatabase({ memory: true, template: await embeddedTemplate() }),
+      })),
+    );
+  });
+  if (postgresMissing !== undefined) {
+    process.stderr.write(`\nNOT RUN: ${name} over PostgreSQL: ${postgresMissing}\n\n`);
+    it.skip(`NOT RUN: ${name} over PostgreSQL: ${postgresMissing}`, () => undefined);
+    return;
+  }
+  describe(`${name} (PostgreSQL)`, () => {
+    tests(
+      useApi(async () => {
+        const postgres = await startPostgres();
+        return { database: await openDatabase({ url: await postgres.createDatabase() }), postgres };
+      }),
+    );
+  });
+}
+
+interface Opened {
+  readonly database: Database;
+  readonly postgres?: PostgresServer;
+}
+
+function useApi(open: () => Promise<Opened>): () => Api {
+  let api: Api | undefined;
+  let close: () => Promise<void> = () => Promise.resolve();
+  beforeAll(async () => {
+    const { database, postgres } = await open();
+    const service = await createService({ database, settings: { name: 'test', version: '0.0.0' } });
+    const server = await createServer(service, { routes: ROUTES });
+    const url = await server.listen({ host: '127.0.0.1', port: 0 });
+    close = async () => {
+      await server.close();
+      await service.jobs.close();
+      await database.close();
+      await postgres?.stop();
+    };
+    if (service.signIn.kind !== 'embedded') throw new Error('the embedded sign-in is tested here');
+    const world = await createWorld(database.queries, service.signIn.keys);
+    api = client({ url, service, server, world });
+  });
+  afterAll(() => close());
+  return () => {
+    if (api === undefined) throw new Error('the server did not start');
+    return api;
+  };
+}
+
+function client(parts: Omit<Api, 'ask' | 'job'>): Api {
+  const { url, world, service } = parts;
+  const ask: Api['ask'] = async (method, path, { as = 'admin', token, body, headers = {} } = {}) => {
+    const bearer = token ?? (as === 'nobody' ? undefined : world.users[as].token);
+    const raw = typeof body === 'string' || body instanceof FormData ? body : JSON.stringify(body);
+    const json = raw !== body || body === undefined;
+    const response = await fetch(path.startsWith('http') ? path : `${url}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(json && { 'content-type': 'application/json' }),
+        ...(bearer !== undefined && { authorization: `bearer ${bearer}` }),
+        ...headers,
+      },
+      ...(body !== undefined && raw !== undefined && { body: raw }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, text, body: objectIn(text) };
+  };
+  const job: Api['job'] = async (reply) => {
+    const location = reply.headers.get('location');
+    if (location === null) throw new Error(`no job: ${reply.status} ${reply.text}`);
+    await service.jobs.idle();
+    const { body, text } = await ask('GET', location);
+    if (body['state'] !== 'COMPLETE') throw new Error(`the job did not complete: ${text}`);
+  };
+  return { ...parts, ask, job };
+}
+
+function objectIn(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** The guid of a reply's resource. */
+export function guidIn(reply: Reply): string {
+  const { guid } = reply.body;
+  if (typeof guid !== 'string') throw new Error(`no guid: ${reply.status} ${reply.text}`);
+  return guid;
+}
+
+/** The resources of a list. */
+export function resourcesIn(reply: Reply): readonly Readonly<Record<string, unknown>>[] {
+  const { resources } = reply.body;
+  if (!Array.isArray(resources)) throw new Error(`no list: ${reply.status} ${reply.text}`);
+  return resources.map((item: unknown) => ({ ...(typeof item === 'object' ? item : {}) }));
+}
+
+/** The details of a reply's errors. */
+export function detailsIn(reply: Reply): readonly string[] {
+  const { errors } = reply.body;
+  if (!Array.isArray(errors)) throw new Error(`no errors: ${reply.status} ${reply.text}`);
+  return errors.map((error: unknown) =>
+    typeof error === 'object' && error !== null && 'detail' in error ? String(error.detail) : '',
+  );
+}
