@@ -3,7 +3,7 @@
  *
  * The archive is hostile. It can't write outside of `dest` or through a link, use more than its limits, set
  * set-id bits, make devices, or name a path twice. Symbolic links are made last, as they are, wherever they point:
- * a droplet may hold links to `/app` or `/home/vcap` (buildpack-contracts.md 6.1, 13), and nothing here follows one.
+ * a droplet may hold links to `/app` or `/home/vcap` (buildpack-contracts.md 6.1 #13), and nothing here follows one.
  */
 import { mkdirSync } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
