@@ -4,7 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pages = ['README.md', 'CHANGELOG.md', ...globSync('docs/*.md', { cwd: root }).toSorted()];
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...globSync('docs/**/*.md', { cwd: root }).toSorted(),
+];
 
 /** Headings as the anchors that a reader's browser makes of them. */
 function anchorsOf(page: string): ReadonlySet<string> {
