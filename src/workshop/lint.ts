@@ -8,8 +8,9 @@ import { FILE_RULES } from './lint-files.ts';
 import { type Finding, lintInput, type Rule } from './lint-input.ts';
 import { MANIFEST_RULES } from './lint-manifest.ts';
 import { SCRIPT_RULES } from './lint-scripts.ts';
+import { shellcheckRule } from './lint-shellcheck.ts';
 
-/** All rules, in the order of the findings. */
+/** All rules of ours, in the order of the findings. */
 export const RULES: readonly Rule[] = [...FILE_RULES, ...SCRIPT_RULES, ...MANIFEST_RULES];
 
 /** Worst first. */
@@ -22,6 +23,8 @@ export interface LintRequest {
   readonly rootfs: Rootfs;
   /** Its name decides about buildpacks that fit both families. */
   readonly stack: string;
+  /** A path or name of shellcheck, whose findings come with ours where it is installed; none: it is not asked. */
+  readonly shellcheck?: string;
 }
 
 /** The findings, worst first. A directory that is no buildpack at all is one finding. */
@@ -33,7 +36,9 @@ export async function lintBuildpack(request: LintRequest): Promise<readonly Find
     const stackRoot = request.rootfs.kind === 'host' ? '/' : request.rootfs.path;
     const input = await lintInput(root, family, stackRoot);
     const findings: Finding[] = [];
-    for (const { find, id, severity, reason } of RULES) {
+    const { shellcheck } = request;
+    const rules = shellcheck === undefined ? RULES : [...RULES, shellcheckRule(shellcheck)];
+    for (const { find, id, severity, reason } of rules) {
       for (const found of await find(input)) findings.push({ id, severity, reason, ...found });
     }
     return findings.sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);

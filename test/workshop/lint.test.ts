@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lintBuildpack, RULES } from '../../src/workshop/lint.ts';
 import type { Finding } from '../../src/workshop/lint-input.ts';
+import { shellcheckRule } from '../../src/workshop/lint-shellcheck.ts';
 import { fill, tree } from './tree.ts';
 
 const SHA = 'a'.repeat(64);
@@ -258,8 +259,42 @@ describe('lint', () => {
     }
   });
 
+  it('shows what shellcheck says, as warnings, of the scripts that it can read', async () => {
+    const comment = '{"file":"%s","line":3,"level":"error","code":2086,"message":"Double quote it."}';
+    await using tool = await tree({
+      shellcheck: `#!/bin/sh\nfor it in "$@"; do :; done\nprintf '{"comments":[${comment}]}' "$it"\nexit 1\n`,
+    });
+    await using pack = await tree({
+      ...GOOD,
+      'bin/zeta': '#!/bin/sh\n\necho $1\n',
+      'bin/zz': '#!/bin/zsh\n',
+    });
+    const shellcheck = join(tool.path, 'shellcheck');
+    const request = { dir: pack.path, rootfs: { kind: 'host' }, stack: 'host', shellcheck } as const;
+    expect(await lintBuildpack(request)).toMatchObject([
+      {
+        id: 'shellcheck',
+        severity: 'warning',
+        path: 'bin/zeta',
+        line: 3,
+        message: 'SC2086: Double quote it.',
+      },
+    ]);
+  });
+
+  it('goes without a shellcheck that is not there, or that says something else', async () => {
+    await using tool = await tree({ shellcheck: '#!/bin/sh\necho no\n' });
+    await using pack = await tree(GOOD);
+    for (const shellcheck of [join(tool.path, 'gone'), join(tool.path, 'shellcheck')]) {
+      const request = { dir: pack.path, rootfs: { kind: 'host' }, stack: 'host', shellcheck } as const;
+      expect(await lintBuildpack(request)).toEqual([]);
+    }
+  });
+
   it('has every rule explained in the document', async () => {
     const document = await readFile(new URL('../../docs/workshop.md', import.meta.url), 'utf8');
-    expect(RULES.filter(({ id }) => !document.includes(`\`${id}\``)).map(({ id }) => id)).toEqual([]);
+    expect(
+      [...RULES, shellcheckRule('')].filter(({ id }) => !document.includes(`\`${id}\``)).map(({ id }) => id),
+    ).toEqual([]);
   });
 });

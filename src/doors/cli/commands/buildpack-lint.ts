@@ -16,7 +16,7 @@ export async function buildpackLint(context: Context): Promise<number> {
   try {
     const dir = String(args[0]);
     const { name, rootfs } = await stager.stacks.resolve(config.settings.stack);
-    const findings = await lintBuildpack({ dir, rootfs, stack: name });
+    const findings = await lintBuildpack({ dir, rootfs, stack: name, shellcheck: 'shellcheck' });
     for (const finding of findings) {
       if (output.json) output.object({ type: 'finding', ...finding });
       else if (!output.quiet || finding.severity === 'error') show(finding, output);
