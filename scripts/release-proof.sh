@@ -44,7 +44,7 @@ mkdir "$dir/npm" "$dir/archive"
 node=$(dirname "$(command -v node)")
 npm_at=$(dirname "$(command -v npm)")
 (cd "$dir/npm" && printf '{"private":true}\n' >package.json &&
-  npm install --no-audit --no-fund --loglevel=error "$package" >&2) || fail 'npm: the package does not install'
+  npm install --prefer-offline --no-audit --no-fund --loglevel=error "$package" >&2) || fail 'npm: the package does not install'
 prove npm "$dir/npm/node_modules/.bin/stager" "$node:$npm_at:/usr/bin:/bin"
 
 # The archive brings its Node, so none is on this PATH.

@@ -23,7 +23,8 @@ done
 say() { printf 'release: %s\n' "$*" >&2; }
 fail() { say "$*" && exit 1; }
 
-sh scripts/setup.sh
+# Not in a checkout that is set up: dist/ of this one may be in use.
+[ -x node_modules/node/bin/node ] || sh scripts/setup.sh
 PATH="$root/node_modules/node/bin:$root/node_modules/.bin:$PATH"
 export PATH
 version=$(node -p 'require("./package.json").version')
@@ -59,7 +60,7 @@ mkdir bundle
 tar -xzf "$package" -C bundle
 mv bundle/package "bundle/stager-$version"
 cp "$build/package-lock.json" "bundle/stager-$version"
-npm ci --prefix "bundle/stager-$version" --omit=dev --no-audit --no-fund --loglevel=error >&2
+npm ci --prefix "bundle/stager-$version" --omit=dev --prefer-offline --no-audit --no-fund --loglevel=error >&2
 # Beside bin/node there is the same file in the package that it came from.
 rm -rf "bundle/stager-$version/node_modules/node/node_modules" "bundle/stager-$version/package-lock.json"
 # The same commit gives the same bytes: order, owner and times are fixed.

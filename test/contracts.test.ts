@@ -26,7 +26,7 @@ interface Citation {
 /** Citations in `text`, those that go on in the next line of a comment included. */
 function citationsOf(file: string, text: string): readonly Citation[] {
   const joined = text.replaceAll(/\s*\n\s*(?:\*|\/\/)(?!\/)\s*/g, ' ');
-  return [...joined.matchAll(CITATION)].flatMap(([, page = '', numbers]) => {
+  return [...joined.matchAll(CITATION)].flatMap(([, page = '', numbers]): readonly Citation[] => {
     const sections = [...(numbers ?? '').matchAll(new RegExp(NUMBER, 'g'))].map(([it]) => it);
     if (sections.length === 0) return [{ file, page, section: undefined }];
     return sections.filter((it) => !it.startsWith('#')).map((section) => ({ file, page, section }));

@@ -1,6 +1,10 @@
-/** The package as npm would publish it, below a node_modules where Node strips no types. */
+/**
+ * What a release publishes: scripts/release.sh makes the npm package and the archive, installs each in an empty
+ * directory, and stages an app with each. Then the package's contents are looked at, below a node_modules where Node
+ * strips no types.
+ */
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,24 +12,29 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const Packed = z.tuple([z.object({ files: z.array(z.object({ path: z.string() })) })]);
-const Exports = z.object({
+const Package = z.object({
+  version: z.string(),
   exports: z.record(z.string(), z.object({ types: z.string(), default: z.string() })),
+  private: z.undefined().optional(),
+  repository: z.object({ url: z.string() }),
 });
 
 let dir: string;
 let installed: string;
+let released: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'stager-published-'));
-  installed = join(dir, 'node_modules/stager');
-  const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const script = join(ROOT, 'scripts/release.sh');
+  released = execFileSync('sh', ['-c', `sh "$0" --snapshot --out "$1" 2>&1`, script, join(dir, 'out')], {
+    encoding: 'utf8',
+    env: { ...process.env, TMPDIR: dir },
   });
-  const [{ files }] = Packed.parse(JSON.parse(packed.toString()));
+  const names = await readdir(join(dir, 'out'));
+  installed = join(dir, 'node_modules/stager');
   await mkdir(installed, { recursive: true });
-  for (const { path } of files) await cp(join(ROOT, path), join(installed, path));
+  const [packed = ''] = names.filter((name) => name.endsWith('.tgz'));
+  execFileSync('tar', ['-xzf', join(dir, 'out', packed), '-C', installed, '--strip-components=1']);
   for (const name of await readdir(join(ROOT, 'node_modules'))) {
     await symlink(join(ROOT, 'node_modules', name), join(dir, 'node_modules', name));
   }
@@ -33,8 +42,26 @@ beforeAll(async () => {
 
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-it('has a command that starts', () => {
-  expect(execFileSync(join(installed, 'bin/stager'), ['--version']).toString()).toMatch(/^\d+\.\d+\.\d+\n$/);
+it('is proved by staging with the npm package and with the archive, both installed in empty directories', () => {
+  expect(released).toContain('proof: npm: --version, --help, stage, run');
+  expect(released).toContain('proof: archive: --version, --help, stage, run');
+});
+
+it('consists of a package, an archive and their sums', async () => {
+  const names = await readdir(join(dir, 'out'));
+  expect(names.toSorted()).toEqual([
+    'SHA256SUMS',
+    expect.stringMatching(/^stager-[\d.]+-linux-(x64|arm64)\.tar\.gz$/),
+    expect.stringMatching(/^stager-[\d.]+\.tgz$/),
+  ]);
+  execFileSync('sha256sum', ['--check', '--status', 'SHA256SUMS'], { cwd: join(dir, 'out') });
+});
+
+it('can be published, and says where it comes from and on which terms', async () => {
+  Package.parse(JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')));
+  expect(await readdir(installed)).toEqual(
+    expect.arrayContaining(['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md']),
+  );
 });
 
 it('has what can be imported, and its types', async () => {
@@ -46,13 +73,22 @@ it('has what can be imported, and its types', async () => {
      console.log(typeof stage, typeof runSteps);`,
   );
   expect(execFileSync(process.execPath, [script], { cwd: dir }).toString()).toBe('function function\n');
-  const { exports } = Exports.parse(JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')));
+  const { exports } = Package.parse(JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')));
   for (const { types } of Object.values(exports)) await readFile(join(installed, types));
 });
 
-it('has the buildpacks that ship, and the documents that the help names', async () => {
+it('has the buildpacks that ship, the documents that the help names, and nothing of an older build', async () => {
   expect(await readdir(join(installed, 'dist/buildpacks'))).toEqual(
     expect.arrayContaining(['binary', 'nodejs', 'procfile', 'staticfile']),
   );
   expect(await readdir(join(installed, 'docs'))).toEqual(expect.arrayContaining(['cli.md', 'errors.md']));
+  const folders = (await readdir(join(ROOT, 'src'), { withFileTypes: true })).filter((it) =>
+    it.isDirectory(),
+  );
+  const built = (await readdir(join(installed, 'dist'), { withFileTypes: true })).filter((it) =>
+    it.isDirectory(),
+  );
+  expect(built.map(({ name }) => name).toSorted()).toEqual(
+    ['buildpacks', 'kit', ...folders.map(({ name }) => name)].toSorted(),
+  );
 });
