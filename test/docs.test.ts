@@ -63,3 +63,13 @@ describe('docs/architecture.md', () => {
     expect(missing).toEqual([]);
   });
 });
+
+describe('docs/decisions', () => {
+  it('are all in the index', () => {
+    const index = readFileSync(join(root, 'docs/decisions/README.md'), 'utf8');
+    const decisions = globSync('*.md', { cwd: join(root, 'docs/decisions') }).filter(
+      (it) => it !== 'README.md',
+    );
+    expect(decisions.filter((it) => !index.includes(`](${it})`))).toEqual([]);
+  });
+});
