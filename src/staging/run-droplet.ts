@@ -5,12 +5,13 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Sandbox } from '../machine/sandbox/port/sandbox.ts';
 import type { BlobStore } from '../stores/blobs/port/blob-store.ts';
 import type { StagingRecords } from '../stores/records/records.ts';
 import type { Clock } from '../words/clock.ts';
+import { isStagerError, StagerError } from '../words/errors.ts';
 import { newGuid } from '../words/ids.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { MEBIBYTE } from '../words/units.ts';
@@ -91,7 +92,11 @@ export async function run(
   const release = (): Promise<unknown> => workspace.release({ keep: 'never', failed: false });
   try {
     const dirs = runDirsAt(join(workspace.root, 'run'));
-    await unpack(place, dirs.home, { wish, ports, signal: io.signal });
+    await unpack({ place, ...(record !== undefined && { record }) }, dirs.home, {
+      wish,
+      ports,
+      signal: io.signal,
+    });
     const healthCheck = wish.healthCheck ?? recordedCheck(record, wish.target);
     const started = await launch(
       {
@@ -140,25 +145,58 @@ function nameOf(place: DropletPlace): string {
 }
 
 async function unpack(
-  place: DropletPlace,
+  located: LocatedDroplet,
   home: string,
   { wish, ports, signal }: { readonly wish: RunWish; readonly ports: RunPorts; readonly signal: AbortSignal },
 ): Promise<void> {
   await mkdir(home, { recursive: true });
-  await unpackTarball(await bodyOf(place, ports, signal), home, {
-    what: 'the droplet',
-    owner: ports.sandbox.owner,
-    limits: { bytes: wish.diskMb * MEBIBYTE },
-    signal,
-  });
+  try {
+    await unpackTarball(await bodyOf(located, ports, signal), home, {
+      what: 'the droplet',
+      owner: ports.sandbox.owner,
+      limits: { bytes: wish.diskMb * MEBIBYTE },
+      signal,
+    });
+  } catch (error) {
+    // What is no archive may have been one when it was stored: then the store is to blame, not the app.
+    if (isStagerError(error, 'DROPLET_INVALID') && located.place.kind === 'blob')
+      await readAll(await bodyOf(located, ports, signal));
+    throw error;
+  }
 }
 
 /** S3 addresses hold no endpoint: when the configured store knows the address, it is the one to read from. */
-async function bodyOf(place: DropletPlace, ports: RunPorts, signal: AbortSignal): Promise<Readable> {
+async function bodyOf(
+  { place, record }: LocatedDroplet,
+  ports: RunPorts,
+  signal: AbortSignal,
+): Promise<Readable> {
   if (place.kind === 'file') return createReadStream(place.path);
   const { blobs } = ports;
   const store = blobs.location(place.key) === place.address ? blobs : await ports.openStore(place.store);
-  return (await store.get(place.key, { signal })).body;
+  const { info, body } = await store.get(place.key, { signal });
+  if (record === undefined || record.droplet.sha256 === info.sha256) return body;
+  body.destroy();
+  throw otherDroplet(place.address, { record, actual: info.sha256 });
+}
+
+function otherDroplet(
+  address: string,
+  { record, actual }: { readonly record: StagingRecord; readonly actual: string },
+): StagerError {
+  const recorded = record.droplet.sha256;
+  return new StagerError(
+    'BLOB_CORRUPT',
+    `${address} is not the droplet of build ${record.build}: it has sha256 ${actual}, the record ${recorded}`,
+    {
+      next: 'Stage the app again, or name the droplet that you mean.',
+      details: { location: address, build: record.build, expected: recorded, actual },
+    },
+  );
+}
+
+async function readAll(body: Readable): Promise<void> {
+  await pipeline(body, new Writable({ write: (_chunk, _encoding, done) => done() }));
 }
 
 /** A file's record is the one with its digest: staging_info.yml alone knows no process but web. */

@@ -13,7 +13,7 @@ import type { StagingRecord } from '../words/staging-record.ts';
 import { checkLimits, type StageRequest } from './request/request.ts';
 import { fillApp, leased, packageApp } from './steps/app.ts';
 import { saveCache } from './steps/build-cache.ts';
-import { demandOutput, discardDroplet, storeResult } from './steps/droplet.ts';
+import { demandOutput, discardDroplet, dropReplaced, storeResult } from './steps/droplet.ts';
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { type StagePorts, Staging } from './steps/staging.ts';
 import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts } from './steps/steps.ts';
@@ -37,6 +37,7 @@ export async function stage(
       try {
         const made = await run(staging);
         await ports.records.save(made);
+        await dropReplaced(staging);
         return made;
       } catch (error) {
         await discardDroplet(staging);

@@ -1,9 +1,20 @@
 /** What is stored, and the moments and machines that are against it. */
 import { createHash } from 'node:crypto';
-import { readFile, stat, symlink } from 'node:fs/promises';
+import {
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cli } from '../support/cli.ts';
+import { z } from 'zod';
+import { Cli, type Ended } from '../support/cli.ts';
 
 let cli: Cli;
 beforeAll(async () => {
@@ -54,4 +65,123 @@ describe('the end of the process', () => {
     expect(other.processes()).toEqual([]);
     await other[Symbol.asyncDispose]();
   });
+});
+
+/** Ways in which bytes at rest go bad. */
+const DAMAGES: Readonly<Record<string, (path: string) => Promise<void>>> = {
+  truncated: async (path) => truncate(path, Math.floor((await stat(path)).size / 2)),
+  flipped: async (path) => {
+    const bytes = await readFile(path);
+    const at = bytes.length >> 1;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+  },
+};
+
+/** Below `root`, what is no directory. */
+async function filesIn(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries.filter((it) => !it.isDirectory()).map((it) => join(it.parentPath, it.name));
+}
+
+const recordFile = async (home: string): Promise<string> =>
+  join(home, 'stagings', (await readdir(join(home, 'stagings'))).toSorted().at(-1) ?? '');
+
+/** Web, which writes a file of the app and ends. */
+const runs = (some: Cli): Promise<Ended> => some.run(['run', '--health-check', 'process']);
+
+describe('a droplet whose bytes changed', () => {
+  it.each(Object.keys(DAMAGES))(
+    'is %s: --reuse stages again, says so, and puts an intact one in its place',
+    async (how) => {
+      await using some = await Cli.make();
+      const app = await some.app('app');
+      expect(await some.stage(app)).toMatchObject({ code: 0 });
+      const [place = ''] = await some.droplets();
+      await DAMAGES[how]?.(await realpath(place));
+
+      const run = await runs(some);
+      expect(run).toMatchObject({
+        code: 83,
+        stderr: expect.stringMatching(/damaged.*\n.*stage its app again/),
+      });
+
+      const again = await some.stage(app, {}, ['--reuse']);
+      expect(again).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining('is not reused but made again'),
+      });
+      expect(again.stdout + again.stderr).not.toContain('Reused the droplet');
+      expect(await some.run(['blobs', 'verify'])).toMatchObject({ code: 0 });
+      expect((await runs(some)).stdout).toContain('hello');
+
+      const third = await some.stage(app, {}, ['--reuse']);
+      expect(third.stdout + third.stderr).toContain('Reused the droplet');
+    },
+  );
+});
+
+describe('a record that is not what was written', () => {
+  it('is not run: neither a changed command nor a key that leads to another droplet', async () => {
+    await using some = await Cli.make();
+    const [one, two] = [
+      await some.app('one', { 'index.html': 'one' }),
+      await some.app('two', { 'index.html': 'two' }),
+    ];
+    expect(await some.stage(one)).toMatchObject({ code: 0 });
+    const [first = ''] = await some.droplets();
+    expect(await some.stage(two)).toMatchObject({ code: 0 });
+    const path = await recordFile(some.home);
+    const text = await readFile(path, 'utf8');
+
+    await writeFile(path, text.replace('cat index.html', 'bat index.html'));
+    const flipped = await some.run(['run']);
+    expect(flipped).toMatchObject({ code: 61 });
+    expect(flipped.stderr).toContain(path);
+    await writeFile(path, text);
+
+    const second = (await some.droplets()).find((it) => it !== first) ?? '';
+    const aside = `${second}.aside`;
+    await rename(second, aside);
+    await symlink(await realpath(first), second);
+    const other = await some.run(['run']);
+    expect(other).toMatchObject({ code: 83, stderr: expect.stringContaining('is not the droplet of build') });
+    await rm(second);
+    await rename(aside, second);
+    expect((await runs(some)).stdout).toContain('two');
+  });
+
+  it('of before versions and checksums is still read', async () => {
+    await using some = await Cli.make();
+    expect(await some.stage(await some.app('app'))).toMatchObject({ code: 0 });
+    const path = await recordFile(some.home);
+    const text = await readFile(path, 'utf8');
+    const { recordVersion, checksum, ...old } = z
+      .looseObject({ recordVersion: z.literal(2), checksum: z.string() })
+      .parse(JSON.parse(text));
+    expect([recordVersion, checksum]).toEqual([2, expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    await writeFile(path, JSON.stringify(old));
+    expect((await runs(some)).stdout).toContain('hello');
+  });
+});
+
+describe('a build cache whose bytes changed', () => {
+  it.each(Object.keys(DAMAGES))(
+    'is %s: one warning, and an intact one at the end, though the tree is the same',
+    async (how) => {
+      await using some = await Cli.make();
+      const app = await some.app('app');
+      const told = { SUPPLY: 'echo same >"$2/kept"' };
+      expect(await some.stage(app, told)).toMatchObject({ code: 0 });
+      const caches = await filesIn(join(some.home, 'blobs/buildpack_cache'));
+      const cache = caches.find((it) => !it.endsWith('.fingerprint')) ?? '';
+      await DAMAGES[how]?.(await realpath(cache));
+
+      const warned = await some.stage(app, told);
+      expect(warned).toMatchObject({ code: 0, stderr: expect.stringContaining('build cache can') });
+      const healed = await some.stage(app, told);
+      expect(healed).toMatchObject({ code: 0, stderr: expect.not.stringContaining('build cache can') });
+      expect(await some.run(['blobs', 'verify'])).toMatchObject({ code: 0 });
+    },
+  );
 });

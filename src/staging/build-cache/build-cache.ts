@@ -41,20 +41,21 @@ export interface BuildCachePlace {
 }
 
 /**
- * Stores the build cache in `dir`, unless the one that is stored was made from the same tree.
+ * Stores the build cache in `dir`, unless the one that is stored was made from the same tree. With `replace`, whatever is
+ * stored: it could not be read.
  *
  * @throws what {@link packTarball} and the store's `put` throw. A caller should warn and go on: the droplet is fine.
  */
 export async function saveBuildCache(
   dir: string,
   place: BuildCachePlace,
-  options: PackOptions,
+  options: PackOptions & { readonly replace?: boolean },
 ): Promise<SavedBuildCache> {
   const { store, key } = place;
   const { signal } = options;
   const contents = buildCacheContents(dir);
   const tree = await fingerprintTree(contents, options);
-  const stored = await store.stat(key, { signal });
+  const stored = options.replace === true ? undefined : await store.stat(key, { signal });
   const known = stored === undefined ? undefined : await readFingerprint(place, signal);
   if (stored !== undefined && known?.tree === tree && known.tarball === stored.sha256) {
     return { outcome: 'unchanged', info: stored };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { BlobKey } from '../../stores/blobs/port/blob-store.ts';
 import { keyOfPath } from '../../stores/blobs/port/key.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
-import { parseGuid } from '../../words/ids.ts';
+import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import { redactUrls } from '../logs/redact.ts';
 
@@ -13,6 +13,8 @@ import { redactUrls } from '../logs/redact.ts';
 export interface StagedRecords {
   /** The record of the last staging that made a droplet. */
   last(): Promise<StagingRecord | undefined>;
+  /** The record of one build. */
+  ofBuild(build: Guid): Promise<StagingRecord | undefined>;
   /** The newest record for which `wanted` holds. */
   find(wanted: (record: StagingRecord) => boolean): Promise<StagingRecord | undefined>;
 }
@@ -61,7 +63,7 @@ export async function locateDroplet(
   if (/^(file|s3):\/\//.test(wanted)) return await atAddress(wanted, records);
   const guid = parseGuid(wanted);
   const record =
-    guid && (await records.find(({ build, droplet }) => build === guid || droplet.guid === guid));
+    guid && ((await records.ofBuild(guid)) ?? (await records.find(({ droplet }) => droplet.guid === guid)));
   if (record !== undefined) return located(record);
   return await atPath(wanted);
 }

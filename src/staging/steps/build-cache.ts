@@ -29,7 +29,8 @@ export async function restoreCache(staging: Staging, { workspace, keys }: CacheI
   const { ports, request, signal, report, phases } = staging;
   if (request.cache !== 'use') return;
   const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
-  if ((await ports.blobs.stat(place.key, { signal }).catch(() => undefined)) === undefined) return;
+  const stored = await ports.blobs.stat(place.key, { signal }).catch(() => 'unreadable');
+  if (stored === undefined) return;
   const { owner } = ports.sandbox;
   await phases.run(
     { name: 'restore-cache' },
@@ -39,6 +40,7 @@ export async function restoreCache(staging: Staging, { workspace, keys }: CacheI
         async () => {
           const limits = { bytes: limitBytes(staging) };
           const restored = await tarball.restoreBuildCache(workspace.cache, place, { signal, owner, limits });
+          staging.cacheBroken = restored.outcome === 'broken';
           if (restored.outcome === 'broken') throw restored.reason;
           return restored.outcome === 'restored';
         },
@@ -67,6 +69,7 @@ export async function saveCache(
   const options = {
     signal,
     memberCache,
+    replace: staging.cacheBroken,
     ...(request.compression !== undefined && { compression: request.compression }),
   };
   const saved = await phases.run(

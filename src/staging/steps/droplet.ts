@@ -57,6 +57,11 @@ export async function storeResult(
   return stored;
 }
 
+/** Removes the damaged droplets in whose place there is a new one now. If it can't, gc finds them. */
+export async function dropReplaced({ ports, signal, replaced }: Staging): Promise<void> {
+  for (const key of replaced) await ports.blobs.delete(key, { signal }).catch(() => undefined);
+}
+
 /** A droplet without a record is nobody's, so it goes with the staging that failed. If it can't, gc finds it. */
 export async function discardDroplet({ ports, signal, unrecorded }: Staging): Promise<void> {
   if (unrecorded === undefined) return;

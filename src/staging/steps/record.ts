@@ -1,5 +1,9 @@
 /** The record at the end of a staging, and the earlier one that `--reuse` may return instead. */
 import { createHash } from 'node:crypto';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
+import { isStagerError } from '../../words/errors.ts';
 import type { Guid, Sha256 } from '../../words/ids.ts';
 import { parseSha256 } from '../../words/ids.ts';
 import type { StagingRecord, StoredBlob } from '../../words/staging-record.ts';
@@ -72,8 +76,8 @@ export function reuseKeyOf(
 }
 
 /**
- * With `--reuse`, the record of the newest earlier staging with the same key whose droplet is still stored, as it was
- * stored then. It is written to `--output` as any droplet is.
+ * With `--reuse`, the record of the newest earlier staging with the same key whose droplet is still stored, byte by
+ * byte as it was stored then. It is written to `--output` as any droplet is.
  */
 export async function reusable(
   staging: Staging,
@@ -82,14 +86,40 @@ export async function reusable(
   const { request, ports, signal } = staging;
   const { blobs, records } = ports;
   if (key === undefined || !request.reuse) return undefined;
-  const earlier = await records.find(async ({ reuseKey, droplet }) => {
+  const earlier = await records.find(async ({ reuseKey, droplet, build }) => {
     const blob = reuseKey === key ? splitBlobAddress(droplet.location)?.key : undefined;
     if (blob === undefined || blobs.location(blob) !== droplet.location) return false;
-    return (await blobs.stat(blob, { signal }))?.sha256 === droplet.sha256;
+    const why = await unlike(droplet, blob, { blobs, signal });
+    if (why === 'intact') return true;
+    if (why === 'gone') return false;
+    staging.replaced.push(blob);
+    staging.warn('droplet-not-reused', `the droplet of build ${build} is not reused but made again: ${why}`);
+    return false;
   });
   if (earlier === undefined) return undefined;
   if (request.output !== undefined) {
     await writeBlobTo(request.output, dropletKey(request.app.guid, earlier.droplet.guid), { blobs, signal });
   }
   return { ...earlier, ...staging.facts(), reused: true, buildpacks: earlier.buildpacks };
+}
+
+/** Whether the stored bytes are those of the record, by reading them; else why they are not. */
+async function unlike(
+  droplet: StoredBlob,
+  key: BlobKey,
+  { blobs, signal }: { readonly blobs: BlobStore; readonly signal: AbortSignal },
+): Promise<string> {
+  try {
+    const { info, body } = await blobs.get(key, { signal });
+    if (info.sha256 !== droplet.sha256) {
+      body.destroy();
+      return `${droplet.location} is another blob, of sha256 ${info.sha256}`;
+    }
+    await pipeline(body, new Writable({ write: (_chunk, _encoding, done) => done() }), { signal });
+    return 'intact';
+  } catch (error) {
+    if (isStagerError(error, 'BLOB_NOT_FOUND')) return 'gone';
+    if (signal.aborted || !isStagerError(error)) throw error;
+    return error.message;
+  }
 }

@@ -62,6 +62,10 @@ export class Staging {
   failedResult: ResultJson | undefined;
   /** The droplet, from when it is stored until a record names it. */
   unrecorded: BlobKey | undefined;
+  /** The stored build cache could not be read, so the next one takes its place. */
+  cacheBroken = false;
+  /** Droplets whose bytes are not theirs any more; this staging makes them again. */
+  readonly replaced: BlobKey[] = [];
   readonly startedAt: string;
   readonly #emit: Emit;
   readonly #startedAtMs: number;

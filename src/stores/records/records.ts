@@ -1,15 +1,22 @@
 /**
  * The records of earlier stagings, one small file each under the data home: `<startedAt>-<build>.json`, so that
  * names sort by time. What `stager run` without a droplet and `--reuse` look at.
+ *
+ * Version 2 ends with the sha256 of the rest, since commands in a record are run: see `sealed`. Files without a version
+ * are of before and have none.
  */
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namesIn } from '../../machine/host/names-in.ts';
 import { replaceFile } from '../../machine/host/replace-file.ts';
+import { StagerError } from '../../words/errors.ts';
+import type { Guid } from '../../words/ids.ts';
 import { parseJson } from '../../words/json.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
-import { recordSchema } from './schema.ts';
+import { fileSchema, recordSchema } from './schema.ts';
 
+const VERSION = 2;
 /** Records kept; the oldest go first. */
 const KEPT = 500;
 
@@ -25,16 +32,27 @@ export class StagingRecords {
   async save(record: StagingRecord): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const name = `${record.startedAt.replaceAll(':', '-')}-${record.build}.json`;
-    const text = `${JSON.stringify(record, undefined, 2)}\n`;
-    await replaceFile(join(this.#dir, name), text, { mode: 0o600, durable: true });
+    await replaceFile(join(this.#dir, name), sealed(record), { mode: 0o600, durable: true });
     const names = await this.#names();
     for (const old of names.slice(0, Math.max(0, names.length - KEPT)))
       await rm(join(this.#dir, old), { force: true });
   }
 
-  /** The record of the newest staging. */
+  /**
+   * The record of the newest staging.
+   *
+   * @throws StagerError DROPLET_NOT_FOUND when it is damaged: an older one is not what was asked for.
+   */
   async last(): Promise<StagingRecord | undefined> {
-    return await this.find(() => true);
+    const name = (await this.#names()).at(-1);
+    if (name === undefined) return undefined;
+    return (await this.#read(name)) ?? this.#damaged(name);
+  }
+
+  /** As {@link find}, for a build that has a file of its own. @throws StagerError DROPLET_NOT_FOUND when it is damaged. */
+  async ofBuild(build: Guid): Promise<StagingRecord | undefined> {
+    const name = (await this.#names()).findLast((it) => it.endsWith(`-${build}.json`));
+    return name === undefined ? undefined : ((await this.#read(name)) ?? this.#damaged(name));
   }
 
   /** The newest record for which `wanted` holds; files that are no record are passed over. */
@@ -50,11 +68,40 @@ export class StagingRecords {
 
   async #read(name: string): Promise<StagingRecord | undefined> {
     const text = await readFile(join(this.#dir, name), 'utf8').catch(() => '');
-    return recordSchema.safeParse(parseJson(text)).data;
+    const document = unsealed(text);
+    return document === undefined ? undefined : recordSchema.safeParse(document).data;
+  }
+
+  #damaged(name: string): never {
+    const path = join(this.#dir, name);
+    throw new StagerError('DROPLET_NOT_FOUND', `the record of that staging is damaged: ${path}`, {
+      next: 'Stage the app again, or name its droplet; remove the file to go by the staging before it.',
+      details: { path },
+    });
   }
 
   /** Oldest first. */
   async #names(): Promise<string[]> {
     return (await namesIn(this.#dir)).filter((name) => /^\d.*\.json$/.test(name)).toSorted();
   }
+}
+
+/** The text of a record, with its digest. */
+function sealed(record: StagingRecord): string {
+  const body = { recordVersion: VERSION, ...record };
+  return `${JSON.stringify({ ...body, checksum: checksumOf(body) }, undefined, 2)}\n`;
+}
+
+/** What {@link sealed} was given, or an older file's document; undefined when it is not what was written. */
+function unsealed(text: string): unknown {
+  const parsed = fileSchema.safeParse(parseJson(text));
+  if (!parsed.success) return undefined;
+  const { checksum, ...body } = parsed.data;
+  const isOld = checksum === undefined && body['recordVersion'] === undefined;
+  return isOld || checksum === checksumOf(body) ? body : undefined;
+}
+
+/** Keys come back from JSON in the order in which they were written. */
+function checksumOf(body: object): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
 }

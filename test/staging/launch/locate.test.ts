@@ -52,6 +52,7 @@ function recordAt(location: string): StagingRecord {
 
 const recordsOf = (...records: StagingRecord[]): StagedRecords => ({
   last: async () => records[0],
+  ofBuild: async (guid) => records.find(({ build }) => build === guid),
   find: async (wanted) => records.find(wanted),
 });
 

@@ -7,7 +7,7 @@ import { type Digests, sha256Of } from './digests.ts';
 /** The failure of a reader whose bytes are not those of the record. */
 export function corrupt(location: string, what: string, details: Record<string, unknown> = {}): StagerError {
   return new StagerError('BLOB_CORRUPT', `blob ${location} is damaged: ${what}`, {
-    next: 'Run `stager blobs verify`, then delete the blob and store it again.',
+    next: 'Store it again (a droplet: stage its app again); `stager blobs verify` says what else is damaged.',
     details: { location, ...details },
   });
 }
