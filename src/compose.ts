@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeTextFile } from './config/json-file.ts';
 import type { Config } from './config/load.ts';
+import { type Diagnosis, diagnose } from './machine/doctor/doctor.ts';
 import { openDataHome } from './machine/host/data-home.ts';
 import { trustedAuthorities } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
@@ -136,6 +137,26 @@ export class Stager {
     const { records, workspaces, clock } = this;
     const stack = (name: string) => this.stacks.resolve(name);
     return { sandbox, blobs, records, workspaces, clock, stack, openStore: this.#openStore };
+  }
+
+  /** What will be used on this machine, and why other things can't be. @throws StagerError CANCELLED. */
+  async diagnose(signal: AbortSignal): Promise<Diagnosis> {
+    const { home, settings } = this.config;
+    await this.#openHome();
+    return await diagnose({
+      sandbox: this.sandboxOptions(signal),
+      home,
+      stacks: this.stacks,
+      stack: settings.stack,
+      blobstore: async () => {
+        const blobs = await this.blobs();
+        const { readable, writable, notes } = await blobs.probe({ signal });
+        const state =
+          readable && writable ? 'can be read and written' : `readable: ${readable}, writable: ${writable}`;
+        return [`${blobs.url} ${state}`, ...notes];
+      },
+      signal,
+    });
   }
 
   /** Gives back what this process holds. Call it when nothing runs any more. */

@@ -1,14 +1,53 @@
-/** The library's front door: exports only. docs/library.md shows how it is used. */
+/** The library's front door: exports only. docs/library.md shows how it is used, docs/api/ lists what there is. */
 
-export type { RunHandle, RunOptions, StagingHandle } from './doors/library/library.ts';
-export { runDroplet, stage } from './doors/library/library.ts';
-export type { CommonOptions, StageOptions } from './doors/library/options.ts';
-export type { RunEvent } from './staging/launch/events.ts';
+export type {
+  BlobEntry,
+  Blobs,
+  BlobsGcOptions,
+  BlobsOptions,
+  BlobsQuery,
+  BlobsRepair,
+} from './doors/library/blobs.ts';
+export { openBlobs } from './doors/library/blobs.ts';
+export { doctor } from './doors/library/doctor.ts';
+export type { ErrorCode } from './doors/library/error-codes.ts';
+export { ERROR_CODES } from './doors/library/error-codes.ts';
+export type { Handle } from './doors/library/handle.ts';
+export { manifestApps } from './doors/library/manifest.ts';
+export type {
+  CommonOptions,
+  LaunchWishes,
+  LockOptions,
+  SourceOptions,
+  StageOptions,
+  StagingOptions,
+} from './doors/library/options.ts';
+export type { PackageOptions } from './doors/library/packages.ts';
+export { createPackage } from './doors/library/packages.ts';
+export type { RunHandle, RunOptions, RunReadiness, RunTargetOptions } from './doors/library/run.ts';
+export { runDroplet } from './doors/library/run.ts';
+export type { StagingHandle } from './doors/library/stage.ts';
+export { stage } from './doors/library/stage.ts';
+export type { Diagnosis, Finding } from './machine/doctor/doctor.ts';
+export type { OciRuntime } from './machine/sandbox/oci/runtime.ts';
+export type { ExitOutcome, ExitReport } from './machine/sandbox/port/exit-report.ts';
+export type { Rejected } from './machine/sandbox/select.ts';
+export type { StackInfo } from './machine/stack/store.ts';
+export type { LogSource, RunEvent, StopReason } from './staging/launch/events.ts';
 export type { HealthCheck } from './staging/launch/health.ts';
-export type { RunResult } from './staging/launch/supervise.ts';
-export type { Blame, Code } from './words/errors.ts';
-export { CODES, isStagerError, StagerError } from './words/errors.ts';
+export type { InstanceEnd } from './staging/launch/instance.ts';
+export type { RunEnd, RunResult } from './staging/launch/supervise.ts';
+export type { ManifestChoice } from './staging/manifest/open.ts';
+export type { CreateProgress, PackageResult } from './staging/package/create.ts';
+export type { GcReport } from './staging/package/gc.ts';
+export type { BrokenPackage } from './staging/package/repair.ts';
+export type { ServiceBinding, Services } from './staging/vcap/services.ts';
+export type { Damage, Usage, VerifyReport } from './stores/blobs/admin.ts';
+export type { BlobKey, BlobKind, Leftover } from './stores/blobs/port/blob-store.ts';
+export type { RepairReport } from './stores/resource-cache/repair.ts';
+export type { Blame, Code, ErrorParts } from './words/errors.ts';
+export { isStagerError, StagerError } from './words/errors.ts';
 export type { BuildEvent, ErrorReport, PhaseName, PhaseRef } from './words/events.ts';
-export type { Guid, Sha1, Sha256 } from './words/ids.ts';
+export type { Brand, Guid, Sha1, Sha256 } from './words/ids.ts';
 export type { ResultBuildpack, ResultJson, ResultSidecar } from './words/result.ts';
-export type { BuildpackRecord, StagingRecord, StoredBlob } from './words/staging-record.ts';
+export type { BuildpackRecord, HealthCheckWish, StagingRecord, StoredBlob } from './words/staging-record.ts';

@@ -4,9 +4,13 @@ import * as stager from '../src/index.ts';
 describe('the library', () => {
   it('exports these values and no others', () => {
     expect(Object.keys(stager).toSorted()).toEqual([
-      'CODES',
+      'ERROR_CODES',
       'StagerError',
+      'createPackage',
+      'doctor',
       'isStagerError',
+      'manifestApps',
+      'openBlobs',
       'runDroplet',
       'stage',
     ]);

@@ -10,6 +10,61 @@
 /** Who can mend it. Only `stager` and transient `operator` failures are worth a retry. */
 export type Blame = 'app' | 'buildpack' | 'operator' | 'stager';
 
+/** The closed list of codes. */
+export type Code =
+  | 'PROCFILE_INVALID'
+  | 'LAUNCH_YML_INVALID'
+  | 'USAGE'
+  | 'CONFIG_INVALID'
+  | 'ENV_NAME_REFUSED'
+  | 'SERVICES_INVALID'
+  | 'MANIFEST_INVALID'
+  | 'SOURCE_NOT_FOUND'
+  | 'SOURCE_EMPTY'
+  | 'SOURCE_UNSAFE'
+  | 'SOURCE_ARCHIVE_INVALID'
+  | 'SOURCE_TOO_LARGE'
+  | 'SOURCE_CHANGED'
+  | 'SOURCE_UNREADABLE'
+  | 'PACKAGE_NOT_FOUND'
+  | 'PACKAGE_INVALID'
+  | 'RESOURCE_MISSING'
+  | 'RESOURCE_CHECKSUM_MISMATCH'
+  | 'BUILDPACK_NOT_FOUND'
+  | 'BUILDPACK_MALFORMED'
+  | 'BUILDPACK_DOWNLOAD_FAILED'
+  | 'BUILDPACK_CHECKSUM_MISMATCH'
+  | 'BUILDPACK_LOCKED'
+  | 'BUILDPACK_DISABLED'
+  | 'BUILDPACK_MOVED'
+  | 'BUILDPACK_TEST_FAILED'
+  | 'BUILDPACK_NAME_TAKEN'
+  | 'SANDBOX_UNAVAILABLE'
+  | 'SANDBOX_FAILED'
+  | 'STACK_NOT_FOUND'
+  | 'STACK_INVALID'
+  | 'STAGING_TIMEOUT'
+  | 'OUT_OF_MEMORY'
+  | 'OUT_OF_DISK'
+  | 'HOST_DISK_FULL'
+  | 'DROPLET_INVALID'
+  | 'DROPLET_NOT_FOUND'
+  | 'DROPLET_PACK_FAILED'
+  | 'UNEXPECTED'
+  | 'BLOBSTORE_UNAVAILABLE'
+  | 'BLOBSTORE_DENIED'
+  | 'BLOB_NOT_FOUND'
+  | 'BLOB_CORRUPT'
+  | 'BLOBSTORE_FULL'
+  | 'NO_START_COMMAND'
+  | 'HEALTH_CHECK_FAILED'
+  | 'PORT_IN_USE'
+  | 'CANCELLED'
+  | 'NO_APP_DETECTED'
+  | 'COMPILE_FAILED'
+  | 'RELEASE_FAILED'
+  | 'SUPPLY_FAILED';
+
 interface CodeRow {
   readonly blame: Blame;
   readonly exit: number;
@@ -84,10 +139,7 @@ export const CODES = {
   COMPILE_FAILED: { blame: 'buildpack', exit: 223, http: 422, cf: 'BuildpackCompileFailed' },
   RELEASE_FAILED: { blame: 'buildpack', exit: 224, http: 422, cf: 'BuildpackReleaseFailed' },
   SUPPLY_FAILED: { blame: 'buildpack', exit: 225, http: 422, cf: 'StagingError' },
-} as const satisfies Record<string, CodeRow>;
-
-/** The closed list of codes. */
-export type Code = keyof typeof CODES;
+} as const satisfies Readonly<Record<Code, CodeRow>>;
 
 /** What {@link StagerError} is made of. */
 export interface ErrorParts {

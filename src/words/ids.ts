@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 
 declare const brand: unique symbol;
-type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** A lower-case UUID that names a package, build, droplet or app. */
 export type Guid = Brand<string, 'Guid'>;

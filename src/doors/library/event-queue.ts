@@ -16,9 +16,9 @@ export interface QueueLimit<T> {
 }
 
 /** See the top of the file. For one reader. */
-export class EventQueue<T> implements AsyncIterable<T> {
+export class EventQueue<T> {
   readonly #limit: QueueLimit<T>;
-  readonly #waiting: ((result: IteratorResult<T>) => void)[] = [];
+  readonly #waiting: ((result: IteratorResult<T, undefined>) => void)[] = [];
   #events: T[] = [];
   /** Place of the next event; those before it have been handed out. */
   #next = 0;
@@ -53,15 +53,12 @@ export class EventQueue<T> implements AsyncIterable<T> {
     for (const reader of this.#waiting.splice(0)) reader({ value: undefined, done: true });
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<T> {
-    return {
-      next: () => {
-        const event = this.#take();
-        if (event !== undefined) return Promise.resolve({ value: event, done: false });
-        if (this.#ended) return Promise.resolve({ value: undefined, done: true });
-        return new Promise((resolve) => this.#waiting.push(resolve));
-      },
-    };
+  /** The next event, when there is one; done after the last. */
+  next(): Promise<IteratorResult<T, undefined>> {
+    const event = this.#take();
+    if (event !== undefined) return Promise.resolve({ value: event, done: false });
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #take(): T | undefined {

@@ -9,7 +9,9 @@ import { appIdentity, checkLimits, readEnv, type StageRequest } from '../../stag
 import { checkVariables } from '../../staging/vcap/names.ts';
 import { parseServices, type Services } from '../../staging/vcap/services.ts';
 import { StagerError } from '../../words/errors.ts';
+import type { BuildEvent } from '../../words/events.ts';
 import { parseGuid } from '../../words/ids.ts';
+import type { StagingRecord } from '../../words/staging-record.ts';
 
 /** Where things are kept and what runs foreign code: shared by every call with the same values. */
 export interface CommonOptions {
@@ -30,12 +32,24 @@ export interface CommonOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What is staged: a source, or a package that is stored. */
+export type SourceOptions =
+  | {
+      /** Directory or archive; default `.`. */
+      readonly source?: string;
+      readonly package?: never;
+    }
+  | {
+      /** Guid of a stored package. */
+      readonly package: string;
+      readonly source?: never;
+    };
+
 /** Options of `stage`. Sizes in MiB, times in milliseconds. */
-export interface StageOptions extends CommonOptions {
-  /** Directory or archive; default `.`. Give this or `package`. */
-  readonly source?: string;
-  /** Guid of a stored package. */
-  readonly package?: string;
+export type StageOptions = CommonOptions & SourceOptions & StagingOptions;
+
+/** How an app is staged. Sizes in MiB, times in milliseconds. */
+export interface StagingOptions {
   /** References in order, as for `--buildpack`; none: detect. */
   readonly buildpacks?: readonly string[];
   readonly buildpackApi?: 'cf' | 'heroku';
@@ -69,7 +83,29 @@ export interface StageOptions extends CommonOptions {
   readonly output?: string;
   /** Write Cloud Foundry's result.json with our record of the staging to this file, after a failure as well. */
   readonly result?: string;
+  /** stager.lock: `write` it, or hold the buildpacks to it (`frozen`); docs/reuse.md. */
+  readonly lock?: LockOptions;
+  /** Trace shell buildpacks with `set -x`. */
+  readonly trace?: boolean;
+  /** Commands, sidecars and health checks that win over the droplet's own, as a manifest says them. */
+  readonly launch?: LaunchWishes;
+  /** Sentences about the request itself; each comes as a warning. */
+  readonly notes?: readonly string[];
+  /** Gets every event as it happens, beside or instead of the iterator. Must not throw. */
+  readonly onEvent?: (event: BuildEvent) => void;
 }
+
+/** A file that names the buildpacks of a staging by digest. */
+export interface LockOptions {
+  readonly mode: 'write' | 'frozen';
+  /** Default `stager.lock`. */
+  readonly path?: string;
+  /** The part of the file that belongs to this app, for one of several. */
+  readonly app?: string;
+}
+
+/** What a manifest says about running. */
+export type LaunchWishes = NonNullable<StagingRecord['launch']>;
 
 /**
  * Configuration for a call: defaults under the options; only HOME, XDG_*, PATH and proxy variables count of the
@@ -86,7 +122,10 @@ export async function configOf(options: CommonOptions): Promise<Config> {
  *
  * @throws StagerError CONFIG_INVALID, SERVICES_INVALID, USAGE.
  */
-export async function requestOf(options: StageOptions): Promise<StageRequest> {
+export async function requestOf(
+  options: StageOptions,
+  { settings }: Pick<Config, 'settings'>,
+): Promise<StageRequest> {
   const path = resolve(options.source ?? '.');
   const { memoryMb, diskMb, timeoutMs } = options;
   checkLimits({ memoryMb, diskMb, timeoutMs });
@@ -96,37 +135,50 @@ export async function requestOf(options: StageOptions): Promise<StageRequest> {
     source: sourceOf(options, path),
     app: await appIdentity(path, options.appName),
     buildpacks: options.buildpacks ?? [],
-    stack: options.stack ?? 'host',
+    stack: settings.stack,
     env,
     services: servicesOf(options.services),
-    memoryMb: memoryMb ?? 1024,
-    diskMb: diskMb ?? 4096,
-    timeoutMs: timeoutMs ?? 15 * 60_000,
-    network: options.network ?? 'host',
+    memoryMb: memoryMb ?? settings.memory,
+    diskMb: diskMb ?? settings.disk,
+    timeoutMs: timeoutMs ?? settings.timeout,
+    network: settings.network,
     cache: options.cache ?? 'use',
     reuse: options.reuse ?? false,
-    keep: options.keep ?? 'never',
-    ignoreStyle: options.ignoreStyle ?? 'cf',
-    trace: false,
+    keep: options.keep ?? settings.keep,
+    ignoreStyle: options.ignoreStyle ?? settings.ignoreStyle,
+    trace: options.trace ?? false,
     ...(options.buildpackApi !== undefined && { buildpackApi: options.buildpackApi }),
     ...(options.cfStack !== undefined && { cfStack: options.cfStack }),
     ...(options.compression !== undefined && { compression: parseCompression(options.compression) }),
     ...(options.sourceDateEpoch !== undefined && { sourceDateEpoch: options.sourceDateEpoch }),
     ...(options.output !== undefined && { output: resolve(options.output) }),
+    ...(options.launch !== undefined && { launch: options.launch }),
+    ...(options.notes !== undefined && { notes: options.notes }),
+    ...(options.lock !== undefined && { lock: lockOf(options.lock) }),
   };
+}
+
+function lockOf({ mode, path = 'stager.lock', app }: LockOptions): NonNullable<StageRequest['lock']> {
+  return { mode, path: resolve(path), ...(app !== undefined && { app }) };
 }
 
 function sourceOf(options: StageOptions, path: string): StageRequest['source'] {
   if (options.package === undefined) return { kind: 'path', path };
+  if (options.source !== undefined) {
+    throw new StagerError('USAGE', '`source` and `package` exclude each other', {
+      next: 'Give the directory or archive of the app, or the guid of a package.',
+    });
+  }
   const guid = parseGuid(options.package);
   if (guid === undefined)
-    throw new StagerError('USAGE', `package ${JSON.stringify(options.package)} is no guid`, {
+    throw new StagerError('USAGE', `package ${JSON.stringify(options.package)} is not a guid`, {
       next: 'Give the guid that `stager package create` printed.',
     });
   return { kind: 'package', guid };
 }
 
-function servicesOf(services: string | Services | undefined): Services {
+/** The document as it was given, checked. @throws StagerError SERVICES_INVALID. */
+export function servicesOf(services: string | Services | undefined): Services {
   if (services === undefined) return {};
   return parseServices(typeof services === 'string' ? services : JSON.stringify(services), 'services');
 }

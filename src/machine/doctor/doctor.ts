@@ -5,11 +5,10 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { arch, release, userInfo } from 'node:os';
 import { StagerError } from '../../words/errors.ts';
-import { type CgroupPlan, CONTROLLERS, planCgroups } from '../sandbox/kernel/cgroups.ts';
-import { type IdPlan, idPlans } from '../sandbox/kernel/ids.ts';
+import { CONTROLLERS, planCgroups } from '../sandbox/kernel/cgroups.ts';
+import { idPlans } from '../sandbox/kernel/ids.ts';
 import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
-import type { Sandbox } from '../sandbox/port/sandbox.ts';
 import { findRuntimes, type Rejected, type SelectOptions, selectSandbox } from '../sandbox/select.ts';
 import type { StackInfo } from '../stack/store.ts';
 
@@ -44,7 +43,7 @@ export interface Diagnosis {
     readonly missing: readonly Rejected[];
   };
   readonly cgroups: {
-    readonly mode: CgroupPlan['mode'];
+    readonly mode: string;
     readonly controllers: readonly {
       readonly name: string;
       readonly parent?: string;
@@ -52,14 +51,14 @@ export interface Diagnosis {
     }[];
   };
   readonly users: {
-    readonly ways: readonly Pick<IdPlan, 'kind' | 'description'>[];
+    readonly ways: readonly { readonly kind: string; readonly description: string }[];
     /** user.max_user_namespaces; 0 forbids user name spaces. */
     readonly maxUserNamespaces?: number;
   };
   readonly sandbox: Finding<{
-    readonly kind: Sandbox['kind'];
+    readonly kind: string;
     readonly description: string;
-    readonly unenforced: Sandbox['unenforced'];
+    readonly unenforced: readonly { readonly limit: string; readonly reason: string }[];
     readonly rejected: readonly Rejected[];
   }>;
   readonly stacks: Finding<{ readonly chosen: string; readonly known: readonly StackInfo[] }>;

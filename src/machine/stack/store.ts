@@ -40,7 +40,18 @@ type Record = z.infer<typeof Record>;
 /** What is known of a stack. Sizes in bytes, instants in ISO 8601 UTC. */
 export type StackInfo =
   | { readonly name: 'host'; readonly kind: 'host'; readonly description: string; readonly digest: string }
-  | (Omit<Record, 'tree'> & { readonly path: string });
+  | {
+      readonly name: string;
+      readonly kind: 'tar' | 'directory' | 'oci' | 'docker';
+      readonly description: string;
+      readonly digest: string;
+      /** What it was added from. */
+      readonly source: string;
+      readonly entries: number;
+      readonly bytes: number;
+      readonly addedAt: string;
+      readonly path: string;
+    };
 
 /** A stack that is ready for a sandbox. */
 export interface ResolvedStack {

@@ -14,8 +14,17 @@ const servicesSchema = z.record(z.string().min(1), z.array(binding));
 const wrappedSchema = z.strictObject({ VCAP_SERVICES: servicesSchema }).transform((it) => it.VCAP_SERVICES);
 const anySchema = z.union([wrappedSchema, servicesSchema]);
 
-/** Service label → its bindings; keys that we don't know are kept. */
-export type Services = z.infer<typeof servicesSchema>;
+/** One bound service instance; keys that stager does not know are kept. */
+export interface ServiceBinding {
+  readonly name?: string | null | undefined;
+  readonly label?: string | null | undefined;
+  readonly tags?: readonly string[] | null | undefined;
+  readonly credentials?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** Service label → its bindings. */
+export type Services = Readonly<Record<string, readonly ServiceBinding[]>>;
 
 /**
  * Parses a VCAP_SERVICES document, bare or as `{"VCAP_SERVICES": …}`.

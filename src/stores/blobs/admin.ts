@@ -34,7 +34,7 @@ export interface Damage {
   readonly problem: string;
 }
 
-/** What {@link verifyBlobs} found. */
+/** What a verification found. */
 export interface VerifyReport {
   readonly checked: number;
   readonly bytes: number;

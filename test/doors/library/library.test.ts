@@ -1,9 +1,19 @@
 /** What the library refuses before anything is started. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it } from 'vitest';
-import { runDroplet, stage } from '../../../src/index.ts';
+import {
+  createPackage,
+  doctor,
+  manifestApps,
+  openBlobs,
+  type RunOptions,
+  runDroplet,
+  type StageOptions,
+  stage,
+} from '../../../src/index.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'stager-library-unit-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -21,7 +31,7 @@ describe('the library', () => {
     });
     const { memoryMb, diskMb } = { memoryMb: 64, diskMb: 64, ...amounts };
     if ('timeoutMs' in amounts) return;
-    await expect(runDroplet({ home, memoryMb, diskMb })).rejects.toMatchObject({
+    await expect(runDroplet({ home, memoryMb, diskMb }).result).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message,
     });
@@ -50,8 +60,75 @@ describe('the library', () => {
 
   it('fails with CANCELLED for a signal that has fired, whatever its reason', async () => {
     const signal = AbortSignal.abort();
-    for (const start of [() => stage({ home, signal }).result, () => runDroplet({ home, signal })]) {
+    for (const start of [() => stage({ home, signal }).result, () => runDroplet({ home, signal }).result]) {
       await expect(start()).rejects.toMatchObject({ name: 'StagerError', code: 'CANCELLED' });
     }
+  });
+});
+
+describe('options that exclude each other', () => {
+  it('are refused where a caller without types gives both', async () => {
+    const both: object = { home, source: '.', package: '0d5a7a3c-5d43-4b19-8a3b-1b8a9e0c1f11' };
+    await expect(stage(both).result).rejects.toMatchObject({ code: 'USAGE' });
+    const two: object = { home, process: 'web', command: ['true'] };
+    await expect(runDroplet(two).result).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  it('do not compile', () => {
+    // @ts-expect-error a source or a package
+    const staging: StageOptions = { source: '.', package: 'x' };
+    // @ts-expect-error a process type or a command
+    const run: RunOptions = { process: 'web', command: ['true'] };
+    expect([staging, run]).toHaveLength(2);
+  });
+});
+
+describe('a manifest', () => {
+  it('gives the options of each of its apps, its services left out', async () => {
+    const manifest = join(home, 'manifest.yml');
+    mkdirSync(join(home, 'shop'), { recursive: true });
+    writeFileSync(
+      manifest,
+      'applications:\n- name: ((env))-shop\n  path: shop\n  memory: 2G\n  env: { A: 1 }\n  buildpack: nodejs\n  command: node x.js\n',
+    );
+    expect(await manifestApps({ manifest, vars: ['env=test'] })).toEqual([
+      {
+        source: join(home, 'shop'),
+        appName: 'test-shop',
+        env: { A: '1' },
+        buildpacks: ['nodejs'],
+        memoryMb: 2048,
+        launch: { commands: { web: 'node x.js' }, sidecars: [] },
+      },
+    ]);
+  });
+});
+
+describe('packages and blobs', () => {
+  it('are created, listed, read, checked and removed', async () => {
+    const app = join(home, 'app');
+    mkdirSync(app);
+    writeFileSync(join(app, 'index.html'), 'hello');
+    const made = await createPackage({ home, source: app });
+    const blobs = await openBlobs({ home });
+    const keys = async () => {
+      const seen: string[] = [];
+      for await (const { key } of blobs.list({ kinds: ['packages'] })) seen.push(key);
+      return seen;
+    };
+    const [key = ''] = await keys();
+    expect(key).toContain(made.guid);
+    expect((await text(await blobs.get(key))).length).toBeGreaterThan(0);
+    expect(await blobs.verify()).toMatchObject({ damaged: [] });
+    expect(await blobs.repair()).toMatchObject({ packages: [] });
+    expect((await blobs.usage()).find(({ kind }) => kind === 'packages')?.blobs).toBe(1);
+    await blobs.remove(key);
+    expect(await keys()).toEqual([]);
+  });
+});
+
+describe('doctor', () => {
+  it('says what will be used here', async () => {
+    expect(await doctor({ home })).toMatchObject({ machine: { node: process.version } });
   });
 });

@@ -1,8 +1,7 @@
 /** `stager doctor`: what will be used on this machine, and why other things can't be. */
 import { createColors } from 'picocolors';
 import { Stager } from '../../../compose.ts';
-import { type Diagnosis, diagnose, type Finding } from '../../../machine/doctor/doctor.ts';
-import { openDataHome } from '../../../machine/host/data-home.ts';
+import type { Diagnosis, Finding } from '../../../machine/doctor/doctor.ts';
 import { formatBytes } from '../../../words/units.ts';
 import type { Context } from '../input/context.ts';
 import { labelled, table } from '../terminal/table.ts';
@@ -10,22 +9,7 @@ import { labelled, table } from '../terminal/table.ts';
 /** 0 when a staging would work here, 1 when something it needs is missing. */
 export async function doctorCommand(context: Context): Promise<number> {
   const { config, signal, output } = context;
-  const stager = new Stager(config);
-  await openDataHome(config.home);
-  const diagnosis = await diagnose({
-    sandbox: stager.sandboxOptions(signal),
-    home: config.home,
-    stacks: stager.stacks,
-    stack: config.settings.stack,
-    blobstore: async () => {
-      const blobs = await stager.blobs();
-      const { readable, writable, notes } = await blobs.probe({ signal });
-      const state =
-        readable && writable ? 'can be read and written' : `readable: ${readable}, writable: ${writable}`;
-      return [`${blobs.url} ${state}`, ...notes];
-    },
-    signal,
-  });
+  const diagnosis = await new Stager(config).diagnose(signal);
   if (output.json) output.object(diagnosis);
   else for (const line of lines(diagnosis, output.colour)) output.line(line);
   const needed = [diagnosis.sandbox, diagnosis.stacks, diagnosis.home, diagnosis.blobstore];

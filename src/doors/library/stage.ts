@@ -1,0 +1,66 @@
+/** The library's `stage`: typed options in, a handle out. No global state, no output, no process.exit. */
+import { Stager } from '../../compose.ts';
+import { writeJsonFile } from '../../config/json-file.ts';
+import { demandOutputFile } from '../../machine/host/output-file.ts';
+import { resultDocument, type StagingEnded } from '../../staging/droplet/result-document.ts';
+import { stage as stageApp } from '../../staging/stage.ts';
+import type { BuildEvent } from '../../words/events.ts';
+import type { StagingRecord } from '../../words/staging-record.ts';
+import type { QueueLimit } from './event-queue.ts';
+import { type Handle, openHandle } from './handle.ts';
+import { configOf, requestOf, type StageOptions } from './options.ts';
+
+/** An event without its text, in characters. */
+const BARE = 200;
+/** What the scripts of a staging write has no bound, and who only awaits the result reads none of it. */
+const UNREAD: QueueLimit<BuildEvent> = {
+  maxWeight: 16 * 1024 * 1024,
+  weight: (event) => {
+    if (event.type === 'progress') return BARE;
+    return event.type === 'output' ? event.text.length + BARE : 0;
+  },
+  leftOut: (count) => ({
+    type: 'warning',
+    at: new Date().toISOString(),
+    code: 'output-not-kept',
+    message: `${count} events with output or progress were not kept: 16 Mi characters of them wait to be read`,
+  }),
+};
+
+/** A staging on its way; the last event is `staging-ended`. */
+export type StagingHandle = Handle<BuildEvent, StagingRecord>;
+
+/** Stages an app. Several at once in one process are fine. */
+export function stage(options: StageOptions = {}): StagingHandle {
+  const { signal, onEvent } = options;
+  return openHandle<BuildEvent, StagingRecord>({
+    signal,
+    onEvent,
+    limit: UNREAD,
+    run: (io) => stageWith(options, io),
+  });
+}
+
+async function stageWith(
+  options: StageOptions,
+  io: { readonly signal: AbortSignal; readonly emit: (event: BuildEvent) => void },
+): Promise<StagingRecord> {
+  const { signal } = io;
+  const config = await configOf(options);
+  const request = await requestOf(options, config);
+  if (options.result !== undefined) await demandOutputFile(options.result);
+  const stager = new Stager(config);
+  let ended: StagingEnded | undefined;
+  const emit = (event: BuildEvent): void => {
+    if (event.type === 'staging-ended') ended = event;
+    io.emit(event);
+  };
+  try {
+    return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
+  } finally {
+    await stager.close();
+    if (options.result !== undefined && ended !== undefined) {
+      await writeJsonFile(options.result, resultDocument(ended));
+    }
+  }
+}
