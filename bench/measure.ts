@@ -121,7 +121,7 @@ export function save(suite: string, results: unknown): void {
   writeFileSync(`${ROOT}bench/out/${suite}.json`, `${JSON.stringify(document, null, 2)}\n`);
 }
 
-/** The one-minute load before a run: numbers taken beside other work are no numbers. */
+/** The one-minute load before a run: numbers taken beside other work are not numbers. */
 export function load(): number {
   return Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]);
 }

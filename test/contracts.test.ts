@@ -46,7 +46,7 @@ const files = globSync([...CITING, 'docs/*.md'], {
 }).filter((it) => it !== SELF);
 const citations = files.flatMap((file) => citationsOf(file, readFileSync(join(ROOT, file), 'utf8')));
 
-/** What is cited with a section and is no page of contracts would be one that is missing. */
+/** What is cited with a section and is not a page of contracts would be one that is missing. */
 function missingOf(cited: readonly Citation[]): readonly string[] {
   return cited.flatMap(({ file, page, section }) => {
     if (section === undefined || sections.get(page)?.has(section) === true) return [];

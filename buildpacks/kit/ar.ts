@@ -4,7 +4,7 @@ import { BuildpackFailure } from './failure.ts';
 
 const MAGIC = '!<arch>\n';
 const HEADER = 60;
-/** debian-binary, control, data and a few signatures; more is no package. */
+/** debian-binary, control, data and a few signatures; more is not a package. */
 const MAX_MEMBERS = 16;
 
 /** Where the files of a package are: member name, first and last byte in the file. */
@@ -46,5 +46,5 @@ export async function debData(path: string): Promise<DebData> {
 }
 
 function broken(path: string, why: string): BuildpackFailure {
-  return new BuildpackFailure(`${path} is no Debian package: it ${why}`);
+  return new BuildpackFailure(`${path} is not a Debian package: it ${why}`);
 }

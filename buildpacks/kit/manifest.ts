@@ -169,7 +169,7 @@ export function resolve(manifest: Manifest, name: string, range: string, fit: Fi
   if (found !== undefined) return found;
   const has = newestFirst([...new Set(versions)]).join(', ') || `none for stack ${fit.stack} on ${fit.arch}`;
   if (normaliseRange(range) === undefined) {
-    throw new BuildpackFailure(`"${range}" is no version range for ${name}. Available: ${has}`);
+    throw new BuildpackFailure(`"${range}" is not a version range for ${name}. Available: ${has}`);
   }
   throw new BuildpackFailure(`no ${name} version matches "${range}". Available: ${has}`, {
     next: 'Ask for one of these versions, or use a buildpack whose manifest.yml has the one you need.',

@@ -14,7 +14,7 @@ export function highestMatch(range: string, versions: readonly string[]): string
   return maxSatisfying([...versions], clean) ?? undefined;
 }
 
-/** `range` as node-semver reads it, or undefined when it is no range at all. */
+/** `range` as node-semver reads it, or undefined when it is not a range at all. */
 export function normaliseRange(range: string): string | undefined {
   const text = range.trim();
   if (text === '' || text === 'latest') return '*';
@@ -22,7 +22,7 @@ export function normaliseRange(range: string): string | undefined {
   return validRange(spaced) === null ? undefined : spaced;
 }
 
-/** Highest first; what is no version comes last, in its own order. */
+/** Highest first; what is not a version comes last, in its own order. */
 export function newestFirst(versions: readonly string[]): string[] {
   const good = versions.filter((version) => valid(version) !== null);
   const odd = versions.filter((version) => valid(version) === null);

@@ -126,7 +126,7 @@ function parseYamlFile(text: string, file: string): unknown {
   const yaml = parseHostileYaml(text, { uniqueKeys: true });
   if (yaml.ok) return yaml.value;
   throw new StagerError('CONFIG_INVALID', `${file}: ${yaml.reason}`, {
-    next: 'Mend the YAML.',
+    next: 'Fix the YAML.',
     details: { file },
   });
 }

@@ -158,7 +158,7 @@ async function unpack(
       signal,
     });
   } catch (error) {
-    // What is no archive may have been one when it was stored: then the store is to blame, not the app.
+    // What is not an archive may have been one when it was stored: then the store is to blame, not the app.
     if (isStagerError(error, 'DROPLET_INVALID') && located.place.kind === 'blob')
       await readAll(await bodyOf(located, ports, signal));
     throw error;

@@ -18,7 +18,7 @@ export function errorReport(error: StagerError): ErrorReport {
 
 /**
  * Whatever was thrown, as a StagerError: what the system refuses everywhere in the same way (no space, no permission)
- * is the operator's to mend, all else is UNEXPECTED, a bug of ours.
+ * is the operator's to fix, all else is UNEXPECTED, a bug of ours.
  */
 export function asStagerError(thrown: unknown): StagerError {
   if (thrown instanceof StagerError) return thrown;

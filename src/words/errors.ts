@@ -7,7 +7,7 @@
  * stack, 50s limits, 60s droplet, 70 a bug of ours, 80s blobstore, 90s launch, 130/143 cancelled.
  */
 
-/** Who can mend it. Only `stager` and transient `operator` failures are worth a retry. */
+/** Who can fix it. Only `stager` and transient `operator` failures are worth a retry. */
 export type Blame = 'app' | 'buildpack' | 'operator' | 'stager';
 
 /** The closed list of codes. */

@@ -1,6 +1,6 @@
 /** JSON that came from outside, where text that is none is an answer and no failure. */
 
-/** What `text` says; undefined when it is no JSON. */
+/** What `text` says; undefined when it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -14,7 +14,7 @@ const MEGABYTES: ReadonlyMap<string, number> = new Map([
 
 /**
  * Whole MiB in `text` (`512M`, `512MB`, `524288K`, `1.5G`, `1TiB`; a unit is required, as cf requires it), undefined for
- * what is no size, less than one, or more than 8 PiB.
+ * what is not a size, less than one, or more than 8 PiB.
  */
 export function parseMegabytes(text: string): number | undefined {
   const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*(B|[KMGT](?:I?B)?)$/i.exec(text.trim()) ?? [];

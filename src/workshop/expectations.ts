@@ -15,7 +15,7 @@ const matcher = z.union(
   [
     scalar,
     z.strictObject({ contains: scalar }),
-    z.strictObject({ matches: z.string().refine(isPattern, { error: 'is no regular expression' }) }),
+    z.strictObject({ matches: z.string().refine(isPattern, { error: 'is not a regular expression' }) }),
   ],
   { error: 'must be a text, { contains: text } or { matches: regular expression }' },
 );
@@ -41,7 +41,7 @@ const schema = round.extend({
   detect: z
     .union([z.boolean(), z.string()], { error: 'must be true, false or the line that it prints' })
     .optional(),
-  error: z.enum(Object.keys(CODES), { error: 'is no code of docs/errors.md' }).optional(),
+  error: z.enum(Object.keys(CODES), { error: 'is not a code of docs/errors.md' }).optional(),
   launch_env: z.record(z.string(), matcher).optional(),
   processes: z.record(z.string(), matcher).optional(),
   sidecars: z.record(z.string(), matcher).optional(),

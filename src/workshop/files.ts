@@ -30,7 +30,7 @@ export interface FilesOptions {
   /** Directory for what has to rest on disk meanwhile. */
   readonly tempRoot: string;
   readonly signal: AbortSignal;
-  /** Told of lines in the ignore file that are no rule and so without effect. */
+  /** Told of lines in the ignore file that are not rules and so without effect. */
   readonly onUnusable?: (line: IgnoreLine) => void;
 }
 

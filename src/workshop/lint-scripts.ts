@@ -93,7 +93,7 @@ export const SCRIPT_RULES: readonly Rule[] = [
         const wanted = program.endsWith('/env') ? words.find((it) => !/^-|=/.test(it)) : program;
         if (script.shebang === undefined || wanted === undefined) continue;
         if (!program.startsWith('/')) {
-          found.push({ path: path(script), line: 1, message: `${program} is no absolute path` });
+          found.push({ path: path(script), line: 1, message: `${program} is not an absolute path` });
         } else if (!(await input.inStack(program)) || !(await input.inStack(wanted))) {
           found.push({ path: path(script), line: 1, message: `the stack has no ${wanted}` });
         }

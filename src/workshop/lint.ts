@@ -27,7 +27,7 @@ export interface LintRequest {
   readonly shellcheck?: string;
 }
 
-/** The findings, worst first. A directory that is no buildpack at all is one finding. */
+/** The findings, worst first. A directory that is not a buildpack at all is one finding. */
 export async function lintBuildpack(request: LintRequest): Promise<readonly Finding[]> {
   const dir = resolve(request.dir);
   try {

@@ -7,7 +7,7 @@ import { type Document, isAlias, isMap, isScalar, isSeq, type YAMLMap } from 'ya
 import { parseHostileYaml } from '../machine/host/hostile-yaml.ts';
 import { readSmall } from '../machine/host/read-small.ts';
 
-/** One entry of `dependencies`; texts are as written, absent when they are no text. */
+/** One entry of `dependencies`; texts are as written, absent when they are not text. */
 export interface ManifestDependency {
   readonly name: string | undefined;
   readonly version: string | undefined;
@@ -57,7 +57,7 @@ export async function readManifest(root: string): Promise<ReadManifest> {
   const yaml = parseHostileYaml(file.text);
   if (!yaml.ok) return { kind: 'broken', reason: yaml.reason, line: yaml.line ?? 1 };
   const { document, lineOf } = yaml;
-  if (!isMap(document.contents)) return { kind: 'broken', reason: 'it is no map', line: 1 };
+  if (!isMap(document.contents)) return { kind: 'broken', reason: 'it is not a map', line: 1 };
   return { kind: 'manifest', manifest: manifestOf(document, document.contents, lineOf) };
 }
 

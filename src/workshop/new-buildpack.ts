@@ -64,7 +64,7 @@ export async function newBuildpack(
 
 function namesOf(name: string): SkeletonNames {
   if (!NAME.test(name)) {
-    throw new StagerError('USAGE', `${JSON.stringify(name)} is no name for a buildpack`, {
+    throw new StagerError('USAGE', `${JSON.stringify(name)} is not a name for a buildpack`, {
       next: 'Use lower-case letters, digits and -, starting with a letter, such as rust or rust-buildpack.',
       details: { name },
     });

@@ -36,7 +36,7 @@ export class ObservedPhases extends Phases {
   ): Promise<T> {
     const script = scriptPhase(phase.name);
     if (script === undefined) return await super.run(phase, step, note);
-    // Before each, since what happens in between (a cache that is restored) is no script's doing.
+    // Before each, since what happens in between (a cache that is restored) is not a script's doing.
     const before = await this.#look();
     try {
       return await super.run(phase, step, note);

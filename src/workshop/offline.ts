@@ -90,7 +90,7 @@ export function addressOf(uri: string, registries: Registries): Address {
     if (name !== '') return { url: `${registries.npm}/${name}/-/${basename(name)}-${version}.tgz` };
   }
   if ((scheme !== 'https' && scheme !== 'http') || !URL.canParse(uri)) {
-    throw malformed(`${redactUrls(uri)} is no https URL, npm:name@version or debian:path`);
+    throw malformed(`${redactUrls(uri)} is not an https URL, npm:name@version or debian:path`);
   }
   const url = new URL(uri);
   const { username, password } = url;

@@ -1,6 +1,6 @@
 /**
  * What of a shell script is code: without comments, without what stands in single quotes, and with here-documents and
- * functions told apart. It follows quotes, `$( )` and here-documents across lines; it is no parser of the language.
+ * functions told apart. It follows quotes, `$( )` and here-documents across lines; it is not a parser of the language.
  */
 
 /** One line of a script. */

@@ -114,17 +114,21 @@ async function inKept(staging: Staging, { shell, stack, io, dir }: KeptShell): P
   return await start(staging, { shell, run, family: isHeroku ? 'heroku' : 'cf-v3', io, buildpacks: [] });
 }
 
-/** @throws StagerError USAGE when it is no workspace, or belongs to a process that lives. */
+/** @throws StagerError USAGE when it is not a workspace, or belongs to a process that lives. */
 async function keptWorkspace(dir: string): Promise<Workspace> {
   const root = await realpath(dir).catch(() => dir);
   const workspace = workspaceAt(root);
   for (const path of [workspace.app, workspace.platform, workspace.deps]) {
     const facts = await stat(path).catch(() => undefined);
     if (facts?.isDirectory() === true) continue;
-    throw new StagerError('USAGE', `${dir} is no workspace: it has no directory ${path.slice(root.length)}`, {
-      next: 'Name a directory that `stager stage --keep always` printed.',
-      details: { workspace: dir },
-    });
+    throw new StagerError(
+      'USAGE',
+      `${dir} is not a workspace: it has no directory ${path.slice(root.length)}`,
+      {
+        next: 'Name a directory that `stager stage --keep always` printed.',
+        details: { workspace: dir },
+      },
+    );
   }
   const guid = parseGuid(basename(root));
   if (guid !== undefined && (await isOwned(dirname(root), guid))) {

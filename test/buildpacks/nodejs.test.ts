@@ -45,7 +45,7 @@ describe('the Node version', () => {
 
   it('is refused with what is known when nobody knows it', () => {
     expect(() => rangeOf('lts/unheard', '.nvmrc')).toThrow('does not know');
-    expect(() => rangeOf('iojs?', '.nvmrc')).toThrow('which is no version of Node');
+    expect(() => rangeOf('iojs?', '.nvmrc')).toThrow('which is not a version of Node');
   });
 
   it('comes from engines first, then .nvmrc, then .node-version', async () => {
@@ -114,7 +114,7 @@ describe('the package manager', () => {
     expect(await chooseManager(await app(json, files), log)).toMatchObject(expected);
   });
 
-  it('is refused when packageManager is no exact version of a known one', async () => {
+  it('is refused when packageManager is not an exact version of a known one', async () => {
     for (const packageManager of [
       'pnpm',
       'pnpm@10',
@@ -211,7 +211,7 @@ describe('the start command', () => {
     expect(startProcesses(await app({ main: 'index.js' }))).toEqual([]);
   });
 
-  it('can not be found in a package.json that is no JSON', async () => {
+  it('cannot be found in a package.json that is not JSON', async () => {
     await expect(
       app({})
         .then(() => writeFile(join(temp.path, 'package.json'), '{'))

@@ -196,7 +196,7 @@ describe('a file that is wrong', () => {
     });
   });
 
-  it('is refused by its name when it can not be read', async () => {
+  it('is refused by its name when it cannot be read', async () => {
     await expect(load({ configFile: 'nowhere.yml' })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: `can't read ${join(dir, 'nowhere.yml')}: ENOENT`,

@@ -199,7 +199,7 @@ describe('what scripts write', () => {
     expect(lines(stdout).map(([, text]) => text)).toEqual(Array.from({ length: 500 }, (_, n) => `line ${n}`));
   });
 
-  it('keeps progress that goes back by carriage return, and marks bytes that are no UTF-8', async () => {
+  it('keeps progress that goes back by carriage return, and marks bytes that are not UTF-8', async () => {
     const supply = String.raw`printf '10%%\r20%%\r\ndone\n'; printf 'bad \377\376 bytes\n' >&2`;
     const { stdout } = await cli.stage(app, { SUPPLY: supply }, ['--json']);
     const said = lines(stdout);
@@ -277,7 +277,7 @@ describe('settings', () => {
 describe('the environment of scripts', () => {
   it('has what was asked for, --env over --env-file, and nothing of the caller', async () => {
     const dir = await cli.app('envs', {
-      // Node itself knows --env-file: what the app is given is no setting of ours.
+      // Node itself knows --env-file: what the app is given is not a setting of ours.
       '.env': 'FROM_FILE=file\nBOTH=file\nSTAGER_QUIET=true\n',
       'services.json': JSON.stringify({
         redis: [{ name: 'cache', label: 'redis', credentials: { port: 6379 } }],

@@ -86,7 +86,7 @@ const CASES: readonly (readonly [
     'bin/supply:2',
   ],
   ['a version that is none', { VERSION: 'latest\n' }, 'version-format', 'VERSION:1'],
-  ['a manifest that is no YAML', { 'manifest.yml': 'a: [\n' }, 'manifest-broken', 'manifest.yml:2'],
+  ['a manifest that is not YAML', { 'manifest.yml': 'a: [\n' }, 'manifest-broken', 'manifest.yml:2'],
   ['no language', { 'manifest.yml': 'dependencies: []\n' }, 'manifest-language', 'manifest.yml:1'],
   [
     'no checksum',
@@ -248,11 +248,11 @@ describe('lint', () => {
     expect(findings.map(({ id }) => id)).toEqual(['no-buildpack']);
   });
 
-  it('is refused for what is no directory', async () => {
+  it('is refused for what is not a directory', async () => {
     await using pack = await tree(GOOD);
     for (const [name, reason] of [
       ['gone', 'it does not exist'],
-      ['VERSION', 'it is no directory'],
+      ['VERSION', 'it is not a directory'],
     ]) {
       const request = { dir: join(pack.path, name ?? ''), rootfs: { kind: 'host' }, stack: 'host' } as const;
       await expect(lintBuildpack(request)).rejects.toThrow(reason);

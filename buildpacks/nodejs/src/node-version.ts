@@ -9,7 +9,7 @@ const LTS = { hydrogen: '18.x', iron: '20.x', jod: '22.x', krypton: '24.x' } as 
 /**
  * The range to resolve, or undefined for the default. Warns where the request is missing, too wide or stated twice.
  *
- * @throws BuildpackFailure for text that is no version, range or known alias.
+ * @throws BuildpackFailure for text that is not a version, range or known alias.
  */
 export async function nodeRange(app: App, log: Log): Promise<string | undefined> {
   const wanted = await request(app);
@@ -45,7 +45,7 @@ export function rangeOf(text: string, source: string): string {
   const alias = /^lts\/(.+)$/.exec(lower)?.[1];
   if (alias !== undefined || lower === 'lts') return ltsLine(alias ?? '*', text, source);
   if (normaliseRange(text) !== undefined) return text;
-  throw new BuildpackFailure(`${source} asks for "${text}", which is no version of Node`, {
+  throw new BuildpackFailure(`${source} asks for "${text}", which is not a version of Node`, {
     next: 'Write a version (24.21.0), a range (24.x, ^22.12) or an alias (lts/*, lts/jod).',
   });
 }

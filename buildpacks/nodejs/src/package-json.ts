@@ -25,7 +25,7 @@ export interface App {
   readonly files: ReadonlySet<string>;
 }
 
-/** @throws BuildpackFailure when there is no package.json or it is no JSON object. */
+/** @throws BuildpackFailure when there is no package.json or it is not a JSON object. */
 export async function readApp(dir: string): Promise<App> {
   const text = await readText(join(dir, 'package.json'));
   if (text === undefined) {

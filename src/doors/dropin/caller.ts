@@ -31,7 +31,7 @@ export class Exit extends Error {
 
 /**
  * Writes all of `text` to a descriptor. Synchronous, so that it keeps its place among what scripts write to the
- * same descriptor. A reader that has gone is no failure of ours; a full pipe in non-blocking mode is waited for.
+ * same descriptor. A reader that has gone is not a failure of ours; a full pipe in non-blocking mode is waited for.
  */
 export function writeAll(fd: number, text: string): void {
   let rest: Buffer = Buffer.from(text);

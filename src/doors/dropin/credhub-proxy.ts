@@ -7,7 +7,7 @@ import { type GoUrl, parseUrl } from './go/url.ts';
 export type Dial = (target: Endpoint, signal: AbortSignal) => Promise<Socket>;
 
 /**
- * How CredHub is reached; undefined for directly, which is also what a variable means that is no SOCKS5 address.
+ * How CredHub is reached; undefined for directly, which is also what a variable means that is not a SOCKS5 address.
  * `no_proxy` counts, in lower case only.
  */
 export function credhubDial(credhub: GoUrl, env: Readonly<Record<string, string>>): Dial | undefined {

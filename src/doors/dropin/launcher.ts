@@ -103,7 +103,7 @@ async function credhubServices(
   }
 }
 
-/** VCAP_APPLICATION with what only the instance knows; undefined when it is no JSON object. */
+/** VCAP_APPLICATION with what only the instance knows; undefined when it is not a JSON object. */
 function instanceApplication(env: Readonly<Record<string, string>>, caller: Caller): string | undefined {
   const parsed = parseJson(env['VCAP_APPLICATION'] ?? '');
   if (!parsed.ok || hasHugeNumber(parsed.value)) return undefined;

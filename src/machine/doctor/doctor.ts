@@ -52,7 +52,7 @@ export interface Diagnosis {
   };
   readonly users: {
     readonly ways: readonly { readonly kind: string; readonly description: string }[];
-    /** user.max_user_namespaces; 0 forbids user name spaces. */
+    /** user.max_user_namespaces; 0 forbids user namespaces. */
     readonly maxUserNamespaces?: number;
   };
   readonly sandbox: Finding<{

@@ -5,7 +5,7 @@ import { errnoOf, StagerError } from '../../words/errors.ts';
 
 /**
  * Refuses a place where no file can be written by a rename: a directory that is not there or may not be written to,
- * and what is there and is no regular file. (Renamed over `/dev/null`, the file would take the device's place.)
+ * and what is there and is not a regular file. (Renamed over `/dev/null`, the file would take the device's place.)
  *
  * @throws StagerError CONFIG_INVALID.
  */
@@ -16,10 +16,10 @@ export async function demandOutputFile(file: string): Promise<void> {
     throw cannotWrite(file, errnoOf(cause) ?? 'unknown error', cause);
   }
   const facts = await stat(file).catch(() => undefined);
-  if (facts !== undefined && !facts.isFile()) throw cannotWrite(file, 'it is no regular file');
+  if (facts !== undefined && !facts.isFile()) throw cannotWrite(file, 'it is not a regular file');
 }
 
-/** The failure of writing a file; CONFIG_INVALID, or HOST_DISK_FULL. What is no system error passes as it is. */
+/** The failure of writing a file; CONFIG_INVALID, or HOST_DISK_FULL. What is not a system error passes as it is. */
 export function outputError(file: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {

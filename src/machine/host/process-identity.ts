@@ -9,7 +9,7 @@ export const ProcessIdentity = z.object({
   /** Clock ticks after boot at which the process started (/proc/PID/stat, field 22). */
   startTime: z.string(),
   bootId: z.string(),
-  /** `pid:[4026531836]`: the name space the pid is a number of. */
+  /** `pid:[4026531836]`: the namespace the pid is a number of. */
   pidNamespace: z.string(),
   host: z.string(),
 });

@@ -2,7 +2,7 @@
  * Removes a tree that foreign code wrote: read-only directories, sockets and pipes, links to anywhere, names
  * nested deeper than a path can be long, or hundreds of thousands of files.
  *
- * Names are bytes: paths are handled as byte strings (latin1), since a name that is no UTF-8 can't be removed by what it
+ * Names are bytes: paths are handled as byte strings (latin1), since a name that is not UTF-8 can't be removed by what it
  * reads as. Links are never followed: what `readdir` calls a directory is entered, all else is unlinked. A mount below
  * the tree stops the removal before it starts, since what is mounted is not ours. The callers' sandboxes have
  * ended, so nobody swaps a directory for a link meanwhile.

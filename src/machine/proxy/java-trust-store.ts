@@ -13,7 +13,7 @@ const TRUSTED_CERTIFICATE = 2;
 const PASSWORD = 'changeit';
 const SALT = 'Mighty Aphrodite';
 
-/** The store with `certificates` (PEM) in it, the same bytes for the same ones; what is no X.509 is left out. */
+/** The store with `certificates` (PEM) in it, the same bytes for the same ones; what is not an X.509 is left out. */
 export function javaTrustStore(certificates: readonly string[]): Buffer {
   const entries = certificates.flatMap((pem) => derOf(pem) ?? []).map(entry);
   const body = Buffer.concat([uint32(MAGIC), uint32(VERSION), uint32(entries.length), ...entries]);

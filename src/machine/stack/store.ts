@@ -117,7 +117,7 @@ export class StackStore {
    */
   async remove(name: string): Promise<void> {
     if (name === HOST_STACK) {
-      throw new StagerError('USAGE', 'the stack host is the machine itself and can not be removed', {
+      throw new StagerError('USAGE', 'the stack host is the machine itself and cannot be removed', {
         next: 'Name one that was added; `stager stack list` shows them.',
       });
     }

@@ -20,7 +20,7 @@ export interface TarDigests {
 /**
  * Unpacks the tar at `path`, whatever its name says.
  *
- * @throws StagerError STACK_INVALID when it is no tar, damaged or unsafe.
+ * @throws StagerError STACK_INVALID when it is not a tar, damaged or unsafe.
  */
 export async function unpackTar(path: string, into: TreeWriter, signal: AbortSignal): Promise<TarDigests> {
   const whole = createHash('sha256');

@@ -132,7 +132,7 @@ export class TreeWriter {
     if (source === at) return;
     const stats = await lstat(this.#host(source)).catch(absent);
     if (stats === undefined || stats.isDirectory()) {
-      throw invalid(`a hard link to ${entry.target}, which is no file of the tree`, entry.path);
+      throw invalid(`a hard link to ${entry.target}, which is not a file of the tree`, entry.path);
     }
     if ((await lstat(this.#host(at)).catch(absent)) !== undefined) await this.#remove(at);
     await link(this.#host(source), this.#host(at));

@@ -104,7 +104,7 @@ async function atAddress(address: string, records: StagedRecords): Promise<Locat
   if (blob !== undefined) return { place: blob, ...known };
   if (address.startsWith('file:')) return await atPath(pathOfUrl(address));
   throw notFound(
-    `${redactUrls(address)} is no address of a droplet`,
+    `${redactUrls(address)} is not an address of a droplet`,
     'Give s3://BUCKET/PREFIX/droplets/ab/cd/NAME as `stager stage` showed it.',
   );
 }
@@ -122,7 +122,7 @@ async function atPath(given: string): Promise<LocatedDroplet> {
     );
   }
   if (!facts.isFile()) {
-    throw new StagerError('DROPLET_INVALID', `${given} is no file`, {
+    throw new StagerError('DROPLET_INVALID', `${given} is not a file`, {
       next: 'Give the .tar.gz that `stager stage --output` wrote.',
       details: { path },
     });
@@ -134,7 +134,7 @@ function pathOfUrl(address: string): string {
   try {
     return fileURLToPath(address);
   } catch (cause) {
-    throw notFound(`${address} is no file address`, 'Write file:///DIRECTORY/FILE.', cause);
+    throw notFound(`${address} is not a file address`, 'Write file:///DIRECTORY/FILE.', cause);
   }
 }
 

@@ -9,11 +9,11 @@ const DEFAULT_PORT = 8080;
  * The port for a process: the given one, or a free one for 0 and undefined. On the host's network nobody may
  * listen there yet; another program can still take it before the app does, and the app then says so.
  *
- * @throws StagerError USAGE for a number that is no port, PORT_IN_USE naming the port.
+ * @throws StagerError USAGE for a number that is not a port, PORT_IN_USE naming the port.
  */
 export async function choosePort(wanted: number | undefined, network: 'host' | 'none'): Promise<number> {
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 0 && wanted <= 65_535)) {
-    throw new StagerError('USAGE', `${wanted} is no port`, {
+    throw new StagerError('USAGE', `${wanted} is not a port`, {
       next: 'Give a number from 1 to 65535, or 0 for any free port.',
       details: { port: wanted },
     });

@@ -59,7 +59,7 @@ export function shellQuote(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Without a match the pattern itself is what the loop sees, and it is no file. */
+/** Without a match the pattern itself is what the loop sees, and it is not a file. */
 function sourceAll(directory: string): string {
   return `for stager_script in ${directory}/*; do
   if [ -f "$stager_script" ]; then source "$stager_script"; fi

@@ -29,7 +29,7 @@ const schema = z
  *
  * Unknown keys, whatever their YAML tags, are ignored.
  *
- * @throws StagerError DROPLET_INVALID when the file is no plain file, too large or no such YAML.
+ * @throws StagerError DROPLET_INVALID when the file is not a plain file, too large or no such YAML.
  */
 export async function readLaunchInfo(dropletRoot: string): Promise<LaunchInfo> {
   const text = await readPlainFile(join(dropletRoot, 'staging_info.yml'));
@@ -62,7 +62,7 @@ async function readPlainFile(path: string): Promise<string | undefined> {
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const facts = await file.stat();
-    if (!facts.isFile()) throw invalid('is no plain file');
+    if (!facts.isFile()) throw invalid('is not a plain file');
     if (facts.size > MAX_BYTES) throw invalid(`${facts.size} bytes, the limit is ${MAX_BYTES}`);
     return await file.readFile('utf8');
   } catch (error) {

@@ -42,7 +42,7 @@ export function readManifest(input: ManifestInput): Manifest {
   const { file, text } = input;
   if (Buffer.byteLength(text) > MAX_BYTES) throw invalid(file, ['larger than 1 MiB'], 'Split the manifest.');
   const yaml = parseHostileYaml(text, { scalars: 'cf', maxAliases: MAX_ALIASES });
-  if (!yaml.ok) throw invalid(file, [yaml.reason], 'Mend the YAML.');
+  if (!yaml.ok) throw invalid(file, [yaml.reason], 'Fix the YAML.');
   const places: Places = { file, document: yaml.document, lineOf: yaml.lineOf };
   const top = topSchema.safeParse(interpolate(yaml.value, input.variables));
   if (!top.success) {

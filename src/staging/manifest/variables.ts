@@ -16,13 +16,13 @@ const INSIDE = /\(\( ?!?([-/.\w\p{L}]+) ?\)\)/gu;
 /**
  * A variables file.
  *
- * @throws StagerError CONFIG_INVALID when it is no map.
+ * @throws StagerError CONFIG_INVALID when it is not a map.
  */
 export function parseVariables(text: string, file: string): Variables {
   const parsed = parseHostileYaml(text, { scalars: 'cf' });
-  if (!parsed.ok) throw unusable(file, `is no YAML: ${parsed.reason}`);
+  if (!parsed.ok) throw unusable(file, `is not YAML: ${parsed.reason}`);
   const value = parsed.value ?? {};
-  if (typeof value !== 'object' || Array.isArray(value)) throw unusable(file, 'is no map of variables');
+  if (typeof value !== 'object' || Array.isArray(value)) throw unusable(file, 'is not a map of variables');
   return Object.fromEntries(Object.entries(value));
 }
 
@@ -37,7 +37,7 @@ export function parseVariable(pair: string): Variables {
   if (name === '') throw unusable(`--var ${pair.split('=', 1)[0] ?? ''}`, 'needs a name, = and a value');
   const parsed = parseHostileYaml(written, { scalars: 'cf' });
   // The reason may quote the value, which may be a secret.
-  if (!parsed.ok) throw unusable(`--var ${name}`, 'has a value that is no YAML');
+  if (!parsed.ok) throw unusable(`--var ${name}`, 'has a value that is not YAML');
   const { value } = parsed;
   return { [name]: typeof value === 'string' ? written.replace(/^(["'])(.*)\1$/s, '$2') : value };
 }

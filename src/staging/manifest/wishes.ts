@@ -31,7 +31,7 @@ export function manifestWishes(app: NamedApp): ManifestWishes {
   };
 }
 
-/** As for cf push, `default` and `null` are no names: they bring detect back. */
+/** As for cf push, `default` and `null` are not names: they bring detect back. */
 export function orDetect(names: readonly string[]): readonly string[] {
   return names[0] === 'default' || names[0] === 'null' ? [] : names;
 }

@@ -174,7 +174,7 @@ export async function readListing(
   const found = parseGuid(parsed.data?.guid ?? '');
   if (!parsed.success || found === undefined) {
     body.destroy();
-    throw corrupt(location, 'it is no package listing of version 1');
+    throw corrupt(location, 'it is not a package listing of version 1');
   }
   const { format: _format, version: _version, app, ...rest } = parsed.data;
   const head: ListingHeader = { ...rest, guid: found, ...(app === undefined ? {} : { app }) };
@@ -197,7 +197,7 @@ async function* entriesOf(from: {
   try {
     for await (const line of from.lines) {
       const item = line.length > MAX_LINE ? undefined : parseEntry(line);
-      if (item === undefined) throw corrupt(from.location, `line ${count + 2} is no entry`);
+      if (item === undefined) throw corrupt(from.location, `line ${count + 2} is not an entry`);
       count++;
       yield item;
     }

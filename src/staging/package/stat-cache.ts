@@ -155,7 +155,7 @@ function encode(paths: readonly string[], records: Buffer): Buffer {
   return Buffer.concat([head, records, names, foot]);
 }
 
-/** @returns undefined when it is no whole cache of this version. */
+/** @returns undefined when it is not a whole cache of this version. */
 function parse(bytes: Buffer): Known | undefined {
   if (bytes.length < HEAD_BYTES + 4 || bytes.toString('latin1', 0, 8) !== MAGIC) return undefined;
   const files = bytes.readUInt32LE(8);

@@ -120,7 +120,7 @@ export async function readEnv(
     if (name !== undefined && value !== undefined) return [name, value];
     throw new StagerError(
       'CONFIG_INVALID',
-      `${JSON.stringify(pair.split('=')[0])} is no variable: it has no =`,
+      `${JSON.stringify(pair.split('=')[0])} is not a variable: it has no =`,
       {
         next: 'Write --env NAME=VALUE.',
       },

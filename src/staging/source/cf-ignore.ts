@@ -37,7 +37,7 @@ export function cfMatcher(line: IgnoreLine): Matcher | 'unusable' | undefined {
 
 /**
  * The client's translation of a line: `body` is the line after negation and anchoring, `expression` what RE2
- * gets. Undefined for lines that are no rule.
+ * gets. Undefined for lines that are not rules.
  */
 function translateCfLine(
   text: string,

@@ -33,7 +33,7 @@ export interface OpenSourceOptions {
 
 /** A source that can say which ignore rule decides about a path. */
 export type OpenSource = Source & {
-  /** The compiled rules of this source. `.cfignore` lines that are no rule are in `unusable`. */
+  /** The compiled rules of this source. `.cfignore` lines that are not rules are in `unusable`. */
   ignoreRules(options: { readonly signal: AbortSignal }): Promise<IgnoreRules>;
 };
 

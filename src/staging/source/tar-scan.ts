@@ -106,7 +106,7 @@ export class TarScan {
     if (symlink !== undefined) {
       if (this.#place(path, 'symlink')) this.#placeSymlink(path, symlink);
     } else if (seen === undefined) {
-      this.refusals.add(header.name, `hard link to ${target}, which is no earlier file of the archive`);
+      this.refusals.add(header.name, `hard link to ${target}, which is not an earlier file of the archive`);
     } else {
       this.#tally.addBytes(seen.sizeBytes);
       if (!this.#place(path, 'file')) return;

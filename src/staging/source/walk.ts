@@ -58,7 +58,7 @@ function judge(root: string, text: string, entry: Dirent, rules: IgnoreRules): F
   if (by.ignored) return { verdict: 'ignored', path: text, by };
   const path = parseRelPath(text);
   if (isRefused(path)) return { verdict: 'refused', path: text, reason: path.refused };
-  // Node shows bytes that are no UTF-8 as U+FFFD; such a name can't be opened again.
+  // Node shows bytes that are not UTF-8 as U+FFFD; such a name can't be opened again.
   if (entry.name.includes('\uFFFD') && !existsByName(`${root}/${text}`)) {
     return { verdict: 'refused', path: text, reason: 'has a name that is not UTF-8' };
   }

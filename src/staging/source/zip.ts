@@ -101,7 +101,7 @@ export class ZipSource implements Source {
     }
   }
 
-  /** Ignored entries are no cost to the app, but reading past them is: twice the limit may be in the archive. */
+  /** Ignored entries cost the app nothing, but reading past them is: twice the limit may be in the archive. */
   async #open(): Promise<ZipReader> {
     const zip = await openZip(this.#input.file);
     const { maxEntries } = this.#input.limits;

@@ -73,7 +73,7 @@ const objectSchema = z.record(z.string(), z.unknown());
 
 /**
  * What the launcher does to VCAP_APPLICATION: adds host, instance_id, port and instance_index from the
- * variables of the environment, where they are there and whole numbers. A text that is no JSON object is
+ * variables of the environment, where they are there and whole numbers. A text that is not a JSON object is
  * returned as it is.
  */
 export function withInstance(text: string, env: Readonly<Record<string, string | undefined>>): string {

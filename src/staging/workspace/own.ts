@@ -59,7 +59,7 @@ export async function reclaim(workspace: Place, path: string, owner: Owner): Pro
   }
 }
 
-/** `tmp/contents`, `tmp/contents/deps` for the latter: what a sandbox mounts is `tmp` itself and so is no part. */
+/** `tmp/contents`, `tmp/contents/deps` for the latter: what a sandbox mounts is `tmp` itself and so is not a part. */
 function partsOf({ tmp }: Place, path: string): readonly string[] {
   const names = relative(tmp, path).split(sep);
   if (names.length === 0 || names[0] === '' || names.includes('..')) {

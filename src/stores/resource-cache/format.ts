@@ -124,7 +124,7 @@ export function encodeTail(tail: SegmentTail): Buffer {
 /** What a segment's foot says of the length of its tail, or why it is none. */
 export function decodeFoot(foot: Buffer, sizeBytes: number): { entries: number; tailBytes: number } | string {
   if (foot.length !== FOOT_BYTES || foot.toString('latin1', 0, 8) !== MAGIC)
-    return 'it is no index of version 1';
+    return 'it is not an index of version 1';
   if (crc32(foot.subarray(0, 28)) !== foot.readUInt32LE(28)) return 'the checksum of its foot is wrong';
   const entries = foot.readUInt32LE(16);
   const metaBytes = foot.readUInt32LE(20);

@@ -41,7 +41,7 @@ describe('manifest.yml', () => {
   it('lists what exists when nothing matches', async () => {
     const manifest = await load(TEXT);
     expect(() => resolve(manifest, 'tool', '7.x', HOST)).toThrow('Available: 1.9.0, 1.2.3');
-    expect(() => resolve(manifest, 'tool', 'seven', HOST)).toThrow('"seven" is no version range for tool');
+    expect(() => resolve(manifest, 'tool', 'seven', HOST)).toThrow('"seven" is not a version range for tool');
     expect(() => resolve(manifest, 'other', '1.x', HOST)).toThrow('none for stack host on x64');
   });
 

@@ -24,7 +24,7 @@ describe('version ranges', () => {
     expect(highestMatch('>=1.1.0-rc.0', ['1.0.0', '1.1.0-rc.1'])).toBe('1.1.0-rc.1');
   });
 
-  it('lists the newest first and keeps what is no version at the end', () => {
+  it('lists the newest first and keeps what is not a version at the end', () => {
     expect(newestFirst(['1.9.0', 'odd', '1.10.0'])).toEqual(['1.10.0', '1.9.0', 'odd']);
   });
 

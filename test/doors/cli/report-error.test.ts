@@ -35,7 +35,7 @@ describe('a failure', () => {
     });
   });
 
-  it('can not send control sequences to a terminal', () => {
+  it('cannot send control sequences to a terminal', () => {
     const evil = 'a\u001b]0;owned\u0007\u009b2Jb';
     const tries = [{ buildpack: evil, outcome: evil, firstLine: `${evil}\nsecond`, durationMs: 1 }];
     const { stderr } = told(
@@ -50,14 +50,14 @@ describe('a failure', () => {
     ['ENOSPC', 'HOST_DISK_FULL', 53],
     ['EROFS', 'CONFIG_INVALID', 2],
     ['EACCES', 'CONFIG_INVALID', 2],
-  ])('of the system with %s is the operator’s to mend, not a bug', (code, expected, exit) => {
+  ])('of the system with %s is the operator’s to fix, not a bug', (code, expected, exit) => {
     const error = Object.assign(new Error(`${code}: write '/data/x'`), { code });
     const { stderr, exit: ended } = told(error);
     expect(stderr).toMatch(new RegExp(`^error ${expected} \\(operator\\): .*/data/x`));
     expect(ended).toBe(exit);
   });
 
-  it('about a stack is no bug', () => {
+  it('about a stack is not a bug', () => {
     const error = new StagerError('STACK_NOT_FOUND', 'there is no stack "x"', { details: { stack: 'x' } });
     expect(told(error).stderr).toMatch(/^error STACK_NOT_FOUND \(operator\): there is no stack "x"\n/);
   });

@@ -65,7 +65,11 @@ const detectScenarios: readonly Scenario[] = [
     { detect: true },
   ),
   build('detect: output with line ends', { a: withDetect("printf 'name <&> é\\n\\r\\n'") }, { detect: true }),
-  build('detect: output that is no UTF-8', { a: withDetect("printf 'a\\377b\\342\\202'") }, { detect: true }),
+  build(
+    'detect: output that is not UTF-8',
+    { a: withDetect("printf 'a\\377b\\342\\202'") },
+    { detect: true },
+  ),
   build('detect: nobody agrees', { a: withDetect('exit 3'), b: withDetect('kill -9 $$') }, { detect: true }),
   build(
     'detect: not executable',

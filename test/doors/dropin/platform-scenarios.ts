@@ -78,7 +78,7 @@ export const CREDHUB: Readonly<Record<string, (servers: Servers) => Record<strin
     credhubEnv(servers, REFS, { CF_SYSTEM_CERT_PATH: join(servers.dir, 'bad-ca') }),
   'certificate file missing': (servers) => credhubEnv(servers, REFS, { CF_INSTANCE_CERT: '/no/such/cert' }),
   'key file missing': (servers) => credhubEnv(servers, REFS, { CF_INSTANCE_KEY: '/no/such/key' }),
-  'certificate is no PEM': (servers) => credhubEnv(servers, REFS, { CF_INSTANCE_CERT: '/etc/hostname' }),
+  'certificate is not PEM': (servers) => credhubEnv(servers, REFS, { CF_INSTANCE_CERT: '/etc/hostname' }),
   'key of another certificate': (servers) =>
     credhubEnv(servers, REFS, { CF_INSTANCE_KEY: join(servers.dir, 'other.key') }),
   'unknown authority': (servers) =>
@@ -91,7 +91,7 @@ export const CREDHUB: Readonly<Record<string, (servers: Servers) => Record<strin
     credhubEnv(servers, REFS, { VCAP_PLATFORM_OPTIONS: '{"credhub-uri":"https://h:port"}' }),
   'not found': (servers) => credhubEnv(servers, '{"not-found":[{"credentials":{"credhub-ref":"/c/x"}}]}'),
   forbidden: (servers) => credhubEnv(servers, '{"forbidden":[{"credentials":{"credhub-ref":"/c/x"}}]}'),
-  'answer is no JSON': (servers) =>
+  'answer is not JSON': (servers) =>
     credhubEnv(servers, '{"garbage":[{"credentials":{"credhub-ref":"/c/x"}}]}'),
   'second attempt works': (servers) =>
     credhubEnv(servers, '{"flaky":[{"credentials":{"credhub-ref":"/c/x"}}]}'),
@@ -113,7 +113,7 @@ export const CREDHUB: Readonly<Record<string, (servers: Servers) => Record<strin
   'proxy of another kind': (servers) => credhubEnv(servers, REFS, { CREDHUB_PROXY: 'http://127.0.0.1:1' }),
   'proxy over ssh without a key': (servers) =>
     credhubEnv(servers, REFS, { CREDHUB_PROXY: 'ssh+socks5://jumpbox@127.0.0.1:1' }),
-  'services are no JSON': (servers) => credhubEnv(servers, '{"credhub-ref"'),
+  'services are not JSON': (servers) => credhubEnv(servers, '{"credhub-ref"'),
   'services are an array': (servers) => credhubEnv(servers, '["credhub-ref"]'),
 };
 
@@ -150,9 +150,9 @@ const downloads: readonly Scenario[] = [
   fetched('git branch that is not there', (servers) => `file://${servers.dir}/repository#nope`),
   fetched('git repository that is not there', (servers) => `file://${servers.dir}/none`),
   fetched('a name with a colon is a URL', () => 'foo:bar'),
-  fetched('an scp address is no URL', () => 'git@example.com:org/repo'),
-  fetched('a bad escape is no URL', () => 'https://host/%zz'),
-  fetched('a bad port is no URL', () => 'https://host:port/x'),
+  fetched('an scp address is not a URL', () => 'git@example.com:org/repo'),
+  fetched('a bad escape is not a URL', () => 'https://host/%zz'),
+  fetched('a bad port is not a URL', () => 'https://host:port/x'),
   fetched('a name with a slash is a name', () => 'org/name'),
 ];
 

@@ -161,7 +161,7 @@ function makeZips(dir: string): void {
   run(source, 'ln', '-s', 'README', 'link');
   run(source, 'zip', '-qry', join(zips, 'good.zip'), '.');
   run(join(dir, 'source'), 'zip', '-qry', join(zips, 'nested.zip'), 'nested');
-  writeFileSync(join(zips, 'text.zip'), 'this is no zip\n');
+  writeFileSync(join(zips, 'text.zip'), 'this is not a zip\n');
   writeFileSync(join(zips, 'page.zip'), '<!DOCTYPE html><html>sorry</html>\n');
   writeFileSync(join(zips, 'long.zip'), 'words '.repeat(200));
   writeFileSync(join(zips, 'empty.zip'), '');

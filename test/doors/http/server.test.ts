@@ -58,7 +58,7 @@ describeApi('the server', (api) => {
     expect(reply.headers.get('x-vcap-request-id')).toMatch(/^mine::[0-9a-f-]{36}$/);
   });
 
-  it('refuses a Host that can not be one', async () => {
+  it('refuses a Host that cannot be one', async () => {
     const reply = await api().server.inject({ url: '/', headers: { host: 'evil"host' } });
     expect(reply.statusCode).toBe(400);
   });

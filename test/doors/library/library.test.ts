@@ -24,7 +24,7 @@ describe('the library', () => {
     [{ diskMb: Number.NaN }, 'diskMb is NaN'],
     [{ timeoutMs: -5 }, 'timeoutMs is -5'],
     [{ memoryMb: Number.POSITIVE_INFINITY }, 'memoryMb is Infinity'],
-  ])('refuses %j, which would be no limit or none that makes sense', async (amounts, message) => {
+  ])('refuses %j, which would be an infinite limit or none that makes sense', async (amounts, message) => {
     await expect(stage({ home, ...amounts }).result).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message,

@@ -20,7 +20,7 @@ it('a file that is there, or could be, is a place for output', async () => {
 });
 
 it.each([
-  ['a directory', 'directory', /is no regular file/],
+  ['a directory', 'directory', /is not a regular file/],
   ['a directory that is not there', 'nowhere/file', /ENOENT/],
   ['a file as directory', 'file/below', /ENOTDIR/],
 ])('%s is none', async (_what, name, message) => {
@@ -33,11 +33,11 @@ it.each([
 it('a device is none: the file would take its place', async () => {
   await expect(demandOutputFile('/dev/null')).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
-    message: "can't write /dev/null (it is no regular file)",
+    message: "can't write /dev/null (it is not a regular file)",
   });
 });
 
-it('a full disk is told apart from a bad place, and from what is no system error', () => {
+it('a full disk is told apart from a bad place, and from what is not a system error', () => {
   const system = (code: string) => Object.assign(new Error(code), { code });
   expect(outputError('/a', system('ENOSPC'))).toMatchObject({ code: 'HOST_DISK_FULL' });
   expect(outputError('/a', system('EROFS'))).toMatchObject({ code: 'CONFIG_INVALID' });

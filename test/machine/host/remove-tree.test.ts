@@ -50,7 +50,7 @@ it('the same as a user without special rights', () => {
   expect(existsSync(root)).toBe(false);
 });
 
-it('names that are no UTF-8, and ones that a terminal would obey', async () => {
+it('names that are not UTF-8, and ones that a terminal would obey', async () => {
   const parent = tempDir();
   const root = join(parent, 'w\u00e9');
   mkdirSync(root);

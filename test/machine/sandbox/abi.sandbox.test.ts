@@ -25,7 +25,7 @@ describe.skipIf(why !== '')(`through another ABI${why}`, () => {
     ['i386', ALLOWED],
     ['i386 socketcall', []],
     ['x32', []],
-  ])('a socket of a family that is not allowed can not be had: %s', async (abi, allowed) => {
+  ])('a socket of a family that is not allowed cannot be had: %s', async (abi, allowed) => {
     const workspace = fixture.workspace();
     for (const family of FAMILIES) {
       writeProgram(join(workspace, 'app', String(family)), socketProgram(abi, family));
@@ -41,7 +41,7 @@ describe.skipIf(why !== '')(`through another ABI${why}`, () => {
     expect(had).toEqual(allowed);
   });
 
-  it('space can not be taken without being written: fallocate in either ABI', async () => {
+  it('space cannot be taken without being written: fallocate in either ABI', async () => {
     const workspace = fixture.workspace();
     // fallocate(1, 0, 0, 1 MiB) on stdout, which is the file.
     writeProgram(join(workspace, 'app/wide'), callProgram('x86-64', 285, [1, 0, 0, 0x10_0000]));

@@ -74,7 +74,7 @@ describe('cgroups', () => {
     expect(plan.reasons).toEqual({});
   });
 
-  it('of version 2 that can not be turned on are tried further up and then named', async () => {
+  it('of version 2 that cannot be turned on are tried further up and then named', async () => {
     // A plain file does not take the controllers that are written to it, as a cgroup with processes does not.
     make('unified/user.slice/app');
     make('unified/user.slice', { 'cgroup.subtree_control': '' });

@@ -14,7 +14,7 @@ afterAll(async () => {
 
 const exitCode = async (script: string): Promise<unknown> => (await fixture.run({ script })).report.outcome;
 
-describe('a script can not read', () => {
+describe('a script cannot read', () => {
   it.each(['/root', '/home', '/work', '/opt', '/srv', '/var/log', '/run', '/sys'])(
     'what the host has in %s',
     async (path) => {
@@ -85,7 +85,7 @@ describe('a script can not read', () => {
   });
 });
 
-describe('a script can not write', () => {
+describe('a script cannot write', () => {
   it('anywhere but in its workspace and the two temporary file systems', async () => {
     const ran = await fixture.run({
       script: 'find / -path /proc -prune -o -writable ! -type l -print 2>/dev/null | grep -v "^/tmp"',
@@ -132,7 +132,7 @@ describe('a script can not write', () => {
   });
 });
 
-describe('a script can not become more than it is', () => {
+describe('a script cannot become more than it is', () => {
   it('by capabilities', async () => {
     const ran = await fixture.run({ script: 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status' });
     const lines = ran.stdout
@@ -184,7 +184,7 @@ describe('a script can not become more than it is', () => {
     expect(ran.stdout.toString()).toBe('-1 1\n');
   });
 
-  it('by clone with name space flags, while threads and forks work', async () => {
+  it('by clone with namespace flags, while threads and forks work', async () => {
     const python = [
       'import ctypes, os, threading',
       'l = ctypes.CDLL(None, use_errno=True)',
@@ -216,7 +216,7 @@ describe('a script without network', () => {
     expect(ran.stdout.toString()).toBe('connected\n');
   });
 
-  it("can not reach what listens on the host's loopback", async () => {
+  it("cannot reach what listens on the host's loopback", async () => {
     const { createServer } = await import('node:net');
     const server = createServer((socket) => socket.end('host')).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));

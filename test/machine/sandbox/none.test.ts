@@ -56,7 +56,7 @@ describe('without a sandbox', () => {
     expect(text).toMatch(/\/stager-pipes-\w+\/stdout \(deleted\)\nagain\n$/);
   });
 
-  it('a script that can not start is told by its reason', async () => {
+  it('a script that cannot start is told by its reason', async () => {
     writeFileSync(join(root, 'app', 'x'), '#!/bin/sh\n');
     chmodSync(join(root, 'app', 'x'), 0o644);
     const [, outcome] = await run(specOf(['/tmp/app/x']));

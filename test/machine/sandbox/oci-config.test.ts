@@ -75,7 +75,7 @@ describe('the config of a container', () => {
     expect(JSON.stringify(command['rlimits'])).toContain('{"type":"RLIMIT_NPROC","hard":10,"soft":10}');
   });
 
-  it('has a network of its own for `none` alone, and a user name space where there is a mapping', () => {
+  it('has a network of its own for `none` alone, and a user namespace where there is a mapping', () => {
     expect(types(ociConfig(spec, parts))).toContainEqual({ type: 'network' });
     expect(types(ociConfig({ ...spec, network: 'host' }, parts))).not.toContainEqual({ type: 'network' });
     expect(types(ociConfig(spec, parts))).toContainEqual({ type: 'user' });
@@ -168,10 +168,10 @@ describe('what a runtime says of itself', () => {
 
 describe('advice on a runtime', () => {
   it.each([
-    ['runc', '1.1.5+ds1', /1\.1\.12 mended CVE-2024-21626; 1\.2\.8 and 1\.3\.3 mended .*CVE-2025-52881/],
-    ['runc', '1.1.12', /^1\.2\.8 and 1\.3\.3 mended CVE-2025-31133/],
+    ['runc', '1.1.5+ds1', /1\.1\.12 fixed CVE-2024-21626; 1\.2\.8 and 1\.3\.3 fixed .*CVE-2025-52881/],
+    ['runc', '1.1.12', /^1\.2\.8 and 1\.3\.3 fixed CVE-2025-31133/],
     ['runc', '1.3.2-1ubuntu1', /^1\.2\.8/],
-  ])('%s %s names what later versions mended', (name, version, advice) => {
+  ])('%s %s names what later versions fixed', (name, version, advice) => {
     expect(runtimeAdvice({ name, version })).toMatch(advice);
   });
 

@@ -1,6 +1,6 @@
 /**
  * stager as an ordinary user. The tests run as root, so the user is `nobody`, who has neither a cgroup nor subordinate
- * ids: the poorest way that a machine offers. Where nobody may not make a user name space, it says so and is skipped.
+ * ids: the poorest way that a machine offers. Where nobody may not make a user namespace, it says so and is skipped.
  */
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
@@ -19,7 +19,7 @@ function whyNot(): string | undefined {
   if (process.getuid?.() !== 0) return 'the tests do not run as root';
   const asNobody = { uid: NOBODY, gid: NOBODY, cwd: '/', encoding: 'utf8' } as const;
   const reads = spawnSync('ls', [join(ROOT, 'bin/stager'), join(ROOT, 'dist/doors/cli/main.js')], asNobody);
-  if (reads.status !== 0) return `nobody can not read ${ROOT}`;
+  if (reads.status !== 0) return `nobody cannot read ${ROOT}`;
   const proc = 'mount -t proc proc /proc';
   const space = spawnSync(
     'unshare',
@@ -27,7 +27,7 @@ function whyNot(): string | undefined {
     asNobody,
   );
   if (space.status === 0) return undefined;
-  return `nobody gets no name spaces: ${space.stderr || space.error?.message}`;
+  return `nobody gets no namespaces: ${space.stderr || space.error?.message}`;
 }
 
 const reason = whyNot();

@@ -122,7 +122,7 @@ describe('the choice of a sandbox', () => {
     expect(rejected.map(({ candidate }) => candidate.split(',')[0])).toContain('runc 9.9');
   });
 
-  it('does not take a program that is no runtime', async () => {
+  it('does not take a program that is not a runtime', async () => {
     const failed = selectSandbox({ wanted: 'oci', stateDir: home, runtimePath: '/bin/ls' });
     await expect(failed).rejects.toThrow(/\/bin\/ls --version does not name a runtime/);
   });
@@ -160,7 +160,7 @@ describe('a stager that was killed', () => {
 });
 
 describe('the doctor', () => {
-  it('tells what will be used and what can not be', async () => {
+  it('tells what will be used and what cannot be', async () => {
     const diagnosis = await diagnose({
       sandbox: { wanted: 'auto', stateDir: home },
       home,

@@ -185,7 +185,7 @@ describe('the stacks', () => {
     nothingLeft();
   });
 
-  it('refuse a file that is no tar, and xz by name', async () => {
+  it('refuse a file that is not a tar, and xz by name', async () => {
     writeFileSync(join(home, 'noise'), Buffer.alloc(5000, 'x'));
     await expect(store.add('x', join(home, 'noise'), { signal })).rejects.toMatchObject({
       code: 'STACK_INVALID',

@@ -28,7 +28,7 @@ describe('failures', () => {
     },
   );
 
-  it('#21 ends with 1 when the Procfile is no YAML', async () => {
+  it('#21 ends with 1 when the Procfile is not YAML', async () => {
     const staged = await rig.stage({ buildpacks: ['also-always-detects'], app: { Procfile: '[' } });
     const { error, result } = failure(staged);
     expect(error).toMatchObject({ code: 'PROCFILE_INVALID', exit: 1 });
@@ -53,7 +53,7 @@ describe('failures', () => {
     });
   });
 
-  it('fails with 1 when launch.yml is no YAML', async () => {
+  it('fails with 1 when launch.yml is not YAML', async () => {
     const { error } = failure(await rig.stage({ buildpacks: ['broken-launch-yml'] }));
     expect(error).toMatchObject({ code: 'LAUNCH_YML_INVALID', exit: 1 });
   });

@@ -114,11 +114,11 @@ describe('a buildpack that is fetched', () => {
   it.each([
     ['#37 a repository that is not there', 'file:///no/such/repository', 32],
     ['#37 an archive that is not there', './no-such.zip', 30],
-    ['#37 a file that is no archive', './no-zip.zip', 31],
+    ['#37 a file that is not an archive', './no-zip.zip', 31],
     ['#55 a host that does not answer', 'https://127.0.0.1:1/x.tgz', 32],
     ['#55 an archive of a kind that nobody knows', './unknown.rar', 30],
   ])('%s ends the staging before any script', async (_what, reference, exit) => {
-    await writeFile(join(cli.dir, 'no-zip.zip'), 'this is no zip');
+    await writeFile(join(cli.dir, 'no-zip.zip'), 'this is not a zip');
     const { code, stdout } = await cli.run(['stage', app, '-b', reference], { cwd: cli.dir });
     expect(code).toBe(exit);
     expect(stdout).not.toMatch(/==> (supply|compile|detect)/);

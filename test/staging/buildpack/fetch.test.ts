@@ -149,7 +149,7 @@ describe('archives', () => {
   });
 
   it('#37 that are none, missing or wrong by digest say so', async () => {
-    await writeFile(join(root, 'bp.zip'), 'this is no zip');
+    await writeFile(join(root, 'bp.zip'), 'this is not a zip');
     await expect(fetch('./bp.zip')).rejects.toMatchObject({ code: 'BUILDPACK_MALFORMED' });
     await expect(fetch('./missing.zip')).rejects.toMatchObject({ code: 'BUILDPACK_NOT_FOUND' });
     await expect(fetch(`./bp.zip#sha256=${'0'.repeat(64)}`)).rejects.toMatchObject({

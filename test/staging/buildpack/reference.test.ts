@@ -31,8 +31,8 @@ describe('parseReference', () => {
     ['ftp://host/x', 'not supported'],
     ['ext::sh -c id', undefined],
     ['https://host/ruby.zip#v1', 'must be sha256='],
-    ['https://host/ruby#--upload-pack=id', 'no branch, tag or commit'],
-    ['git@host:x#-q', 'no branch, tag or commit'],
+    ['https://host/ruby#--upload-pack=id', 'is not a branch, tag or commit'],
+    ['git@host:x#-q', 'is not a branch, tag or commit'],
   ])('refuses %s, or takes it for a directory', (text, reason) => {
     if (reason === undefined) expect(parseReference(text, at).kind).toBe('directory');
     else expect(() => parseReference(text, at)).toThrow(reason);

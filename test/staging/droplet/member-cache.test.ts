@@ -72,7 +72,7 @@ describe('the member cache', () => {
     expect((await packed(dir.at('tree'), { memberCache })).bytes.equals(bytes)).toBe(true);
   });
 
-  it('that can not be written is a warning', async () => {
+  it('that cannot be written is a warning', async () => {
     using dir = scratch();
     everything(dir.at('tree'));
     put(dir.at('cache'), 'a file where the directory should be');

@@ -62,7 +62,7 @@ describe('a packed tree', () => {
     },
   );
 
-  it('is read by Python with names that are no UTF-8', async () => {
+  it('is read by Python with names that are not UTF-8', async () => {
     using dir = scratch();
     mkdirSync(dir.at('tree'));
     put(Buffer.concat([Buffer.from(`${dir.at('tree')}/`), Buffer.from([0x66, 0xff, 0xfe])]), 'bytes');

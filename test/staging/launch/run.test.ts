@@ -219,7 +219,7 @@ describe('running a droplet', () => {
     await expect(run.ready).rejects.toThrow('/bin/bash of the stack could not be started');
   });
 
-  it('refuses a directory that is no droplet', async () => {
+  it('refuses a directory that is not a droplet', async () => {
     sandbox = new HostSandbox();
     dirs = await dropletOf({});
     await removeRun(dirs);

@@ -55,7 +55,7 @@ describe('launch script', () => {
 
   it.each([
     ['absent', {}],
-    ['empty', { 'profile.d/.keep': 'echo hidden files are no scripts', 'app/.profile.d/.keep': '' }],
+    ['empty', { 'profile.d/.keep': 'echo hidden files are not scripts', 'app/.profile.d/.keep': '' }],
     ['holding directories only', { 'profile.d/sub/x.sh': 'echo no', 'app/.profile.d/sub/x.sh': 'echo no' }],
   ])('#40 gives no error when the script directories are %s', async (_what, files) => {
     const { lines, exitCode } = await launch(files, 'echo command');

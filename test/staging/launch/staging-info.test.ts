@@ -61,7 +61,7 @@ describe('staging_info.yml', () => {
 
   it('is refused when it is a directory or far too large', async () => {
     await mkdir(join(root, 'staging_info.yml'));
-    await expect(readLaunchInfo(root)).rejects.toThrow(/is no plain file/);
+    await expect(readLaunchInfo(root)).rejects.toThrow(/is not a plain file/);
     await rm(join(root, 'staging_info.yml'), { recursive: true });
     await writeFile(join(root, 'staging_info.yml'), `#${'x'.repeat(1024 * 1024)}`);
     await expect(readLaunchInfo(root)).rejects.toThrow(/1048577 bytes, the limit is 1048576/);

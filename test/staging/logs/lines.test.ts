@@ -50,7 +50,7 @@ describe('lines', () => {
     expect(lines).toEqual(whole('é€😀'));
   });
 
-  it('replaces bytes that are no UTF-8', () => {
+  it('replaces bytes that are not UTF-8', () => {
     const { write, end, lines } = splitter();
     write([0x61, 0xff, 0x62, 0x0a, 0xe2, 0x82]);
     end();

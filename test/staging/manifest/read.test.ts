@@ -241,7 +241,7 @@ describe('--vars-file', () => {
   it('is a map, or empty', () => {
     expect(parseVariables('a: {b: yes}\n', 'f')).toEqual({ a: { b: true } });
     expect(parseVariables('# none\n', 'f')).toEqual({});
-    expect(() => parseVariables('- a\n', 'f')).toThrow('f is no map of variables');
-    expect(() => parseVariables('a: [', 'f')).toThrow(/^f is no YAML: /);
+    expect(() => parseVariables('- a\n', 'f')).toThrow('f is not a map of variables');
+    expect(() => parseVariables('a: [', 'f')).toThrow(/^f is not YAML: /);
   });
 });

@@ -158,7 +158,7 @@ describe('garbage collection', () => {
     expect(await collectGarbage(racing, { signal, graceMs: 0 })).toMatchObject({ packages: [] });
   });
 
-  it('does not take a lease for one that can not be read when its holder has just let it go', async () => {
+  it('does not take a lease for one that cannot be read when its holder has just let it go', async () => {
     let end = (): void => undefined;
     const holding = new Promise<void>((resolve) => {
       end = resolve;
@@ -228,7 +228,7 @@ describe('garbage collection', () => {
     expect((await namesOf(store, 'resources')).filter((found) => found.includes('/packs/'))).toEqual([]);
   });
 
-  it('removes nothing when a listing can not be read', async () => {
+  it('removes nothing when a listing cannot be read', async () => {
     const [broken] = [await create('one'), await create('two')];
     await truncate(await realpath(fileURLToPath(store.location(packageKey(broken)))), 20);
     await expect(gc({ keepPackages: 5 })).rejects.toMatchObject({ code: 'BLOB_CORRUPT' });

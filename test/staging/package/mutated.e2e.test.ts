@@ -149,7 +149,7 @@ it('refuses 10,000 damaged uploads, or sees what a second reader sees and only c
       writeFileSync(path, bytes);
       const seen = n % EVERY === 0 ? await received(path, store, n) : await ours(path, n);
       if (seen === undefined) refused++;
-      // Python refuses more (folders with a checksum, names that are no UTF-8, unknown versions, a wrong length of
+      // Python refuses more (folders with a checksum, names that are not UTF-8, unknown versions, a wrong length of
       // the central directory); then nothing but what was packed may be in it.
       else if (strict?.[n] !== undefined) expect({ n, seen }).toEqual({ n, seen: strict[n] });
       else for (const content of Object.values(seen)) expect(packed).toContain(content);

@@ -107,7 +107,7 @@ describe('receiving an upload', () => {
     ['an absolute path', { path: '/etc/passwd' }, 'SOURCE_UNSAFE'],
     ['a path that leaves the app', { path: 'a/../../rootXYZ/f' }, 'SOURCE_UNSAFE'],
     ['a mode without 0600', { mode: '444' }, 'PACKAGE_INVALID'],
-    ['a mode that is no octal number', { mode: 'rwx' }, 'PACKAGE_INVALID'],
+    ['a mode that is not an octal number', { mode: 'rwx' }, 'PACKAGE_INVALID'],
     ['a digest that is none', { checksum: { value: 'x'.repeat(40) } }, 'PACKAGE_INVALID'],
   ])('refuses %s', async (_name, change, code) => {
     const resources = [{ ...matched('a', 'main', '644'), ...change }];
@@ -124,7 +124,7 @@ describe('receiving an upload', () => {
     }
   });
 
-  it('refuses neither part, a list that is no list, a broken zip and one that is too large', async () => {
+  it('refuses neither part, a list that is not a list, a broken zip and one that is too large', async () => {
     await expect(receivePackage({}, { store, signal })).rejects.toMatchObject({ code: 'PACKAGE_INVALID' });
     await expect(receivePackage({ resources: {} }, { store, signal })).rejects.toMatchObject({
       code: 'PACKAGE_INVALID',

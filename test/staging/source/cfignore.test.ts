@@ -73,7 +73,7 @@ function makeDirectory(app: App): string {
   return root;
 }
 
-/** The rules' own entry comes first and is put aside again, as it is no path of the case. */
+/** The rules' own entry comes first and is put aside again, as it is not a path of the case. */
 function makeZip(app: App): string {
   const own = app.rules === undefined ? [] : [{ name: app.rulesPath, content: app.rules }];
   const path = join(tempDir(), 'app.zip');

@@ -13,7 +13,7 @@ import { mulberry32 } from './cfignore/cases.ts';
 
 const ROUNDS = 5000;
 const AT_ONCE = 20;
-/** Only for what hangs: a busy machine is no failure. */
+/** Only for what hangs: a busy machine is not a failure. */
 const PATIENCE_MS = 600_000;
 const LIMITS = { maxBytes: 1_000_000, maxEntries: 1000 };
 
@@ -139,7 +139,7 @@ async function fuzz({ seed, random, strict, pack }: Target) {
   return outcome;
 }
 
-/** What a strict reader may have under a path; for a name that is no ASCII any more, all it has. */
+/** What a strict reader may have under a path; for a name that is not ASCII any more, all it has. */
 function contentsOf(files: Map<string, Buffer> | undefined, path: string): (string | undefined)[] {
   const ascii = /^[\x20-\x7e]*$/.test(path);
   const found = ascii ? [files?.get(path), files?.get(`./${path}`)] : [...(files?.values() ?? [])];

@@ -110,7 +110,7 @@ describe('what a tar hands out', () => {
 });
 
 describe('attacks', () => {
-  it('names that leave and entries that are no files, all at once', async () => {
+  it('names that leave and entries that are not files, all at once', async () => {
     const error = await refused([
       { name: 'ok', content: 'x' },
       { name: '../evil', content: 'x' },

@@ -244,7 +244,7 @@ describe('attacks', () => {
     expect(error.message).toContain('wrong checksum');
   });
 
-  it('a file that is cut off, or is no archive', async () => {
+  it('a file that is cut off, or is not an archive', async () => {
     const whole = rawZip([{ name: 'a', content: 'hello' }]);
     for (const bytes of [whole.subarray(0, whole.length - 10), Buffer.from('hello'), Buffer.alloc(0)]) {
       await expect(readAll(saved('a.zip', bytes))).rejects.toMatchObject({ code: 'SOURCE_ARCHIVE_INVALID' });

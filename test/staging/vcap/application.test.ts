@@ -62,7 +62,7 @@ describe('VCAP_APPLICATION', () => {
     );
   });
 
-  it('leaves out port and index where the variables are no whole numbers', () => {
+  it('leaves out port and index where the variables are not whole numbers', () => {
     expect(withInstance('{}', { PORT: '80a', INSTANCE_INDEX: '' })).toBe(
       '{"host":"0.0.0.0","instance_id":""}',
     );

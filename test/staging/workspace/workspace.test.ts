@@ -73,7 +73,7 @@ describe('making', () => {
     expect(readFileSync(join(first.app, 'file'), 'utf8')).toBe('mine');
   });
 
-  it('says so when the parent is no directory', async () => {
+  it('says so when the parent is not a directory', async () => {
     const file = join(tempDir(), 'file');
     writeFileSync(file, '');
     await expect(createWorkspace({ parent: file })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });

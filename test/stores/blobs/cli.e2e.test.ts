@@ -53,7 +53,7 @@ describe('stager blobs', () => {
     const link = join(cli.dir, 'null');
     await symlink('/dev/null', link);
     const ended = await blobs('get', 'buildpacks/large', link);
-    expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('is no regular file') });
+    expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('is not a regular file') });
     expect((await lstat(link)).isSymbolicLink()).toBe(true);
     expect((await readdir(cli.dir)).filter((name) => name.startsWith('.'))).toEqual([]);
   });

@@ -129,7 +129,7 @@ describe('stager blobs on a bucket', () => {
   });
 });
 
-describe('a bucket that can not be used', () => {
+describe('a bucket that cannot be used', () => {
   const at = (address: string, ...args: string[]) => [...args, '--blobstore', address];
 
   it.each([

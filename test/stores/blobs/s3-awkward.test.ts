@@ -51,7 +51,7 @@ describe('a store that answers oddly', () => {
       response.end(`${xml}<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`);
     await expect(list(at())).rejects.toMatchObject({
       code: 'BLOBSTORE_UNAVAILABLE',
-      message: expect.stringContaining('no whole listing'),
+      message: expect.stringContaining('not a whole listing'),
     });
   });
 

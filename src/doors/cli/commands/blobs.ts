@@ -171,7 +171,7 @@ async function demandReadable(path: string): Promise<void> {
       cause,
     });
   }
-  throw new StagerError('USAGE', `${path} is no regular file`, {
+  throw new StagerError('USAGE', `${path} is not a regular file`, {
     next: 'Name a file, or - for the standard input.',
   });
 }
@@ -202,7 +202,7 @@ function queryOf({ args }: Context): { readonly kinds?: readonly BlobKind[]; rea
 function countOf(text: unknown, flag: string): number {
   if (text === undefined) return 5;
   if (typeof text === 'string' && /^\d{1,9}$/.test(text)) return Number(text);
-  throw new StagerError('USAGE', `${flag} ${JSON.stringify(text)} is no number`, {
+  throw new StagerError('USAGE', `${flag} ${JSON.stringify(text)} is not a number`, {
     next: 'Give a whole number from 0.',
   });
 }
@@ -210,7 +210,7 @@ function countOf(text: unknown, flag: string): number {
 function timeOf(text: string): number {
   const milliseconds = parseDuration(text) ?? (text === '0' ? 0 : undefined);
   if (milliseconds !== undefined) return milliseconds;
-  throw new StagerError('USAGE', `--min-age ${JSON.stringify(text)} is no time`, {
+  throw new StagerError('USAGE', `--min-age ${JSON.stringify(text)} is not a time`, {
     next: 'Write 30m, 24h or 0.',
   });
 }

@@ -22,7 +22,7 @@ export async function filesCommand(context: Context): Promise<number> {
     signal,
     onUnusable: (line) => {
       if (output.quiet) return;
-      output.note(`warning ${lineOf(line)} is no pattern and without effect: ${printable(line.text)}`);
+      output.note(`warning ${lineOf(line)} is not a pattern and without effect: ${printable(line.text)}`);
     },
   };
   const { explain } = flags;

@@ -75,7 +75,7 @@ function targetOf({ flags }: Context, command: readonly string[]): RunTarget {
 function portOf(text: unknown): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new StagerError('USAGE', `--port ${JSON.stringify(text)} is no port`, {
+  throw new StagerError('USAGE', `--port ${JSON.stringify(text)} is not a port`, {
     next: 'Give a number from 1 to 65535.',
   });
 }
@@ -113,7 +113,7 @@ function checkType(text: unknown): 'port' | 'http' | 'process' {
 function startTimeout(text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined) return milliseconds;
-  throw new StagerError('USAGE', `--start-timeout ${JSON.stringify(text)} is no time`, {
+  throw new StagerError('USAGE', `--start-timeout ${JSON.stringify(text)} is not a time`, {
     next: 'Write 90s or 3m.',
   });
 }

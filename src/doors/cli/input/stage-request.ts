@@ -75,7 +75,7 @@ function cacheOf({ settings }: Config): StageRequest['cache'] {
 function packageSource(text: string): { readonly kind: 'package'; readonly guid: Guid } {
   const guid = parseGuid(text);
   if (guid !== undefined) return { kind: 'package', guid };
-  throw new StagerError('USAGE', `--package ${JSON.stringify(text)} is no guid`, {
+  throw new StagerError('USAGE', `--package ${JSON.stringify(text)} is not a guid`, {
     next: 'Give the guid that stager package create printed.',
   });
 }

@@ -13,7 +13,7 @@ export interface StatusLine {
 
 const SILENT: StatusLine = { show: () => {}, progress: () => {}, clear: () => {} };
 
-/** A status line, or a silent one when stdout is no terminal. */
+/** A status line, or a silent one when stdout is not a terminal. */
 export async function createStatusLine(output: Output): Promise<StatusLine> {
   if (!output.live) return SILENT;
   const { default: logUpdate } = await import('log-update');

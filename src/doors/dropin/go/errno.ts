@@ -17,7 +17,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ETXTBSY: 'text file busy',
 };
 
-/** `no such file or directory` for ENOENT, and so on; the error's own message when it is no system error. */
+/** `no such file or directory` for ENOENT, and so on; the error's own message when it is not a system error. */
 export function errnoText(error: unknown): string {
   const code = errnoOf(error);
   const words = code === undefined ? undefined : WORDS[code];

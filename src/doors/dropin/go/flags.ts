@@ -1,6 +1,6 @@
 /**
  * Command lines as Go's flag package reads them: `-name value`, `-name=value`, `--name`, `--` and the first
- * word that is no flag end the flags; a boolean takes its value only after `=`.
+ * word that is not a flag end the flags; a boolean takes its value only after `=`.
  */
 import { parseDurationMs, parseInteger, quote } from './text.ts';
 

@@ -1,7 +1,7 @@
-/** Bytes to text as Go's encoders read them: every byte that is no UTF-8 counts by itself. */
+/** Bytes to text as Go's encoders read them: every byte that is not UTF-8 counts by itself. */
 
 /**
- * Stands for a byte that is no UTF-8. A lone surrogate, which no valid text can hold: Go's JSON writes such a byte
+ * Stands for a byte that is not UTF-8. A lone surrogate, which no valid text can hold: Go's JSON writes such a byte
  * as the escape \\ufffd but a true U+FFFD as it is, and its YAML refuses the one and takes the other.
  */
 export const NOT_UTF8 = '\udfff';

@@ -11,7 +11,7 @@ import { resolveScalar, shortTag, TAG } from './yaml-resolve.ts';
 export interface Shape<T> {
   readonly name: string;
   zero(): T;
-  /** The value of a node that is no alias and not null; undefined when it does not fit. */
+  /** The value of a node that is not an alias and not null; undefined when it does not fit. */
   read(decoder: Decoder, node: YamlNode, current: T): { readonly value: T } | undefined;
 }
 

@@ -32,7 +32,7 @@ export class PossibleKeys {
   readonly #levels: Level[] = [{ key: undefined, token: 0 }];
   /**
    * Tokens that may be keys, and the level of each. An empty flow collection takes the token of its own bracket out
-   * when it ends, so that `{}: x` is no mapping: a mistake of the original.
+   * when it ends, so that `{}: x` is not a mapping: a mistake of the original.
    */
   readonly #awaited = new Map<number, Level>();
 
@@ -84,7 +84,7 @@ export class PossibleKeys {
     this.#awaited.set(token, level);
   }
 
-  /** What was possible is no key. @throws YamlProblem when it had to be one. */
+  /** What was possible is not a key. @throws YamlProblem when it had to be one. */
   drop(): void {
     const { key } = this.#level;
     if (key?.isRequired === true) throw this.#missingColon();

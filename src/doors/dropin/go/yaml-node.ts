@@ -39,7 +39,7 @@ export interface AliasNode {
 /** One node. Tags of collections are of no use to yaml.v2. */
 export type YamlNode = ScalarNode | MappingNode | SequenceNode | AliasNode;
 
-/** The first document of `text`; undefined when it is empty. @throws YamlProblem for what is no YAML. */
+/** The first document of `text`; undefined when it is empty. @throws YamlProblem for what is not YAML. */
 export function readYamlTree(text: string): YamlNode | undefined {
   if (text.includes(NOT_UTF8)) throw new YamlProblem('invalid leading UTF-8 octet');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point

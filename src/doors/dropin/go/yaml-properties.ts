@@ -1,4 +1,4 @@
-/** Anchors, tags and directives: the words of YAML that are no content. */
+/** Anchors, tags and directives: the words of YAML that are not content. */
 import type { Cursor } from './yaml-cursor.ts';
 
 /** A tag as it is written: `!!str` is the handle `!!` and the suffix `str`; `!<x>` has no handle. */

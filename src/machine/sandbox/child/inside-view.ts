@@ -19,7 +19,7 @@ export interface ViewMount {
 export interface Resolved {
   /** Path inside, without links. */
   readonly inside: string;
-  /** Its path on the host; the last component is no link. */
+  /** Its path on the host; the last component is not a link. */
   readonly host: string;
   readonly stats: Stats;
 }

@@ -1,7 +1,7 @@
 /**
  * Where a sandbox keeps its bundles and its runtime's state, and whose it is.
  *
- * Every stager process has a directory of its own, named after the boot, its pid name space, pid and start time.
+ * Every stager process has a directory of its own, named after the boot, its pid namespace, pid and start time.
  * The name alone says whether the owner lives, so there is no moment at which a directory exists without its lock.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
@@ -28,7 +28,7 @@ export function processLabel(): string {
 }
 
 /**
- * Whether the process that a name `<label>.<tag>` belongs to lives. That of another pid name space (a container
+ * Whether the process that a name `<label>.<tag>` belongs to lives. That of another pid namespace (a container
  * that shares the directory) can't be seen from here and is `unknown`; so is a name that is not ours.
  */
 export function lifeOfLabel(name: string): 'alive' | 'dead' | 'unknown' {

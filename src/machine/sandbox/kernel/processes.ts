@@ -1,4 +1,4 @@
-/** What /proc tells about processes: who lives, who shares a name space, who is whose child. */
+/** What /proc tells about processes: who lives, who shares a namespace, who is whose child. */
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { errnoOf } from '../../../words/errors.ts';
 
@@ -7,12 +7,12 @@ export async function allPids(): Promise<number[]> {
   return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
-/** Pids (as seen here) of every process in the pid name space that `init` is the first process of. */
+/** Pids (as seen here) of every process in the pid namespace that `init` is the first process of. */
 export async function namespacePids(init: number): Promise<number[]> {
   const space = await linkOrNothing(`/proc/${init}/ns/pid`);
   if (space === undefined) return [];
   const own = await linkOrNothing('/proc/self/ns/pid');
-  // Before the runtime has made the name space its child is in ours.
+  // Before the runtime has made the namespace its child is in ours.
   if (own === space) return [];
   const pids = await allPids();
   const spaces = await Promise.all(pids.map((pid) => linkOrNothing(`/proc/${pid}/ns/pid`)));

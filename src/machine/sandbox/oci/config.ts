@@ -44,7 +44,7 @@ export interface OciConfig {
 }
 
 /**
- * The first process of a pid name space ignores signals that it does not handle and has to reap strangers'
+ * The first process of a pid namespace ignores signals that it does not handle and has to reap strangers'
  * children, which programs don't expect. So it is a shell that runs the command in the foreground and waits. Its
  * own messages ("Killed") go nowhere; the command gets the caller's stderr back, and none of the shell's variables.
  */
@@ -136,7 +136,7 @@ function rlimits(spec: SandboxSpec, parts: ConfigParts): readonly unknown[] {
     // The watcher sees an overrun late; this stops one file at once.
     limit('RLIMIT_FSIZE', spec.limits.diskBytes),
   ];
-  // The kernel counts processes of a user for each user name space, so this holds only where there is one.
+  // The kernel counts processes of a user for each user namespace, so this holds only where there is one.
   const counts = parts.cgroups.parents.pids === undefined && parts.ids.mappings !== undefined;
   return counts ? [...list, limit('RLIMIT_NPROC', spec.limits.pids)] : list;
 }

@@ -2,7 +2,7 @@
  * The root file system of one sandbox: a fresh directory whose top-level entries are mount points for the stack's
  * directories, links, and our own /etc, /home, /dev, /proc.
  *
- * Nothing is mounted on the host: the runtime mounts inside the sandbox's own mount name space, so removing the
+ * Nothing is mounted on the host: the runtime mounts inside the sandbox's own mount namespace, so removing the
  * directory afterwards touches nothing of the stack. Paths below it are made without ever following a link, since
  * links come from the stack and may point anywhere on the host.
  */

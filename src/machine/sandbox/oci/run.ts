@@ -109,7 +109,7 @@ export class OciRun {
   }
 
   /**
-   * The command's network name space, held open: a pid could be another process's by the time it is joined.
+   * The command's network namespace, held open: a pid could be another process's by the time it is joined.
    * Undefined while there is none. The caller closes it.
    */
   async network(): Promise<FileHandle | undefined> {
@@ -206,7 +206,7 @@ export class OciRun {
     for (const pid of await namespacePids(init)) if (pid !== init) send(pid, 'SIGTERM');
   }
 
-  /** The first process takes all others of its name space with it. */
+  /** The first process takes all others of its namespace with it. */
   async #kill(): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
@@ -233,7 +233,7 @@ export class OciRun {
     if (!Number.isInteger(told) || told <= 1 || child.pid === undefined) return undefined;
     const pid = this.#parts.guard === undefined ? told : await containerInit(child.pid, told);
     if (pid === undefined) return undefined;
-    // Never a process of our own name space, should the pid have been used again.
+    // Never a process of our own namespace, should the pid have been used again.
     const spaces = await Promise.all(
       [`/proc/${pid}/ns/pid`, '/proc/self/ns/pid'].map((path) => readlink(path).catch(() => undefined)),
     );

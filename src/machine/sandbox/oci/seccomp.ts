@@ -13,7 +13,7 @@ const ENOSYS = 38;
 const EOPNOTSUPP = 95;
 const EAFNOSUPPORT = 97;
 
-/** CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}: no new name spaces. */
+/** CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}: no new namespaces. */
 const CLONE_NEW_FLAGS = 0x7e020000;
 /** personality(2): PER_LINUX, UNAME26, PER_LINUX32, both, and the query. */
 const PERSONALITIES = [0x0, 0x0008, 0x20000, 0x20008, 0xffffffff] as const;

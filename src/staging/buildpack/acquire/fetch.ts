@@ -128,7 +128,7 @@ export class BuildpackFetcher {
   async #directory(path: string, key: string, io: FetchIo): Promise<Lease> {
     const facts = await stat(path).catch(() => undefined);
     if (facts?.isDirectory() !== true)
-      throw notThere(key, facts === undefined ? 'it does not exist' : 'it is no directory');
+      throw notThere(key, facts === undefined ? 'it does not exist' : 'it is not a directory');
     return await this.#adopt(io, async (dir) => {
       await copyTree(path, dir, { signal: io.signal, skip: new Set(['.git']) });
       // Left by a build that ran in this directory; the next buildpack of a Heroku order would source it.

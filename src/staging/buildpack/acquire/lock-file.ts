@@ -79,7 +79,7 @@ export async function readLock({ path, app }: LockPlace): Promise<BuildpackLock>
 /**
  * Fails early for what {@link writeLock} would fail on late.
  *
- * @throws StagerError CONFIG_INVALID when there is something that is no lock file.
+ * @throws StagerError CONFIG_INVALID when there is something that is not a lock file.
  */
 export async function checkLock({ path }: LockPlace): Promise<void> {
   await readOrders(path);
@@ -125,12 +125,12 @@ async function readOrders(path: string): Promise<Orders | undefined> {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const reason = yaml.ok ? `${issue?.path.join('.') || 'document'}: ${issue?.message ?? ''}` : yaml.reason;
-    throw unusable(path, `is no lock file: ${reason}`, { next });
+    throw unusable(path, `is not a lock file: ${reason}`, { next });
   }
   const { stack, detected = false, buildpacks, apps } = parsed.data;
   const orders = new Map<string | undefined, BuildpackLock>(Object.entries(apps));
   if (stack !== undefined && buildpacks !== undefined) orders.set(undefined, { stack, detected, buildpacks });
-  if (orders.size === 0) throw unusable(path, 'is no lock file: it names no buildpacks', { next });
+  if (orders.size === 0) throw unusable(path, 'is not a lock file: it names no buildpacks', { next });
   for (const [app, order] of orders)
     orders.set(
       app,

@@ -16,7 +16,7 @@ export function checkName(name: string): void {
 /** @throws StagerError USAGE unless it is a place in the detect order, from 1. */
 export function checkPosition(position: number | undefined): void {
   if (position === undefined || (Number.isInteger(position) && position >= 1)) return;
-  throw new StagerError('USAGE', `${position} is no position`, {
+  throw new StagerError('USAGE', `${position} is not a position`, {
     next: 'Positions are whole numbers from 1.',
     details: { position },
   });
@@ -25,7 +25,7 @@ export function checkPosition(position: number | undefined): void {
 /**
  * The stack of a buildpack that is installed: what its manifest says, or else what was asked for.
  *
- * @throws StagerError BUILDPACK_MALFORMED when the two differ, USAGE for a stack that is no name.
+ * @throws StagerError BUILDPACK_MALFORMED when the two differ, USAGE for a stack that is not a name.
  */
 export function stackOf(fetched: FetchedBuildpack, wanted: string | undefined): string | undefined {
   if (wanted !== undefined && !/^[A-Za-z0-9._-]{1,250}$/.test(wanted)) {

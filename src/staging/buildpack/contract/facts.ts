@@ -23,7 +23,7 @@ export async function manifestStack(root: string, key: string): Promise<string |
   if (file.kind === 'unusable') throw unusable(key, file.reason);
   const stack = readScalars(file.text, ['stack'])['stack'];
   if (stack === undefined) return undefined;
-  if (!/^[A-Za-z0-9._-]{1,250}$/.test(stack)) throw unusable(key, 'its stack is no name');
+  if (!/^[A-Za-z0-9._-]{1,250}$/.test(stack)) throw unusable(key, 'its stack is not a name');
   return stack;
 }
 

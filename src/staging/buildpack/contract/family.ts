@@ -77,7 +77,7 @@ function cloudNative(key: string, what: string): StagerError {
 
 const tomlSchema = z.object({ api: z.unknown().optional(), order: z.array(z.unknown()).optional() });
 
-/** The two facts of buildpack.toml that decide; one that is no TOML counts as having neither. */
+/** The two facts of buildpack.toml that decide; one that is not TOML counts as having neither. */
 async function buildpackToml(root: string): Promise<{ api?: unknown; order: boolean } | undefined> {
   const text = await textOf(root, 'buildpack.toml');
   if (text === undefined) return undefined;

@@ -67,7 +67,7 @@ export function parseRelease(source: string): YamlOutcome<ReleaseOutput> {
   const resolve = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
   const processTypes = stringMapOf(document.get('default_process_types', true), resolve);
   if (!processTypes.ok) return { ok: false, reason: `default_process_types: ${processTypes.reason}` };
-  // Cloud Foundry ignores these two whatever they hold, so a broken one is no failure.
+  // Cloud Foundry ignores these two whatever they hold, so a broken one is not a failure.
   const configVars = stringMapOf(document.get('config_vars', true), resolve);
   const addons = z.object({ addons: z.array(z.string()) }).safeParse(yaml.value);
   return {

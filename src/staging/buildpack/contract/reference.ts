@@ -75,7 +75,7 @@ export function parseReference(text: string, options: ReferenceOptions): Referen
 
 function urlReference(text: string, options: ReferenceOptions): Reference {
   const shown = redactUrls(text);
-  if (!URL.canParse(text)) throw unusable(shown, 'it is no valid URL');
+  if (!URL.canParse(text)) throw unusable(shown, 'it is not a valid URL');
   const url = new URL(text);
   const fragment = url.hash === '' ? undefined : decodeURIComponent(url.hash.slice(1));
   const isHttp = url.protocol === 'https:' || url.protocol === 'http:';
@@ -109,7 +109,7 @@ function urlReference(text: string, options: ReferenceOptions): Reference {
 
 function gitReference(parts: { key: string; address: Address; ref?: string }): Reference {
   if (parts.ref !== undefined && !GIT_REF.test(parts.ref)) {
-    throw unusable(parts.key, `${JSON.stringify(parts.ref)} is no branch, tag or commit`);
+    throw unusable(parts.key, `${JSON.stringify(parts.ref)} is not a branch, tag or commit`);
   }
   return { kind: 'git', ...parts };
 }

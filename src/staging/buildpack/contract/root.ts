@@ -26,7 +26,7 @@ function refuse(key: string, cause: unknown): never {
   const errno = errnoOf(cause);
   const reasons = new Map([
     ['ENOENT', 'it does not exist'],
-    ['ENOTDIR', 'it is no directory'],
+    ['ENOTDIR', 'it is not a directory'],
   ]);
   const reason = reasons.get(errno ?? '') ?? `it can't be read (${errno ?? 'unknown error'})`;
   throw new StagerError('BUILDPACK_NOT_FOUND', `buildpack ${key} can't be used: ${reason}`, {

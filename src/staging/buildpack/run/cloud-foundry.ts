@@ -124,7 +124,7 @@ async function launchYml(
 /**
  * Runs `bin/release` and reads what it printed.
  *
- * @throws StagerError RELEASE_FAILED when it fails or prints what is no release.
+ * @throws StagerError RELEASE_FAILED when it fails or prints what is not a release.
  */
 export async function release(session: Session, buildpack: StagedBuildpack): Promise<ReleaseOutput> {
   const phase = phaseOf('release', buildpack);

@@ -35,7 +35,7 @@ export function secretFilter(secrets: readonly string[]): SecretFilter {
 /** Longest user info that is held back until its `@` has come. */
 const MAX_HELD = 4096;
 
-/** Length of an end of `tail` that may be the begin of a URL with user info. In one pass: scripts choose the text. */
+/** Length of an end of `tail` that may be the beginning of a URL with user info. In one pass: scripts choose the text. */
 function openUserInfo(tail: string): number {
   if (tail.endsWith(':/')) return 2;
   const begin = tail.lastIndexOf('://');

@@ -91,7 +91,7 @@ export type BuildpacksOutcome =
  * Runs the order.
  *
  * @returns what came out; failures of apps, buildpacks and limits are outcomes.
- * @throws only what is no StagerError: a bug.
+ * @throws only what is not a StagerError: a bug.
  */
 export async function runBuildpacks(input: RunInput, ports: RunPorts): Promise<BuildpacksOutcome> {
   const session = openSession(input, ports);

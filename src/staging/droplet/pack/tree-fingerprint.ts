@@ -26,7 +26,7 @@ export async function fingerprintTree(
   });
   const digest = createHash('sha256').update(FORMAT);
   const undos: (() => void)[] = [];
-  // What can't be packed is no part of a build cache, so it is no part of its fingerprint.
+  // What can't be packed is not a part of a build cache, so it is not a part of its fingerprint.
   const atEnd = (undo: () => void): number => undos.push(undo);
   const walk = walkRoots(roots, { sourceDateEpoch: 0, onSkipped: () => {}, atEnd });
   try {

@@ -45,7 +45,7 @@ const MAX_PADDING_BYTES = 16 * 1024 * 1024;
 /**
  * The segments of `body` in order.
  *
- * @throws Refused when it is no archive, or ends early; errors of zlib; whatever `body` fails with.
+ * @throws Refused when it is not an archive, or ends early; errors of zlib; whatever `body` fails with.
  */
 export async function* segmentsOf(body: Readable): AsyncGenerator<Segment> {
   const reader = new ByteReader(body);

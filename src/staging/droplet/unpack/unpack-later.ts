@@ -71,7 +71,7 @@ function placeHardLink(entry: ParsedEntry, options: PlaceOptions): void {
   const target = lstatSync(hostPathOf(`${dest}/${entry.link}`), { throwIfNoEntry: false });
   if (target?.isFile() !== true) {
     throw new Refused(
-      `${readable(entry.path)} is a hard link to ${readable(entry.link)}, which is no file in it`,
+      `${readable(entry.path)} is a hard link to ${readable(entry.link)}, which is not a file in it`,
     );
   }
   unlessTaken(entry, () =>
@@ -105,7 +105,9 @@ function demandRealParents(path: string, options: PlaceOptions): void {
       mkdirSync(host, 0o755);
       if (options.owner !== undefined) chownSync(host, options.owner.uid, options.owner.gid);
     } else if (!parent.isDirectory()) {
-      throw new Refused(`${readable(path)} is below ${readable(path.slice(0, at))}, which is no directory`);
+      throw new Refused(
+        `${readable(path)} is below ${readable(path.slice(0, at))}, which is not a directory`,
+      );
     }
   }
 }

@@ -29,7 +29,7 @@ import { blocks, cancellable, hashFile } from './read.ts';
 import { findLeftovers, sweepDeadOwners } from './sweep.ts';
 import { dropTemp, openTemp, probeDirectory, shareFile, writeHashed } from './write.ts';
 
-/** A key can be replaced between reading its link and opening its data; more often in a row it is no race. */
+/** A key can be replaced between reading its link and opening its data; more often in a row it is not a race. */
 const RACES = 20;
 
 /** A blob store in a directory, made at the first put. `root` is absolute. */

@@ -26,7 +26,7 @@ export interface TempFile {
   dispose(): Promise<void>;
 }
 
-/** A sweep of another machine may remove an empty directory just before it is used; more often in a row it is no race. */
+/** A sweep of another machine may remove an empty directory just before it is used; more often in a row it is not a race. */
 const RACES = 20;
 
 /** Makes something new at a unique path below this process's directory of temporary files, which is made. */

@@ -54,7 +54,7 @@ export function checkKey(key: BlobKey): void {
 
 /**
  * The partition of a name: its first four characters as two directories, as Cloud Controller does
- * (staging-internals.md 3.1: `key[0..1]/key[2..3]/key`). What is no letter or digit becomes `_`, so that the
+ * (staging-internals.md 3.1: `key[0..1]/key[2..3]/key`). What is not a letter or digit becomes `_`, so that the
  * partition of a short or dotted name is a plain directory too.
  */
 function partitionOf(name: string): string {

@@ -52,7 +52,7 @@ export interface S3Address extends Omit<z.infer<typeof parameters>, 'partSizeMib
 export function parseS3Address(address: string): S3Address {
   const url = URL.parse(address);
   if (url === null || url.protocol !== 's3:' || url.hostname === '')
-    throw invalid('it is no s3://BUCKET/PREFIX');
+    throw invalid('it is not an s3://BUCKET/PREFIX');
   if (url.username !== '' || url.password !== '') {
     throw invalid('it holds credentials; give them by environment, profile or instance role instead');
   }

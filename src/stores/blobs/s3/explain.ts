@@ -101,7 +101,7 @@ function answerVerdict({ name, status }: S3Failure, { bucket }: S3Place): Verdic
   if (name === 'CredentialsProviderError') {
     return [
       'BLOBSTORE_DENIED',
-      'there are no credentials, or they can not be fetched',
+      'there are no credentials, or they cannot be fetched',
       'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role that this machine may use.',
     ];
   }

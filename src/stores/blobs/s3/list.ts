@@ -44,11 +44,11 @@ async function* objects(session: S3Session, prefix: string, signal: AbortSignal)
   } while (token !== undefined);
 }
 
-/** What is no whole listing must not be taken for one: what it leaves out would count as unneeded. */
+/** What is not a whole listing must not be taken for one: what it leaves out would count as unneeded. */
 function noListing(session: S3Session, prefix: string, why: string): StagerError {
   return new StagerError(
     'BLOBSTORE_UNAVAILABLE',
-    `the store's answer is no whole listing of ${session.locationOf(prefix)}: ${why}`,
+    `the store's answer is not a whole listing of ${session.locationOf(prefix)}: ${why}`,
     { next: 'Check that the endpoint is an S3 store and speaks ListObjectsV2.', details: { prefix } },
   );
 }

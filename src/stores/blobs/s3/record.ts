@@ -168,7 +168,7 @@ async function getRecord(session: S3Session, key: string, signal: AbortSignal) {
   const sha1 = parseSha1(parsed.data?.sha1 ?? '');
   const sha256 = parseSha256(parsed.data?.sha256 ?? '');
   if (!parsed.success || sha1 === undefined || sha256 === undefined) {
-    throw corrupt(session.locationOf(key), 'it is no record of version 1');
+    throw corrupt(session.locationOf(key), 'it is not a record of version 1');
   }
   return { sizeBytes: parsed.data.sizeBytes, sha1, sha256 };
 }

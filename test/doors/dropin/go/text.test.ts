@@ -29,11 +29,11 @@ describe('text as Go writes it', () => {
     expect(parseInteger('9223372036854775808')).toBe('value out of range');
   });
 
-  it('quotes what can not be printed', () => {
+  it('quotes what cannot be printed', () => {
     expect(quote('a"\\\n\x01é\u200b')).toBe('"a\\"\\\\\\n\\x01é\\u200b"');
   });
 
-  it('counts every byte that is no UTF-8 by itself, and writes it as an escape', () => {
+  it('counts every byte that is not UTF-8 by itself, and writes it as an escape', () => {
     expect(encodeJson(decodeUtf8(Buffer.from([0x61, 0xe2, 0x82, 0x62, 0xc3, 0xa9])))).toBe(
       '"a\\ufffd\\ufffdbé"',
     );

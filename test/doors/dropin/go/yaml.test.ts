@@ -56,7 +56,7 @@ describe('YAML as Go reads it', () => {
     );
   });
 
-  it('says in the original words what is no YAML', () => {
+  it('says in the original words what is not YAML', () => {
     const message = (text: string): string | undefined => decodeYaml(map, text).message;
     expect(message('a: [\n')).toBe('yaml: line 1: did not find expected node content');
     expect(message('a: {b: c\n')).toBe("yaml: line 1: did not find expected ',' or '}'");
