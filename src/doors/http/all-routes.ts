@@ -1,7 +1,21 @@
 /** Every route there is. The server, the documents and the permission tests read this list. */
 import type { Route } from './route/route.ts';
+import { appActionRoutes } from './v3/apps/action-routes.ts';
+import { appDropletRoutes } from './v3/apps/droplet-routes.ts';
+import { appEnvironmentRoutes } from './v3/apps/environment-routes.ts';
+import { appRoutes } from './v3/apps/routes.ts';
 import { jobRoutes } from './v3/jobs/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
+import { processRoutes } from './v3/processes/routes.ts';
 import { rootRoutes } from './v3/root/routes.ts';
 
-export const ROUTES: readonly Route[] = [...rootRoutes, ...jobRoutes, ...organizationRoutes];
+export const ROUTES: readonly Route[] = [
+  ...rootRoutes,
+  ...jobRoutes,
+  ...organizationRoutes,
+  ...appRoutes,
+  ...appEnvironmentRoutes,
+  ...appDropletRoutes,
+  ...appActionRoutes,
+  ...processRoutes,
+];

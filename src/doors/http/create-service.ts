@@ -1,5 +1,6 @@
 /** Puts the parts together that the door needs: a database in, an {@link HttpService} out. */
 import { Jobs } from '../../service/queue/jobs.ts';
+import { Audit } from '../../service/resources/audit.ts';
 import { embeddedAuthenticator } from '../../service/sign-in/authenticator.ts';
 import { SigningKeys } from '../../service/sign-in/keys.ts';
 import type { Database } from '../../service/state/database.ts';
@@ -27,6 +28,7 @@ export async function createService({ database, settings }: ServiceParts): Promi
     database,
     settings,
     jobs,
+    audit: new Audit(queries),
     signIn: { kind: 'embedded', keys },
     authenticator: embeddedAuthenticator(queries, keys),
   };

@@ -1,11 +1,15 @@
 /** The work of every operation that runs as a job. */
 import type { JobTable } from '../../service/queue/jobs.ts';
+import { deleteApp } from '../../service/resources/delete-app.ts';
 import { deleteOrganization } from '../../service/resources/delete-organization.ts';
 import type { Database } from '../../service/state/database.ts';
 import { parseGuid } from '../../words/ids.ts';
 
 export function jobTable({ queries }: Database): JobTable {
   return {
+    'app.delete': async ({ guid }) => {
+      await deleteApp(queries, guidIn(guid));
+    },
     'organization.delete': async ({ guid }) => {
       await deleteOrganization(queries, guidIn(guid));
     },

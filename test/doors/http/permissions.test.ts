@@ -3,11 +3,19 @@ import { ROUTES } from '../../../src/doors/http/all-routes.ts';
 import { describeApi, resourcesIn } from './support/api.ts';
 import type { PermissionRow, PermissionTable } from './support/permissions.ts';
 import { type Actor, SIGNED_IN } from './support/world.ts';
+import { appPermissions } from './v3/apps/permissions.ts';
 import { jobPermissions } from './v3/jobs/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
+import { processPermissions } from './v3/processes/permissions.ts';
 import { rootPermissions } from './v3/root/permissions.ts';
 
-const TABLE: PermissionTable = { ...rootPermissions, ...jobPermissions, ...organizationPermissions };
+const TABLE: PermissionTable = {
+  ...rootPermissions,
+  ...jobPermissions,
+  ...organizationPermissions,
+  ...appPermissions,
+  ...processPermissions,
+};
 
 const ACTORS: readonly Actor[] = ['nobody', ...SIGNED_IN];
 

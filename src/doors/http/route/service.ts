@@ -1,6 +1,7 @@
 /** What the door needs of the rest: one object, handed to the server. Nothing here listens, exits or reads settings. */
 
 import type { Jobs } from '../../../service/queue/jobs.ts';
+import type { Audit } from '../../../service/resources/audit.ts';
 import type { Authenticator } from '../../../service/sign-in/authenticator.ts';
 import type { SigningKeys } from '../../../service/sign-in/keys.ts';
 import type { Database } from '../../../service/state/database.ts';
@@ -10,6 +11,7 @@ export interface HttpService {
   readonly authenticator: Authenticator;
   readonly signIn: EmbeddedSignIn | ExternalSignIn;
   readonly jobs: Jobs;
+  readonly audit: Audit;
   readonly settings: HttpSettings;
 }
 

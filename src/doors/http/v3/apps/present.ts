@@ -1,0 +1,38 @@
+/** A row of apps as Cloud Foundry shows it. */
+import type { z } from 'zod';
+import type { App as Row } from '../../../../service/resources/apps.ts';
+import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
+import type { App } from './schema.ts';
+
+export function presentApp(row: Row, base: string): z.input<typeof App> {
+  const self = `${base}/v3/apps/${row.guid}`;
+  const link = (path: string) => ({ href: `${self}${path}` });
+  const post = (path: string) => ({ href: `${self}${path}`, method: 'POST' });
+  return {
+    ...resourceFields(row),
+    name: row.name,
+    state: row.desired_state,
+    lifecycle: {
+      type: row.lifecycle_type,
+      data: { buildpacks: [...row.buildpacks], stack: row.stack },
+    },
+    relationships: { space: toOne(row.space_guid), current_droplet: toOne(row.current_droplet_guid) },
+    metadata: metadataOf(row),
+    links: {
+      self: link(''),
+      space: { href: `${base}/v3/spaces/${row.space_guid}` },
+      processes: link('/processes'),
+      packages: link('/packages'),
+      environment_variables: link('/environment_variables'),
+      current_droplet: link('/droplets/current'),
+      droplets: link('/droplets'),
+      tasks: link('/tasks'),
+      start: post('/actions/start'),
+      stop: post('/actions/stop'),
+      clear_buildpack_cache: post('/actions/clear_buildpack_cache'),
+      revisions: link('/revisions'),
+      deployed_revisions: link('/revisions/deployed'),
+      features: link('/features'),
+    },
+  };
+}

@@ -1,0 +1,15 @@
+/** Whether a caller sees something that a request only names. */
+import type { Guid } from '../../words/ids.ts';
+import type { Caller } from '../access/caller.ts';
+import { inVisibleSpace } from '../access/visible.ts';
+import type { Queries } from '../state/database.ts';
+
+export async function spaceSeenBy(queries: Queries, caller: Caller, guid: Guid): Promise<boolean> {
+  const found = await queries
+    .selectFrom('spaces')
+    .select('guid')
+    .where('guid', '=', guid)
+    .where(inVisibleSpace(caller, 'spaces.guid'))
+    .executeTakeFirst();
+  return found !== undefined;
+}
