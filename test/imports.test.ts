@@ -12,7 +12,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 const FLOORS: readonly (readonly string[])[] = [
   ['doors/cli', 'doors/cli/commands', 'doors/cli/input', 'doors/cli/terminal'],
   ['doors/dropin', 'doors/dropin/go'],
-  ['doors/http', 'doors/http/v3', 'doors/http/route'],
+  ['doors/http', 'doors/http/uaa', 'doors/http/v3', 'doors/http/route'],
   ['index.ts', 'doors/library'],
   ['compose.ts'],
   ['workshop'],

@@ -1,5 +1,8 @@
 /** Every route there is. The server, the documents and the permission tests read this list. */
 import type { Route } from './route/route.ts';
+import { loginRoutes } from './uaa/login-routes.ts';
+import { tokenRoutes } from './uaa/token-routes.ts';
+import { userRoutes } from './uaa/user-routes.ts';
 import { appActionRoutes } from './v3/apps/action-routes.ts';
 import { appDropletRoutes } from './v3/apps/droplet-routes.ts';
 import { appEnvironmentRoutes } from './v3/apps/environment-routes.ts';
@@ -18,4 +21,8 @@ export const ROUTES: readonly Route[] = [
   ...appDropletRoutes,
   ...appActionRoutes,
   ...processRoutes,
+
+  ...loginRoutes,
+  ...tokenRoutes,
+  ...userRoutes,
 ];

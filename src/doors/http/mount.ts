@@ -16,7 +16,8 @@ export function mount(server: FastifyInstance, route: Route, service: HttpServic
     ...(route.bodyLimit !== undefined && { bodyLimit: route.bodyLimit }),
     // Before the body is read: nobody uploads without a token.
     onRequest: async (request) => {
-      if (route.access !== 'anyone') callers.set(request, await callerOfRequest(request, service));
+      if (route.access !== 'anyone')
+        callers.set(request, await callerOfRequest(request, service, route.path));
     },
     handler: async (request, reply) => {
       const warnings: string[] = [];

@@ -5,6 +5,7 @@ import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Route } from './route/route.ts';
 import type { HttpSettings } from './route/service.ts';
+import { isUaaPath } from './route/uaa-error.ts';
 
 const ErrorBody = z.object({
   errors: z.array(z.object({ code: z.int(), title: z.string(), detail: z.string() })),
@@ -41,7 +42,7 @@ export function schemaOf(route: Route): FastifySchema {
     ...(route.body !== undefined && { body: route.body }),
     response: {
       ...Object.fromEntries(answers),
-      '4xx': route.errors === 'uaa' ? UaaErrorBody : ErrorBody,
+      '4xx': isUaaPath(route.path) ? UaaErrorBody : ErrorBody,
       '5xx': ErrorBody,
     },
   };

@@ -65,6 +65,29 @@ export async function findAccount(queries: Queries, guid: Guid): Promise<Account
   return await queries.selectFrom('accounts').selectAll().where('guid', '=', guid).executeTakeFirst();
 }
 
+/** What {@link listAccounts} looks for; absent means any. */
+export interface AccountFilter {
+  readonly userName?: string;
+  readonly origin?: string;
+  readonly id?: string;
+}
+
+export async function listAccounts(
+  queries: Queries,
+  filter: AccountFilter,
+  page: { readonly offset: number; readonly limit: number },
+): Promise<{ rows: readonly Account[]; total: number }> {
+  const { userName, origin, id } = filter;
+  const found = queries
+    .selectFrom('accounts')
+    .where(userName === undefined ? sql<boolean>`true` : sql<boolean>`lower(username) = lower(${userName})`)
+    .where(origin === undefined ? sql<boolean>`true` : sql<boolean>`origin = ${origin}`)
+    .where(id === undefined ? sql<boolean>`true` : sql<boolean>`guid = ${id}`);
+  const rows = await found.selectAll().orderBy('id').offset(page.offset).limit(page.limit).execute();
+  const count = await found.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+  return { rows, total: count.total };
+}
+
 /** Everybody is signed out of the account: tokens from before are not taken any more. */
 export async function setPassword(queries: Queries, guid: Guid, password: string): Promise<void> {
   const password_hash = await hashPassword(password);

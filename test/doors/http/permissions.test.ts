@@ -3,6 +3,7 @@ import { ROUTES } from '../../../src/doors/http/all-routes.ts';
 import { describeApi, resourcesIn } from './support/api.ts';
 import type { PermissionRow, PermissionTable } from './support/permissions.ts';
 import { type Actor, SIGNED_IN } from './support/world.ts';
+import { uaaPermissions } from './uaa/permissions.ts';
 import { appPermissions } from './v3/apps/permissions.ts';
 import { jobPermissions } from './v3/jobs/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
@@ -15,6 +16,8 @@ const TABLE: PermissionTable = {
   ...organizationPermissions,
   ...appPermissions,
   ...processPermissions,
+
+  ...uaaPermissions,
 };
 
 const ACTORS: readonly Actor[] = ['nobody', ...SIGNED_IN];

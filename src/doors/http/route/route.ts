@@ -10,7 +10,7 @@ import type { HttpService } from './service.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 
-/** `anyone` needs no token; `signed-in` needs one with Cloud Controller's read or write scope. */
+/** `anyone` needs no token; `signed-in` needs one, below `/v3` with Cloud Controller's read or write scope. */
 export type Access = 'anyone' | 'signed-in';
 
 /** How a body arrives: parsed JSON, text (YAML), form fields, or a stream that the route reads itself. */
@@ -64,8 +64,6 @@ export interface RouteSpec<Params, Query, Body, A extends Answers> {
   readonly bodyKind?: BodyKind;
   /** Bytes; default 1 MiB. */
   readonly bodyLimit?: number;
-  /** How failures look; default v3. */
-  readonly errors?: 'v3' | 'uaa';
   readonly answers: A;
   handle(call: Call<Params, Query, Body>): Promise<Answer<BodyOf<A>>>;
 }

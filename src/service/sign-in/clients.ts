@@ -1,0 +1,46 @@
+/** OAuth clients: programs that ask for tokens, for their user or for themselves. */
+import { json } from '../state/columns.ts';
+import type { Queries } from '../state/database.ts';
+import { hashPassword, isPassword } from './passwords.ts';
+
+export interface Client {
+  readonly id: string;
+  readonly grants: readonly string[];
+  readonly scopes: readonly string[];
+}
+
+export interface NewClient extends Client {
+  readonly secret: string;
+}
+
+/** Makes the client, or gives the one of that id another secret, other grants and scopes. */
+export async function putClient(queries: Queries, { id, secret, grants, scopes }: NewClient): Promise<void> {
+  const values = {
+    secret_hash: secret === '' ? null : await hashPassword(secret),
+    grants: json(grants),
+    scopes: json(scopes),
+  };
+  await queries
+    .insertInto('clients')
+    .values({ id, ...values })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
+    .execute();
+}
+
+export async function findClient(queries: Queries, id: string): Promise<Client | undefined> {
+  return await queries
+    .selectFrom('clients')
+    .select(['id', 'grants', 'scopes'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+/** The client, when the secret is its own. */
+export async function checkClient(
+  queries: Queries,
+  given: { readonly id: string; readonly secret: string },
+): Promise<Client | undefined> {
+  const row = await queries.selectFrom('clients').selectAll().where('id', '=', given.id).executeTakeFirst();
+  if (row?.secret_hash === null && given.secret === '') return row;
+  return (await isPassword(given.secret, row?.secret_hash)) ? row : undefined;
+}

@@ -1,0 +1,75 @@
+import type { Api } from '../support/api.ts';
+import type { PermissionTable } from '../support/permissions.ts';
+import { SIGNED_IN } from '../support/world.ts';
+
+const anyone = (path: string) => ({ status: 200, may: 'anyone', request: () => ({ path }) }) as const;
+
+async function doomed(api: Api): Promise<string> {
+  const body = { userName: `user-${crypto.randomUUID()}`, password: 'x' };
+  const { body: made } = await api.ask('POST', '/uaa/Users', { body });
+  return String(made['id']);
+}
+
+export const uaaPermissions: PermissionTable = {
+  'GET /uaa/login': anyone('/uaa/login'),
+  'GET /uaa/info': anyone('/uaa/info'),
+  'GET /uaa/token_keys': anyone('/uaa/token_keys'),
+  'GET /uaa/token_key': anyone('/uaa/token_key'),
+  'GET /uaa/.well-known/openid-configuration': anyone('/uaa/.well-known/openid-configuration'),
+  'GET /uaa/passcode': { status: 501, may: 'anyone', request: () => ({ path: '/uaa/passcode' }) },
+  'GET /uaa/oauth/authorize': {
+    status: 501,
+    may: 'anyone',
+    request: () => ({ path: '/uaa/oauth/authorize?client_id=ssh-proxy&response_type=code' }),
+  },
+  // A grant says itself who may: without any, nobody.
+  'POST /uaa/oauth/token': {
+    status: 401,
+    may: 'anyone',
+    request: () => ({ path: '/uaa/oauth/token', body: {} }),
+  },
+  'DELETE /uaa/oauth/token/revoke/:jti': {
+    status: 200,
+    may: ['admin'],
+    others: 403,
+    request: () => ({ path: '/uaa/oauth/token/revoke/of-somebody-else' }),
+  },
+  'GET /uaa/oauth/clients/:id': {
+    status: 200,
+    may: ['admin'],
+    others: 403,
+    request: () => ({ path: '/uaa/oauth/clients/cf' }),
+  },
+  'GET /uaa/Users': { status: 200, may: ['admin'], others: 403, request: () => ({ path: '/uaa/Users' }) },
+  'POST /uaa/Users': {
+    status: 201,
+    may: ['admin'],
+    others: 403,
+    request: () => ({
+      path: '/uaa/Users',
+      body: { userName: `user-${crypto.randomUUID()}`, password: 'secret' },
+    }),
+  },
+  'GET /uaa/Users/:guid': {
+    status: 200,
+    may: ['admin', 'outsider'],
+    others: 403,
+    request: ({ world }) => ({ path: `/uaa/Users/${world.users.outsider.guid}` }),
+  },
+  'DELETE /uaa/Users/:guid': {
+    status: 200,
+    may: ['admin'],
+    others: 403,
+    request: async (api) => ({ path: `/uaa/Users/${await doomed(api)}` }),
+  },
+  'PUT /uaa/Users/:guid/password': {
+    status: 200,
+    may: ['admin'],
+    others: 403,
+    request: async (api) => ({
+      path: `/uaa/Users/${await doomed(api)}/password`,
+      body: { password: crypto.randomUUID() },
+    }),
+  },
+  'GET /uaa/userinfo': { status: 200, may: [...SIGNED_IN], request: () => ({ path: '/uaa/userinfo' }) },
+};
