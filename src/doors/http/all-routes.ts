@@ -7,10 +7,13 @@ import { appActionRoutes } from './v3/apps/action-routes.ts';
 import { appDropletRoutes } from './v3/apps/droplet-routes.ts';
 import { appEnvironmentRoutes } from './v3/apps/environment-routes.ts';
 import { appRoutes } from './v3/apps/routes.ts';
+import { domainRoutes } from './v3/domains/routes.ts';
 import { jobRoutes } from './v3/jobs/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
 import { processRoutes } from './v3/processes/routes.ts';
 import { rootRoutes } from './v3/root/routes.ts';
+import { destinationRoutes } from './v3/routing/destination-routes.ts';
+import { routeRoutes } from './v3/routing/routes.ts';
 
 export const ROUTES: readonly Route[] = [
   ...rootRoutes,
@@ -25,4 +28,7 @@ export const ROUTES: readonly Route[] = [
   ...loginRoutes,
   ...tokenRoutes,
   ...userRoutes,
+  ...domainRoutes,
+  ...routeRoutes,
+  ...destinationRoutes,
 ];

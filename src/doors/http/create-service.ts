@@ -1,12 +1,16 @@
 /** Puts the parts together that the door needs: a database in, an {@link HttpService} out. */
 import { Jobs } from '../../service/queue/jobs.ts';
 import { Audit } from '../../service/resources/audit.ts';
+import { seedDomain } from '../../service/resources/domains.ts';
 import { embeddedAuthenticator } from '../../service/sign-in/authenticator.ts';
 import { SigningKeys } from '../../service/sign-in/keys.ts';
 import type { Database } from '../../service/state/database.ts';
 import { jobTable } from './job-table.ts';
 import { errorAnswer } from './route/cf-errors.ts';
 import type { HttpService, HttpSettings } from './route/service.ts';
+
+/** What an app's default route is made in. Nothing answers there: apps run elsewhere. */
+const APPS_DOMAIN = 'apps.localhost';
 
 export interface ServiceParts {
   readonly database: Database;
@@ -18,6 +22,7 @@ export async function createService({ database, settings }: ServiceParts): Promi
   const { queries } = database;
   const keys = new SigningKeys(queries);
   await keys.rotate();
+  await seedDomain(queries, APPS_DOMAIN);
   const jobs = new Jobs({
     queries,
     table: jobTable(database),

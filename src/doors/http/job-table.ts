@@ -2,6 +2,8 @@
 import type { JobTable } from '../../service/queue/jobs.ts';
 import { deleteApp } from '../../service/resources/delete-app.ts';
 import { deleteOrganization } from '../../service/resources/delete-organization.ts';
+import { deleteDomain } from '../../service/resources/domains.ts';
+import { deleteRoute, deleteUnmappedRoutes } from '../../service/resources/routes.ts';
 import type { Database } from '../../service/state/database.ts';
 import { parseGuid } from '../../words/ids.ts';
 
@@ -9,6 +11,15 @@ export function jobTable({ queries }: Database): JobTable {
   return {
     'app.delete': async ({ guid }) => {
       await deleteApp(queries, guidIn(guid));
+    },
+    'domain.delete': async ({ guid }) => {
+      await deleteDomain(queries, guidIn(guid));
+    },
+    'route.delete': async ({ guid }) => {
+      await deleteRoute(queries, guidIn(guid));
+    },
+    'space.delete-unmapped-routes': async ({ guid }) => {
+      await deleteUnmappedRoutes(queries, guidIn(guid));
     },
     'organization.delete': async ({ guid }) => {
       await deleteOrganization(queries, guidIn(guid));

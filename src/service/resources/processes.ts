@@ -45,7 +45,8 @@ export function newProcess(app: Guid, type: string, fields: ProcessFields = {}) 
   const health: HealthCheckColumn =
     type === 'web' ? { type: 'port', data: nothing } : { type: 'process', data: { timeout: null } };
   return {
-    guid: newGuid(),
+    // As Cloud Controller has it; clients rely on it.
+    guid: type === 'web' ? app : newGuid(),
     app_guid: app,
     type,
     command: fields.command ?? null,

@@ -5,10 +5,12 @@ import type { PermissionRow, PermissionTable } from './support/permissions.ts';
 import { type Actor, SIGNED_IN } from './support/world.ts';
 import { uaaPermissions } from './uaa/permissions.ts';
 import { appPermissions } from './v3/apps/permissions.ts';
+import { domainPermissions } from './v3/domains/permissions.ts';
 import { jobPermissions } from './v3/jobs/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
 import { processPermissions } from './v3/processes/permissions.ts';
 import { rootPermissions } from './v3/root/permissions.ts';
+import { routePermissions } from './v3/routing/permissions.ts';
 
 const TABLE: PermissionTable = {
   ...rootPermissions,
@@ -18,6 +20,8 @@ const TABLE: PermissionTable = {
   ...processPermissions,
 
   ...uaaPermissions,
+  ...domainPermissions,
+  ...routePermissions,
 };
 
 const ACTORS: readonly Actor[] = ['nobody', ...SIGNED_IN];
