@@ -41,6 +41,9 @@ const ONE_ROOM = 'doors/http/v3';
 /** The inside of a door, which no other part may import. */
 const DOORS = ['doors/cli', 'doors/dropin', 'doors/http'];
 
+/** The one file of a door that another may open: `stager serve` is a command. */
+const ENTRIES = ['doors/http/serve.ts'];
+
 const rooms = FLOORS.flat();
 
 /** The room of a file: its folder, or itself at the top. */
@@ -85,7 +88,12 @@ describe('imports', () => {
   it('leave the doors alone', () => {
     const doorOf = (room: string): string | undefined =>
       DOORS.find((door) => room === door || room.startsWith(`${door}/`));
-    const wrong = arrows.filter(({ from, to }) => doorOf(to) !== undefined && doorOf(from) !== doorOf(to));
+    const wrong = arrows.filter(
+      ({ from, to, text }) =>
+        doorOf(to) !== undefined &&
+        doorOf(from) !== doorOf(to) &&
+        !ENTRIES.some((entry) => text.endsWith(` → ${entry}`)),
+    );
     expect(wrong.map(({ text }) => text)).toEqual([]);
   });
 

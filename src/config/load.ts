@@ -29,6 +29,8 @@ export interface Config {
   readonly sourceDateEpoch: number;
   /** The runtime's search path, for finding runc, git …; never handed to scripts. */
   readonly searchPath: string;
+  /** STAGER_ADMIN_PASSWORD: no flag, since command lines are seen by others, and in no config file. */
+  readonly adminPassword?: string;
 }
 
 /** Flags as commander gives them: only those that a person wrote. */
@@ -83,6 +85,7 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
         : join(parsed.home, 'cache'),
     proxy: proxyFrom(env),
     sourceDateEpoch: epochFrom(env),
+    ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),
     searchPath: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   });
 }
@@ -153,6 +156,10 @@ function read(row: Setting, raw: Raw, at: { where: string; base: string }): unkn
       return parseMegabytes(text) ?? refuse(at.where, text, 'a size with a unit, such as 512M or 2G');
     case 'duration':
       return parseDuration(text) ?? refuse(at.where, text, 'a time with a unit, such as 90s or 15m');
+    case 'port':
+      return /^\d{1,5}$/.test(text) && Number(text) < 65_536
+        ? Number(text)
+        : refuse(at.where, text, 'a port, from 0 to 65535');
     case 'network':
     case 'sandbox':
     case 'keep':

@@ -18,6 +18,8 @@ export type SettingKind =
   | 'flag'
   | 'size'
   | 'duration'
+  /** 0 to 65535; 0 is any free one. */
+  | 'port'
   | 'network'
   | 'sandbox'
   | 'keep'
@@ -32,7 +34,7 @@ export interface Setting {
   readonly kind: SettingKind;
   readonly help: string;
   /** Heading in `--help` and docs/cli.md. */
-  readonly group: 'App:' | 'Buildpacks:' | 'Sandbox:' | 'Results:' | 'General:';
+  readonly group: 'App:' | 'Buildpacks:' | 'Sandbox:' | 'Results:' | 'Server:' | 'General:';
   /** Text of the default, read like any other text; absent means "not set". */
   readonly default?: string;
   /** Commands that take it. */
@@ -49,7 +51,8 @@ export type CommandName =
   | 'buildpack'
   | 'blobs'
   | 'stack'
-  | 'files';
+  | 'files'
+  | 'serve';
 
 /** Words a kind accepts, where it accepts only some. */
 export const CHOICES = {
@@ -85,7 +88,7 @@ export const SETTINGS = {
     kind: 'text',
     default: 'host',
     help: 'root file system that scripts and the app see (stager stack list)',
-    on: ['stage', 'run', 'shell', 'buildpack'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
   },
   env: {
     group: 'App:',
@@ -134,7 +137,7 @@ export const SETTINGS = {
     kind: 'size',
     default: '1G',
     help: 'memory limit, such as 512M or 2G',
-    on: ['stage', 'run', 'shell'],
+    on: ['stage', 'run', 'shell', 'serve'],
   },
   disk: {
     group: 'Sandbox:',
@@ -143,7 +146,7 @@ export const SETTINGS = {
     kind: 'size',
     default: '4G',
     help: 'disk limit, such as 512M or 8G',
-    on: ['stage', 'run', 'shell'],
+    on: ['stage', 'run', 'shell', 'serve'],
   },
   timeout: {
     group: 'Sandbox:',
@@ -152,7 +155,7 @@ export const SETTINGS = {
     kind: 'duration',
     default: '15m',
     help: 'longest time for all buildpack scripts together, such as 90s or 15m',
-    on: ['stage'],
+    on: ['stage', 'serve'],
   },
   network: {
     group: 'Sandbox:',
@@ -161,7 +164,7 @@ export const SETTINGS = {
     kind: 'network',
     default: 'host',
     help: 'host, or none for no network at all',
-    on: ['stage', 'run', 'shell', 'buildpack'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
   },
   sandbox: {
     group: 'Sandbox:',
@@ -170,7 +173,7 @@ export const SETTINGS = {
     kind: 'sandbox',
     default: 'auto',
     help: 'auto or oci; none gives up all isolation',
-    on: ['stage', 'run', 'shell', 'buildpack'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
   },
   runtime: {
     group: 'Sandbox:',
@@ -178,7 +181,7 @@ export const SETTINGS = {
     variable: 'STAGER_RUNTIME',
     kind: 'path',
     help: 'OCI runtime to use instead of the first of runc, crun, youki, runsc that works',
-    on: ['stage', 'run', 'shell', 'buildpack'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
   },
   output: {
     group: 'Results:',
@@ -210,7 +213,7 @@ export const SETTINGS = {
     variable: 'STAGER_BLOBSTORE',
     kind: 'address',
     help: 'where packages, droplets and caches rest: a directory, file:///… or s3://bucket/prefix; default: below the data home',
-    on: ['stage', 'run', 'shell', 'package', 'blobs'],
+    on: ['stage', 'run', 'shell', 'package', 'blobs', 'serve'],
   },
   noCache: {
     group: 'Results:',
@@ -234,7 +237,7 @@ export const SETTINGS = {
     variable: 'STAGER_COMPRESSION',
     kind: 'text',
     help: 'gzip:1-9, zstd[:level] or none, for droplet and build cache; cells read gzip',
-    on: ['stage'],
+    on: ['stage', 'serve'],
   },
   reproducible: {
     group: 'Results:',
@@ -318,13 +321,79 @@ export const SETTINGS = {
     help: 'run shell buildpacks with set -x',
     on: ['stage'],
   },
+  host: {
+    group: 'Server:',
+    flag: '--host <address>',
+    variable: 'STAGER_HOST',
+    kind: 'text',
+    default: '127.0.0.1',
+    help: 'address to listen on; beyond loopback it takes a certificate or --insecure-http',
+    on: ['serve'],
+  },
+  port: {
+    group: 'Server:',
+    flag: '--port <number>',
+    variable: 'STAGER_PORT',
+    kind: 'port',
+    default: '8484',
+    help: 'port to listen on; 0 is any free one',
+    on: ['serve'],
+  },
+  data: {
+    group: 'Server:',
+    flag: '--data <dir>',
+    variable: 'STAGER_DATA',
+    kind: 'path',
+    help: 'directory of the embedded database; default: below the data home',
+    on: ['serve'],
+  },
+  database: {
+    group: 'Server:',
+    flag: '--database <url>',
+    variable: 'STAGER_DATABASE',
+    kind: 'text',
+    help: 'postgres://… of a PostgreSQL server (14 or later) instead of the embedded database',
+    on: ['serve'],
+  },
+  tlsCert: {
+    group: 'Server:',
+    flag: '--tls-cert <file>',
+    variable: 'STAGER_TLS_CERT',
+    kind: 'path',
+    help: 'certificate chain (PEM); read again when it changes',
+    on: ['serve'],
+  },
+  tlsKey: {
+    group: 'Server:',
+    flag: '--tls-key <file>',
+    variable: 'STAGER_TLS_KEY',
+    kind: 'path',
+    help: 'key of the certificate (PEM)',
+    on: ['serve'],
+  },
+  insecureHttp: {
+    group: 'Server:',
+    flag: '--insecure-http',
+    variable: 'STAGER_INSECURE_HTTP',
+    kind: 'flag',
+    help: 'allow plain HTTP beyond loopback, for example behind a proxy that does TLS',
+    on: ['serve'],
+  },
+  publicUrl: {
+    group: 'Server:',
+    flag: '--public-url <url>',
+    variable: 'STAGER_PUBLIC_URL',
+    kind: 'text',
+    help: 'address that links in answers begin with; default: the one that a request came to',
+    on: ['serve'],
+  },
   caFile: {
     group: 'General:',
     flag: '--ca-file <file>',
     variable: 'STAGER_CA_FILE',
     kind: 'path',
     help: 'extra CA certificates (PEM), for our downloads and inside the sandbox; default: NODE_EXTRA_CA_CERTS',
-    on: ['stage', 'run', 'shell', 'buildpack', 'package', 'blobs'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'package', 'blobs', 'serve'],
   },
   home: {
     group: 'General:',

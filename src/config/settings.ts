@@ -12,6 +12,7 @@ interface KindTypes {
   flag: boolean;
   size: number;
   duration: number;
+  port: number;
   network: (typeof CHOICES.network)[number];
   sandbox: (typeof CHOICES.sandbox)[number];
   keep: (typeof CHOICES.keep)[number];
@@ -62,6 +63,14 @@ export const settingsSchema: z.ZodType<Settings> = z.object({
   lock: z.boolean().exactOptional(),
   frozen: z.boolean().exactOptional(),
   trace: z.boolean().exactOptional(),
+  host: text,
+  port: z.number(),
+  data: text.exactOptional(),
+  database: text.exactOptional(),
+  tlsCert: text.exactOptional(),
+  tlsKey: text.exactOptional(),
+  insecureHttp: z.boolean().exactOptional(),
+  publicUrl: text.exactOptional(),
   caFile: text.exactOptional(),
   home: text.exactOptional(),
   json: z.boolean().exactOptional(),

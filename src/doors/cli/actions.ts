@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   'blobs repair': async () => (await import('./commands/blobs-repair.ts')).blobsRepair,
   'blobs gc': async () => (await import('./commands/blobs.ts')).blobsGc,
   'blobs du': async () => (await import('./commands/blobs.ts')).blobsUsage,
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
 };
 

@@ -213,6 +213,18 @@ Examples:
     ],
   },
   {
+    usage: 'serve',
+    summary: "the staging part of Cloud Foundry's API, for cf and other clients",
+    settings: 'serve',
+    after: `
+The password of admin comes from STAGER_ADMIN_PASSWORD, or is made up at the first start and shown once.
+
+Examples:
+  stager serve
+  cf api http://127.0.0.1:8484 && cf auth admin PASSWORD
+  stager serve --database postgres://user@host/stager --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`,
+  },
+  {
     usage: 'doctor',
     summary: 'say which runtime, cgroup mode, stack and blobstore will be used, and why not others',
     settings: 'stage',

@@ -1,0 +1,54 @@
+/** `stager serve`: the HTTP endpoint. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../../../config/load.ts';
+import { StagerError } from '../../../words/errors.ts';
+import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
+import type { Context } from '../input/context.ts';
+
+/** Runs until SIGTERM or SIGINT, which is how it is meant to end: 0. */
+export async function serveCommand({ config, output, signal }: Context): Promise<number> {
+  const listening = (facts: Listening): void => {
+    if (output.json) output.object({ type: 'listening', ...facts });
+    else for (const line of lines(facts)) output.line(line);
+  };
+  await serve(optionsOf(config), { signal, listening });
+  return 0;
+}
+
+function lines({ url, database, adminPassword }: Listening): string[] {
+  const where = database === 'embedded' ? 'embedded database' : 'PostgreSQL';
+  const first =
+    adminPassword === undefined
+      ? []
+      : [`The password of admin is ${adminPassword} (shown this once; cf auth admin PASSWORD)`];
+  return [...first, `stager listens on ${url} (${where}); cf api ${url}`];
+}
+
+function optionsOf({ settings, home, adminPassword }: Config): ServeOptions {
+  const { tlsCert, tlsKey, database, publicUrl } = settings;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {
+      next: 'Give --tls-cert and --tls-key together.',
+    });
+  }
+  return {
+    host: settings.host,
+    port: settings.port,
+    data: settings.data ?? join(home, 'serve'),
+    insecureHttp: settings.insecureHttp ?? false,
+    version: version(),
+    ...(database !== undefined && { database }),
+    ...(publicUrl !== undefined && { publicUrl }),
+    ...(adminPassword !== undefined && { adminPassword }),
+    ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { certFile: tlsCert, keyFile: tlsKey } }),
+  };
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'),
+  );
+  if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) return '0.0.0';
+  return String(manifest.version);
+}

@@ -1,0 +1,124 @@
+/** `stager serve`: database, service and server put together and listening, until the signal fires. */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { ensureAdmin } from '../../service/sign-in/admin.ts';
+import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
+import { type Database, openDatabase } from '../../service/state/database.ts';
+import { StagerError } from '../../words/errors.ts';
+import { ROUTES } from './all-routes.ts';
+import { createService } from './create-service.ts';
+import type { HttpService } from './route/service.ts';
+import { createServer } from './server.ts';
+import { readTlsFiles, type TlsPaths, watchTlsFiles } from './tls-files.ts';
+
+/** What it needs to know. Paths are absolute. */
+export interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Directory of the embedded database. */
+  readonly data: string;
+  /** `postgres://…` instead of the embedded one. */
+  readonly database?: string;
+  readonly tls?: TlsPaths;
+  /** Allows plain HTTP beyond loopback. */
+  readonly insecureHttp: boolean;
+  readonly publicUrl?: string;
+  readonly adminPassword?: string;
+  readonly version: string;
+}
+
+/** What is told once it listens. */
+export interface Listening {
+  readonly url: string;
+  readonly database: 'embedded' | 'postgres';
+  /** Made up at the very first start; shown once. */
+  readonly adminPassword?: string;
+}
+
+/** Milliseconds. Expired tokens are forgotten and keys rotated this often. */
+const UPKEEP_EVERY_MS = 3_600_000;
+/** Milliseconds. Requests that run at the end may take so long; then their connections are cut. */
+const GRACE_MS = 20_000;
+
+/** @throws StagerError CONFIG_INVALID, PORT_IN_USE. */
+export async function serve(
+  options: ServeOptions,
+  { signal, listening }: { readonly signal: AbortSignal; readonly listening: (facts: Listening) => void },
+): Promise<void> {
+  checkExposure(options);
+  const { database: url, data, tls } = options;
+  const certificate = tls === undefined ? undefined : await readTlsFiles(tls);
+  const database = await openDatabase(url === undefined ? { dir: join(data, 'database') } : { url });
+  await using ends = new AsyncDisposableStack();
+  ends.defer(() => database.close());
+  const adminPassword = await ensureAdmin(database.queries, options.adminPassword);
+  const service = await openService(database, options);
+  ends.defer(() => service.jobs.close());
+  const server = await createServer(service, {
+    routes: ROUTES,
+    ...(certificate !== undefined && { tls: certificate }),
+  });
+  ends.defer(async () => {
+    const cut = setTimeout(() => server.server.closeAllConnections(), GRACE_MS);
+    await server.close();
+    clearTimeout(cut);
+  });
+  if (tls !== undefined) ends.defer(watchTlsFiles(server.server, tls));
+  ends.defer(upkeep(service));
+  const listeningOn = await server.listen({ host: options.host, port: options.port }).catch(busy);
+  listening({
+    url: listeningOn,
+    database: database.kind,
+    ...(adminPassword !== undefined && { adminPassword }),
+  });
+  await aborted(signal);
+}
+
+async function openService(database: Database, { publicUrl, version }: ServeOptions): Promise<HttpService> {
+  const settings = { name: 'stager', version, ...(publicUrl !== undefined && { publicUrl }) };
+  return await createService({ database, settings });
+}
+
+/** Passwords and tokens in the clear stay on this machine, unless somebody says that they may not. */
+function checkExposure({ host, tls, insecureHttp }: ServeOptions): void {
+  if (tls !== undefined || insecureHttp || isLoopback(host)) return;
+  throw new StagerError(
+    'CONFIG_INVALID',
+    `${host} is not loopback, and passwords would travel in the clear`,
+    {
+      next: 'Give --tls-cert and --tls-key; or --insecure-http when something in front does TLS.',
+      details: { host },
+    },
+  );
+}
+
+function isLoopback(host: string): boolean {
+  if (isIP(host) === 4) return host.startsWith('127.');
+  return host === '::1' || host === 'localhost';
+}
+
+function upkeep({ database, signIn }: HttpService): () => void {
+  const run = async (): Promise<void> => {
+    await forgetExpiredTokens(database.queries);
+    if (signIn.kind === 'embedded') await signIn.keys.rotate();
+  };
+  const timer = setInterval(() => void run().catch(() => undefined), UPKEEP_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+function busy(cause: unknown): never {
+  if (cause instanceof Error && 'code' in cause && (cause.code === 'EADDRINUSE' || cause.code === 'EACCES')) {
+    throw new StagerError('PORT_IN_USE', `can't listen: ${cause.message}`, {
+      next: 'Give --port another number, or 0 for any free one.',
+      cause,
+    });
+  }
+  throw cause;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}
