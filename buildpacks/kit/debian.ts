@@ -120,8 +120,8 @@ async function verifySignature(file: string, query: SuiteQuery): Promise<void> {
     const good = await succeeds(['gpgv', '--keyring', keyring, file], query.env);
     if (good === true) return;
     if (good === false) {
-      throw new BuildpackFailure(`the signature of Debian's index (${file}) is not good with ${keyring}`, {
-        next: 'Check the mirror that STAGER_DEBIAN_MIRROR names; nothing of it was used.',
+      throw new BuildpackFailure(`the signature of Debian's index (${file}) is not valid with ${keyring}`, {
+        next: 'Check the mirror that STAGER_DEBIAN_MIRROR names; nothing from it was used.',
       });
     }
   }

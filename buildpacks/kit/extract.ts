@@ -100,7 +100,7 @@ export function decompress(source: Readable, name: string): Readable {
   if (name.endsWith('.zst')) return through(source, createZstdDecompress({ chunkSize: CHUNK }));
   if (name.endsWith('.xz')) return Readable.from(new xz.XzReadableStream(Readable.toWeb(source)));
   if (name.endsWith('.tar')) return source;
-  throw new BuildpackFailure(`${name} is packed in a way that is not known here`);
+  throw new BuildpackFailure(`${name} is packed in an unknown way`);
 }
 
 function through(source: Readable, step: NodeJS.ReadWriteStream & Readable): Readable {
@@ -190,7 +190,8 @@ class EntryWriter {
     if (existing === undefined) return;
     await this.#makeParents(dirname(existing));
     const source = join(this.#root, existing);
-    if (!(await lstat(source)).isFile()) throw this.#refusal(entry.path, `links to ${existing}, no file`);
+    if (!(await lstat(source)).isFile())
+      throw this.#refusal(entry.path, `links to ${existing}, which is not a file`);
     await link(source, at);
   }
 
@@ -205,7 +206,8 @@ class EntryWriter {
         await mkdir(at);
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error;
-        if (!(await lstat(at)).isDirectory()) throw this.#refusal(path, `writes through ${at}, no directory`);
+        if (!(await lstat(at)).isDirectory())
+          throw this.#refusal(path, `writes through ${at}, which is not a directory`);
       }
     }
     this.#made.add(path);
@@ -213,7 +215,7 @@ class EntryWriter {
 
   #refusal(path: string, why: string): BuildpackFailure {
     return new BuildpackFailure(`${this.#archive}: entry ${path} ${why}`, {
-      next: 'The archive is not used. Report it to whoever made it.',
+      next: 'The archive was not used. Report it to whoever made it.',
     });
   }
 }

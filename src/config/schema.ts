@@ -78,7 +78,7 @@ export const SETTINGS = {
     flag: '--buildpack-api <family>',
     variable: 'STAGER_BUILDPACK_API',
     kind: 'buildpackApi',
-    help: 'treat every buildpack as cf or heroku instead of looking',
+    help: 'treat every buildpack as cf or heroku, whatever it looks like',
     on: ['stage', 'shell'],
   },
   stack: {
@@ -212,7 +212,7 @@ export const SETTINGS = {
     flag: '--blobstore <url>',
     variable: 'STAGER_BLOBSTORE',
     kind: 'address',
-    help: 'where packages, droplets and caches rest: a directory, file:///… or s3://bucket/prefix; default: below the data home',
+    help: 'where packages, droplets and caches are stored: a directory, file:///… or s3://bucket/prefix; default: below the data home',
     on: ['stage', 'run', 'shell', 'package', 'blobs', 'serve'],
   },
   noCache: {
@@ -278,7 +278,7 @@ export const SETTINGS = {
     flag: '-f, --manifest <file>',
     variable: 'STAGER_MANIFEST',
     kind: 'path',
-    help: 'stage the apps of a Cloud Foundry manifest.yml; a directory stands for the one in it',
+    help: 'stage the apps of a Cloud Foundry manifest.yml, or of the one in this directory',
     on: ['stage', 'shell'],
   },
   vars: {
@@ -408,7 +408,7 @@ export const SETTINGS = {
     flag: '--json',
     variable: 'STAGER_JSON',
     kind: 'flag',
-    help: 'one JSON object a line on stdout',
+    help: 'one JSON object per line on stdout',
     on: ['all'],
   },
   quiet: {

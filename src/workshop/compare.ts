@@ -58,7 +58,7 @@ function compareError(wanted: Expectations, { error, phases }: SeenRound): reado
   const failed = phases.find(({ exitStatus }) => exitStatus !== undefined && exitStatus !== 0);
   const isExpected = failed !== undefined && wanted.exit?.[failed.phase] === failed.exitStatus;
   if (code === undefined && (error === undefined || isExpected)) return [];
-  const seen = error === undefined ? 'it ended well' : `${error.code}: ${error.message}`;
+  const seen = error === undefined ? 'it succeeded' : `${error.code}: ${error.message}`;
   return [{ where: 'error', expected: code ?? 'none', seen }];
 }
 

@@ -33,7 +33,7 @@ export const FILE_RULES: readonly Rule[] = [
     reason: 'the last buildpack of an order runs finalize, or compile (which scripts run)',
     find: ({ scripts }) =>
       scripts.has('supply') && !scripts.has('finalize') && !scripts.has('compile')
-        ? [at('bin/finalize', 'is missing: the buildpack can only stand before others')]
+        ? [at('bin/finalize', 'is missing: the buildpack can only be used before others')]
         : [],
   },
   {

@@ -38,14 +38,14 @@ export const MANIFEST_RULES: readonly Rule[] = [
   {
     id: 'manifest-missing',
     severity: 'note',
-    reason: 'it names stack and dependencies, and what belongs into the package (manifest.yml)',
+    reason: 'it names stack and dependencies, and what belongs in the package (manifest.yml)',
     find: ({ manifest, family }) =>
       manifest.kind === 'absent' && family !== 'heroku' ? [{ path: FILE, message: 'is missing' }] : [],
   },
   {
     id: 'manifest-broken',
     severity: 'error',
-    reason: 'nobody can read it (manifest.yml)',
+    reason: 'it is unreadable (manifest.yml)',
     find: ({ manifest }) => (manifest.kind === 'broken' ? [at(manifest.line, manifest.reason)] : []),
   },
   rule(
@@ -81,7 +81,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
   rule(
     'dependency-checksum',
     'error',
-    'what is downloaded is held against its sha256, and refused without (versions and downloads)',
+    'what is downloaded is checked against its sha256, and refused without one (versions and downloads)',
     (manifest) =>
       manifest.dependencies.flatMap((dependency) => {
         if (statedChecksum(dependency) !== undefined) return [];
@@ -98,7 +98,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
   rule(
     'dependency-uri',
     'error',
-    'the manifest is read on machines that know nothing else (versions and downloads)',
+    'the manifest is used on machines that have nothing else (versions and downloads)',
     (manifest) =>
       manifest.dependencies.flatMap(({ uri = '', line, ...rest }): Found[] => {
         const scheme = /^([a-z-]+):/i.exec(uri)?.[1]?.toLowerCase();
@@ -114,7 +114,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
         if (scheme === 'http')
           return [
             {
-              ...at(line, `${name} comes over http: anybody in between sees and delays it`),
+              ...at(line, `${name} comes over http: anybody in between can see and delay it`),
               severity: 'warning',
             },
           ];

@@ -66,7 +66,7 @@ export const SCRIPT_RULES: readonly Rule[] = [
   {
     id: 'crlf',
     severity: 'error',
-    reason: 'the kernel takes the carriage return for a part of the interpreter’s name (script contract)',
+    reason: 'the kernel takes the carriage return as part of the interpreter’s name (script contract)',
     find: (input) =>
       own(input)
         .filter((script) => script.hasCarriageReturns)
@@ -139,11 +139,11 @@ export const SCRIPT_RULES: readonly Rule[] = [
     id: 'hard-coded-path',
     severity: 'warning',
     reason:
-      'where app, cache and deps are is told by the arguments only, and differs between platforms (script contract)',
+      'only the arguments say where app, cache and deps are; it differs between platforms (script contract)',
     find: (input) =>
       matching(own(input), {
         pattern: /(\/tmp\/(?:app|cache|contents|buildpacks)(?![\w-])[\w./-]*)/,
-        say: (what) => `has ${what} written out: take it from the arguments`,
+        say: (what) => `has ${what} hard-coded: take it from the arguments`,
       }),
   },
   {
@@ -161,7 +161,7 @@ export const SCRIPT_RULES: readonly Rule[] = [
     id: 'release-not-deterministic',
     severity: 'warning',
     reason:
-      'equal inputs should give equal droplets; start commands are a part of them (what makes a droplet right)',
+      'equal inputs should give equal droplets; start commands are part of them (what makes a droplet right)',
     find: ({ scripts }) =>
       matching([scripts.get('release')], {
         pattern:
@@ -196,12 +196,13 @@ export const SCRIPT_RULES: readonly Rule[] = [
   {
     id: 'download-unverified',
     severity: 'warning',
-    reason: 'what is downloaded has a sha256 in manifest.yml and is held against it (versions and downloads)',
+    reason:
+      'what is downloaded has a sha256 in manifest.yml and is checked against it (versions and downloads)',
     find: (input) =>
       matching(own(input), {
         pattern:
           /((?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|da|z)?sh\b|curl\b[^|;&]*\s(?:-k|--insecure)\b|wget\b[^|;&]*--no-check-certificate)/,
-        say: (what) => `trusts a download unseen: ${what}`,
+        say: (what) => `trusts an unverified download: ${what}`,
       }),
   },
 ];

@@ -79,7 +79,7 @@ async function refuseUsed(dir: string): Promise<void> {
     return ['it'];
   });
   if (names.length === 0) return;
-  throw new StagerError('USAGE', `${dir} is there already`, {
+  throw new StagerError('USAGE', `${dir} already exists`, {
     next: 'Choose another name, or another place with --dir.',
     details: { path: dir },
   });

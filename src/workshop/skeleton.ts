@@ -34,7 +34,7 @@ default_process_types:
 END
 `;
 
-const MANIFEST = `# What can be installed, and what belongs into the package.
+const MANIFEST = `# What can be installed, and what belongs in the package.
 language: LANGUAGE
 default_versions: []
 dependencies: []

@@ -80,7 +80,7 @@ export async function testBuildpack(request: TestRequest, ports: StagePorts, io:
   }
   if (failed.length === 0) return;
   throw new StagerError('BUILDPACK_TEST_FAILED', `not as expected: ${failed.join(', ')}`, {
-    next: 'Correct the buildpack, or look at what it left and take it over with --update.',
+    next: 'Fix the buildpack, or accept what it did with --update.',
     details: { buildpack: dir, fixtures: failed },
   });
 }

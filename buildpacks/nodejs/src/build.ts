@@ -73,7 +73,7 @@ async function install(context: StepContext, plan: InstallPlan, start: Start): P
   const advice =
     manager.lock === undefined
       ? 'See the output above; a native module needs a compiler and python3 in the stack.'
-      : `See the output above. If ${manager.lock} does not fit package.json, install locally and commit it; ` +
+      : `See the output above. If ${manager.lock} does not match package.json, install locally and commit it; ` +
         'a native module needs a compiler and python3 in the stack.';
   await start(installCommand(plan), advice);
 }
@@ -90,7 +90,7 @@ async function rebuildVendored(
   await start(rebuildCommand(plan.manager), 'A native module needs a compiler and python3 in the stack.');
   if (plan.manager.name === 'pnpm') return;
   const listed = await output(['npm', 'ls', '--omit=dev', '--depth=0', '--parseable'], { cwd: app.dir, env });
-  if (!listed.ok) log.warning('node_modules does not have all that package.json asks for; see npm ls.');
+  if (!listed.ok) log.warning('node_modules lacks some of what package.json asks for; see npm ls.');
 }
 
 async function prune(context: StepContext, plan: InstallPlan, start: Start): Promise<void> {

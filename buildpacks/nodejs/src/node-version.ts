@@ -22,7 +22,7 @@ export async function nodeRange(app: App, log: Log): Promise<string | undefined>
   }
   log.info(`${wanted.source} asks for ${wanted.text}`);
   if (/^(\*|latest|node|>=?\s*v?\d+(\.\d+)*)$/.test(wanted.text)) {
-    log.warning(`"${wanted.text}" allows any later major version of Node. Prefer a line such as 24.x.`);
+    log.warning(`"${wanted.text}" allows any later major version of Node. Use a line such as 24.x.`);
   }
   return rangeOf(wanted.text, wanted.source);
 }
@@ -56,7 +56,10 @@ function ltsLine(alias: string, text: string, source: string): string {
   const found =
     back === undefined ? oldestFirst.find(([name]) => name === alias) : oldestFirst.at(-1 - Number(back));
   if (found !== undefined) return found[1];
-  throw new BuildpackFailure(`${source} asks for "${text}", a line that this buildpack does not know`, {
-    next: `Known: lts/*, ${oldestFirst.map(([name]) => `lts/${name}`).join(', ')}.`,
-  });
+  throw new BuildpackFailure(
+    `${source} asks for "${text}", a release line that this buildpack does not know`,
+    {
+      next: `Known: lts/*, ${oldestFirst.map(([name]) => `lts/${name}`).join(', ')}.`,
+    },
+  );
 }

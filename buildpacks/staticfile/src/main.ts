@@ -36,7 +36,7 @@ async function writeConf(context: StepContext, settings: Settings, conf: string)
   const own = join(context.buildDir, 'public/nginx.conf');
   if ((await kindOf(own)) === 'file') {
     context.log.warning(
-      'The site has an nginx.conf: it is used as it is, and the options of Staticfile have no effect.\n' +
+      'The site has an nginx.conf, which is used as it is, and the options of Staticfile have no effect.\n' +
         'In it, @PORT@, @APP@ and @TMP@ stand for port, app directory and a directory for temporary files.',
     );
     await rename(own, join(conf, 'nginx.conf.in'));
@@ -63,7 +63,7 @@ function tell({ log }: StepContext, settings: Settings): void {
     settings.http_strict_transport_security_include_subdomains ||
     settings.http_strict_transport_security_preload;
   if (alone && !settings.http_strict_transport_security) {
-    log.warning('Options of http_strict_transport_security have no effect while it is not enabled itself.');
+    log.warning('Options of http_strict_transport_security have no effect unless it is enabled.');
   }
 }
 

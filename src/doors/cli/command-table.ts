@@ -22,7 +22,7 @@ export interface CommandSpec {
 }
 
 /** For commands on one of several installed buildpacks of a name. */
-const WHICH_STACK = { stack: 'which one of that name; none is the one without a stack' } as const;
+const WHICH_STACK = { stack: 'the one for this stack (default: the one without a stack)' } as const;
 
 const STAGE_AFTER = `
 Examples:
@@ -156,7 +156,7 @@ Examples:
         settings: 'buildpack',
         only: { stack: 'keep only the dependencies for this stack', caFile: '' },
         options: [
-          ['--offline', 'put the dependencies inside'],
+          ['--offline', 'include the dependencies'],
           ['--out <file>', 'file to write'],
         ],
       },
@@ -177,7 +177,7 @@ Examples:
   },
   {
     usage: 'blobs',
-    summary: 'what rests in the blobstore',
+    summary: 'contents of the blobstore',
     commands: [
       { usage: 'ls [prefix]', summary: 'list blobs', settings: 'blobs' },
       {
@@ -194,7 +194,7 @@ Examples:
       },
       {
         usage: 'repair',
-        summary: 'make damaged indexes of the resource cache again from what is stored',
+        summary: 'rebuild damaged indexes of the resource cache from what is stored',
         settings: 'blobs',
         options: [['--dry-run', 'only say what is wrong']],
       },
@@ -203,10 +203,10 @@ Examples:
         summary: 'delete what retention does not keep',
         settings: 'blobs',
         options: [
-          ['--dry-run', 'only say what would go'],
+          ['--dry-run', 'only say what would be deleted'],
           ['--keep-droplets <number>', 'droplets kept for each app (default: 5)'],
           ['--keep-packages <number>', 'packages kept for each app (default: 5)'],
-          ['--min-age <time>', 'never delete what is younger (default: 1h)'],
+          ['--min-age <time>', 'never delete what is younger than this (default: 1h)'],
         ],
       },
       { usage: 'du', summary: 'space used, by kind', settings: 'blobs' },

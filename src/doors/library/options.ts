@@ -165,7 +165,7 @@ function lockOf({ mode, path = 'stager.lock', app }: LockOptions): NonNullable<S
 function sourceOf(options: StageOptions, path: string): StageRequest['source'] {
   if (options.package === undefined) return { kind: 'path', path };
   if (options.source !== undefined) {
-    throw new StagerError('USAGE', '`source` and `package` exclude each other', {
+    throw new StagerError('USAGE', '`source` and `package` cannot be used together', {
       next: 'Give the directory or archive of the app, or the guid of a package.',
     });
   }

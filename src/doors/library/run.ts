@@ -70,7 +70,7 @@ const UNREAD: QueueLimit<RunEvent> = {
     type: 'warning',
     at: new Date().toISOString(),
     code: 'output-not-kept',
-    message: `${count} lines were not kept: 16 Mi characters of them wait to be read`,
+    message: `${count} lines were dropped: 16 Mi characters of output are waiting to be read`,
   }),
 };
 
@@ -156,7 +156,7 @@ function wishOf(options: RunOptions, { settings }: Pick<Config, 'settings'>): Ru
 function targetOf({ process: type, command }: RunTargetOptions): RunWish['target'] {
   if (command === undefined) return { kind: 'process', ...(type !== undefined && { type }) };
   if (type === undefined) return { kind: 'task', command: shellCommand(command) };
-  throw new StagerError('USAGE', '`process` and `command` exclude each other', {
+  throw new StagerError('USAGE', '`process` and `command` cannot be used together', {
     next: 'Give a process type that the droplet has, or a command to run once.',
   });
 }

@@ -23,7 +23,7 @@ const UNREAD: QueueLimit<BuildEvent> = {
     type: 'warning',
     at: new Date().toISOString(),
     code: 'output-not-kept',
-    message: `${count} events with output or progress were not kept: 16 Mi characters of them wait to be read`,
+    message: `${count} events with output or progress were dropped: 16 Mi characters are waiting to be read`,
   }),
 };
 

@@ -113,7 +113,7 @@ class Image {
         layers.push({ digest, file: await this.#file(blobPath(digest)) });
       return { layers, diffIds: config.rootfs.diff_ids, digest: chosen.digest };
     }
-    throw invalid(this.#directory, 'its indexes are nested too deep');
+    throw invalid(this.#directory, 'its indexes are nested too deeplyly');
   }
 
   async docker(): Promise<Parts> {
@@ -124,7 +124,7 @@ class Image {
     );
     const [image] = images;
     if (image === undefined || images.length > 1) {
-      throw invalid(this.#directory, `it holds ${images.length} images; save one alone`);
+      throw invalid(this.#directory, `it holds ${images.length} images; save only one`);
     }
     const text = await this.#text(`/${image.Config}`);
     const config = this.#parse(Config, parseJson(text), image.Config);

@@ -118,7 +118,7 @@ export class StackStore {
   async remove(name: string): Promise<void> {
     if (name === HOST_STACK) {
       throw new StagerError('USAGE', 'the stack host is the machine itself and cannot be removed', {
-        next: 'Name one that was added; `stager stack list` shows them.',
+        next: 'Name a stack that was added; `stager stack list` shows them.',
       });
     }
     const record = await this.#known(name);

@@ -165,7 +165,8 @@ export class TreeWriter {
       return;
     }
     const hidden = name.slice(WHITEOUT.length);
-    if (hidden === '' || hidden === '.' || hidden === '..') throw invalid('a whiteout of no name', wanted);
+    if (hidden === '' || hidden === '.' || hidden === '..')
+      throw invalid('a whiteout without a name', wanted);
     await this.#remove(posix.join(parent, hidden));
   }
 

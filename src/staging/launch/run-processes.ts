@@ -68,7 +68,7 @@ async function startProcess(
     warn(
       ports,
       'sidecars-without-network',
-      'with --network none here, sidecars and process have no localhost in common',
+      'with --network none here, sidecars and process do not share a localhost',
     );
   }
   const check = checkFor(request, ports, type);

@@ -41,7 +41,10 @@ export function keyWarnings(places: Places): readonly string[] {
   for (const { key, pair } of pairsOf(document, root)) {
     if (key === 'applications') lookThrough(places, found, pair.value, 'application');
     else if (key !== 'version' && !holdsAnchor(pair)) {
-      found.set(pair, `key ${shown(key)} beside the applications is ignored: no anchor makes it usable`);
+      found.set(
+        pair,
+        `key ${shown(key)} beside the applications is ignored: it has no anchor, so nothing can use it`,
+      );
     }
   }
   return [...found]
@@ -74,7 +77,7 @@ function lookThrough(places: Places, found: Map<Pair, string>, list: unknown, ki
       found.set(pair, `key ${shown(textOf(pair.key))} is given twice: the last one counts`);
     }
     for (const pair of beforeMerge(document, map)) {
-      found.set(pair, `key ${shown(textOf(pair.key))} counts, but cf takes the one that << brings after it`);
+      found.set(pair, `key ${shown(textOf(pair.key))} counts, but cf uses the one that << merges after it`);
     }
   }
 }

@@ -145,7 +145,7 @@ function canonical(value: unknown, context: z.RefinementCtx): unknown {
   for (const [key, item] of Object.entries(map)) {
     const name = canonicalKey(key);
     if (found.has(name))
-      context.addIssue({ code: 'custom', path: [key], message: `is given as ${name} too` });
+      context.addIssue({ code: 'custom', path: [key], message: `is also given as ${name}` });
     found.set(name, item);
   }
   return Object.fromEntries(found);
@@ -170,7 +170,7 @@ function refuseContradictions(app: z.output<typeof application>, context: z.Refi
   const seen = new Set<string>();
   for (const [index, { type }] of (app.processes ?? []).entries()) {
     const path = ['processes', index, 'type'];
-    if (seen.has(type)) context.addIssue({ code: 'custom', path, message: `${type} is there twice` });
+    if (seen.has(type)) context.addIssue({ code: 'custom', path, message: `${type} is given twice` });
     seen.add(type);
   }
 }

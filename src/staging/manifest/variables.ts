@@ -104,7 +104,7 @@ function copied(value: unknown, copying: Copying): unknown {
 
 function containsItself(): StagerError {
   return new StagerError('MANIFEST_INVALID', 'an anchor contains itself', {
-    next: 'Take the alias out of what its anchor names.',
+    next: 'Remove the alias from the block that its anchor names.',
   });
 }
 
@@ -126,7 +126,7 @@ function replacedIn(text: string, { look }: Copying): unknown {
       return String(value);
     }
     throw new StagerError('MANIFEST_INVALID', `variable ${name} is neither text nor whole number`, {
-      next: 'Inside a longer text only those can stand: quote the value, or let the variable stand alone.',
+      next: 'Inside a longer text only these are allowed: quote the value, or use the variable as the whole value.',
       details: { name },
     });
   });

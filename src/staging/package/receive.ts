@@ -106,7 +106,7 @@ function parseResources(
       );
     }
     const sha1 = parseSha1('path' in item ? item.checksum.value : item.sha1);
-    if (sha1 === undefined) throw invalid(`the sha1 of ${path} is none`, 'Send 40 hexadecimal digits.');
+    if (sha1 === undefined) throw invalid(`the sha1 of ${path} is not valid`, 'Send 40 hexadecimal digits.');
     return {
       path,
       sha1,
@@ -122,7 +122,7 @@ function modeOf(text: string | undefined, path: string): number {
   const mode = Number.parseInt(text, 8) & 0o777;
   if ((mode & LEAST_MODE) === LEAST_MODE) return mode;
   throw invalid(
-    `the mode ${text} of ${path} lets not even its owner read and write it`,
+    `the mode ${text} of ${path} does not let its owner read and write it`,
     'Send a mode with at least 0600.',
   );
 }

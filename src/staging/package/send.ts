@@ -103,7 +103,7 @@ async function* fromArchive(
     'SOURCE_CHANGED',
     `${path} vanished from ${source.description} while it was packaged`,
     {
-      next: 'Let nothing write to the archive while it is packaged, and try again.',
+      next: 'Make sure that nothing writes to the archive while it is packaged, and try again.',
       details: { path },
     },
   );

@@ -65,7 +65,7 @@ export function checkLimits(limits: Readonly<Partial<Record<keyof typeof LEAST, 
     const [value, least] = [limits[name], LEAST[name]];
     if (value === undefined || (Number.isSafeInteger(value) && value >= least)) continue;
     throw new StagerError('CONFIG_INVALID', `${name} is ${value}`, {
-      next: `Give a whole number from ${least} on, or leave it out.`,
+      next: `Give a whole number of at least ${least}, or leave it out.`,
       details: { option: name, value, least },
     });
   }

@@ -150,10 +150,10 @@ function localHeaderEnd(local: Buffer, entry: yauzl.Entry): number {
   }
   const nameEnd = LOCAL_BYTES + local.readUInt16LE(26);
   if (!local.subarray(LOCAL_BYTES, nameEnd).equals(entry.fileNameRaw)) {
-    throw new Error('it has another name in its local header');
+    throw new Error('its name in the local header differs');
   }
   if (local.readUInt16LE(8) !== entry.compressionMethod) {
-    throw new Error('it has another compression method in its local header');
+    throw new Error('its compression method in the local header differs');
   }
   return nameEnd + local.readUInt16LE(28);
 }

@@ -25,12 +25,12 @@ import type { Staging, StagingStack } from './staging.ts';
 /** What people call the limits of a sandbox. */
 const LIMIT_NAMES = {
   memoryBytes: 'the memory limit',
-  pids: 'the limit of processes',
-  cpuShares: 'the share of the cpu',
+  pids: 'the limit on processes',
+  cpuShares: 'the CPU share',
   diskBytes: 'the disk limit',
   wallMs: 'the time limit',
-  openFiles: 'the limit of open files',
-  files: 'the limit of files',
+  openFiles: 'the limit on open files',
+  files: 'the limit on files',
   isolation: 'isolation',
   lifetime: 'that scripts end with a stager that is killed',
 } as const satisfies Record<Sandbox['unenforced'][number]['limit'], string>;

@@ -46,7 +46,7 @@ export function parseServices(text: string, where: string): Services {
     .safeParse(json.value)
     .error?.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
   throw new StagerError('SERVICES_INVALID', `${where}: ${(problems ?? []).slice(0, 5).join('; ')}`, {
-    next: 'Every label needs a list of bindings, every binding is an object, its credentials are one as well.',
+    next: 'Every label needs a list of bindings; every binding is an object, and so are its credentials.',
     details: { where, problems },
   });
 }

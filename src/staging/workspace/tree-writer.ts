@@ -142,7 +142,7 @@ export function asWriteError(path: string, error: unknown): unknown {
     });
   }
   if (errno === 'ENAMETOOLONG') {
-    return new StagerError('SOURCE_UNSAFE', `${path} is too long a path for this machine`, {
+    return new StagerError('SOURCE_UNSAFE', `${path} is a path too long for this machine`, {
       next: 'Shorten the names of its directories.',
       details: { path },
       cause: error,
@@ -152,8 +152,12 @@ export function asWriteError(path: string, error: unknown): unknown {
 }
 
 function occupied(path: string): StagerError {
-  return new StagerError('SOURCE_UNSAFE', `${path} would be written over or through what is already there`, {
-    next: 'Remove the duplicate entry or the link of that name from the source.',
-    details: { path },
-  });
+  return new StagerError(
+    'SOURCE_UNSAFE',
+    `${path} would overwrite, or write through, something that is already there`,
+    {
+      next: 'Remove the duplicate entry or the link of that name from the source.',
+      details: { path },
+    },
+  );
 }

@@ -40,7 +40,7 @@ function directoryOf(address: string): string {
 
 function badAddress(address: string, cause: unknown): StagerError {
   const shown = address.replace(/^([^/]*:\/*).*@/s, '$1***@').replace(/\?.*$/s, '?…');
-  return new StagerError('CONFIG_INVALID', `no blob store address: ${JSON.stringify(shown)}`, {
+  return new StagerError('CONFIG_INVALID', `not a blobstore address: ${JSON.stringify(shown)}`, {
     next: 'Give a directory, file:///DIRECTORY or s3://BUCKET/PREFIX.',
     cause,
   });

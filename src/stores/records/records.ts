@@ -75,7 +75,7 @@ export class StagingRecords {
   #damaged(name: string): never {
     const path = join(this.#dir, name);
     throw new StagerError('DROPLET_NOT_FOUND', `the record of that staging is damaged: ${path}`, {
-      next: 'Stage the app again, or name its droplet; remove the file to go by the staging before it.',
+      next: 'Stage the app again, or name its droplet; or remove the file to use the staging before it.',
       details: { path },
     });
   }

@@ -152,5 +152,5 @@ export function decodeTail(tail: Buffer): SegmentTail | string {
   }
   const text = body.toString('utf8', blocks.length * TABLE_BYTES);
   const meta = metaSchema.safeParse(parseJson(text));
-  return meta.success ? { entries, blocks, meta: meta.data } : 'its meta data is not of version 1';
+  return meta.success ? { entries, blocks, meta: meta.data } : 'its metadata is not of version 1';
 }

@@ -36,7 +36,7 @@ export function packKey(tenant: string, id: string): BlobKey {
 export function checkTenant(tenant: string): string {
   if (TENANT.test(tenant)) return tenant;
   throw new StagerError('USAGE', `${JSON.stringify(tenant)} can't name a tenant`, {
-    next: 'Use 1 to 64 characters of a-z 0-9 -, a space or organization guid for example.',
+    next: 'Use 1 to 64 characters of a-z 0-9 -, for example the guid of a space or organization.',
   });
 }
 

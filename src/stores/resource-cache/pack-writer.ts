@@ -185,7 +185,7 @@ class Blocks {
 /** What to throw for a file that is not any more what it was when it was fingerprinted. */
 export function changed(path: string, cause?: unknown): StagerError {
   return new StagerError('SOURCE_CHANGED', `${path} changed while it was packaged`, {
-    next: 'Let nothing write to the app while it is packaged, and try again.',
+    next: 'Make sure that nothing writes to the app while it is packaged, and try again.',
     details: { path },
     cause,
   });

@@ -66,7 +66,7 @@ describe('the library', () => {
   });
 });
 
-describe('options that exclude each other', () => {
+describe('options that cannot be used together', () => {
   it('are refused where a caller without types gives both', async () => {
     const both: object = { home, source: '.', package: '0d5a7a3c-5d43-4b19-8a3b-1b8a9e0c1f11' };
     await expect(stage(both).result).rejects.toMatchObject({ code: 'USAGE' });

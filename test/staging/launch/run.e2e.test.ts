@@ -40,7 +40,7 @@ describe('stager run', () => {
 
   it('promises an address to who can reach it, and leaves nothing when it is stopped', async () => {
     const running = cli.start(['run', droplet, '--port', '0', '--health-check', 'port']);
-    await running.says(/listening on http:\/\/localhost:\d+ once it is healthy/);
+    await running.says(/will listen on http:\/\/localhost:\d+/);
     running.interrupt();
     expect((await running.ended).code).toBe(143);
     const unseen = await cli.run(['run', droplet, '--network', 'none', '--process', 'worker']);

@@ -89,7 +89,7 @@ applications:
     );
     expect(apps).toEqual([{ name: 'x', 'disk-quota': 2048, 'health-check-type': 'http' }]);
     expect(warnings).toEqual([]);
-    expect(() => one('  disk-quota: 2G\n  disk_quota: 2G\n')).toThrow(/line 4: disk_quota is given as/);
+    expect(() => one('  disk-quota: 2G\n  disk_quota: 2G\n')).toThrow(/line 4: disk_quota is also given as/);
   });
 
   it('warns about unknown keys with their lines, in processes, sidecars and what is merged in as well', () => {
@@ -118,8 +118,8 @@ applications:
 `);
     expect(warnings).toEqual([
       'manifest.yml:2: unknown key memorry is ignored',
-      'manifest.yml:3: key base beside the applications is ignored: no anchor makes it usable',
-      'manifest.yml:4: key memory beside the applications is ignored: no anchor makes it usable',
+      'manifest.yml:3: key base beside the applications is ignored: it has no anchor, so nothing can use it',
+      'manifest.yml:4: key memory beside the applications is ignored: it has no anchor, so nothing can use it',
       'manifest.yml:11: unknown key buildpak is ignored',
       'manifest.yml:14: unknown key comand is ignored',
       'manifest.yml:17: unknown key cpu is ignored',
@@ -134,7 +134,7 @@ applications:
     );
     expect(apps.map(({ memory }) => memory)).toEqual([2048, 2048]);
     expect(warnings).toEqual([
-      'manifest.yml:4: key memory counts, but cf takes the one that << brings after it',
+      'manifest.yml:4: key memory counts, but cf uses the one that << merges after it',
     ]);
   });
 
@@ -155,7 +155,7 @@ applications:
     ['  processes: {type: web}\n', /line 3: processes must be a list/],
     ['  processes: [web]\n', /line 3: processes.0 must be a map/],
     ['  processes:\n  - type: a\n    timeout: 0\n', /line 5: processes.0.timeout must be a whole number/],
-    ['  processes: [{type: a}, {type: a}]\n', /processes.1.type a is there twice/],
+    ['  processes: [{type: a}, {type: a}]\n', /processes.1.type a is given twice/],
     ['  sidecars: [{name: a, command: b}]\n', /line 3: sidecars.0.process_types must be a list/],
     ['  buildpack: a\n  buildpacks: [b]\n', /line 3: buildpack is given beside buildpacks/],
     ['  buildpacks: a\n', /line 3: buildpacks must be a list/],

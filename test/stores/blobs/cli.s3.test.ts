@@ -125,7 +125,7 @@ describe('stager blobs on a bucket', () => {
       code: 2,
       stderr: expect.stringContaining("not-there can't be read: ENOENT"),
     });
-    expect((await blobs('ls', 'pictures')).stderr).toContain('begins with no kind of blob');
+    expect((await blobs('ls', 'pictures')).stderr).toContain('does not begin with a kind of blob');
   });
 });
 

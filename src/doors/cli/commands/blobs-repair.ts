@@ -45,7 +45,7 @@ function sentenceOf({ guid, missingFiles, path }: BrokenPackage): string {
   const what =
     missingFiles === undefined
       ? 'its listing is damaged'
-      : `the contents of ${formatCount(missingFiles, 'file')} are missing, ${printable(path ?? '')} first`;
+      : `the contents of ${formatCount(missingFiles, 'file')} are missing, starting with ${printable(path ?? '')}`;
   return `package ${guid} can't be staged: ${what}; create it again`;
 }
 

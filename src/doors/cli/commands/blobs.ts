@@ -95,7 +95,7 @@ export async function blobsVerify(context: Context): Promise<number> {
     output.line(
       `Checked ${formatCount(report.checked, 'blob')}, ${formatBytes(report.bytes)}: ${report.damaged.length} damaged${incomplete}`,
     );
-    if (packages.length > 0) output.note('`stager blobs repair` brings back what only the index lacks');
+    if (packages.length > 0) output.note('`stager blobs repair` recovers what is missing only in the index');
   }
   if (report.damaged.length > 0) return CODES.BLOB_CORRUPT.exit;
   return packages.length === 0 ? 0 : CODES.RESOURCE_MISSING.exit;
@@ -191,7 +191,7 @@ function queryOf({ args }: Context): { readonly kinds?: readonly BlobKind[]; rea
   const slash = text.indexOf('/');
   const kind = parseBlobKind(slash < 0 ? text : text.slice(0, slash));
   if (kind === undefined) {
-    throw new StagerError('USAGE', `${JSON.stringify(text)} begins with no kind of blob`, {
+    throw new StagerError('USAGE', `${JSON.stringify(text)} does not begin with a kind of blob`, {
       next: `Begin with one of ${BLOB_KINDS.join(', ')}, as in packages/0a.`,
     });
   }
@@ -203,7 +203,7 @@ function countOf(text: unknown, flag: string): number {
   if (text === undefined) return 5;
   if (typeof text === 'string' && /^\d{1,9}$/.test(text)) return Number(text);
   throw new StagerError('USAGE', `${flag} ${JSON.stringify(text)} is not a number`, {
-    next: 'Give a whole number from 0.',
+    next: 'Give a whole number, 0 or more.',
   });
 }
 
@@ -236,7 +236,7 @@ function gcLines(report: GcReport, dryRun: boolean): string[] {
     ...(report.condemnedPacks === 0
       ? []
       : [
-          `${formatCount(report.condemnedPacks, 'pack')} more will go when nothing was found to need them for the minimum age`,
+          `${formatCount(report.condemnedPacks, 'pack')} more will be deleted once nothing has needed them for the minimum age`,
         ]),
   ];
 }

@@ -12,7 +12,7 @@ const KIT = fileURLToPath(new URL('../../../../dist/kit', import.meta.url));
 export async function buildpackNew({ output, args, flags }: Context): Promise<number> {
   const { language = 'sh', dir } = flags;
   if (language !== 'sh' && language !== 'ts') {
-    throw new StagerError('USAGE', `--language ${JSON.stringify(language)} is none`, {
+    throw new StagerError('USAGE', `--language ${JSON.stringify(language)} is not known`, {
       next: 'Use sh or ts.',
     });
   }

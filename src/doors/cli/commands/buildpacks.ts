@@ -104,7 +104,7 @@ async function fetch(context: Context, source: string, { fetcher }: ResolveParts
   }
   const reference = parseReference(source, { cwd: process.cwd(), ...(sha256 !== undefined && { sha256 }) });
   if (reference.kind === 'installed') {
-    throw new StagerError('USAGE', `${source} names no files`, {
+    throw new StagerError('USAGE', `${source} does not say where its files are`, {
       next: `Write ./${source} for a directory, or give an archive, URL or git URL.`,
     });
   }
@@ -123,7 +123,9 @@ function settings({ flags }: Context): BuildpackSettings {
 }
 
 function excludes(one: string, other: string): StagerError {
-  return new StagerError('USAGE', `${one} and ${other} exclude each other`, { next: 'Give one of them.' });
+  return new StagerError('USAGE', `${one} and ${other} cannot be used together`, {
+    next: 'Give one of them.',
+  });
 }
 
 /**

@@ -22,7 +22,9 @@ export async function filesCommand(context: Context): Promise<number> {
     signal,
     onUnusable: (line) => {
       if (output.quiet) return;
-      output.note(`warning ${lineOf(line)} is not a pattern and without effect: ${printable(line.text)}`);
+      output.note(
+        `warning ${lineOf(line)} is not a valid pattern and has no effect: ${printable(line.text)}`,
+      );
     },
   };
   const { explain } = flags;
@@ -71,7 +73,7 @@ function sentence({ path, exists, ignored, rule, because }: Explanation): string
   const verdict = `${printable(path)} ${ignored ? 'stays behind' : exists ? 'is sent' : 'would be sent'}`;
   const absent = exists ? '' : ' (the source has no such entry)';
   if (rule === undefined) return `${verdict}: no rule matches it${absent}`;
-  const through = because === undefined ? '' : `, which takes ${printable(because)} along`;
+  const through = because === undefined ? '' : `, which leaves out ${printable(because)} as a whole`;
   return `${verdict}: ${lineOf(rule)} says ${printable(rule.text)}${through}${absent}`;
 }
 

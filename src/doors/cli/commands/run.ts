@@ -39,7 +39,7 @@ export async function runCommand(context: Context): Promise<number> {
       { signal, emit: runRenderer(output, { task: command.length > 0 }) },
     );
     if (started.port !== undefined && answers(context) && !output.json && !output.quiet) {
-      output.note(`listening on http://localhost:${started.port} once it is healthy`);
+      output.note(`will listen on http://localhost:${started.port}`);
     }
     const { end, exitCode } = await started.done;
     if (end.kind !== 'unhealthy') return exitCode;
@@ -59,8 +59,8 @@ function positional({ args, afterDashes }: Context): {
   const before = words.slice(0, words.length - afterDashes.length);
   const [droplet, ...rest] = before;
   if (rest.length > 0) {
-    throw new StagerError('USAGE', `one droplet at a time: ${before.join(' ')}`, {
-      next: 'Write a command behind --, as in stager run -- node --version.',
+    throw new StagerError('USAGE', `only one droplet can be run at a time: ${before.join(' ')}`, {
+      next: 'Write a command after --, as in stager run -- node --version.',
     });
   }
   return { ...(droplet !== undefined && { droplet }), command: afterDashes };
@@ -105,7 +105,7 @@ function healthCheckOf(context: Context): { readonly healthCheck?: HealthCheck }
 
 function checkType(text: unknown): 'port' | 'http' | 'process' {
   if (text === 'port' || text === 'http' || text === 'process') return text;
-  throw new StagerError('USAGE', `--health-check ${JSON.stringify(text)} is none`, {
+  throw new StagerError('USAGE', `--health-check ${JSON.stringify(text)} is not known`, {
     next: 'Use port, http or process.',
   });
 }

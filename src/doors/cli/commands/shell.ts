@@ -47,9 +47,13 @@ export async function shellCommand(context: Context): Promise<number> {
 
 function only([target, ...others]: readonly StageTarget[]): StageTarget {
   if (target !== undefined && others.length === 0) return target;
-  throw new StagerError('USAGE', `the manifest has ${others.length + 1} applications, a shell is for one`, {
-    next: 'Choose one with --app-name.',
-  });
+  throw new StagerError(
+    'USAGE',
+    `the manifest has ${others.length + 1} applications, but a shell is for one`,
+    {
+      next: 'Choose one with --app-name.',
+    },
+  );
 }
 
 function hasItsApp(): StagerError {

@@ -15,7 +15,7 @@ export async function stageTargets(context: Context): Promise<readonly StageTarg
   const { settings } = context.config;
   const given = typeof context.args[0] === 'string' ? context.args[0] : undefined;
   if (given !== undefined && settings.package !== undefined) {
-    throw new StagerError('USAGE', `SOURCE (${given}) and --package exclude each other`, {
+    throw new StagerError('USAGE', `SOURCE (${given}) and --package cannot be used together`, {
       next: 'Give the directory or archive of the app, or the guid of a package.',
     });
   }
@@ -47,7 +47,7 @@ export async function stageTargets(context: Context): Promise<readonly StageTarg
 }
 
 function noManifest(): StagerError {
-  return new StagerError('USAGE', '--var and --vars-file are for a manifest, and none is named', {
+  return new StagerError('USAGE', '--var and --vars-file need a manifest, and none is given', {
     next: 'Name it: -f manifest.yml',
   });
 }
@@ -57,7 +57,7 @@ function refuseForSeveral({ config, args }: Context, apps: readonly NamedApp[]):
   const what = args[0] !== undefined ? 'SOURCE' : output !== undefined ? '--output' : '--package';
   if (args[0] === undefined && output === undefined && stored === undefined) return;
   const names = apps.map(({ name }) => name);
-  throw new StagerError('USAGE', `the manifest has ${apps.length} applications, ${what} is for one`, {
+  throw new StagerError('USAGE', `the manifest has ${apps.length} applications, but ${what} is for one`, {
     next: `Choose one with --app-name (${names.join(', ')}), or leave ${what} out.`,
     details: { names },
   });

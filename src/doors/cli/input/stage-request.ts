@@ -65,8 +65,8 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
 
 function cacheOf({ settings }: Config): StageRequest['cache'] {
   if (settings.noCache === true && settings.clearCache === true) {
-    throw new StagerError('USAGE', '--no-cache and --clear-cache exclude each other', {
-      next: 'Use --clear-cache to start anew and keep what comes of it, --no-cache to keep nothing.',
+    throw new StagerError('USAGE', '--no-cache and --clear-cache cannot be used together', {
+      next: 'Use --clear-cache to start over and keep the new cache, or --no-cache to keep nothing.',
     });
   }
   return settings.noCache === true ? 'none' : settings.clearCache === true ? 'clear' : 'use';
@@ -82,8 +82,8 @@ function packageSource(text: string): { readonly kind: 'package'; readonly guid:
 
 function lockOf({ settings }: Config, app: NamedApp | undefined): Pick<StageRequest, 'lock'> {
   if (settings.lock === true && settings.frozen === true) {
-    throw new StagerError('USAGE', '--lock and --frozen exclude each other', {
-      next: 'Use --lock to write stager.lock, --frozen to be held to it.',
+    throw new StagerError('USAGE', '--lock and --frozen cannot be used together', {
+      next: 'Use --lock to write stager.lock, or --frozen to use exactly what it names.',
     });
   }
   if (settings.lock !== true && settings.frozen !== true) return {};

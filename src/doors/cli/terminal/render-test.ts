@@ -21,7 +21,7 @@ export function fixtureLines(result: FixtureResult, output: Pick<Output, 'colour
   const verdicts = {
     passed: green('passed'),
     failed: red(`failed: ${result.differences.length} not as expected`),
-    seen: yellow('ended well; no expectations yet, write them with --update'),
+    seen: yellow('succeeded; there are no expectations yet, write them with --update'),
     updated: green(`wrote ${result.expectations}`),
   };
   return [

@@ -52,7 +52,7 @@ export async function idPlans(): Promise<IdPlan[]> {
   const ranges = await rootlessRanges(uid, gid);
   const single = (inside: { uid: number; gid: number }): IdPlan => ({
     kind: 'rootless-single',
-    description: `user namespace, ${inside.uid} inside is ${uid} outside`,
+    description: `user namespace, id ${inside.uid} inside is ${uid} outside`,
     mappings: {
       uid: [{ containerID: inside.uid, hostID: uid, size: 1 }],
       gid: [{ containerID: inside.gid, hostID: gid, size: 1 }],
@@ -103,7 +103,7 @@ function rangePlan(): IdPlan {
   const range = [{ containerID: 0, hostID: ROOT_RANGE_START, size: RANGE_SIZE }];
   return {
     kind: 'range',
-    description: `user namespace, 0 to ${RANGE_SIZE - 1} inside is ${ROOT_RANGE_START} and up outside`,
+    description: `user namespace, ids from 0 inside are ${ROOT_RANGE_START} and up outside`,
     mappings: { uid: range, gid: range },
     user: VCAP,
     owner: { uid: ROOT_RANGE_START + VCAP.uid, gid: ROOT_RANGE_START + VCAP.gid },

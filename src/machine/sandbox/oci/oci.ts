@@ -238,7 +238,7 @@ function unenforced({ cgroups, ids, runtime, guard }: OciOptions): Sandbox['unen
   if (guard === undefined) {
     list.push({
       limit: 'lifetime',
-      reason: 'setpriv, unshare and nsenter (util-linux) are not here or may not work',
+      reason: 'setpriv, unshare and nsenter (util-linux) are missing or not allowed to work',
     });
   }
   return list;

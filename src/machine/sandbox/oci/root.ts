@@ -158,7 +158,7 @@ async function makeDirectories(root: string, path: string): Promise<void> {
       throw new StagerError(
         'SANDBOX_FAILED',
         `no mount point can be made at ${path}: ${name} is not a directory`,
-        { next: 'Use a stack in which it is one.', details: { path } },
+        { next: 'Use a stack in which it is a directory.', details: { path } },
       );
     }
   }

@@ -77,7 +77,7 @@ function refuseUnsafe(text: string, path: string): void {
     'SOURCE_UNSAFE',
     `${path} names the buildpack ${reference.key}, which an app can't choose`,
     {
-      next: `Write an https or git URL or the name of an installed buildpack into ${path}, or name it with --buildpack.`,
+      next: `Write an https or git URL or the name of an installed buildpack into ${path}, or give it with --buildpack.`,
       details: { path, buildpack: reference.key },
     },
   );

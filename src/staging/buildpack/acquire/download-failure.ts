@@ -45,7 +45,7 @@ export function failed(
 export function mismatch(key: string, expected: Sha256, actual: Sha256): StagerError {
   return new StagerError(
     'BUILDPACK_CHECKSUM_MISMATCH',
-    `buildpack ${key} has sha256 ${actual}, expected ${expected}; it was thrown away`,
+    `buildpack ${key} has sha256 ${actual}, expected ${expected}; it was discarded`,
     {
       next: 'The file changed or was tampered with: get the new digest from whoever publishes it.',
       details: { buildpack: key, expected, actual },

@@ -17,7 +17,7 @@ export function checkName(name: string): void {
 export function checkPosition(position: number | undefined): void {
   if (position === undefined || (Number.isInteger(position) && position >= 1)) return;
   throw new StagerError('USAGE', `${position} is not a position`, {
-    next: 'Positions are whole numbers from 1.',
+    next: 'A position is a whole number, 1 or more.',
     details: { position },
   });
 }

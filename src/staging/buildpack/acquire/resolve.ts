@@ -185,7 +185,7 @@ async function holdEntry(
   const now = await hold(pinned, stack, { parts, io }).catch((error: unknown) => {
     const gone = pinned === target ? [] : (['BUILDPACK_DOWNLOAD_FAILED'] as const);
     if (!isStagerError(error, 'BUILDPACK_NOT_FOUND', ...gone)) throw error;
-    throw moved(entry, { what: `the locked one can't be had any more: ${error.message}` });
+    throw moved(entry, { what: `the locked one is no longer available: ${error.message}` });
   });
   if (now.lease.digest === entry.digest) return { ...now, key: entry.buildpack };
   await now.lease.release();

@@ -143,7 +143,7 @@ export async function release(session: Session, buildpack: StagedBuildpack): Pro
       `release output invalid: bin/release of ${buildpack.key}: ${parsed.reason}`,
       {
         phase: phaseName(phase),
-        next: 'It must print YAML: default_process_types with one command a type, or nothing.',
+        next: 'It must print YAML: default_process_types with one command for each type, or nothing.',
         details: { buildpack: buildpack.key, reason: parsed.reason },
       },
     );

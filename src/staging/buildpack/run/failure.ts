@@ -47,7 +47,7 @@ export function scriptFailure(
     case 'not-started':
       return new StagerError(code, `${who} could not be started: ${outcome.reason}`, {
         phase,
-        next: 'The script must be there, be executable, and its interpreter must be in the stack.',
+        next: 'The script must exist and be executable, and its interpreter must be in the stack.',
         details: { ...facts, reason: outcome.reason },
       });
     case 'timed-out':
@@ -120,7 +120,7 @@ function tooManyFiles(
     `${who} filled the workspace with ${files} files, the limit is ${limitFiles}; most are in: ${where}`,
     {
       phase: at.phase,
-      next: 'Leave what is not needed out with .cfignore, or have the build remove what it does not need.',
+      next: 'Leave what is not needed out with .cfignore, or make the build remove what it does not need.',
       details: { ...at.facts, limitFiles, files, fullest },
     },
   );

@@ -159,7 +159,7 @@ async function procfile(input: RunInput, family: Family): Promise<readonly Proce
     `Failed to read command from Procfile: invalid YAML: ${parsed.reason}`,
     {
       phase: 'release',
-      next: 'Write one `type: command` a line; quote commands that hold `: ` or ` #`.',
+      next: 'Write one `type: command` per line; quote commands that hold `: ` or ` #`.',
       details: { path: 'Procfile', reason: parsed.reason },
     },
   );

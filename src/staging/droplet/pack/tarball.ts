@@ -186,7 +186,7 @@ function tooLarge(entry: TreeEntry, { bytes, maxBytes }: { bytes: number; maxByt
     'OUT_OF_DISK',
     `the files to pack hold more than ${maxBytes} bytes: ${bytes} with ${path}, which has ${entry.size}`,
     {
-      next: 'Raise --disk, or see whether the buildpack leaves sparse files; they count with their whole size.',
+      next: 'Raise --disk, or see whether the buildpack leaves sparse files; they count with their full size.',
       details: { path, limitBytes: maxBytes, usedBytes: bytes },
     },
   );

@@ -209,7 +209,7 @@ function text(bytes: Buffer, at: number, length: number): string {
 
 function octal(bytes: Buffer, at: number, length: number): number {
   const digits = text(bytes, at, length).trim();
-  if (!/^[0-7]*$/.test(digits)) throw new Refused('a header has a number that is none');
+  if (!/^[0-7]*$/.test(digits)) throw new Refused('a header has an invalid number');
   return digits === '' ? 0 : Number.parseInt(digits, 8);
 }
 

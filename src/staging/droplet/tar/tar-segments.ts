@@ -69,7 +69,7 @@ async function* ownMembers(reader: ByteReader): AsyncGenerator<Segment> {
     const start = await reader.peek(MEMBER_HEADER_BYTES);
     if (start.length === 0) return;
     const header = readMemberHeader(start);
-    if (header === undefined) throw new Refused('it goes on with something that is not part of it');
+    if (header === undefined) throw new Refused('it continues with something that is not part of it');
     const bytes = await reader.take(header.memberBytes);
     yield { kind: header.piece ? 'piece' : 'entries', gzip: true, bytes, rawBytes: header.rawBytes };
   }
@@ -149,7 +149,7 @@ async function onlyZeros(reader: ByteReader): Promise<void> {
   for await (const chunk of reader.rest()) {
     bytes += chunk.length;
     if (bytes > MAX_PADDING_BYTES || chunk.some((byte) => byte !== 0)) {
-      throw new Refused('it goes on behind its end');
+      throw new Refused('it continues after its end');
     }
   }
 }

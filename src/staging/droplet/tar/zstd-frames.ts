@@ -28,7 +28,7 @@ export async function* zstdContent(reader: ByteReader): AsyncGenerator<Buffer> {
       continue;
     }
     if (magic.readUInt32LE() !== ZSTD_MAGIC)
-      throw new Refused('it goes on with something that is not part of it');
+      throw new Refused('it continues with something that is not part of it');
     const codec = createZstdDecompress({ chunkSize: CHUNK_BYTES });
     // A failure comes out of the iteration over `codec`; there is nothing to do here.
     pipeline(Readable.from(frame(reader), { objectMode: false }), codec, () => {});
@@ -56,7 +56,7 @@ async function* frame(reader: ByteReader): AsyncGenerator<Buffer> {
     const bits = header.readUIntLE(0, 3);
     last = (bits & 1) === 1;
     const type = (bits >> 1) & 3;
-    if (type === RESERVED) throw new Refused('a zstd block is of no known kind');
+    if (type === RESERVED) throw new Refused('a zstd block is of an unknown kind');
     yield header;
     yield await reader.take(type === RLE ? 1 : bits >> 3);
   }

@@ -99,7 +99,7 @@ function content(task: UnpackTask & { kind: 'entries' | 'piece' }): Buffer {
     throw new Refused(`a gzip member is damaged (${errnoOf(error) ?? 'unknown'})`);
   }
   if (raw.length !== task.rawBytes)
-    throw new Refused('a gzip member has another length than its header says');
+    throw new Refused('a gzip member has a different length than its header says');
   return raw;
 }
 
@@ -146,5 +146,5 @@ function writeEntries(raw: Buffer): UnpackReply {
 }
 
 function demandZeros(raw: Buffer, from: number): void {
-  for (let i = from; i < raw.length; i++) if (raw[i] !== 0) throw new Refused('it goes on behind its end');
+  for (let i = from; i < raw.length; i++) if (raw[i] !== 0) throw new Refused('it continues after its end');
 }

@@ -127,7 +127,7 @@ class Unpacking {
     const { gzip, bytes, rawBytes } = segment;
     if (segment.kind === 'entries') return { kind: 'entries', gzip, bytes, rawBytes };
     const open = this.#open;
-    if (open === undefined) throw new Refused('it has a piece of no file');
+    if (open === undefined) throw new Refused('it has a piece that belongs to no file');
     const { path, size } = open.entry;
     const length = Math.min(rawBytes, size - open.offset);
     if (rawBytes !== padded(length) || rawBytes === 0)
@@ -158,7 +158,7 @@ class Unpacking {
     if (reply.refused !== undefined) throw new Refused(reply.refused);
     if (reply.failed !== undefined) throw systemFailure(reply.failed);
     if (reply.entries > 0 && (this.#ended || this.#open !== undefined)) {
-      throw new Refused(this.#ended ? 'it goes on behind its end' : 'the content of a file is missing');
+      throw new Refused(this.#ended ? 'it continues after its end' : 'the content of a file is missing');
     }
     this.#entries += reply.entries;
     if (this.#entries > this.#limits.entries) throw this.#tooLarge('entries', this.#entries);

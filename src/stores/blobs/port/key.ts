@@ -34,7 +34,7 @@ export function parseBlobKey(text: string): BlobKey {
   const slash = text.indexOf('/');
   const kind = parseBlobKind(slash < 0 ? text : text.slice(0, slash));
   if (slash < 0 || kind === undefined) {
-    throw new StagerError('USAGE', `no blob key: ${JSON.stringify(text)}`, {
+    throw new StagerError('USAGE', `not a blob key: ${JSON.stringify(text)}`, {
       next: `Write it as KIND/NAME, where KIND is one of ${BLOB_KINDS.join(', ')}.`,
     });
   }

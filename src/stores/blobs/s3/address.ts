@@ -61,7 +61,7 @@ export function parseS3Address(address: string): S3Address {
     throw invalid(`the bucket name ${bucket} is not valid`);
   const path = url.pathname.replace(/^\/+|\/+$/g, '');
   if (path !== '' && !/^[A-Za-z0-9._/-]+$/.test(path))
-    throw invalid('the prefix has other characters than A-Z a-z 0-9 . _ - /');
+    throw invalid('the prefix has characters other than A-Z a-z 0-9 . _ - /');
   const parsed = parameters.safeParse(Object.fromEntries(url.searchParams));
   if (!parsed.success) throw invalid(reasonsOf(parsed.error));
   for (const name of Object.keys(parsed.data))

@@ -85,7 +85,7 @@ function networkVerdict(
   if (UNTRUSTED.has(errno)) {
     return [
       'BLOBSTORE_UNAVAILABLE',
-      `nobody that is trusted has signed its certificate (${errno})`,
+      `its certificate is not signed by a trusted authority (${errno})`,
       'Name the authority with caFile=… in the address or with --ca-file.',
     ];
   }
@@ -150,7 +150,7 @@ function unknownVerdict({ name, status, errno }: S3Failure): Verdict {
   const what = errno !== '' ? errno : status === 0 ? name : `${name}, HTTP ${status}`;
   return [
     'BLOBSTORE_UNAVAILABLE',
-    `the store did not do it (${what})`,
+    `the store refused or failed (${what})`,
     'Check endpoint, network and the state of the store, then try again.',
   ];
 }

@@ -38,9 +38,9 @@ async function* objects(session: S3Session, prefix: string, signal: AbortSignal)
     const { IsTruncated, KeyCount, Name } = page;
     // A web page, of somebody who wants us to sign in, is an answer with nothing in it.
     if (IsTruncated === undefined && KeyCount === undefined && Name === undefined)
-      throw noListing(session, prefix, 'it says nothing of a listing');
+      throw noListing(session, prefix, 'it is not a listing');
     if (IsTruncated === true && token === undefined)
-      throw noListing(session, prefix, 'it says that there is more, not where');
+      throw noListing(session, prefix, 'it says that there is more, but not where');
   } while (token !== undefined);
 }
 
