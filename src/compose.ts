@@ -193,7 +193,7 @@ export class Stager {
       git: { searchPath, proxy, ...(await this.#gitAuthorities()) },
       clock: this.clock,
     });
-    const buildpacks = { registry, fetcher, store };
+    const buildpacks = { registry, fetcher, store, shipped: SHIPPED };
     await installShipped({ from: SHIPPED, dir, buildpacks, signal });
     return buildpacks;
   }

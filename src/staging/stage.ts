@@ -16,7 +16,7 @@ import { saveCache } from './steps/build-cache.ts';
 import { demandOutput, discardDroplet, dropReplaced, storeResult } from './steps/droplet.ts';
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { type StagePorts, Staging } from './steps/staging.ts';
-import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts } from './steps/steps.ts';
+import { findStack, lockIfAsked, openWorkspace, resolveBuildpacks, runScripts } from './steps/steps.ts';
 
 /**
  * Stages one app.
@@ -59,8 +59,9 @@ export async function stage(
 async function run(staging: Staging): Promise<StagingRecord> {
   checkLimits(staging.request);
   await demandOutput(staging);
+  const finding = findStack(staging);
   const app = await packageApp(staging);
-  const stack = await staging.ports.stack(staging.request.stack);
+  const stack = await finding;
   await using buildpacks = await resolveBuildpacks(staging, stack, app.source);
   const reuseKey = reuseKeyOf(staging, { app, stack, buildpacks });
   const earlier = await reusable(staging, reuseKey);

@@ -6,36 +6,26 @@
  * stacks/
  *   names/<name>.json   what is known by that name; written last, so a stack is there whole or not at all
  *   trees/<id>/rootfs   the unpacked file system; never changed once it has a name
+ *   trees/<id>/tree.seal  what it holds, by which it is verified at every use
  *   trees/<id>/users/   one empty file a process that uses it, named after the process
  *   new/<label>.<id>/   a tree that is being unpacked
  * ```
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
-import { errnoOf, StagerError } from '../../words/errors.ts';
+import { join, resolve as resolvePath } from 'node:path';
+import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { namesIn } from '../host/names-in.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { replaceFile } from '../host/replace-file.ts';
+import { readTree, sealTree } from '../host/tree-seal.ts';
 import { lifeOfLabel, processLabel } from '../sandbox/child/state-directory.ts';
 import type { Rootfs } from '../sandbox/port/sandbox.ts';
 import { checkStack } from './check.ts';
 import { hostStackDigest } from './host.ts';
+import { damagedStack, notFound, Record } from './record.ts';
+import { checkTreeBeside } from './tree-check.ts';
 import { type UnpackedStack, unpackStack } from './unpack.ts';
-
-const Record = z.object({
-  name: z.string(),
-  tree: z.uuid(),
-  digest: z.string(),
-  source: z.string(),
-  kind: z.enum(['tar', 'directory', 'oci', 'docker']),
-  description: z.string(),
-  entries: z.int(),
-  bytes: z.int(),
-  addedAt: z.string(),
-});
-type Record = z.infer<typeof Record>;
 
 /** What is known of a stack. Sizes in bytes, instants in ISO 8601 UTC. */
 export type StackInfo =
@@ -60,6 +50,8 @@ export interface ResolvedStack {
   /** Changes when the stack's files do. */
   readonly digest: string;
   readonly description: string;
+  /** One line for a person, when its files had changed and were unpacked again. */
+  readonly notice?: string;
 }
 
 /** The machine's own. */
@@ -97,6 +89,15 @@ export class StackStore {
    */
   async add(name: string, from: string, options: { readonly signal: AbortSignal }): Promise<StackInfo> {
     checkName(name);
+    return this.#info(await this.#add(name, resolvePath(from), { signal: options.signal }));
+  }
+
+  /** With `like`, only a tree that is the very one of that record. */
+  async #add(
+    name: string,
+    from: string,
+    options: { readonly signal: AbortSignal; readonly like?: Record },
+  ): Promise<Record> {
     await this.sweep();
     const tree = randomUUID();
     const aside = join(this.#root, 'new', `${processLabel()}.${tree.replaceAll('-', '')}`);
@@ -104,9 +105,14 @@ export class StackStore {
     try {
       const unpacked = await unpackStack(from, aside, options.signal);
       const description = await checkStack(join(aside, 'rootfs'), from);
+      const entries = await readTree(join(aside, 'rootfs'), options.signal);
+      const sealed = await sealTree(join(aside, 'rootfs'), join(aside, SEAL), entries, options.signal);
+      const { like } = options;
+      if (like !== undefined && (like.digest !== unpacked.digest || (like.sealed ?? sealed) !== sealed))
+        throw new StagerError('STACK_INVALID', `${from} holds another file system now`);
       await mkdir(join(this.#root, 'trees'), { recursive: true });
       await rename(aside, this.#tree(tree));
-      return await this.#publish({ name, tree, source: from, description, unpacked });
+      return await this.#publish({ name, tree, source: from, description, unpacked, sealed });
     } finally {
       await removeTree(aside);
     }
@@ -136,24 +142,54 @@ export class StackStore {
   /**
    * The stack for a sandbox. It is not removed while this process lives.
    *
-   * @throws StagerError STACK_NOT_FOUND with the names that are known.
+   * @throws StagerError STACK_NOT_FOUND with the names that are known; STACK_INVALID when its files changed and its
+   * source does not give them again.
    */
-  async resolve(name: string): Promise<ResolvedStack> {
+  async resolve(name: string, signal: AbortSignal = new AbortController().signal): Promise<ResolvedStack> {
     if (name === HOST_STACK) {
       const { digest, description } = await this.#host();
       return { name, rootfs: { kind: 'host' }, digest, description };
     }
-    const record = await this.#known(name);
-    const mark = join(this.#tree(record.tree), 'users', `${processLabel()}.use`);
+    const known = await this.#known(name);
+    await this.#use(known);
+    const { record, notice } = await this.#intact(known, signal);
+    const path = join(this.#tree(record.tree), 'rootfs');
+    const { digest, description } = record;
+    return { name, rootfs: { kind: 'directory', path }, digest, description, ...(notice && { notice }) };
+  }
+
+  /** Marks the tree as used by this process. */
+  async #use({ name, tree }: Record): Promise<void> {
+    const mark = join(this.#tree(tree), 'users', `${processLabel()}.use`);
     await writeFile(mark, '').catch((error: unknown) => {
       // Removed in this very moment.
       if (errnoOf(error) === 'ENOENT') throw notFound(name, []);
       // A store that only others may write to: they have to look after its users.
       if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EROFS') throw error;
     });
-    const path = join(this.#tree(record.tree), 'rootfs');
-    const { digest, description } = record;
-    return { name, rootfs: { kind: 'directory', path }, digest, description };
+  }
+
+  /** The record of a tree that is what was added: this one, or one that was unpacked again. */
+  async #intact(record: Record, signal: AbortSignal): Promise<{ record: Record; notice?: string }> {
+    const { name, source } = record;
+    const root = join(this.#tree(record.tree), 'rootfs');
+    const seal = join(this.#tree(record.tree), SEAL);
+    const found = await checkTreeBeside({ root, seal, content: record.sealed });
+    if (found.outcome === 'intact') return { record };
+    if (found.outcome === 'unsealed' && record.sealed === undefined) {
+      // Added by an older stager: what is there now is what counts from now on.
+      await sealTree(root, seal, await readTree(root, signal), signal).catch(() => throwIfCancelled(signal));
+      return { record };
+    }
+    const what = found.outcome === 'damaged' ? `${found.path}: ${found.why}` : `${seal} can't be read`;
+    try {
+      const again = await this.#add(name, source, { signal, like: record });
+      await this.#use(again);
+      return { record: again, notice: `the stack ${name} was damaged and was unpacked again: ${what}` };
+    } catch (cause) {
+      throwIfCancelled(signal);
+      throw damagedStack(record, { what, cause });
+    }
   }
 
   /** Removes trees that nothing names and nobody uses, and what a killed `add` left. */
@@ -192,13 +228,14 @@ export class StackStore {
     source: string;
     description: string;
     unpacked: UnpackedStack;
-  }): Promise<StackInfo> {
+    sealed: string;
+  }): Promise<Record> {
     const { unpacked, ...rest } = parts;
     const record: Record = { ...rest, ...unpacked, addedAt: new Date().toISOString() };
     const path = join(this.#root, 'names', `${parts.name}.json`);
     await mkdir(join(this.#root, 'names'), { recursive: true });
     await replaceFile(path, JSON.stringify(record), { durable: true });
-    return this.#info(record);
+    return record;
   }
 
   async #known(name: string): Promise<Record> {
@@ -231,7 +268,7 @@ export class StackStore {
   }
 
   #info(record: Record): StackInfo {
-    const { tree, ...rest } = record;
+    const { tree, sealed: _, ...rest } = record;
     return { ...rest, path: join(this.#tree(tree), 'rootfs') };
   }
 
@@ -242,18 +279,11 @@ export class StackStore {
 }
 
 const UNNAMED_MS = 3_600_000;
+const SEAL = 'tree.seal';
 
 function checkName(name: string): void {
   if (NAME.test(name) && name !== HOST_STACK) return;
   throw new StagerError('USAGE', `${JSON.stringify(name)} can't be the name of a stack`, {
     next: 'Use letters, digits, dots, dashes and underscores, at most 64, and not `host`.',
-  });
-}
-
-function notFound(name: string, known: readonly string[]): StagerError {
-  const list = known.length === 0 ? '' : `; known: ${known.join(', ')}`;
-  return new StagerError('STACK_NOT_FOUND', `there is no stack ${JSON.stringify(name)}${list}`, {
-    next: 'Name one of them with --stack, or add it with `stager stack add NAME FROM`.',
-    details: { stack: name, known },
   });
 }

@@ -19,6 +19,8 @@ export interface StagingStack {
   readonly rootfs: Rootfs;
   /** Changes when the stack's files do; what the build cache and `--reuse` go by. */
   readonly digest: string;
+  /** One line, when it was damaged and is whole again. */
+  readonly notice?: string;
 }
 
 /** Everything a staging works with. Only compose.ts makes one. */

@@ -42,6 +42,17 @@ const CPU_SHARES = 1024;
 /** An order that is given back when the staging ends. */
 export type HeldOrder = ResolvedOrder & AsyncDisposable;
 
+/** The stack, which is verified while the app is packaged. */
+export function findStack(staging: Staging): Promise<StagingStack> {
+  const finding = staging.ports.stack(staging.request.stack).then((stack) => {
+    if (stack.notice !== undefined) staging.warn('stack-restored', stack.notice);
+    return stack;
+  });
+  // Packaging may fail first; then nobody waits for this.
+  finding.catch(() => undefined);
+  return finding;
+}
+
 /** Finds and fetches the buildpacks: those that were asked for, or that a Heroku app names, or the installed ones. */
 export async function resolveBuildpacks(
   staging: Staging,

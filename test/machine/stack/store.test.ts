@@ -123,7 +123,7 @@ describe('the stacks', () => {
     const info = await store.add('image', file, { signal });
     if (info.kind !== 'docker') throw new Error(info.kind);
     expect(readdirSync(info.path)).toContain('top');
-    expect(readdirSync(join(info.path, '..')).sort()).toEqual(['rootfs', 'users']);
+    expect(readdirSync(join(info.path, '..')).sort()).toEqual(['rootfs', 'tree.seal', 'users']);
   });
 
   it('refuse an image of which a byte was changed', async () => {
@@ -229,5 +229,33 @@ describe('the stacks', () => {
     await store.remove('mini');
     expect(existsSync(path)).toBe(false);
     expect(await store.list()).toHaveLength(1);
+  });
+
+  it('are verified at use: what changed is unpacked again from where it came from', async () => {
+    const path = await addTar([...shellItems(), { name: 'file', content: 'one' }]);
+    expect(await store.resolve('mini')).not.toHaveProperty('notice');
+    writeFileSync(join(path, 'file'), 'two');
+    const healed = await store.resolve('mini');
+    expect(healed).toMatchObject({ notice: expect.stringContaining(join(path, 'file')) });
+    if (healed.rootfs.kind === 'host') throw new Error('unexpected');
+    expect(readFileSync(join(healed.rootfs.path, 'file'), 'utf8')).toBe('one');
+    expect(await store.resolve('mini')).not.toHaveProperty('notice');
+  });
+
+  it('are refused by name when they changed and their source is gone or another one', async () => {
+    const path = await addTar([...shellItems(), { name: 'file', content: 'one' }]);
+    rmSync(join(path, 'file'));
+    writeFileSync(join(home, 'rootfs.tar'), await tarOf([...shellItems(), { name: 'file', content: 'new' }]));
+    const refused = { code: 'STACK_INVALID', message: expect.stringContaining(join(path, 'file')) };
+    await expect(store.resolve('mini')).rejects.toMatchObject(refused);
+    rmSync(join(home, 'rootfs.tar'));
+    await expect(store.resolve('mini')).rejects.toMatchObject(refused);
+  });
+
+  it('need the seal that was written when they were added', async () => {
+    const path = await addTar([...shellItems(), { name: 'file', content: 'one' }]);
+    writeFileSync(join(path, 'file'), 'two');
+    rmSync(join(path, '../tree.seal'));
+    expect(await store.resolve('mini')).toMatchObject({ notice: expect.stringContaining('tree.seal') });
   });
 });

@@ -102,6 +102,13 @@ describe('archives', () => {
     expect(await readlink(join(dir, 'bin/link'))).toBe('detect');
   });
 
+  it('are unpacked again where the tree that was kept is damaged', async () => {
+    await writeFile(join(root, 'bp.zip'), await zip([DETECT, { path: 'lib', content: 'one' }]));
+    const { dir } = await fetch('./bp.zip');
+    await writeFile(join(dir, 'lib'), 'two');
+    expect(await readFile(join((await fetch('./bp.zip')).dir, 'lib'), 'utf8')).toBe('one');
+  });
+
   it.each([
     ['../escape', undefined],
     ['/absolute', undefined],

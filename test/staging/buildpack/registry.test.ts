@@ -1,5 +1,17 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { execPath } from 'node:process';
@@ -15,6 +27,7 @@ import { BuildpackRegistry } from '../../../src/staging/buildpack/acquire/regist
 import { lockOf, resolveOrder } from '../../../src/staging/buildpack/acquire/resolve.ts';
 import { parseReference } from '../../../src/staging/buildpack/contract/reference.ts';
 import { systemClock } from '../../../src/words/clock.ts';
+import type { UntimedEvent } from '../../../src/words/events.ts';
 
 const signal = new AbortController().signal;
 let root: string;
@@ -189,8 +202,8 @@ describe('content', () => {
     const after = await fetched(await buildpack('ruby-any', { text: 'new' }));
     await registry.update('ruby', { fetched: after, signal });
     await registry.sweep(signal);
-    expect(await readFile(join(lease.dir, 'bin/detect'), 'utf8')).toContain('# ruby-any');
-    await lease.release();
+    expect(await readFile(join(lease?.dir ?? '', 'bin/detect'), 'utf8')).toContain('# ruby-any');
+    await lease?.release();
     expect(await registry.sweep(signal)).toEqual([before.digest]);
     expect(await readdir(join(root, 'store/store'))).toEqual([after.lease.digest]);
   });
@@ -219,6 +232,64 @@ describe('content', () => {
       JSON.stringify({ ...dead, host: ownIdentity().host }),
     );
     expect(await registry.sweep(signal)).toEqual([digest]);
+  });
+});
+
+describe('the tree of an installed buildpack that changed', () => {
+  const order = async (report: (event: UntimedEvent) => void = () => {}) => {
+    const input = { references: [parseReference('ruby', { cwd: root })], stack: 'host' };
+    const found = await resolveOrder(input, { registry, fetcher, store }, { signal, report });
+    await found.release();
+    return found.order[0];
+  };
+  const treeOf = (digest: string): string => join(root, 'store/store', digest, 'tree');
+
+  it.each([
+    ['a byte', async (dir: string) => writeFile(join(dir, 'bin/detect'), '#!/bin/sh\nexit 1\n')],
+    ['its mode', async (dir: string) => chmod(join(dir, 'bin/detect'), 0o700)],
+    ['a file more', async (dir: string) => writeFile(join(dir, 'bin/more'), '')],
+    ['a file less', async (dir: string) => rm(join(dir, 'bin/detect'))],
+    ['itself, gone', async (dir: string) => rm(dir, { recursive: true })],
+    [
+      'itself, a link to elsewhere',
+      async (dir: string) => {
+        await rename(dir, `${dir}.aside`);
+        await symlink(`${dir}.aside`, dir);
+      },
+    ],
+  ])('is not used but brought again: %s', async (_, damage) => {
+    const { digest } = await add('ruby');
+    const before = await readFile(join(treeOf(digest), 'bin/detect'), 'utf8');
+    await damage(treeOf(digest));
+    const told: UntimedEvent[] = [];
+    const found = await order((event) => told.push(event));
+    expect(await readFile(join(found?.dir ?? '', 'bin/detect'), 'utf8')).toBe(before);
+    expect((await stat(join(found?.dir ?? '', 'bin/detect'))).mode & 0o777).toBe(0o755);
+    expect(told.filter(({ type }) => type === 'warning').length).toBeLessThanOrEqual(1);
+    await order((event) => expect(event.type).not.toBe('warning'));
+  });
+
+  it('is refused by name when its source has it no more', async () => {
+    const { digest, source } = await add('ruby');
+    await writeFile(join(treeOf(digest), 'bin/detect'), 'other');
+    await writeFile(join(source, 'VERSION'), '2');
+    await expect(order()).rejects.toMatchObject({
+      code: 'BUILDPACK_NOT_FOUND',
+      message: expect.stringContaining('holds another version now'),
+    });
+  });
+
+  it('has every byte compared, and a new seal, when only times or the seal changed', async () => {
+    const { digest } = await add('ruby');
+    const seal = join(treeOf(digest), '../tree.seal');
+    const now = new Date();
+    await utimes(join(treeOf(digest), 'bin/detect'), now, now);
+    const before = await readFile(seal, 'utf8');
+    await order((event) => expect(event.type).not.toBe('warning'));
+    expect(await readFile(seal, 'utf8')).not.toBe(before);
+    await writeFile(seal, 'no seal');
+    await order((event) => expect(event.type).not.toBe('warning'));
+    expect(await readFile(seal, 'utf8')).toContain('stager-tree-seal');
   });
 });
 
@@ -254,7 +325,7 @@ describe('stager.lock', () => {
     const again = await resolve(['ruby'], lock);
     expect(again.order.map((it) => it.digest)).toEqual([before.digest]);
     await again.release();
-    await lease.release();
+    await lease?.release();
   });
 
   it('fails when they are gone, and says what is there instead', async () => {

@@ -1,10 +1,10 @@
 /**
- * Trees of buildpacks by digest, under the data home: `store/<digest>/tree`. A tree is never changed after it
- * appeared, so a staging that uses one sees no update. What nobody refers to is swept, unless a live process holds a
- * lease on it.
+ * Trees of buildpacks by digest, under the data home: `store/<digest>/tree`, and `tree.seal` by which it is verified at
+ * every use. A tree is never changed after it appeared, so a staging that uses one sees no update; one that changed all
+ * the same is not there any more. What nobody refers to is swept, unless a live process holds a lease on it.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { withLock } from '../../../machine/host/file-lock.ts';
@@ -12,7 +12,9 @@ import { namesIn } from '../../../machine/host/names-in.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../../../machine/host/process-identity.ts';
 import { removeTree } from '../../../machine/host/remove-tree.ts';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
+import { checkTree, readTree, sealTree, type TreeCheck } from '../../../machine/host/tree-seal.ts';
 import type { Clock } from '../../../words/clock.ts';
+import { errnoOf, throwIfCancelled } from '../../../words/errors.ts';
 import { parseSha256, type Sha256 } from '../../../words/ids.ts';
 import { parseJson } from '../../../words/json.ts';
 import { treeDigest } from './tree-digest.ts';
@@ -28,6 +30,9 @@ export interface Lease {
   /** Giving back late or twice does nothing. */
   release(): Promise<void>;
 }
+
+/** Hears of a tree that is not what was stored any more: the path that differs, and how. */
+export type OnDamaged = (path: string, why: string) => void;
 
 /** See the top of the file. */
 export class ContentStore {
@@ -48,27 +53,76 @@ export class ContentStore {
   }
 
   /**
-   * Moves the tree at `dir` (in a {@link scratch}) into the store and leases it. One that is there already is kept.
+   * Moves the tree at `dir` (in a {@link scratch}) into the store and leases it. One that is there already is kept, if
+   * it is intact.
    */
   async adopt(dir: string, signal: AbortSignal): Promise<Lease> {
-    const { digest, sizeBytes, files } = await treeDigest(dir, signal);
+    const entries = await readTree(dir, signal);
+    const { digest } = treeDigest(entries);
+    const kept = await this.lease(digest, signal);
+    if (kept !== undefined) return kept;
     return await this.#locked(signal, async () => {
       const place = this.#place(digest);
       if (!(await exists(join(place, 'tree')))) {
         // A private repository was cloned with credentials: what came out of it is as private.
         await mkdir(place, { recursive: true, mode: 0o700 });
-        await writeFile(join(place, 'tree.json'), JSON.stringify({ digest, sizeBytes, files }));
+        await sealTree(dir, this.#seal(digest), entries, signal);
         await rename(dir, join(place, 'tree'));
       }
       return await this.#lease(digest);
     });
   }
 
-  /** Leases a tree, or undefined when it is not there. */
-  async lease(digest: Sha256, signal: AbortSignal): Promise<Lease | undefined> {
-    return await this.#locked(signal, async () =>
-      (await exists(join(this.#place(digest), 'tree'))) ? await this.#lease(digest) : undefined,
-    );
+  /**
+   * Leases a tree that is what was stored. Undefined when there is none: a damaged one is told of and set aside, so
+   * that it is fetched again.
+   */
+  async lease(digest: Sha256, signal: AbortSignal, onDamaged?: OnDamaged): Promise<Lease | undefined> {
+    const lease = await this.#locked(signal, () => this.#lease(digest));
+    const found = await this.#check(digest, signal).catch(async (error: unknown) => {
+      await lease.release();
+      throw error;
+    });
+    if (found?.outcome === 'intact') return lease;
+    await lease.release();
+    if (found?.outcome === 'damaged') onDamaged?.(found.path, found.why);
+    await this.#setAside(digest, signal);
+    return undefined;
+  }
+
+  /** Undefined when there is nothing at all. The digest in the name speaks for a tree without a seal. */
+  async #check(digest: Sha256, signal: AbortSignal): Promise<TreeCheck | undefined> {
+    const tree = join(this.#place(digest), 'tree');
+    if ((await lstat(tree).catch(() => undefined)) === undefined) return undefined;
+    const found = await checkTree(tree, this.#seal(digest), { signal });
+    if (found.outcome !== 'unsealed') return found;
+    try {
+      const entries = await readTree(tree, signal);
+      const actual = treeDigest(entries).digest;
+      if (actual !== digest) return { outcome: 'damaged', path: tree, why: `its sha256 is ${actual}` };
+      await sealTree(tree, this.#seal(digest), entries, signal).catch(() => throwIfCancelled(signal));
+      return { outcome: 'intact' };
+    } catch (error) {
+      throwIfCancelled(signal);
+      return {
+        outcome: 'damaged',
+        path: tree,
+        why: `it can't be read (${errnoOf(error) ?? 'unknown error'})`,
+      };
+    }
+  }
+
+  /** Another process may have brought a good one meanwhile, so it is looked at again. */
+  async #setAside(digest: Sha256, signal: AbortSignal): Promise<void> {
+    const aside = join(this.root, 'tmp', `swept-${randomUUID()}`);
+    await this.#locked(signal, async () => {
+      const place = this.#place(digest);
+      if ((await lstat(place).catch(() => undefined)) === undefined) return;
+      if ((await this.#check(digest, signal))?.outcome === 'intact') return;
+      await mkdir(join(this.root, 'tmp'), { recursive: true });
+      await rename(place, aside);
+    });
+    await removeTree(aside);
   }
 
   /** Remembers that `source` (an immutable thing: a commit, the bytes of an archive) unpacks to `digest`. */
@@ -166,6 +220,10 @@ export class ContentStore {
 
   #place(digest: Sha256): string {
     return join(this.root, 'store', digest);
+  }
+
+  #seal(digest: Sha256): string {
+    return join(this.#place(digest), 'tree.seal');
   }
 
   #alias(source: string): string {

@@ -16,7 +16,7 @@ import type { Sha256 } from '../../../words/ids.ts';
 import { buildpackVersion, manifestStack } from '../contract/facts.ts';
 import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
-import type { ContentStore, Lease } from './content-store.ts';
+import type { ContentStore, Lease, OnDamaged } from './content-store.ts';
 import { download } from './download.ts';
 import { mismatch } from './download-failure.ts';
 import { extractArchive } from './extract.ts';
@@ -44,6 +44,8 @@ export interface FetchedBuildpack {
   readonly version?: string;
   /** From manifest.yml. */
   readonly stack?: string;
+  /** Where it can be fetched again, when that is not the key. */
+  readonly source?: string;
   /** Last part of path or URL. */
   readonly filename: string;
   readonly origin: Origin;
@@ -90,6 +92,7 @@ export class BuildpackFetcher {
         inner: relative(got.lease.dir, root),
         ...(version !== undefined && { version }),
         ...(stack !== undefined && { stack }),
+        ...(reference.kind === 'file' && { source: reference.path }),
         filename: filenameOf(reference),
         origin: got.origin,
       };
@@ -141,7 +144,7 @@ export class BuildpackFetcher {
     const { store } = this.#parts;
     const source = `archive-${archive.sha256}`;
     const known = await store.recall(source);
-    const kept = known === undefined ? undefined : await store.lease(known, io.signal);
+    const kept = known && (await store.lease(known, io.signal, tellsOfDamage(archive.key, io)));
     if (kept !== undefined) return kept;
     const scratch = await store.scratch();
     try {
@@ -164,7 +167,7 @@ export class BuildpackFetcher {
       `git-${createHash('sha256').update(`${reference.address.url}#${commit}`).digest('hex')}`;
     if (isCommit(reference.ref)) {
       const known = await store.recall(sourceOf(reference.ref.toLowerCase()));
-      const kept = known === undefined ? undefined : await store.lease(known, io.signal);
+      const kept = known && (await store.lease(known, io.signal, tellsOfDamage(reference.key, io)));
       if (kept !== undefined)
         return { lease: kept, origin: { kind: 'git', commit: reference.ref.toLowerCase() } };
     }
@@ -186,6 +189,17 @@ export class BuildpackFetcher {
       await scratch.remove();
     }
   }
+}
+
+/** One line for a kept copy that changed. */
+export function tellsOfDamage(key: string, { report }: FetchIo): OnDamaged {
+  return (path, why) =>
+    report?.({
+      type: 'warning',
+      code: 'buildpack-damaged',
+      message: `the kept copy of buildpack ${key} is damaged and is fetched again: ${path}: ${why}`,
+      phase: { name: 'buildpacks' },
+    });
 }
 
 /** Progress events, at most one for each MiB. */

@@ -117,9 +117,12 @@ export function disabled(entry: { readonly name: string; readonly stack?: string
 }
 
 /** An entry of the registry whose tree the store no longer has. */
-export function filesGone(name: string, digest: string): StagerError {
-  return new StagerError('BUILDPACK_NOT_FOUND', `the files of buildpack ${name} are gone`, {
-    next: `Install them again with \`stager buildpack update ${name} REF\`.`,
-    details: { buildpack: name, digest },
+export function filesGone(
+  { name, digest, source }: { readonly name: string; readonly digest: string; readonly source: string },
+  why: string,
+): StagerError {
+  return new StagerError('BUILDPACK_NOT_FOUND', `the files of buildpack ${name} are gone: ${why}`, {
+    next: `Install them again with \`stager buildpack update ${name} REF\`; they came from ${source}.`,
+    details: { buildpack: name, digest, source },
   });
 }

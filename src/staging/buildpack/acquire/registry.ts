@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../words/clock.ts';
 import type { Sha256 } from '../../../words/ids.ts';
-import type { ContentStore, Lease } from './content-store.ts';
+import type { ContentStore, Lease, OnDamaged } from './content-store.ts';
 import type { FetchedBuildpack } from './fetch.ts';
 import {
   ambiguous,
@@ -12,7 +12,6 @@ import {
   checkPosition,
   checkStack,
   disabled,
-  filesGone,
   lockedBits,
   notInstalled,
   stackOf,
@@ -188,11 +187,13 @@ export class BuildpackRegistry {
     throw disabled(found);
   }
 
-  /** Leases the bits of an installed one. @throws StagerError BUILDPACK_NOT_FOUND when the store lost them. */
-  async lease(buildpack: InstalledBuildpack, signal: AbortSignal): Promise<Lease> {
-    const lease = await this.#store.lease(buildpack.digest, signal);
-    if (lease !== undefined) return lease;
-    throw filesGone(buildpack.name, buildpack.digest);
+  /** Leases the bits of an installed one; undefined when the store lost them, or when they are not intact. */
+  async lease(
+    buildpack: InstalledBuildpack,
+    signal: AbortSignal,
+    onDamaged?: OnDamaged,
+  ): Promise<Lease | undefined> {
+    return await this.#store.lease(buildpack.digest, signal, onDamaged);
   }
 
   /** Removes trees that no installed buildpack, young download or running staging uses. */
@@ -218,7 +219,7 @@ function bits(fetched: FetchedBuildpack) {
     version: fetched.version,
     digest: fetched.lease.digest,
     inner: fetched.inner,
-    source: fetched.key,
+    source: fetched.source ?? fetched.key,
   };
 }
 

@@ -10,9 +10,17 @@ import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
 import type { OrderMode, ResolvedBuildpack } from '../contract/staged.ts';
 import type { ContentStore, Lease } from './content-store.ts';
-import type { BuildpackFetcher, FetchableReference, FetchedBuildpack, FetchIo, Origin } from './fetch.ts';
+import {
+  type BuildpackFetcher,
+  type FetchableReference,
+  type FetchedBuildpack,
+  type FetchIo,
+  type Origin,
+  tellsOfDamage,
+} from './fetch.ts';
 import { type BuildpackLock, type LockEntry, moved } from './lock-file.ts';
 import type { BuildpackRegistry, InstalledBuildpack } from './registry.ts';
+import { reinstalled } from './reinstall.ts';
 
 /** What to resolve. */
 export interface ResolveInput {
@@ -29,6 +37,8 @@ export interface ResolveParts {
   readonly registry: BuildpackRegistry;
   readonly fetcher: BuildpackFetcher;
   readonly store: ContentStore;
+  /** Directory of the buildpacks that ship. */
+  readonly shipped?: string;
 }
 
 /** An order; release it when the buildpacks were copied into the workspace. */
@@ -115,17 +125,16 @@ async function hold(reference: Reference, stack: string, { parts, io }: Means): 
   return heldFetched(reference, await parts.fetcher.fetch(reference, io));
 }
 
-async function holdInstalled(
-  buildpack: InstalledBuildpack,
-  { registry }: ResolveParts,
-  io: FetchIo,
-): Promise<Held> {
+async function holdInstalled(buildpack: InstalledBuildpack, parts: ResolveParts, io: FetchIo): Promise<Held> {
+  const lease =
+    (await parts.registry.lease(buildpack, io.signal, tellsOfDamage(buildpack.name, io))) ??
+    (await reinstalled(buildpack, parts, io));
   return {
     key: buildpack.name,
     name: buildpack.name,
     // As Cloud Controller's keys: an upgrade starts with an empty cache of its own.
     cacheKey: `${buildpack.name}_${buildpack.digest}`,
-    lease: await registry.lease(buildpack, io.signal),
+    lease,
     inner: buildpack.inner,
     ...(buildpack.version !== undefined && { version: buildpack.version }),
     origin: { kind: 'installed' },
@@ -173,7 +182,7 @@ async function holdEntry(
   reference: Reference | undefined,
   { stack, parts, io }: Means & { readonly stack: string },
 ): Promise<Held> {
-  const kept = await parts.store.lease(entry.digest, io.signal);
+  const kept = await parts.store.lease(entry.digest, io.signal, tellsOfDamage(entry.buildpack, io));
   if (kept !== undefined && entry.source.kind !== 'directory') return await heldLocked(entry, kept);
   await kept?.release();
   const target: Reference = reference ?? { kind: 'installed', key: entry.buildpack, name: entry.buildpack };

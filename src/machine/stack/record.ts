@@ -1,0 +1,45 @@
+/** What is written down of a stack, and how its absence and its damage are told. */
+import { z } from 'zod';
+import { StagerError } from '../../words/errors.ts';
+
+/** What `names/<name>.json` holds. */
+export const Record = z.object({
+  name: z.string(),
+  tree: z.uuid(),
+  digest: z.string(),
+  source: z.string(),
+  kind: z.enum(['tar', 'directory', 'oci', 'docker']),
+  description: z.string(),
+  entries: z.int(),
+  bytes: z.int(),
+  addedAt: z.string(),
+  /** Digest of what tree.seal says; stacks that an older stager added have none. */
+  sealed: z.string().optional(),
+});
+export type Record = z.infer<typeof Record>;
+
+/** STACK_INVALID: its files changed and its source does not give them again. */
+export function damagedStack(
+  { name, source }: Record,
+  { what, cause }: { readonly what: string; readonly cause: unknown },
+): StagerError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new StagerError(
+    'STACK_INVALID',
+    `the stack ${name} is damaged: ${what}; unpacking it again: ${why}`,
+    {
+      next: `Add it again with \`stager stack add ${name} FROM\`; it came from ${source}.`,
+      details: { stack: name, source, what },
+      cause,
+    },
+  );
+}
+
+/** STACK_NOT_FOUND with those that are known. */
+export function notFound(name: string, known: readonly string[]): StagerError {
+  const list = known.length === 0 ? '' : `; known: ${known.join(', ')}`;
+  return new StagerError('STACK_NOT_FOUND', `there is no stack ${JSON.stringify(name)}${list}`, {
+    next: 'Name one of them with --stack, or add it with `stager stack add NAME FROM`.',
+    details: { stack: name, known },
+  });
+}
