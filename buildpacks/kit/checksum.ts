@@ -9,7 +9,7 @@ export interface Checksum {
   readonly digest: string;
 }
 
-/** A subresource-integrity string (`sha512-…base64`), as npm registries state it; undefined when it is none. */
+/** A subresource-integrity string (`sha512-…base64`), as npm registries state it; undefined when it is not one. */
 export function parseIntegrity(text: string): Checksum | undefined {
   const match = /^(sha256|sha384|sha512)-([A-Za-z0-9+/]+={0,2})$/.exec(text.trim());
   if (match === null) return undefined;

@@ -2,7 +2,7 @@
  * flag > variable > config file > default. The only reader of the process environment.
  *
  * Config files, the nearer wins: `./stager.yml`, then `$XDG_CONFIG_HOME/stager/config.yml`; or the one that
- * `--config` or STAGER_CONFIG names. Relative paths in a file are relative to that file. An empty variable is none.
+ * `--config` or STAGER_CONFIG names. Relative paths in a file are relative to that file. An empty variable counts as not set.
  */
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';

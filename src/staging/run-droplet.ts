@@ -59,7 +59,7 @@ export interface RunPorts {
   readonly clock: Clock;
 }
 
-/** A droplet that runs, and goes with its directory when it ends. */
+/** A droplet that runs, and is removed with its directory when it ends. */
 export interface Run {
   readonly port?: number;
   readonly record?: StagingRecord;

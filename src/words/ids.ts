@@ -23,17 +23,17 @@ export function newGuid(): Guid {
   return randomUUID() as Guid;
 }
 
-/** The guid in `text`, or undefined when it is none. */
+/** The guid in `text`, or undefined when it is not one. */
 export function parseGuid(text: string): Guid | undefined {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text) ? (text as Guid) : undefined;
 }
 
-/** The digest in `text` (any case), or undefined when it is none. */
+/** The digest in `text` (any case), or undefined when it is not one. */
 export function parseSha256(text: string): Sha256 | undefined {
   return /^[0-9a-fA-F]{64}$/.test(text) ? (text.toLowerCase() as Sha256) : undefined;
 }
 
-/** The digest in `text` (any case), or undefined when it is none. */
+/** The digest in `text` (any case), or undefined when it is not one. */
 export function parseSha1(text: string): Sha1 | undefined {
   return /^[0-9a-fA-F]{40}$/.test(text) ? (text.toLowerCase() as Sha1) : undefined;
 }

@@ -27,7 +27,7 @@ export type ListedFile =
 /** How the source is read. */
 export interface FilesOptions {
   readonly ignoreStyle: IgnoreStyle;
-  /** Directory for what has to rest on disk meanwhile. */
+  /** Directory for what has to be kept on disk in the meantime. */
   readonly tempRoot: string;
   readonly signal: AbortSignal;
   /** Told of lines in the ignore file that are not rules and so without effect. */

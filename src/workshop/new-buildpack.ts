@@ -24,7 +24,7 @@ const KIT_PARTS = ['kit.mjs', 'kit.d.mts', 'types'] as const;
  * Writes it; the directory appears whole or not at all.
  *
  * @returns its absolute path and files.
- * @throws StagerError USAGE for a name that is none or a directory that is in use, CONFIG_INVALID when it can't be
+ * @throws StagerError USAGE for an invalid name or a directory that is in use, CONFIG_INVALID when it can't be
  * written.
  */
 export async function newBuildpack(

@@ -49,7 +49,7 @@ export interface ShellPlace {
 }
 
 /**
- * Opens the shell and waits for its end. A workspace that was made for it goes with it, unless the request keeps it.
+ * Opens the shell and waits for its end. A workspace that was made for it is removed with it, unless the request keeps it.
  *
  * @returns the exit status of the shell, 128 and the number when a signal ended it.
  * @throws StagerError whatever making a workspace can, and OUT_OF_MEMORY, OUT_OF_DISK, CANCELLED, SANDBOX_FAILED.
@@ -114,7 +114,7 @@ async function inKept(staging: Staging, { shell, stack, io, dir }: KeptShell): P
   return await start(staging, { shell, run, family: isHeroku ? 'heroku' : 'cf-v3', io, buildpacks: [] });
 }
 
-/** @throws StagerError USAGE when it is not a workspace, or belongs to a process that lives. */
+/** @throws StagerError USAGE when it is not a workspace, or belongs to a running process. */
 async function keptWorkspace(dir: string): Promise<Workspace> {
   const root = await realpath(dir).catch(() => dir);
   const workspace = workspaceAt(root);

@@ -11,7 +11,7 @@ const SCHEMES = new Map([
 
 /**
  * The first `credentials.uri` with a relational scheme, its scheme rewritten and the rest as Go writes a URL
- * (userinfo is escaped anew). Undefined when there is none, or when anything in the document has another type
+ * (userinfo is escaped again). Undefined when there is none, or when anything in the document has another type
  * than Cloud Foundry gives it. The original takes the services in random order; this is the document's.
  */
 export function databaseUrl(services: string): string | undefined {

@@ -11,7 +11,7 @@ export interface QueueLimit<T> {
   readonly weight: (event: T) => number;
   /** Weight of all events that wait, at which those that count are left out. */
   readonly maxWeight: number;
-  /** The event that tells of `count` others. */
+  /** The event that stands for `count` others. */
   readonly leftOut: (count: number) => T;
 }
 

@@ -9,7 +9,7 @@ import { EventQueue, type QueueLimit } from './event-queue.ts';
 export interface Handle<Event, Result> extends AsyncDisposable {
   /**
    * Every iteration begins with the first event and has a queue of its own. Leaving one early (`break`, `return`, an
-   * exception) cancels. Of output that nobody reads 16 Mi characters are kept, and a warning tells of the rest.
+   * exception) cancels. Of output that nobody reads 16 Mi characters are kept, and a warning reports the rest.
    */
   readonly events: AsyncIterable<Event>;
   /** The outcome. Rejects with a {@link StagerError}, CANCELLED when it was cancelled. */

@@ -14,7 +14,7 @@ import type { QueueLimit } from './event-queue.ts';
 import { type Handle, openHandle } from './handle.ts';
 import { type CommonOptions, configOf, servicesOf } from './options.ts';
 
-/** A process type that goes on, or one command. */
+/** A process type that keeps running, or one command. */
 export type RunTargetOptions =
   | {
       /** Process type; default `web`. */

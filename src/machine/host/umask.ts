@@ -1,6 +1,6 @@
 /**
  * What is staged must not depend on who stages: files of apps, buildpacks and stacks get the modes that they have,
- * whatever the caller's umask. What the caller keeps for himself goes by his umask still.
+ * whatever the caller's umask. What the caller keeps for themselves still follows their umask.
  */
 
 /** The umask that all modes in this program are written for. */

@@ -69,7 +69,7 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
   const ways = [...waysOf(found.runtimes, plans)];
   let attempt = await firstThatWorks(ways, { stateDir, memory, recall: true, signal });
-  // What was remembered may be past (a full disk, a runtime that was being replaced): ask anew before giving up.
+  // What was remembered may be past (a full disk, a runtime that was being replaced): ask again before giving up.
   if (attempt.sandbox === undefined && attempt.recalled)
     attempt = await firstThatWorks(ways, { stateDir, memory, recall: false, signal });
   const { sandbox } = attempt;

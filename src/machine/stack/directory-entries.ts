@@ -1,4 +1,4 @@
-/** Copies a root file system that lies in a directory, such as one that debootstrap made. */
+/** Copies a root file system that is in a directory, such as one that debootstrap made. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { throwIfCancelled } from '../../words/errors.ts';
 import type { TreeEntry, TreeWriter } from './tree-writer.ts';
 
-/** Below a root file system, but never of it: they are made anew for every sandbox. */
+/** Below a root file system, but never of it: they are made again for every sandbox. */
 const SKIPPED: ReadonlySet<string> = new Set(['proc', 'sys', 'dev']);
 
 /**

@@ -15,7 +15,7 @@ const PACKAGE_DATABASES = [
 ] as const;
 
 /**
- * Reading all of /usr would take minutes, so the digest goes by the system's release and its package database: it
+ * Reading all of /usr would take minutes, so the digest is taken of the system's release and its package database: it
  * changes with every package, not with files that were put there by hand.
  */
 export async function hostStackDigest(): Promise<{ readonly digest: string; readonly description: string }> {

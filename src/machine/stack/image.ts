@@ -36,7 +36,7 @@ interface Layer {
   readonly digest?: string;
 }
 
-/** What kind of image lies in a directory, if one does. */
+/** What kind of image is in a directory, if one does. */
 export async function imageKind(directory: string): Promise<'oci' | 'docker' | undefined> {
   const view = new InsideView(directory, []);
   const has = async (path: string): Promise<boolean> => 'stats' in (await view.resolve(path));

@@ -140,7 +140,7 @@ export class StackStore {
   }
 
   /**
-   * The stack for a sandbox. It is not removed while this process lives.
+   * The stack for a sandbox. It is not removed while this process is running.
    *
    * @throws StagerError STACK_NOT_FOUND with the names that are known; STACK_INVALID when its files changed and its
    * source does not give them again.

@@ -2,7 +2,7 @@
  * Keeps the build cache between stagings: restored before the scripts run, saved after a success, and neither
  * packed nor uploaded when it did not change.
  *
- * Beside the tarball lies `<name>.fingerprint`, a small JSON document with a digest of the tree (names, modes,
+ * Beside the tarball is `<name>.fingerprint`, a small JSON document with a digest of the tree (names, modes,
  * sizes, contents, links; no times) and the sha256 of the tarball that it was made from. It is written last, so one
  * that names the stored tarball speaks of it; any other is of no use and ignored.
  */

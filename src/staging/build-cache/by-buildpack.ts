@@ -20,7 +20,7 @@ export interface CacheOwner {
 }
 
 /**
- * Where the cache rests: `buildpack_cache/<app>/<stack>/<xxhash of the keys>`. Cloud Foundry keys by app and stack
+ * Where the cache is stored: `buildpack_cache/<app>/<stack>/<xxhash of the keys>`. Cloud Foundry keys by app and stack
  * only, and gives the cache of one buildpack to another that takes its place; here the order is part of the name.
  */
 export async function buildCacheKey(owner: CacheOwner): Promise<BlobKey> {

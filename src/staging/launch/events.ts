@@ -38,7 +38,7 @@ export type RunEvent =
       /** Milliseconds until SIGKILL. */
       readonly graceMs: number;
     }
-  /** SIGKILL goes out: the grace is over, or the caller asked for it. */
+  /** SIGKILL is sent: the grace is over, or the caller asked for it. */
   | { readonly type: 'killing'; readonly at: string; readonly sources: readonly LogSource[] }
   | {
       readonly type: 'exited';

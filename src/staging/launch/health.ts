@@ -21,7 +21,7 @@ export interface HealthCheck {
   readonly startupPollMs?: number;
 }
 
-/** Cloud Foundry's defaults, but for the poll: its cells look every 2 s, people wait less gladly. */
+/** Cloud Foundry's defaults, except for the poll: its cells check every 2 s, and people are less patient. */
 const HEALTH_DEFAULTS = {
   httpEndpoint: '/',
   startTimeoutMs: 60_000,
@@ -38,7 +38,7 @@ const MAX_PATH = 255;
 /**
  * Fills in what is not given: `port` for web, `process` for other types.
  *
- * @throws StagerError USAGE for times that are none, and for a path that is none.
+ * @throws StagerError USAGE for invalid times and an invalid path.
  */
 export function completeHealthCheck(processType: string, given?: HealthCheck): CompleteHealthCheck {
   const type = given?.type ?? (processType === 'web' ? 'port' : 'process');

@@ -1,5 +1,5 @@
 /**
- * Where a droplet lies while it runs: one host directory for each run, of which `home` is `/home/vcap` and `tmp`
+ * Where a droplet is while it runs: one host directory for each run, of which `home` is `/home/vcap` and `tmp`
  * is `/tmp` inside. Both are under one root, so that one disk limit holds for the two.
  */
 import { chmod, lchown, lstat, mkdir } from 'node:fs/promises';

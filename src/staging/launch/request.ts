@@ -27,7 +27,7 @@ export type RunTarget =
 export interface RunRequest {
   /** Identifies the run to the sandbox. */
   readonly guid: Guid;
-  /** The droplet lies unpacked in `dirs.home`. */
+  /** The droplet is unpacked in `dirs.home`. */
   readonly dirs: RunDirs;
   readonly app: Omit<ApplicationFacts, 'limits'>;
   readonly target: RunTarget;

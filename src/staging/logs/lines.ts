@@ -16,7 +16,7 @@ export const OPEN_LINE_MS = 250;
 export interface Line {
   /** Invalid bytes are replaced by U+FFFD; the line end (LF or CRLF) is removed, other CRs are kept. */
   readonly text: string;
-  /** True: the line goes on in the next piece. */
+  /** True: the line continues in the next piece. */
   readonly partial: boolean;
 }
 

@@ -46,7 +46,7 @@ export function querySecrets(url: string): readonly string[] {
 export function createRedactor(secrets: Iterable<string>): Redact {
   const needles = [...new Set([...secrets].flatMap(writings))]
     .filter((needle) => needle.length >= MIN_SECRET_LENGTH)
-    // The longest first: a secret that holds another one goes as a whole.
+    // The longest first: a secret that contains another one is masked as a whole.
     .sort((a, b) => b.length - a.length);
   return (text) => {
     let clean = text;

@@ -133,7 +133,7 @@ export const KNOWN_KEYS = {
   sidecar: new Set(Object.keys(sidecarSchema.shape).map(canonicalKey)),
 } as const satisfies Record<string, ReadonlySet<string>>;
 
-/** Cloud Controller takes `-` and `_` alike in the keys of applications and processes. */
+/** Cloud Controller treats `-` and `_` as the same in the keys of applications and processes. */
 export function canonicalKey(key: string): string {
   return key.replaceAll('_', '-');
 }
@@ -151,7 +151,7 @@ function canonical(value: unknown, context: z.RefinementCtx): unknown {
   return Object.fromEntries(found);
 }
 
-/** For a buildpack null means detect; elsewhere it is as good as no key. */
+/** For a buildpack null means detect; elsewhere it counts as no key. */
 function withoutNulls(value: unknown): unknown {
   if (!isMap(value)) return value;
   return Object.fromEntries(

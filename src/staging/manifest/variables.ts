@@ -27,7 +27,7 @@ export function parseVariables(text: string, file: string): Variables {
 }
 
 /**
- * `--var NAME=VALUE`. The value is YAML; when that is a text, it is what was written but for quotes around it, so
+ * `--var NAME=VALUE`. The value is YAML; when that is a text, it is what was written, without quotes around it, so
  * that ` #` and line ends stay.
  *
  * @throws StagerError CONFIG_INVALID.

@@ -69,7 +69,7 @@ export async function fingerprintFile(
   }
 }
 
-/** Opens a file that was listed. @throws StagerError SOURCE_CHANGED when it is none any more, SOURCE_UNREADABLE. */
+/** Opens a file that was listed. @throws StagerError SOURCE_CHANGED when it is no longer one, SOURCE_UNREADABLE. */
 export async function openLarge({ hostPath, path }: Omit<HostFile, 'sizeBytes'>): Promise<FileHandle> {
   const handle = await open(hostPath, FLAGS).catch((error: unknown) => {
     throw unreadable(error, path);

@@ -1,7 +1,7 @@
 /**
  * A package as it is stored: the list of what is in it, not the contents. JSON lines, format version 1
  * (docs/packages.md): a header, then one entry a line in path order, with a fixed order of fields, so that equal
- * packages have equal bytes but for their guid and date.
+ * packages have equal bytes except for guid and date.
  */
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';

@@ -39,7 +39,7 @@ const resourceV3 = z.object({
 const resourceV2 = z.object({ fn: z.string(), mode: octal.optional(), sha1: z.string(), size });
 const resourceList = z.array(z.union([resourceV3, resourceV2])).max(MAX_RESOURCES);
 
-/** An upload as it lies on this host. */
+/** An upload as it is on this host. */
 export interface Upload {
   /** The `bits` part: a zip, spooled to a file. */
   readonly zipPath?: string;

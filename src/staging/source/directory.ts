@@ -3,7 +3,7 @@
  *
  * Two passes: the first only lists (names and types, no stat) and finds everything unsafe, so that the failure
  * names all of it before the first entry is handed out; the second yields. What vanished or became something else
- * between them is SOURCE_CHANGED. The names of the first pass are kept, but for very large apps, so that directories
+ * between them is SOURCE_CHANGED. The names of the first pass are kept, except for very large apps, so that directories
  * and rules are gone through once: two thirds of what an unchanged app costs (bench/packages.ts).
  */
 import { lstatSync, readlinkSync } from 'node:fs';

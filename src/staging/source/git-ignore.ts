@@ -37,7 +37,7 @@ interface GitRule {
   readonly glob: string;
   readonly negated: boolean;
   readonly directoriesOnly: boolean;
-  /** No slash in the pattern: it is held against the last segment only. */
+  /** No slash in the pattern: it is matched against the last segment only. */
   readonly byName: boolean;
 }
 

@@ -27,7 +27,7 @@ export interface OpenSourceOptions {
    * Modes of files in a zip: as the zip has them, 0744 where it has none (default); or always 0744, as `cf push`.
    */
   readonly zipModes?: 'archive' | 'cf';
-  /** Where content rests that a tar's hard links share; default the system's temp directory. */
+  /** Where content that a tar's hard links share is kept; default the system's temp directory. */
   readonly tempRoot?: string;
 }
 

@@ -33,7 +33,7 @@ export async function* readTar(
 ): AsyncGenerator<TarItem, void, undefined> {
   const { handle } = await file.open();
   const source = handle.createReadStream({ autoClose: true });
-  // Old tars have no magic; their checksums are verified all the same. (The option is missing from the types.)
+  // Old tars have no magic; their checksums are still verified. (The option is missing from the types.)
   const unpacker = extract({ ...UNPACKING });
   const meter = new Meter(options.maxStreamBytes, file.description);
   const fed = options.gzip

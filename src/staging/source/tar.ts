@@ -22,7 +22,7 @@ export interface TarInput {
   readonly file: ArchiveFile;
   readonly gzip: boolean;
   readonly limits: SourceLimits;
-  /** Where the content of hard-linked files rests while their copies are handed out. */
+  /** Where the content of hard-linked files is kept while their copies are handed out. */
   readonly tempRoot: string;
   readonly rulesOf: (file: { readonly text: string; readonly path: string } | undefined) => IgnoreRules;
 }

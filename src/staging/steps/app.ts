@@ -73,7 +73,7 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
 }
 
 /**
- * Writes the app into the workspace, from where it lies rather than back out of the store.
+ * Writes the app into the workspace, from where it is rather than back out of the store.
  *
  * @throws StagerError SOURCE_CHANGED when it is not what was packaged a moment ago.
  */

@@ -62,7 +62,7 @@ export async function dropReplaced({ ports, signal, replaced }: Staging): Promis
   for (const key of replaced) await ports.blobs.delete(key, { signal }).catch(() => undefined);
 }
 
-/** A droplet without a record is nobody's, so it goes with the staging that failed. If it can't, gc finds it. */
+/** A droplet without a record belongs to nobody, so it is removed with the staging that failed. If it can't, gc finds it. */
 export async function discardDroplet({ ports, signal, unrecorded }: Staging): Promise<void> {
   if (unrecorded === undefined) return;
   const soon = AbortSignal.timeout(signal.aborted ? 1_000 : 10_000);

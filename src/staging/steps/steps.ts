@@ -92,7 +92,7 @@ async function namedByApp(staging: Staging, app: Source): Promise<readonly strin
   return wishes.buildpacks;
 }
 
-/** A workspace that goes with the staging, unless `keep` says otherwise. */
+/** A workspace that is removed with the staging, unless `keep` says otherwise. */
 export type StagingWorkspace = OwnedWorkspace & AsyncDisposable & { succeeded(): void };
 
 /** Makes the private tree, after sweeping what dead processes left. */

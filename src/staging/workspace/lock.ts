@@ -1,6 +1,6 @@
 /**
  * Who owns a workspace: `GUID.lock` beside the directory `GUID`. It is there before the directory is made and
- * goes after the directory is gone, so a directory without a lock is one that was kept for a person.
+ * is removed after the directory, so a directory without a lock is one that was kept on request.
  */
 import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -36,7 +36,7 @@ export interface LeaseRequest {
   readonly signal: AbortSignal;
 }
 
-/** Runs `step` while a lease is held; the lease goes with it. */
+/** Runs `step` while a lease is held; the lease ends with it. */
 export async function withLease<T>(
   store: BlobStore,
   request: LeaseRequest,
@@ -67,7 +67,7 @@ export async function withLease<T>(
   } finally {
     clearInterval(timer);
     await renewing;
-    // Cancelled or not, the lease goes; if that fails it runs out. Who cancelled does not wait for a slow store.
+    // Cancelled or not, the lease is removed; if that fails, it runs out. Who cancelled does not wait for a slow store.
     const signal = AbortSignal.timeout(request.signal.aborted ? 700 : 10_000);
     await store.delete(key, { signal }).catch(() => undefined);
   }

@@ -11,7 +11,7 @@ import type { S3Reach } from './s3/session.ts';
  * nothing and sends nothing; the S3 client is loaded only when it is asked for. `reach` is for stores that are not on
  * this machine.
  *
- * @throws StagerError CONFIG_INVALID when the address is none.
+ * @throws StagerError CONFIG_INVALID when the address is not valid.
  */
 export async function openBlobStore(address: string, reach: S3Reach = {}): Promise<BlobStore> {
   if (address.startsWith('s3://')) {

@@ -121,7 +121,7 @@ export function encodeTail(tail: SegmentTail): Buffer {
   return Buffer.concat([table, meta, foot]);
 }
 
-/** What a segment's foot says of the length of its tail, or why it is none. */
+/** What a segment's foot says of the length of its tail, or why it is not one. */
 export function decodeFoot(foot: Buffer, sizeBytes: number): { entries: number; tailBytes: number } | string {
   if (foot.length !== FOOT_BYTES || foot.toString('latin1', 0, 8) !== MAGIC)
     return 'it is not an index of version 1';

@@ -1,4 +1,4 @@
-/** Where a tenant's pool lies in the blob store. */
+/** Where a tenant's pool is in the blobstore. */
 import { randomBytes } from 'node:crypto';
 import { StagerError } from '../../words/errors.ts';
 import type { BlobKey, BlobStore } from '../blobs/port/blob-store.ts';

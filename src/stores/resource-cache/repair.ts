@@ -1,6 +1,6 @@
 /**
  * Making a tenant's index whole again: segments that are damaged go, and packs that no segment knows are read and
- * entered anew. Packs say what is in them, so that an index that was deleted altogether comes back this way.
+ * entered again. Packs say what is in them, so that an index that was deleted altogether comes back this way.
  *
  * Safe beside uploads and collections, and to repeat: what is entered twice is merged to one.
  */

@@ -25,7 +25,7 @@ export const SMALL_PACK_BYTES = PACK_BYTES / 4;
 export const MAX_SMALL_PACKS = 8;
 /** A larger pack is rewritten when less than this share of it is needed. */
 const LEAST_LIVE = 0.5;
-/** What one collection rewrites of a tenant's pool at most; the next one goes on. */
+/** What one collection rewrites of a tenant's pool at most; the next one continues. */
 const MAX_BYTES = 4 * 2 ** 30;
 const MAX_CONTENTS = 500_000;
 
@@ -38,7 +38,7 @@ export interface PackUse {
   liveBytes: number;
 }
 
-/** Ids of the packs to rewrite: at most half of what stays is dead, but for a few small packs. */
+/** Ids of the packs to rewrite: at most half of what stays is dead, except for a few small packs. */
 export function choosePacks(packs: Iterable<readonly [string, PackUse]>): readonly string[] {
   const used = [...packs].filter(([, { live }]) => live > 0);
   const small = used.filter(([, { sizeBytes }]) => sizeBytes < SMALL_PACK_BYTES);

@@ -19,7 +19,7 @@ export type PackRef = SegmentMeta['packs'][number];
 /** Blocks of a column that is being written. */
 export interface ColumnSource {
   readonly entries: number;
-  /** Blocks of keys of `BLOCK_ENTRIES` each, but for the last. */
+  /** Blocks of keys of `BLOCK_ENTRIES` each, except for the last. */
   keys(): AsyncIterable<Buffer>;
   /** Blocks of rows, in the same order. */
   rows(): AsyncIterable<Buffer>;

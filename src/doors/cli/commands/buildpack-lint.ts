@@ -1,4 +1,4 @@
-/** `stager buildpack lint`: what in a buildpack goes against the contract, and why that matters. */
+/** `stager buildpack lint`: what in a buildpack breaks the contract, and why that matters. */
 import { createColors } from 'picocolors';
 import { Stager } from '../../../compose.ts';
 import { printable } from '../../../staging/source/refusals.ts';

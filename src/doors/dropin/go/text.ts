@@ -58,7 +58,7 @@ const NANOSECONDS: Readonly<Record<string, number>> = {
 };
 const DURATION = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/;
 
-/** A duration such as `1s`, `1m30s`, `-1.5h` in milliseconds; undefined when it is none. */
+/** A duration such as `1s`, `1m30s`, `-1.5h` in milliseconds; undefined when it is not one. */
 export function parseDurationMs(text: string): number | undefined {
   if (/^[+-]?0$/.test(text)) return 0;
   if (!DURATION.test(text)) return undefined;

@@ -21,7 +21,7 @@ export interface GoUrl {
   readonly rawFragment: string;
 }
 
-/** The URL, or Go's message for why it is none. */
+/** The URL, or Go's message for why it is not one. */
 export type UrlOutcome =
   | { readonly ok: true; readonly url: GoUrl }
   | { readonly ok: false; readonly message: string };

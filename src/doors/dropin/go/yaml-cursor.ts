@@ -19,7 +19,7 @@ export class Cursor {
     this.#characters = [...text];
   }
 
-  /** The character that lies `offset` further on. */
+  /** The character `offset` further on. */
   at(offset = 0): string {
     return this.#characters[this.index + offset] ?? END;
   }

@@ -7,7 +7,7 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
   await chmod(path, mode);
 }
 
-/** Writes a file anew. */
+/** Rewrites a file. */
 export async function writeExact(path: string, text: string, mode: number): Promise<void> {
   await writeFile(path, text, { mode });
   await chmod(path, mode);

@@ -19,7 +19,7 @@ import {
 interface Baseline {
   readonly usage: DiskUsage;
   readonly diskBytes: number;
-  /** When files were last counted; at the first walk nothing is, and what was there is not held against it. */
+  /** When files were last counted; at the first walk nothing is, and what was there does not count. */
   readonly files: { readonly total: number; readonly onDisk: number | undefined };
 }
 

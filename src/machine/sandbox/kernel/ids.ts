@@ -10,7 +10,7 @@ import type { Owner } from '../../host/owner.ts';
 export const VCAP = { uid: 2000, gid: 2000 } as const;
 
 /**
- * First host id of the range that a root caller maps. It lies in what systemd's table of ids
+ * First host id of the range that a root caller maps. It is in what systemd's table of ids
  * (UIDS-GIDS.md) leaves unused, above the ranges of nspawn, dynamic users and useradd's /etc/subuid.
  */
 const ROOT_RANGE_START = 1_900_000_000;

@@ -249,7 +249,7 @@ export class OciRun {
 
   async #remove(): Promise<void> {
     const { cgroups, files, guard, runtime, stateRoot } = this.#parts;
-    // Nothing lives in the guard any more, and to the runtime outside of it the pids mean others.
+    // No process is left in the guard, and to the runtime outside of it the pids mean others.
     if (guard !== undefined && FORGETTABLE.has(runtime.name)) {
       await rm(join(stateRoot, files.id), { recursive: true, force: true });
     } else await this.#delete();

@@ -17,7 +17,7 @@ export interface OciRuntime {
   readonly keeps: boolean;
 }
 
-/** Asks a program whether it is a runtime: the runtime, or why it is none. */
+/** Asks a program whether it is a runtime: the runtime, or why it is not one. */
 export async function describeRuntime(path: string): Promise<OciRuntime | { readonly why: string }> {
   const [version, help] = await Promise.all([
     execa(path, ['--version'], QUIET),

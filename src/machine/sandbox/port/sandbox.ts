@@ -39,7 +39,7 @@ export const MAX_FILES = 1_000_000;
 
 /** One command. */
 export interface SandboxSpec {
-  /** Guid of the staging or run it belongs to; what {@link reap} goes by. */
+  /** Guid of the staging or run it belongs to; what {@link reap} looks for. */
   readonly owner: string;
   /** Program (absolute path inside) and arguments. */
   readonly argv: readonly [string, ...string[]];
@@ -50,7 +50,7 @@ export interface SandboxSpec {
   readonly mounts: readonly Mount[];
   /** Symbolic links made in the root: path inside → target, e.g. `/home/vcap` → `/tmp/home`. */
   readonly links?: Readonly<Record<string, string>>;
-  /** Host directory whose use is held against `limits.diskBytes`. */
+  /** Host directory whose use counts against `limits.diskBytes`. */
   readonly diskRoot: string;
   readonly limits: SandboxLimits;
   readonly network: 'host' | 'none';

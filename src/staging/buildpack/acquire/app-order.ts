@@ -32,7 +32,7 @@ export function isHerokuStaging(stack: string, api: BuildpackApi | undefined): b
 /**
  * Reads the wishes of an app that is not unpacked yet. `.buildpacks` wins over app.json.
  *
- * @throws StagerError SOURCE_ARCHIVE_INVALID when app.json is there and is none, SOURCE_UNSAFE for a buildpack that
+ * @throws StagerError SOURCE_ARCHIVE_INVALID when app.json is not valid, SOURCE_UNSAFE for a buildpack that
  * an app can't choose.
  */
 export async function sourceWishes(

@@ -164,7 +164,7 @@ async function receive(input: {
   const limit = request.maxBytes ?? MAX_BYTES;
   if (total !== undefined && total > limit) throw tooLarge(request.key, limit, total);
   let done = input.start;
-  // Not a pipeline: that throws away what has come when the connection breaks, and this is what is resumed.
+  // Not a pipeline: that throws away what has arrived when the connection breaks, and this is what is resumed.
   const file = await open(input.partPath, input.append ? 'a' : 'w', 0o644);
   try {
     for await (const chunk of input.body) {

@@ -20,7 +20,7 @@ const LIMITS: SourceLimits = { maxEntries: 200_000, maxBytes: 8 * 1024 ** 3, max
 export interface ExtractOptions {
   /** Name for messages: the reference's key. */
   readonly key: string;
-  /** Where content rests that hard links share. */
+  /** Where content that hard links share is kept. */
   readonly tempRoot: string;
   readonly signal: AbortSignal;
 }

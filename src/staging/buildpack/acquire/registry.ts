@@ -50,7 +50,7 @@ export interface BuildpackSettings {
 /** Picks one of several with a name: the stack, or null for the one without. Needed only when there are several. */
 export type StackChoice = string | null | undefined;
 
-/** See the top of the file. Every method reads the list anew, so that processes see each other's changes. */
+/** See the top of the file. Every method reads the list again, so that processes see each other's changes. */
 export class BuildpackRegistry {
   readonly #index: RegistryIndex;
   readonly #store: ContentStore;
@@ -80,7 +80,7 @@ export class BuildpackRegistry {
    * Installs a fetched buildpack. Its stack is the one that its manifest names, or else `stack`.
    *
    * @throws StagerError BUILDPACK_NAME_TAKEN, BUILDPACK_MALFORMED when the two stacks differ, USAGE for a name, stack or
-   * position that is none.
+   * position that is not valid.
    */
   async add(
     name: string,

@@ -72,7 +72,7 @@ async function bring(
   }
 }
 
-/** Changes whenever a shipped buildpack was made anew; nothing else is looked at while it stays. */
+/** Changes whenever a shipped buildpack was built again; while it stays, nothing else is looked at. */
 async function editionOf(from: string, names: ReadonlySet<string>): Promise<string> {
   const parts = [...names]
     .toSorted()

@@ -15,7 +15,7 @@ export async function buildpackVersion(root: string): Promise<string | undefined
  * The stack that `manifest.yml` names: the only key that Cloud Controller reads, from an exact entry at the root and
  * not above 1 MiB (buildpack-contracts.md 1.2). Without a manifest there is none.
  *
- * @throws StagerError BUILDPACK_MALFORMED for a manifest that is too large, or a stack name that is none.
+ * @throws StagerError BUILDPACK_MALFORMED for a manifest that is too large, or an invalid stack name.
  */
 export async function manifestStack(root: string, key: string): Promise<string | undefined> {
   const file = await readSmall(join(root, 'manifest.yml'), root);

@@ -2,7 +2,7 @@
  * What a person writes after `--buildpack`: the name of an installed one, a directory, an archive, or a git address.
  *
  * `key` is the reference as it may be shown: without credentials. The address with its credentials is kept apart and
- * goes nowhere but into the request.
+ * goes into the request and nowhere else.
  */
 import { resolve } from 'node:path';
 import { StagerError } from '../../../words/errors.ts';
@@ -44,7 +44,7 @@ export interface ReferenceOptions {
 /**
  * Parses a reference; nothing is looked up.
  *
- * @throws StagerError USAGE for one that is none of the known forms.
+ * @throws StagerError USAGE for one that has none of the known forms.
  */
 export function parseReference(text: string, options: ReferenceOptions): Reference {
   if (text.trim() === '' || text.includes('\0') || text.length > 4096) {

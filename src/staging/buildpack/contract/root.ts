@@ -1,4 +1,4 @@
-/** Finds the root of a buildpack in an unpacked directory and says why one is none. */
+/** Finds the root of a buildpack in an unpacked directory and says why there is none. */
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, StagerError } from '../../../words/errors.ts';

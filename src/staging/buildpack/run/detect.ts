@@ -27,7 +27,7 @@ export interface Detected {
 
 /**
  * Runs detect of each candidate in order; exit 0 wins, everything else means the next one. A script without
- * execute permission is named in a warning and tried all the same.
+ * execute permission is named in a warning and still tried.
  *
  * @param bring copies a candidate into the workspace.
  * @throws StagerError STAGING_TIMEOUT, OUT_OF_DISK, CANCELLED: no later candidate could do better.

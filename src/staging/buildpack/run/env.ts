@@ -33,7 +33,7 @@ export interface EnvironmentInput {
   readonly sourceDigest?: string;
 }
 
-/** Heroku's value where the stack is none of Heroku's: buildpacks refuse names that they don't know. */
+/** Heroku's value where the stack is not one of Heroku's: buildpacks refuse names that they don't know. */
 const DEFAULT_HEROKU_STACK = 'heroku-24';
 
 const CONTAINER: Variables = {

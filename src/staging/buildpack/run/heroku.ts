@@ -44,7 +44,7 @@ async function compile(session: Session, buildpack: StagedBuildpack, env: Variab
       mustRun(session, buildpack, 'compile', { phase, env, code: 'COMPILE_FAILED' }),
     );
   } catch (error) {
-    // The report is for successes and failures alike, but not for a staging that is being taken down.
+    // The report is for success and failure, but not for a staging that is being taken down.
     if (isStagerError(error, 'COMPILE_FAILED')) await report(session, buildpack);
     throw error;
   }

@@ -165,7 +165,7 @@ async function procfile(input: RunInput, family: Family): Promise<readonly Proce
   );
 }
 
-/** The two lines that users know; the staging succeeds all the same. */
+/** The two lines that users know; the staging still succeeds. */
 function noteMissingWeb(
   session: Session,
   web: string | undefined,

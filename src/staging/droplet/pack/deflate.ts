@@ -2,7 +2,7 @@
  * Deflates the content of a member in pieces that can be kept apart and joined again.
  *
  * A tar has a header before every file, and a header holds the file's time. A buildpack that installs the same
- * dependencies anew gives every file a new time, and compressed as a whole no member would be the one it was. So the
+ * dependencies again gives every file a new time, and compressed as a whole no member would be the one it was. So the
  * contents of larger files, the *spans*, are deflated without a look at what is before them: the same content gives
  * the same bytes. What is between them (headers, small files) is deflated with the 32 KiB before it as dictionary, as
  * it would be in one stream, and is little. Each piece ends on a byte, so that joined they are one deflate stream

@@ -95,7 +95,7 @@ export function packEntries(entries: EntrySource, options: PackOptions): PackedT
 /** More sentences than this help nobody. */
 const MAX_SKIPPED_WARNINGS = 50;
 
-/** Counts while packing goes on. */
+/** Counts while files are packed. */
 class Tally implements PackSummary {
   files = 0;
   directories = 0;

@@ -3,7 +3,7 @@
  *
  * Where a member ends depends only on the names and sizes of the entries near the cut: after MIN bytes each entry
  * may end the member with a chance in proportion to its size, decided by a hash of its name. So a file that
- * changes, comes or goes touches its own member and, at worst, the few until the next common cut. A big file's
+ * is changed, added or removed touches its own member and, at worst, the few until the next common cut. A big file's
  * content is cut into blocks that hold nothing else, so a changed time in its header leaves them alone.
  */
 import { BLOCK, headerBytes, padded } from './tar-header.ts';

@@ -36,7 +36,7 @@ export interface WalkOptions {
   readonly sourceDateEpoch?: number;
   /** Called for what can't be in a droplet: sockets, devices, pipes. */
   readonly onSkipped: (path: string, reason: string) => void;
-  /** Takes what has to be done when the content of every entry was read, whatever happened. */
+  /** Takes what has to be done once the content of every entry was read, even if something failed. */
   readonly atEnd: (undo: () => void) => void;
 }
 

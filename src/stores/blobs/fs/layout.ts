@@ -60,7 +60,7 @@ export function linkText(root: string, key: BlobKey, name: string): string {
   return relative(dirname(linkPath(root, key)), dataPath(root, name));
 }
 
-/** The data name that a link's text ends with, or undefined when the link is none of ours. */
+/** The data name that a link's text ends with, or undefined when the link is not one of ours. */
 export function dataNameOfLink(text: string): string | undefined {
   const name = posix.basename(text);
   const ours = parseDataName(name) !== undefined && text.endsWith(`${DATA}/${name.slice(0, 2)}/${name}`);

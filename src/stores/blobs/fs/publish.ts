@@ -66,7 +66,7 @@ export async function readKey(root: string, key: BlobKey): Promise<string | unde
 }
 
 /**
- * Points a key to its data, which goes when that can't be done.
+ * Points a key to its data, which is removed when that can't be done.
  *
  * @returns false when `ifAbsent` was asked for and the key exists; it is left as it is.
  */

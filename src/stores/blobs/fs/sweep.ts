@@ -54,7 +54,7 @@ export async function findLeftovers(root: string, options: SweepOptions): Promis
   return removeOld(root, candidates, { ...options, beganMs });
 }
 
-/** A clock that stands still for so many looks, a millisecond apart, is none. */
+/** A clock that stands still for so many looks, a millisecond apart, is not usable. */
 const TICKS = 3_000;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The port: where bytes rest. One interface, checked by one contract suite that every adapter runs.
+ * The port: where bytes are stored. One interface, checked by one contract suite that every adapter runs.
  */
 import type { Readable } from 'node:stream';
 import type { Sha1, Sha256 } from '../../../words/ids.ts';

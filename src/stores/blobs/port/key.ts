@@ -20,7 +20,7 @@ function isBlobName(name: string): boolean {
   return name.split('/').every((segment) => SEGMENT.test(segment) && !/^\.+$/.test(segment));
 }
 
-/** The kind in `text`, or undefined when it is none. */
+/** The kind in `text`, or undefined when it is not one. */
 export function parseBlobKind(text: string): BlobKind | undefined {
   return BLOB_KINDS.find((kind) => kind === text);
 }
@@ -28,7 +28,7 @@ export function parseBlobKind(text: string): BlobKind | undefined {
 /**
  * The key in `<kind>/<name>`, as a person writes it.
  *
- * @throws StagerError USAGE when it is none.
+ * @throws StagerError USAGE when it is not one.
  */
 export function parseBlobKey(text: string): BlobKey {
   const slash = text.indexOf('/');

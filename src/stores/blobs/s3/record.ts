@@ -86,7 +86,7 @@ export async function deleteObject(session: S3Session, key: string, signal: Abor
   });
 }
 
-/** Looks a blob up. An object that does not carry our metadata is none of ours: undefined. */
+/** Looks a blob up. An object that does not carry our metadata is not ours: undefined. */
 export async function headBlob(
   session: S3Session,
   key: BlobKey,

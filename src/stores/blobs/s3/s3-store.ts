@@ -66,7 +66,7 @@ export class S3BlobStore implements BlobStore {
   }
 
   async #put(key: BlobKey, source: PartSource, options: PutOptions): Promise<BlobInfo> {
-    // The record of the blob that is being replaced goes when the new one is there.
+    // The record of the blob that is being replaced is removed once the new one is there.
     const before = await headBlob(this.#session, key, options.signal).catch(async (error: unknown) => {
       if (isStagerError(error, 'BLOB_CORRUPT')) return undefined;
       await source.close();
