@@ -159,12 +159,12 @@ export class Stager {
     });
   }
 
-  /** Gives back what this process holds. Call it when nothing runs any more. */
+  /** Gives back what this process holds. Call it when nothing is running. */
   async close(): Promise<void> {
     await (await this.#sandbox?.catch(() => undefined))?.close();
   }
 
-  /** Says in one sentence what would else be said by whoever writes there first. */
+  /** Says in one sentence what whoever writes there first would otherwise have to say. */
   #openHome(): Promise<void> {
     this.#home ??= openDataHome(this.config.home);
     return this.#home;

@@ -8,7 +8,7 @@ export interface Log {
   step(text: string): void;
   /** Seven blanks and the text. */
   info(text: string): void;
-  /** `**WARNING** text`: staging goes on. */
+  /** `**WARNING** text`: staging continues. */
   warning(text: string): void;
   /** `**ERROR** text`: staging is about to end. */
   error(text: string): void;

@@ -10,7 +10,7 @@ import { MANIFEST_RULES } from './lint-manifest.ts';
 import { SCRIPT_RULES } from './lint-scripts.ts';
 import { shellcheckRule } from './lint-shellcheck.ts';
 
-/** All rules of ours, in the order of the findings. */
+/** All our own rules, in the order of the findings. */
 export const RULES: readonly Rule[] = [...FILE_RULES, ...SCRIPT_RULES, ...MANIFEST_RULES];
 
 /** Worst first. */

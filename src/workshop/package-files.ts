@@ -7,7 +7,7 @@ import { StagerError } from '../words/errors.ts';
 
 /**
  * One entry of the package. Empty directories are entries as well. Modes are 0755 and 0644, by what the owner may: the
- * rest is the umask of whoever checked the buildpack out, and would make other bytes.
+ * rest is the umask of whoever checked the buildpack out, and would give other bytes.
  */
 export type PackageFile =
   | { readonly kind: 'file'; readonly path: string; readonly mode: number }

@@ -68,7 +68,7 @@ interface Archive {
 
 /**
  * Writes an archive over `path`, in place: harnesses name devices, links and files that are mounted by themselves,
- * and go by the exit code.
+ * and look at the exit code only.
  */
 async function writeArchive(to: Archive, roots: readonly ArchiveRoot[]): Promise<void> {
   const { path, sentence, tar } = to;

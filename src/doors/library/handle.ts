@@ -1,10 +1,10 @@
-/** What `stage` and `runDroplet` return: something on its way, with its events, its end and a way to end it. */
+/** What `stage` and `runDroplet` return: something in progress, with its events, its end and a way to end it. */
 import type { StagerError } from '../../words/errors.ts';
 import { cancelled } from '../../words/errors.ts';
 import { EventQueue, type QueueLimit } from './event-queue.ts';
 
 /**
- * Something on its way. `await using` cancels what has not ended when the block is left.
+ * Something in progress. `await using` cancels what has not ended when the block is left.
  */
 export interface Handle<Event, Result> extends AsyncDisposable {
   /**

@@ -27,7 +27,7 @@ const UNREAD: QueueLimit<BuildEvent> = {
   }),
 };
 
-/** A staging on its way; the last event is `staging-ended`. */
+/** A staging in progress; the last event is `staging-ended`. */
 export type StagingHandle = Handle<BuildEvent, StagingRecord>;
 
 /** Stages an app. Several at once in one process are fine. */

@@ -1,4 +1,4 @@
-/** The directory that everything of ours is kept in. */
+/** The directory that holds everything stager keeps. */
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, StagerError } from '../../words/errors.ts';

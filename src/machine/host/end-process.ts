@@ -1,10 +1,10 @@
-/** The end of a process of ours that nothing can hold up. */
+/** The end of one of our processes, which nothing can hold up. */
 import { accessSync, constants } from 'node:fs';
 import type { Writable } from 'node:stream';
 
 const SHELL = '/bin/sh';
 
-/** Settles when what was written to `streams` is with the system, or nobody can read it any more. */
+/** Settles when what was written to `streams` is with the system, or nobody can read it. */
 export async function written(...streams: readonly Writable[]): Promise<void> {
   for (const stream of streams) {
     if (stream.writableLength === 0 || stream.destroyed) continue;
@@ -19,7 +19,7 @@ export async function written(...streams: readonly Writable[]): Promise<void> {
  * Ends this process with `status`, at once.
  *
  * `process.exit` waits for V8's threads, and one that compiles may wait for a collection that only this thread could
- * make: then neither ends, and no signal is heard any more. execve(2) waits for no thread; the shell that takes the
+ * make: then neither ends, and signals are no longer handled. execve(2) waits for no thread; the shell that takes the
  * place does nothing but end.
  */
 export function endProcess(status: number): never {

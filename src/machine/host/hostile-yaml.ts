@@ -48,7 +48,7 @@ export function parseHostileYaml(text: string, options: HostileYamlOptions = {})
   try {
     return runInNewContext('read()', { read: () => read(text, options) }, { timeout: limitMs });
   } catch (error) {
-    // An error of the other context, so it is not an Error of ours.
+    // An error of the other context, so it is not our Error.
     if (timedOut.safeParse(error).success) {
       return { ok: false, reason: `it can't be parsed within ${limitMs} ms` };
     }

@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { removeTree } from './remove-tree.ts';
 
-/** Removes `path` unless one of its parents below `root` is no longer what it was: then there is nothing of ours. */
+/** Removes `path` unless one of its parents below `root` is no longer what it was: then nothing there is ours. */
 export async function removeBelow(root: string, path: string): Promise<void> {
   const parent = await realpath(dirname(path)).catch(() => undefined);
   if (parent !== join(await realpath(root), relative(root, dirname(path)))) return;

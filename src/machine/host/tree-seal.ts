@@ -124,7 +124,7 @@ async function compare(
   return damaged(join(root, firstDifference(sealed, entries)), 'it is not what was installed');
 }
 
-/** The first path whose line is not there any more, or that was not there. */
+/** The first path whose line is gone, or that was not there before. */
 function firstDifference(sealed: string, entries: readonly SealedEntry[]): string {
   const lines = sealed.split('\n');
   for (const [index, entry] of entries.entries())

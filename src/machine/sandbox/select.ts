@@ -41,7 +41,7 @@ export interface Rejected {
 export interface Selection {
   readonly sandbox: Sandbox;
   readonly rejected: readonly Rejected[];
-  /** Removes what the sandbox keeps for this process; call it when nothing runs any more. */
+  /** Removes what the sandbox keeps for this process; call it when nothing is running. */
   close(): Promise<void>;
 }
 

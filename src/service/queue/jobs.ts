@@ -1,5 +1,5 @@
 /**
- * Work that outlives its request: the answer names a job, the work goes on, and whoever asked reads how it ended.
+ * Work that outlives its request: the answer names a job, the work continues, and whoever asked reads how it ended.
  *
  * A job is a row before anything is done, so that a crash forgets none; at the next start unfinished ones are run again.
  * The work of an operation can therefore be repeated, and must be able to.

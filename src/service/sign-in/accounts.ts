@@ -88,7 +88,7 @@ export async function listAccounts(
   return { rows, total: count.total };
 }
 
-/** Everybody is signed out of the account: tokens from before are not taken any more. */
+/** Everybody is signed out of the account: tokens from before are no longer accepted. */
 export async function setPassword(queries: Queries, guid: Guid, password: string): Promise<void> {
   const password_hash = await hashPassword(password);
   await queries
@@ -109,7 +109,7 @@ export async function deleteAccount(queries: Queries, guid: Guid): Promise<void>
   await queries.deleteFrom('accounts').where('guid', '=', guid).execute();
 }
 
-/** Outcome of a try to sign in. */
+/** Outcome of an attempt to sign in. */
 export type SignInTry =
   | { readonly kind: 'ok'; readonly account: Account }
   | { readonly kind: 'wrong' }

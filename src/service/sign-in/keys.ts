@@ -1,7 +1,7 @@
 /**
  * The keys that sign tokens. They are in the database, so that every server of one installation accepts the tokens of
  * the others and a restart logs nobody out. A new one is made when the newest is old; an old one verifies until every
- * token that it signed is over.
+ * token that it signed has expired.
  */
 import { randomUUID } from 'node:crypto';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK } from 'jose';

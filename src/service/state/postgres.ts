@@ -6,7 +6,7 @@ import type { Driver } from './driver.ts';
 /** Enough for a server and its workers; a pooler such as pgbouncer may stand between (session mode). */
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** No query of ours takes seconds: one that does waits for a lock that nobody gives up. */
+/** None of our queries takes seconds: one that does waits for a lock that nobody gives up. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 
 /** OIDs of PostgreSQL's types. */

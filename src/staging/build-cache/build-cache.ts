@@ -4,7 +4,7 @@
  *
  * Beside the tarball is `<name>.fingerprint`, a small JSON document with a digest of the tree (names, modes,
  * sizes, contents, links; no times) and the sha256 of the tarball that it was made from. It is written last, so one
- * that names the stored tarball speaks of it; any other is of no use and ignored.
+ * that names the stored tarball describes it; any other is ignored.
  */
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';

@@ -37,7 +37,7 @@ export interface RunPorts {
 const PIDS = 1024;
 
 /**
- * Starts the droplet and returns a handle as soon as its sandboxes are on their way.
+ * Starts the droplet and returns a handle as soon as its sandboxes are being started.
  *
  * @throws StagerError DROPLET_INVALID, NO_START_COMMAND, PORT_IN_USE, USAGE, CANCELLED before anything is
  * started. What happens later is told by the handle.

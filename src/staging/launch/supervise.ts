@@ -12,7 +12,7 @@ import type { Probe } from './probe.ts';
 /** Milliseconds between SIGTERM and SIGKILL, as on a Cloud Foundry cell. */
 export const STOP_GRACE_MS = 10_000;
 
-/** Why a run is over. */
+/** Why a run has ended. */
 export type RunEnd =
   /** A command ended by itself; `source` is the one that ended first. */
   | { readonly kind: 'exited'; readonly source: LogSource; readonly everHealthy: boolean }

@@ -67,7 +67,7 @@ function toExpression(body: string): string {
   return text.startsWith('/') ? `^(|/)${text.slice(1)}` : `^(|.*/)${text}`;
 }
 
-/** The client's `([^\/+])/.*\*\.`: a slash after something else than a slash or plus, later a `*.`. */
+/** The client's `([^\/+])/.*\*\.`: a slash after anything but a slash or plus, later a `*.`. */
 function anchorsStarExtension(line: string): boolean {
   const star = line.lastIndexOf('*.');
   for (let slash = line.indexOf('/', 1); slash > 0 && slash < star; slash = line.indexOf('/', slash + 1)) {

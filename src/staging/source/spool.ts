@@ -1,7 +1,7 @@
 /**
  * Content that later entries of a stream need again. A tar stores a hard-linked file once and can't be read
  * backwards, so such files are kept on disk while their copies are handed out: one after another in one file that has no
- * name any more, so that nothing of it is left however this process ends.
+ * name left, so nothing of it remains however this process ends.
  */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';

@@ -57,7 +57,7 @@ export async function storeResult(
   return stored;
 }
 
-/** Removes the damaged droplets in whose place there is a new one now. If it can't, gc finds them. */
+/** Removes the damaged droplets that a new one has replaced. If it can't, gc finds them. */
 export async function dropReplaced({ ports, signal, replaced }: Staging): Promise<void> {
   for (const key of replaced) await ports.blobs.delete(key, { signal }).catch(() => undefined);
 }

@@ -17,7 +17,7 @@ import type { StageRequest } from '../request/request.ts';
 export interface StagingStack {
   readonly name: string;
   readonly rootfs: Rootfs;
-  /** Changes when the stack's files do; what the build cache and `--reuse` go by. */
+  /** Changes when the stack's files do; the build cache and `--reuse` depend on it. */
   readonly digest: string;
   /** One line, when it was damaged and is whole again. */
   readonly notice?: string;
@@ -47,7 +47,7 @@ export interface StagePorts {
   readonly now: Monotonic;
 }
 
-/** One staging on its way. */
+/** One staging in progress. */
 export class Staging {
   readonly build: Guid = newGuid();
   readonly request: StageRequest;
@@ -66,7 +66,7 @@ export class Staging {
   unrecorded: BlobKey | undefined;
   /** The stored build cache could not be read, so the next one takes its place. */
   cacheBroken = false;
-  /** Droplets whose bytes are not theirs any more; this staging makes them again. */
+  /** Droplets whose bytes have changed; this staging makes them again. */
   readonly replaced: BlobKey[] = [];
   readonly startedAt: string;
   readonly #emit: Emit;
@@ -91,7 +91,7 @@ export class Staging {
     this.#emit({ at: new Date(this.ports.clock.now()).toISOString(), ...event });
   };
 
-  /** Tells a warning and keeps it for the record. */
+  /** Reports a warning and keeps it for the record. */
   warn(code: string, message: string): void {
     this.warnings.push(message);
     this.report({ type: 'warning', code, message });

@@ -116,7 +116,7 @@ export async function openWorkspace(staging: Staging): Promise<StagingWorkspace>
         const outcome = await workspace.release({ keep: request.keep, failed });
         if (outcome === 'kept') staging.warn('workspace-kept', `the workspace was kept: ${workspace.root}`);
       } catch (error) {
-        // What came out of the staging is not less for it; the next start tries again.
+        // The outcome of the staging still stands; the next start tries again.
         staging.warn('workspace-not-removed', error instanceof Error ? error.message : String(error));
       }
     },
@@ -198,7 +198,7 @@ export async function scriptRun(
   };
 }
 
-/** The read-only files of ours, and the variables that point at them. */
+/** Our read-only files, and the variables that point at them. */
 async function writePlatform(
   { ports }: Staging,
   { stack, workspace }: Pick<ScriptsInput, 'stack' | 'workspace'>,

@@ -19,7 +19,7 @@ export const INSIDE = {
   /** One file per config var (Heroku family). */
   envDir: '/tmp/env',
   home: '/home/vcap',
-  /** CA bundle and other read-only files of ours. */
+  /** CA bundle and our other read-only files. */
   platform: '/etc/stager',
 } as const;
 

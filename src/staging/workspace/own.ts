@@ -16,7 +16,7 @@ import type { Workspace } from './layout.ts';
 type Place = Pick<Workspace, 'tmp'>;
 
 /**
- * The first part of `path` (below `tmp`) in whose place there is something else than a directory; undefined when all
+ * The first part of `path` (below `tmp`) that is something other than a directory; undefined when all
  * of it is real, or ends because the rest is absent.
  */
 export async function replacedPart(workspace: Place, path: string): Promise<string | undefined> {
@@ -29,7 +29,7 @@ export async function replacedPart(workspace: Place, path: string): Promise<stri
 }
 
 /**
- * Refuses directories in whose place a script put something else.
+ * Refuses directories that a script replaced with something else.
  *
  * @throws StagerError DROPLET_PACK_FAILED; the buildpack is to blame.
  */

@@ -32,7 +32,7 @@ export interface UsageOptions {
   readonly top?: number;
 }
 
-/** One subdirectory that holds this share of its parent speaks for it. */
+/** One subdirectory that holds this share of its parent is named instead of it. */
 const NEARLY_ALL = 0.8;
 
 /**
@@ -121,7 +121,7 @@ class Count {
     };
   }
 
-  /** Directories that one subdirectory speaks for. */
+  /** Directories for which one subdirectory is named. */
   #outdone(): ReadonlySet<string> {
     const found = new Set<string>();
     for (const [path, bytes] of this.#sums) {

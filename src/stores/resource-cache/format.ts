@@ -50,7 +50,7 @@ const metaSchema = z.strictObject({
   replaces: z.array(id),
   /** Packs that are gone: entries of any segment that point into them do not count. */
   dropped: z.array(z.strictObject({ id, atMs: z.number().int() })),
-  /** Packs that will go: they do not match any more, and are still read. */
+  /** Packs that will go: they no longer match, but are still read. */
   condemned: z.array(z.strictObject({ id, atMs: z.number().int() })),
 });
 

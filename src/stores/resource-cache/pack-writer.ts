@@ -182,7 +182,7 @@ class Blocks {
   }
 }
 
-/** What to throw for a file that is not any more what it was when it was fingerprinted. */
+/** What to throw for a file that has changed since it was fingerprinted. */
 export function changed(path: string, cause?: unknown): StagerError {
   return new StagerError('SOURCE_CHANGED', `${path} changed while it was packaged`, {
     next: 'Make sure that nothing writes to the app while it is packaged, and try again.',

@@ -93,7 +93,7 @@ export class Pool {
 
   /**
    * Takes packs out of matching, so that the next upload sends their contents again. Those that are `gone` for good are
-   * not read any more either; one that is damaged, unreachable or not needed still is, where there is no other.
+   * no longer read either; one that is damaged, unreachable or not needed still is, where there is no other.
    */
   async retire(packs: readonly string[], how: PoolCall & { readonly gone: boolean }): Promise<void> {
     const io = { store: this.store, tenant: this.tenant, signal: how.signal };

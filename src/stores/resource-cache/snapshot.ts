@@ -11,7 +11,7 @@ export interface Snapshot {
   readonly replaced: readonly string[];
   /** Pack id → since when it is gone, milliseconds since the epoch. */
   readonly dropped: ReadonlyMap<string, number>;
-  /** Pack id → since when it is not matched any more, milliseconds since the epoch. */
+  /** Pack id → since when it no longer matches, milliseconds since the epoch. */
   readonly condemned: ReadonlyMap<string, number>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Removing contents that no package needs, without ever taking one from an upload that is under way.
+ * Removing contents that no package needs, without ever taking one from a running upload.
  *
  * In two steps, at least a grace period apart. First a pack that nothing refers to is *condemned*: from then on it does
  * not match, so that no upload that begins later can refer to it. Later, when every upload that began before that has
@@ -21,7 +21,7 @@ export interface PoolSweepOptions {
   readonly dryRun?: boolean;
   /** Packs younger than this are left alone, and condemned ones stay that long, in milliseconds. */
   readonly graceMs: number;
-  /** When the oldest upload that is under way began; undefined when there is none. */
+  /** When the oldest running upload began; undefined when there is none. */
   readonly oldestUploadMs?: number;
   /** What packages need. */
   readonly live: ContentSet;

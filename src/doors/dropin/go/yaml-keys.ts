@@ -91,7 +91,7 @@ export class PossibleKeys {
     if (key !== undefined) this.forget(key);
   }
 
-  /** `key` is one, or can't be one any more. */
+  /** `key` is one, or can no longer be one. */
   forget(key: PossibleKey): void {
     this.#level.key = undefined;
     this.#awaited.delete(key.token);

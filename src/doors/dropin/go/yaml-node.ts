@@ -36,7 +36,7 @@ export interface AliasNode {
   readonly target: YamlNode;
 }
 
-/** One node. Tags of collections are of no use to yaml.v2. */
+/** One node. yaml.v2 does not use the tags of collections. */
 export type YamlNode = ScalarNode | MappingNode | SequenceNode | AliasNode;
 
 /** The first document of `text`; undefined when it is empty. @throws YamlProblem for what is not YAML. */

@@ -31,7 +31,7 @@ export function anchorName(cursor: Cursor): string {
   return name;
 }
 
-/** A tag, from its `!` on. */
+/** A tag, starting with its `!`. */
 export function tag(cursor: Cursor): WrittenTag {
   const written = cursor.at(1) === '<' ? verbatim(cursor) : shorthand(cursor);
   if (!cursor.isBlankOrEnd()) throw cursor.problem('did not find expected whitespace or line break');

@@ -77,7 +77,7 @@ export class Deadlines {
     if (delayMs <= MAX_TIMER_MS) this.#timers.push(setTimeout(what, delayMs));
   }
 
-  /** Nothing is run any more. */
+  /** Nothing is run after this. */
   clear(): void {
     for (const timer of this.#timers) clearTimeout(timer);
   }

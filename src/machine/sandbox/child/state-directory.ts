@@ -43,7 +43,7 @@ export async function deadDirectories(stateDir: string): Promise<string[]> {
   return names.filter((name) => lifeOfLabel(name) === 'dead').map((name) => join(stateDir, name));
 }
 
-/** Removes a directory of ours; nothing is mounted in it on the host. */
+/** Removes one of our directories; nothing is mounted in it on the host. */
 export async function removeDirectory(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 3 });
 }

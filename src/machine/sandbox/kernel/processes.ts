@@ -51,7 +51,7 @@ export function send(pid: number, signal: NodeJS.Signals): boolean {
 }
 
 /**
- * Bytes on the device `dev` in files that these processes hold open though nobody can find them any more: du(1)
+ * Bytes on the device `dev` in files that these processes hold open though they have no name any longer: du(1)
  * does not see them.
  */
 export async function heldOpenBytes(pids: readonly number[], dev: number): Promise<number> {

@@ -30,7 +30,7 @@ export class NoSandbox implements Sandbox {
   readonly #marker = randomUUID();
   readonly #warden = new Warden(KILL_MARKED, [this.#marker]);
 
-  /** Call it when no command runs any more. */
+  /** Call it when no command is running. */
   async close(): Promise<void> {
     await this.#warden.dismiss();
   }

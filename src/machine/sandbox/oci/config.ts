@@ -111,7 +111,7 @@ function initScript(spec: SandboxSpec): string {
 
 /**
  * Shells drop variables whose names they could not write (`spring.datasource.password`); env(1) hands them on. They
- * travel to it as values of variables of ours: arguments of a process can be read by everyone on the host.
+ * travel to it as values of our variables: arguments of a process can be read by everyone on the host.
  */
 const CARRIER = 'STAGER_CARRIED_';
 

@@ -1,5 +1,5 @@
 /**
- * The /etc that a sandbox sees: a copy, so that files of ours can be put into it and nothing of the stack is
+ * The /etc that a sandbox sees: a copy, so that our files can be put into it and nothing of the stack is
  * written to.
  *
  * Only what everybody may read is copied; of the machine's own /etc (stack `host`) only what is on a list, since

@@ -150,7 +150,7 @@ async function writeMaps(pid: number, { uid, gid }: IdMappings): Promise<void> {
 /**
  * Host pid of a container's first process.
  *
- * @param ancestor a process of ours that it descends from
+ * @param ancestor one of our processes that it descends from
  * @param runtimePid its pid as the runtime, which may be in a pid namespace of a guard, has told it
  */
 export async function containerInit(ancestor: number, runtimePid: number): Promise<number | undefined> {

@@ -94,7 +94,7 @@ export class OciSandbox implements Sandbox {
     return new OciSandbox(options, home, isRoot || own === null ? 1_048_576 : Number(own[1]));
   }
 
-  /** Removes this process's state directory. Call it when no command runs any more. */
+  /** Removes this process's state directory. Call it when no command is running. */
   async close(): Promise<void> {
     await removeDirectory(this.#home);
     await this.#warden.dismiss();

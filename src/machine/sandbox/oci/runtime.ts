@@ -57,7 +57,7 @@ export function runArguments(
     ...globalArguments(state, files.logFile),
     // Otherwise it makes a cgroup that nobody asked for, or fails since it may not.
     ...(runtime.name === 'crun' && noCgroups ? ['--cgroup-manager=disabled'] : []),
-    // gVisor has a network stack of its own unless told otherwise; the others go by the namespaces.
+    // gVisor has a network stack of its own unless told otherwise; the others use the namespaces.
     ...(runtime.name === 'runsc' ? [`--network=${files.network}`] : []),
     'run',
     ...(runtime.keeps ? ['--keep'] : []),

@@ -31,7 +31,7 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-/** Hears of a tree that is not what was stored any more: the path that differs, and how. */
+/** Told of a tree that is no longer what was stored: the path that differs, and how. */
 export type OnDamaged = (path: string, why: string) => void;
 
 /** See the top of the file. */
@@ -90,7 +90,7 @@ export class ContentStore {
     return undefined;
   }
 
-  /** Undefined when there is nothing at all. The digest in the name speaks for a tree without a seal. */
+  /** Undefined when there is nothing at all. A tree without a seal is checked by the digest in its name. */
   async #check(digest: Sha256, signal: AbortSignal): Promise<TreeCheck | undefined> {
     const tree = join(this.#place(digest), 'tree');
     if ((await lstat(tree).catch(() => undefined)) === undefined) return undefined;
@@ -112,7 +112,7 @@ export class ContentStore {
     }
   }
 
-  /** Another process may have brought a good one meanwhile, so it is looked at again. */
+  /** Another process may have stored a good one in the meantime, so it is looked at again. */
   async #setAside(digest: Sha256, signal: AbortSignal): Promise<void> {
     const aside = join(this.root, 'tmp', `swept-${randomUUID()}`);
     await this.#locked(signal, async () => {

@@ -1,5 +1,5 @@
 /**
- * Downloads archives into a cache: resumed where the server lets us, tried again when it stumbles, verified by sha256
+ * Downloads archives into a cache: resumed where the server lets us, tried again when it fails for a moment, verified by sha256
  * where one is given, and not fetched again while the server says that nothing changed.
  *
  * A download is a directory named by the URL's digest: `part` with `part.json` while it lasts, then `body` with

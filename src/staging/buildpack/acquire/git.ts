@@ -1,7 +1,7 @@
 /**
  * Clones buildpacks: shallow with submodules, in full where that fails, at a branch, tag or commit.
  *
- * git runs with an environment made from nothing and no configuration of the machine; credentials travel in its
+ * git runs with an environment of its own and without the machine's configuration; credentials travel in its
  * environment, never in its arguments, which every user of the machine can read.
  */
 import { readdir, rm } from 'node:fs/promises';

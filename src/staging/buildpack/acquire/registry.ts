@@ -150,7 +150,7 @@ export class BuildpackRegistry {
     });
   }
 
-  /** Removes one and what nobody uses any more. @throws StagerError BUILDPACK_NOT_FOUND, USAGE. */
+  /** Removes one, and what is no longer used. @throws StagerError BUILDPACK_NOT_FOUND, USAGE. */
   async remove(
     name: string,
     options: { readonly stack?: StackChoice; readonly signal: AbortSignal },

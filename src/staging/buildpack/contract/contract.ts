@@ -22,7 +22,7 @@ export interface ContractPaths {
 }
 
 /**
- * Arguments of a script. `finalize` gets five, though Cloud Foundry's documents speak of four; a Cloud Foundry
+ * Arguments of a script. `finalize` gets five, though Cloud Foundry's documents say four; a Cloud Foundry
  * `compile` gets exactly two, since some look at the number.
  */
 export function scriptArgs(script: ScriptName, family: Family, paths: ContractPaths): readonly string[] {

@@ -1,4 +1,4 @@
-/** How a script that did not end well becomes a failure of the staging. */
+/** How a script's failure becomes a failure of the staging. */
 
 import type { ExitOutcome } from '../../../machine/sandbox/port/exit-report.ts';
 import { type Code, cancelled, StagerError } from '../../../words/errors.ts';

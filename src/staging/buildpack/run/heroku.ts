@@ -51,7 +51,7 @@ async function compile(session: Session, buildpack: StagedBuildpack, env: Variab
   await report(session, buildpack);
 }
 
-/** Facts about the build for the platform; whatever it does, the staging goes on. */
+/** Facts about the build for the platform; whatever it does, the staging continues. */
 async function report(session: Session, buildpack: StagedBuildpack): Promise<void> {
   if (!(await hasScript(buildpack, 'report'))) return;
   await start(session, buildpack, 'report', { phase: phaseOf('compile', buildpack), capture: true });

@@ -24,7 +24,7 @@ export const SPAN_BYTES = 32 * 1024;
 /** How far back a deflate stream can refer. */
 const WINDOW = 32 * 1024;
 const SAMPLE = 4096;
-/** A sample that keeps more than this of its size is of no use to compress. */
+/** A sample that keeps more than this of its size is not worth compressing. */
 const HOPELESS = 0.97;
 
 /** Each of `spans` by itself. Depends on nothing else in `raw`. */

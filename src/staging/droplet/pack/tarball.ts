@@ -51,7 +51,7 @@ export interface PackSummary {
   readonly warnings: readonly string[];
 }
 
-/** A tarball on its way. */
+/** A tarball that is being made. */
 export interface PackedTarball {
   /** Fails with DROPLET_PACK_FAILED when a file changes, vanishes or can't be read; with OUT_OF_DISK above `maxBytes`; with CANCELLED on the signal. */
   readonly body: Readable;

@@ -12,7 +12,7 @@ import { crc32 } from 'node:zlib';
 export const MEMBER_HEADER_BYTES = 24;
 const TRAILER_BYTES = 8;
 const PIECE = 0x8000_0000;
-/** No member of ours is longer, whatever a header claims. */
+/** None of our members is longer, whatever a header claims. */
 const MAX_MEMBER_BYTES = 16 * 1024 * 1024;
 
 /** What the header of a member says. */
@@ -39,7 +39,7 @@ export function gzipMember(raw: Buffer, pieces: readonly Buffer[], piece: boolea
   return member;
 }
 
-/** The header at the start of `bytes`; undefined when it is not one of ours (or too few bytes are there). */
+/** The header at the start of `bytes`; undefined when it is not ours or there are too few bytes. */
 export function readMemberHeader(bytes: Buffer): MemberHeader | undefined {
   if (bytes.length < MEMBER_HEADER_BYTES) return undefined;
   if (

@@ -55,7 +55,7 @@ export class WorkerPool {
     options.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** How many tasks may be under way at once without one of them only waiting. */
+  /** How many tasks may be running at once without one of them only waiting. */
   get window(): number {
     return this.#workers.length * AHEAD;
   }
@@ -84,7 +84,7 @@ export class WorkerPool {
     while (underWay.length > 0) yield await underWay.shift();
   }
 
-  /** Ends every thread; tasks under way fail. */
+  /** Ends every thread; running tasks fail. */
   async close(): Promise<void> {
     this.#signal.removeEventListener('abort', this.#onAbort);
     this.#fail(new Error('the worker pool was closed'));

@@ -122,7 +122,7 @@ class BlockWriter {
     await this.#syncing;
   }
 
-  /** Waits until nothing uses the handle any more, whatever came of it. */
+  /** Waits until nothing uses the handle, whatever the outcome. */
   async settle(): Promise<void> {
     await Promise.allSettled([this.#writing, this.#syncing]);
   }

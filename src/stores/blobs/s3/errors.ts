@@ -1,4 +1,4 @@
-/** The SDK's failures as failures of ours. Decided by error name, status and errno; never by a message. */
+/** The SDK's failures as our own. Decided by error name, status and errno; never by a message. */
 
 import { PROXY_REFUSED } from '../../../machine/proxy/agents.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';

@@ -76,7 +76,7 @@ export function fileSource(handle: FileHandle): PartSource {
   };
 }
 
-/** Reads `source` to its end, uploading its parts; settles only when no upload is running any more. */
+/** Reads `source` to its end, uploading its parts; settles only when no upload is running. */
 export async function cutToParts(source: PartSource, options: CutOptions): Promise<Digests> {
   const digester = new Digester();
   const pool = new PartPool(options);

@@ -24,7 +24,7 @@ import { corrupt } from '../port/verify.ts';
 import { failureOf, isAbsent } from './errors.ts';
 import type { S3Session } from './session.ts';
 
-/** Object metadata of ours (`x-amz-meta-…`). */
+/** Our object metadata (`x-amz-meta-…`). */
 export const META = { sha1: 'stager-sha1', sha256: 'stager-sha256', record: 'stager-record' } as const;
 
 const RACES = 10;
@@ -76,7 +76,7 @@ export async function putRecord(
   );
 }
 
-/** Deletes a record, or any other object of ours; an absent one is fine. */
+/** Deletes a record, or any other of our objects; an absent one is fine. */
 export async function deleteObject(session: S3Session, key: string, signal: AbortSignal): Promise<void> {
   await session.send('deleting', { key, signal }, async () => {
     const command = new DeleteObjectCommand({ Bucket: session.address.bucket, Key: key });
