@@ -9,6 +9,7 @@ import { appEnvironmentRoutes } from './v3/apps/environment-routes.ts';
 import { appRoutes } from './v3/apps/routes.ts';
 import { domainRoutes } from './v3/domains/routes.ts';
 import { jobRoutes } from './v3/jobs/routes.ts';
+import { manifestRoutes } from './v3/manifests/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
 import { processRoutes } from './v3/processes/routes.ts';
 import { rootRoutes } from './v3/root/routes.ts';
@@ -28,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   ...loginRoutes,
   ...tokenRoutes,
   ...userRoutes,
+  ...manifestRoutes,
   ...domainRoutes,
   ...routeRoutes,
   ...destinationRoutes,

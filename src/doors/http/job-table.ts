@@ -1,11 +1,16 @@
 /** The work of every operation that runs as a job. */
+import { z } from 'zod';
+import { AppManifest } from '../../service/manifests/app-manifest.ts';
+import { applyManifest } from '../../service/manifests/apply.ts';
+import { ManifestFailure } from '../../service/manifests/failure.ts';
 import type { JobTable } from '../../service/queue/jobs.ts';
 import { deleteApp } from '../../service/resources/delete-app.ts';
 import { deleteOrganization } from '../../service/resources/delete-organization.ts';
 import { deleteDomain } from '../../service/resources/domains.ts';
 import { deleteRoute, deleteUnmappedRoutes } from '../../service/resources/routes.ts';
-import type { Database } from '../../service/state/database.ts';
+import type { Database, Queries } from '../../service/state/database.ts';
 import { parseGuid } from '../../words/ids.ts';
+import { unprocessable } from './route/cf-errors.ts';
 
 export function jobTable({ queries }: Database): JobTable {
   return {
@@ -21,10 +26,32 @@ export function jobTable({ queries }: Database): JobTable {
     'space.delete-unmapped-routes': async ({ guid }) => {
       await deleteUnmappedRoutes(queries, guidIn(guid));
     },
+    'space.apply_manifest': async ({ apps }) => {
+      await applyAll(queries, apps);
+    },
     'organization.delete': async ({ guid }) => {
       await deleteOrganization(queries, guidIn(guid));
     },
   };
+}
+
+const Targets = z.array(z.object({ guid: z.string(), raw: z.record(z.string(), z.unknown()) }));
+
+/** An app that was deleted meanwhile is left out. */
+async function applyAll(queries: Queries, apps: unknown): Promise<void> {
+  for (const { guid, raw } of Targets.parse(apps)) {
+    const app = await queries
+      .selectFrom('apps')
+      .selectAll()
+      .where('guid', '=', guidIn(guid))
+      .executeTakeFirst();
+    if (app === undefined) continue;
+    try {
+      await applyManifest(queries, app, AppManifest.parse(raw));
+    } catch (error) {
+      throw error instanceof ManifestFailure ? unprocessable(error.message) : error;
+    }
+  }
 }
 
 function guidIn(value: unknown) {

@@ -99,7 +99,8 @@ export class Jobs {
   async #finish(guid: Guid, state: 'COMPLETE' | 'FAILED', errors: readonly JobError[]): Promise<void> {
     await this.#parts.queries
       .updateTable('jobs')
-      .set({ state, errors: json(errors), updated_at: sql<Date>`now()` })
+      // What it was asked is not needed any more, and may hold secrets.
+      .set({ state, errors: json(errors), input: json({}), updated_at: sql<Date>`now()` })
       .where('guid', '=', guid)
       .execute();
   }

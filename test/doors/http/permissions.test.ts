@@ -7,6 +7,7 @@ import { uaaPermissions } from './uaa/permissions.ts';
 import { appPermissions } from './v3/apps/permissions.ts';
 import { domainPermissions } from './v3/domains/permissions.ts';
 import { jobPermissions } from './v3/jobs/permissions.ts';
+import { manifestPermissions } from './v3/manifests/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
 import { processPermissions } from './v3/processes/permissions.ts';
 import { rootPermissions } from './v3/root/permissions.ts';
@@ -20,6 +21,7 @@ const TABLE: PermissionTable = {
   ...processPermissions,
 
   ...uaaPermissions,
+  ...manifestPermissions,
   ...domainPermissions,
   ...routePermissions,
 };
@@ -39,8 +41,8 @@ describeApi('permissions', (api) => {
       const [method = ''] = route.split(' ');
       const seen: Record<string, number> = {};
       for (const actor of ACTORS) {
-        const { path, body } = await row.request(api());
-        const reply = await api().ask(method, path, { as: actor, body });
+        const { path, body, headers = {} } = await row.request(api());
+        const reply = await api().ask(method, path, { as: actor, body, headers });
         seen[actor] = reply.status;
       }
       expect(seen).toEqual(Object.fromEntries(ACTORS.map((actor) => [actor, expected(row, actor)])));

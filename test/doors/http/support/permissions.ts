@@ -24,6 +24,7 @@ export interface PermissionRow {
 export interface PermissionRequest {
   readonly path: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** `GET /v3/organizations/:guid` → its row. */
