@@ -112,10 +112,12 @@ describe('nodejs buildpack', () => {
 
   it('lists the versions that exist when none matches', async () => {
     await using app = await Driver.of('yarn');
-    await writeFile(app.at('app/package.json'), '{"engines":{"node":"19.x"}}');
+    await writeFile(app.at('app/package.json'), '{"engines":{"node":"99.x"}}');
     const staged = await app.stage('nodejs');
     expect(staged.code).toBe(1);
-    expect(staged.output).toMatch(/\*\*ERROR\*\* no node version matches "19.x". Available: 26\..*, 18\./);
+    expect(staged.output).toMatch(
+      /\*\*ERROR\*\* no node version matches "99.x"\n +The registry has \d+ of them/,
+    );
   });
 
   it('is not detected without package.json, and says where one is', async () => {

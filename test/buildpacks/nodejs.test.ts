@@ -76,20 +76,20 @@ describe('the Node version', () => {
 
 describe('the package manager', () => {
   it.each<[string, object, Record<string, string>, object]>([
-    ['nothing', {}, {}, { name: 'npm', lock: undefined, version: undefined }],
+    ['nothing', {}, {}, { name: 'npm', lock: undefined, version: undefined, line: undefined }],
     ['package-lock.json', {}, { 'package-lock.json': '{}' }, { name: 'npm', lock: 'package-lock.json' }],
-    ['yarn.lock of Yarn 1', {}, { 'yarn.lock': '# yarn lockfile v1' }, { name: 'yarn', version: undefined }],
+    ['yarn.lock of Yarn 1', {}, { 'yarn.lock': '# yarn lockfile v1' }, { name: 'yarn', line: '1.x' }],
     [
       'yarn.lock of Yarn 3',
       {},
       { 'yarn.lock': '__metadata:\n  version: 6\n' },
-      { name: 'berry', version: '3.x' },
+      { name: 'berry', line: '3.x' },
     ],
     [
       'yarn.lock of Yarn 4',
       {},
       { 'yarn.lock': '__metadata:\n  version: 8\n' },
-      { name: 'berry', version: '4.x' },
+      { name: 'berry', line: '4.x' },
     ],
     [
       'a release of Yarn in the app',
@@ -97,17 +97,25 @@ describe('the package manager', () => {
       { 'yarn.lock': '', '.yarnrc.yml': 'yarnPath: .yarn/releases/yarn.cjs\n' },
       { name: 'berry', carried: true },
     ],
-    [
-      'an old pnpm lock',
-      {},
-      { 'pnpm-lock.yaml': "lockfileVersion: '6.0'" },
-      { name: 'pnpm', version: '8.x' },
-    ],
+    ['an old pnpm lock', {}, { 'pnpm-lock.yaml': "lockfileVersion: '6.0'" }, { name: 'pnpm', line: '8.x' }],
     [
       'packageManager with a checksum',
       { packageManager: `pnpm@10.1.0+sha224.${'ab'.repeat(28)}` },
       {},
       { name: 'pnpm', version: '10.1.0', pin: { algorithm: 'sha224', digest: 'ab'.repeat(28) } },
+    ],
+    ['an older pnpm lock', {}, { 'pnpm-lock.yaml': 'lockfileVersion: 5.4' }, { name: 'pnpm', line: '7.x' }],
+    [
+      'engines.yarn that rules Yarn 1 out',
+      { engines: { yarn: '>=4' }, packageManager: 'yarn@4.1.0' },
+      {},
+      { name: 'berry', line: '4.x' },
+    ],
+    [
+      'engines.npm beside another lock',
+      { engines: { npm: 'please use yarn' } },
+      { 'yarn.lock': '' },
+      { name: 'yarn' },
     ],
     ['engines.npm', { engines: { npm: '10.x' } }, {}, { name: 'npm', version: '10.x' }],
   ])('is chosen from %s', async (_what, json, files, expected) => {
@@ -124,6 +132,21 @@ describe('the package manager', () => {
     ]) {
       await expect(chooseManager(await app({ packageManager }), log)).rejects.toThrow('packageManager');
     }
+  });
+
+  it('is refused when engines asks for what no range is, or for a Yarn that can not read the lock file', async () => {
+    const sentence = { engines: { npm: 'please use npm' } };
+    await expect(chooseManager(await app(sentence), log)).rejects.toThrow(
+      'engines.npm in package.json is "please use npm", which is not a version range',
+    );
+    const files = { 'yarn.lock': '# yarn lockfile v1\n' };
+    await expect(chooseManager(await app({ engines: { yarn: '4.x' } }, files), log)).rejects.toThrow(
+      'engines.yarn is "4.x", but yarn.lock is of Yarn 1',
+    );
+    const later = { 'yarn.lock': '__metadata:\n  version: 8\n' };
+    await expect(chooseManager(await app({ engines: { yarn: '^1.22' } }, later), log)).rejects.toThrow(
+      'yarn.lock is of a later Yarn',
+    );
   });
 
   it('needs headers of Node unless the lock file rules out install scripts', async () => {
@@ -209,13 +232,5 @@ describe('the start command', () => {
 
   it('is not guessed', async () => {
     expect(startProcesses(await app({ main: 'index.js' }))).toEqual([]);
-  });
-
-  it('cannot be found in a package.json that is not JSON', async () => {
-    await expect(
-      app({})
-        .then(() => writeFile(join(temp.path, 'package.json'), '{'))
-        .then(() => readApp(temp.path)),
-    ).rejects.toThrow("package.json can't be read");
   });
 });

@@ -108,6 +108,12 @@ export class Driver {
     return { code: 0, output };
   }
 
+  /** Runs finalize alone, over what an earlier {@link stage} left. */
+  async finalize(buildpack: string): Promise<Outcome> {
+    const places = [this.at('app'), this.at('cache'), this.at('deps'), '0', this.at('profile.d')];
+    return this.#script(await this.#copy(buildpack), 'finalize', places);
+  }
+
   /** Starts a command as the launcher does; `use` talks to it; SIGTERM ends it. Its exit code and output. */
   async launch(
     command: string,

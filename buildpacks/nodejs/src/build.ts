@@ -1,6 +1,9 @@
 /** Installing dependencies, building the app, taking build-time dependencies out again. */
+import { rm } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { type Argv, BuildpackFailure, output, run, type StepContext } from '../../kit/index.ts';
 import {
+  completeCommand,
   type InstallPlan,
   installCommand,
   managerEnv,
@@ -8,11 +11,15 @@ import {
   rebuildCommand,
   scriptCommand,
 } from './commands.ts';
+import { listed } from './complete.ts';
+import { carriesPackages, hollowPackages, missingDependencies } from './installed.ts';
 import type { Manager } from './manager.ts';
 import type { App } from './package-json.ts';
 
 /** Scripts whose presence means that build-time dependencies are needed. */
 const BUILD_SCRIPTS = ['heroku-prebuild', 'build', 'heroku-postbuild', 'prepare'];
+/** With them, a manager takes a partly filled node_modules for a complete one. */
+const STATE_FILES = ['.package-lock.json', '.yarn-integrity', '.yarn-state.yml', '.modules.yaml'];
 const OFFLINE_MIRROR = 'npm-packages-offline-cache';
 
 /** Runs prebuild script, install (or rebuild), build script and pruning, in the app's directory. */
@@ -40,9 +47,7 @@ export async function buildApp(context: StepContext, app: App, manager: Manager)
   };
 
   if (app.json.scripts['heroku-prebuild'] !== undefined) await script('heroku-prebuild');
-  const vendored = app.files.has('node_modules');
-  if (vendored) await rebuildVendored(context, app, plan, start);
-  else await install(context, plan, start);
+  const vendored = await prepare(context, app, { plan, start });
 
   const build = ['heroku-postbuild', 'build'].find((name) => app.json.scripts[name] !== undefined);
   if (build !== undefined) await script(build);
@@ -78,19 +83,42 @@ async function install(context: StepContext, plan: InstallPlan, start: Start): P
   await start(installCommand(plan), advice);
 }
 
-async function rebuildVendored(
+/**
+ * Installs, or rebuilds what the app carries. A node_modules without packages is as good as none; a partly filled one
+ * gets what it lacks. Whether the app carries everything.
+ */
+async function prepare(
   context: StepContext,
   app: App,
-  plan: InstallPlan,
-  start: Start,
-): Promise<void> {
-  const { log, env } = context;
+  { plan, start }: { readonly plan: InstallPlan; readonly start: Start },
+): Promise<boolean> {
+  const { log } = context;
+  if (!(await carriesPackages(app.dir))) {
+    // What is left of it (state files of the manager) would pass for an installation.
+    await rm(join(app.dir, 'node_modules'), { recursive: true, force: true });
+    await install(context, plan, start);
+    return false;
+  }
+  for (const dir of await hollowPackages(app)) {
+    log.warning(`The main file of ${relative(app.dir, dir)} is not there: the package is installed anew.`);
+    await rm(dir, { recursive: true, force: true });
+  }
+  const missing = await missingDependencies(app, { versions: true });
+  if (missing.length > 0) {
+    log.warning(`node_modules of the app lacks ${missing.length} of its dependencies:\n${listed(missing)}`);
+    log.step('Installing what node_modules lacks');
+    for (const name of STATE_FILES) await rm(join(app.dir, 'node_modules', name), { force: true });
+    await start(
+      completeCommand(plan),
+      'Install locally and stage all of node_modules, or put it into .cfignore.',
+    );
+  }
   log.step('Rebuilding native modules (the app carries node_modules)');
-  log.info('Nothing is installed. To install from the lock file, put node_modules into .cfignore.');
+  if (missing.length === 0) {
+    log.info('Nothing is installed. To install from the lock file, put node_modules into .cfignore.');
+  }
   await start(rebuildCommand(plan.manager), 'A native module needs a compiler and python3 in the stack.');
-  if (plan.manager.name === 'pnpm') return;
-  const listed = await output(['npm', 'ls', '--omit=dev', '--depth=0', '--parseable'], { cwd: app.dir, env });
-  if (!listed.ok) log.warning('node_modules lacks some of what package.json asks for; see npm ls.');
+  return missing.length === 0;
 }
 
 async function prune(context: StepContext, plan: InstallPlan, start: Start): Promise<void> {

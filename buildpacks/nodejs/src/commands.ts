@@ -40,6 +40,12 @@ export function installCommand(plan: InstallPlan): Argv {
   }
 }
 
+/** Adds what a node_modules of the app lacks. npm ci would remove what is there. */
+export function completeCommand(plan: InstallPlan): Argv {
+  if (plan.manager.name !== 'npm') return installCommand(plan);
+  return ['npm', 'install', plan.dev ? '--include=dev' : '--omit=dev', '--no-save'];
+}
+
 /** Takes devDependencies out again after the build. */
 export function pruneCommand(plan: InstallPlan): Argv {
   switch (plan.manager.name) {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runSteps, type StepContext, stagingEnv } from '../../kit/index.ts';
 import { buildApp } from './build.ts';
+import { demandDependencies } from './complete.ts';
 import { chooseManager, mayCompile } from './manager.ts';
 import { nodeRange } from './node-version.ts';
 import { holdNpmIndex, prunePackageCache } from './package-cache.ts';
@@ -17,7 +18,7 @@ async function supply(context: StepContext): Promise<void> {
   const manager = await chooseManager(app, log);
   const headers = await mayCompile(app, manager);
   const node = await installNode(context, await nodeRange(app, log), headers);
-  await installManagers(context, manager, app.json.engines['npm'], node);
+  await installManagers(context, manager, node);
 
   const defaults = { NODE_HOME: dep.at('node'), NODE_ENV: env['NODE_ENV'] ?? 'production' };
   for (const [name, value] of Object.entries(defaults)) await dep.writeEnv(name, value);
@@ -43,6 +44,7 @@ async function finalize(context: StepContext): Promise<void> {
   if (processes.length === 0 && !app.files.has('Procfile')) {
     log.warning('Nothing says how to start the app. Add scripts.start, a server.js or a Procfile.');
   }
+  if (context.env['NODE_CHECK_DEPENDENCIES'] !== 'false') await demandDependencies(app, context);
 }
 
 await runSteps({ supply, finalize });

@@ -1,6 +1,8 @@
 /** Which package manager an app uses, and which version of it. */
 import { join } from 'node:path';
-import { BuildpackFailure, type Checksum, checksum, type Log } from '../../kit/index.ts';
+import { intersects, valid } from 'semver';
+import { BuildpackFailure, type Checksum, checksum, type Log, normaliseRange } from '../../kit/index.ts';
+import { isBerryLock, lineOfLock, readLock } from './lock-file.ts';
 import { type App, readText } from './package-json.ts';
 
 /** Yarn before and after version 2 share a name and little else. */
@@ -9,8 +11,10 @@ export type ManagerName = 'npm' | 'yarn' | 'berry' | 'pnpm';
 /** What was decided. */
 export interface Manager {
   readonly name: ManagerName;
-  /** Exact version that the app pins with packageManager, or a range; undefined: the manifest's default. */
+  /** Exact version that the app pins with packageManager, or the range of engines; undefined: any. */
   readonly version: string | undefined;
+  /** The line that reads this form of lock file; undefined: any does. */
+  readonly line: string | undefined;
   /** Checksum that the app pins, of the same form as corepack's. */
   readonly pin: Checksum | undefined;
   /** Lock file in use; undefined when there is none. */
@@ -29,7 +33,8 @@ const LOCKS = [
 /**
  * packageManager decides, then the lock file. Several lock files are warned about.
  *
- * @throws BuildpackFailure for a packageManager that can't be understood.
+ * @throws BuildpackFailure for a packageManager or an engines entry that can't be understood, and for a lock file that
+ *   can't be read or that the wanted Yarn does not read.
  */
 export async function chooseManager(app: App, log: Log): Promise<Manager> {
   const locks = LOCKS.filter(([file]) => app.files.has(file));
@@ -41,16 +46,41 @@ export async function chooseManager(app: App, log: Log): Promise<Manager> {
     const names = others.map(([file]) => file).join(', ');
     log.warning(`Using ${family}${lock === undefined ? '' : ` (${lock})`}; ${names} is ignored. Remove it.`);
   }
-  const text = lock === undefined ? '' : ((await readText(join(app.dir, lock))) ?? '');
+  const text = lock === undefined ? '' : await readLock(app, lock);
   const carried = family === 'yarn' && (await carriesYarn(app));
-  const berry = family === 'yarn' && (carried || isBerry(pinned?.version, text));
+  // engines of other managers don't matter: people write sentences there.
+  const range = pinned === undefined && !carried ? engineRange(app, family) : undefined;
+  const line = lineOfLock(family, text);
+  if (family === 'yarn') refuseOtherYarn(range, line, text);
+  const berry = family === 'yarn' && (carried || isBerry(pinned?.version ?? range, text));
   return {
     name: berry ? 'berry' : family,
-    version: pinned?.version ?? app.json.engines[family] ?? impliedRange(family, berry, text),
+    version: pinned?.version ?? range,
+    line: line ?? (berry ? '4.x' : undefined),
     pin: pinned?.pin,
     lock,
     carried,
   };
+}
+
+function engineRange(app: App, family: 'npm' | 'yarn' | 'pnpm'): string | undefined {
+  const text = app.json.engines[family]?.trim();
+  if (text === undefined || text === '') return undefined;
+  if (normaliseRange(text) !== undefined) return text;
+  throw new BuildpackFailure(`engines.${family} in package.json is "${text}", which is not a version range`, {
+    next: 'Write a range such as 10.x or >=8, or remove the entry.',
+  });
+}
+
+/** Yarn 1 and the later ones don't read each other's lock file, and the app asks for the other one. */
+function refuseOtherYarn(range: string | undefined, line: string | undefined, lock: string): void {
+  if (range === undefined || line === undefined) return;
+  const own = isBerryLock(lock) ? '>=2' : '<2';
+  if (intersects(normaliseRange(range) ?? '*', own)) return;
+  const wrote = isBerryLock(lock) ? 'a later Yarn' : 'Yarn 1';
+  throw new BuildpackFailure(`engines.yarn is "${range}", but yarn.lock is of ${wrote}`, {
+    next: `Run yarn install with the Yarn that you want and commit yarn.lock, or set engines.yarn to ${line}.`,
+  });
 }
 
 interface Pinned {
@@ -79,19 +109,11 @@ async function carriesYarn(app: App): Promise<boolean> {
   return /^yarnPath:/m.test(settings);
 }
 
-function isBerry(version: string | undefined, lock: string): boolean {
-  return version === undefined ? /^__metadata:/m.test(lock) : !/^[01]\./.test(version);
-}
-
-/** The line of a manager that wrote this form of lock file. */
-function impliedRange(family: string, berry: boolean, lock: string): string | undefined {
-  if (family === 'pnpm') {
-    const format = Number.parseFloat(/^lockfileVersion: '?([\d.]+)/m.exec(lock)?.[1] ?? '9');
-    return format < 9 ? '8.x' : undefined;
-  }
-  if (!berry) return undefined;
-  const format = Number.parseInt(/^__metadata:\s+version: (\d+)/m.exec(lock)?.[1] ?? '8', 10);
-  return format < 8 ? '3.x' : '4.x';
+/** What is pinned decides, then the lock file, then a range that has no Yarn 1 in it. */
+function isBerry(wanted: string | undefined, lock: string): boolean {
+  if (wanted !== undefined && valid(wanted) !== null) return !/^[01]\./.test(wanted);
+  if (lock.trim() !== '') return isBerryLock(lock);
+  return wanted !== undefined && !intersects(normaliseRange(wanted) ?? '*', '<2');
 }
 
 /**

@@ -1,10 +1,14 @@
 /** Installs Node and the package managers below deps/<idx>, and says how they are to be called. */
 import { chmod, rm } from 'node:fs/promises';
+import { intersects, valid } from 'semver';
 import {
   BuildpackFailure,
   type Dependency,
+  defaultRange,
+  deprecation,
   hashFile,
   highestMatch,
+  normaliseRange,
   type StepContext,
   versionsOf,
 } from '../../kit/index.ts';
@@ -19,6 +23,9 @@ const PROGRAMS = {
   pnpm: { package: 'pnpm', bins: { pnpm: 'bin/pnpm.cjs', pnpx: 'bin/pnpx.cjs' } },
 } as const;
 
+/** What choosing a version needs. */
+export type Chooser = Pick<StepContext, 'manifest' | 'env' | 'log' | 'choose'>;
+
 /** Node itself; with its headers until {@link dropHeaders} where native modules may have to be compiled. */
 export async function installNode(
   context: StepContext,
@@ -26,7 +33,7 @@ export async function installNode(
   headers: boolean,
 ): Promise<string> {
   const { dep, dependencies } = context;
-  const node = context.choose('node', range);
+  const node = await chooseNode(context, range);
   const keep = headers ? /^(bin\/node|include\/|LICENSE)/ : /^(bin\/node|LICENSE)/;
   await dependencies.install(node, dep.at('node'), {
     strip: 1,
@@ -37,21 +44,32 @@ export async function installNode(
   return node.version;
 }
 
+/** What the manifest has first; any other version straight from the registry. */
+export async function chooseNode(context: Chooser, range: string | undefined): Promise<Dependency> {
+  const { manifest, env, log } = context;
+  const listed = versionsOf(manifest, 'node', { stack: env['CF_STACK'] ?? '', arch: process.arch });
+  const known = range === undefined || highestMatch(range, listed) !== undefined;
+  if (known || isOffline(context)) return context.choose('node', range);
+  const wish = { package: `node-linux-${process.arch}`, what: 'node', ranges: [range] };
+  const found = await fromRegistry(wish, env);
+  log.info(`node ${found.version} is not in the manifest; taken from the registry`);
+  const ending = deprecation(manifest, found, new Date());
+  if (ending !== undefined) log.warning(ending);
+  return found;
+}
+
+/** A buildpack that has its dependencies inside asks no registry. */
+function isOffline({ manifest }: Chooser): boolean {
+  return manifest.dependencies.some(({ file }) => file !== undefined);
+}
+
 /** npm always, since the app is started with it; the app's own manager besides. */
-export async function installManagers(
-  context: StepContext,
-  manager: Manager,
-  npmRange: string | undefined,
-  node: string,
-): Promise<void> {
-  const forNpm =
-    manager.name === 'npm' ? manager : { ...manager, name: 'npm', version: npmRange, pin: undefined };
-  await installOne(context, { ...forNpm, name: 'npm', carried: false }, node);
+export async function installManagers(context: StepContext, manager: Manager, node: string): Promise<void> {
+  const any = { version: undefined, line: undefined, pin: undefined, carried: false };
+  await installOne(context, manager.name === 'npm' ? manager : { ...manager, ...any, name: 'npm' }, node);
   if (manager.name === 'npm') return;
   // Yarn 1 hands over to the release that the app carries.
-  const own = manager.carried
-    ? { ...manager, name: 'yarn' as const, version: '1.x', pin: undefined }
-    : manager;
+  const own = manager.carried ? { ...manager, ...any, name: 'yarn' as const } : manager;
   await installOne(context, own, node);
 }
 
@@ -80,17 +98,46 @@ async function installOne(context: StepContext, manager: Manager, node: string):
 
 async function choose(context: StepContext, manager: Manager, node: string): Promise<Dependency> {
   const name = manager.name === 'berry' ? 'yarn' : manager.name;
-  const range = manager.version;
-  if (range === undefined) return context.choose(name, undefined, { node });
-  const fit = { stack: context.env['CF_STACK'] ?? '', arch: process.arch, with: { node } };
-  const listed = versionsOf(context.manifest, name, fit);
-  const known = highestMatch(range, listed) !== undefined;
-  const found = known
-    ? context.choose(name, range, { node })
-    : await fromRegistry(PROGRAMS[manager.name].package, range, context.env);
-  if (!known) context.log.info(`${name} ${found.version} is not in the manifest; taken from the registry`);
+  const found = await chooseVersion(context, manager, { name, node });
   if (manager.pin === undefined || manager.name === 'berry') return found;
   return { ...found, checksum: manager.pin };
+}
+
+/**
+ * Inside the wanted range: first what reads the lock file, or the buildpack's own choice where any does; only then
+ * the highest. What the manifest has comes before what the registry has.
+ */
+export async function chooseVersion(
+  context: Chooser,
+  manager: Manager,
+  { name, node }: { readonly name: string; readonly node: string },
+): Promise<Dependency> {
+  const { manifest, env, log } = context;
+  const wanted = manager.version ?? '*';
+  const listed = versionsOf(manifest, name, {
+    stack: env['CF_STACK'] ?? '',
+    arch: process.arch,
+    with: { node },
+  });
+  const usual = manager.line ?? defaultRange(manifest, name);
+  const among = (range: string) => listed.filter((version) => highestMatch(range, [version]) !== undefined);
+  const both = listed.includes(wanted) ? wanted : highestMatch(wanted, among(usual));
+  if (both !== undefined) return context.choose(name, both, { node });
+  const readsLock = manager.line !== undefined && intersects(normaliseRange(wanted) ?? '*', manager.line);
+  const alone = readsLock ? undefined : highestMatch(wanted, listed);
+  if (alone !== undefined || isOffline(context)) return context.choose(name, alone ?? wanted, { node });
+  const found = await fromRegistry(
+    {
+      package: PROGRAMS[manager.name].package,
+      what: name,
+      ranges: readsLock ? [wanted, usual] : [wanted],
+      // An exact version is what somebody wants, whatever it says of Node.
+      ...(valid(wanted) === null && { node }),
+    },
+    env,
+  );
+  log.info(`${name} ${found.version} is not in the manifest; taken from the registry`);
+  return found;
 }
 
 function pinBroken(found: Dependency, actual: string): BuildpackFailure {

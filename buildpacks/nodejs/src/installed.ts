@@ -1,0 +1,167 @@
+/**
+ * Which dependencies of an app are there: the walk that Node does when the app asks for them, without starting it.
+ * From each package the names in its package.json are looked for in node_modules beside it and above it, up to the
+ * app; links are followed first, as Node does.
+ */
+import { readdir, readFile, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { satisfies, valid, validRange } from 'semver';
+import { z } from 'zod';
+import { errnoOf } from '../../kit/index.ts';
+import { isHollow, isThere } from './hollow.ts';
+import type { App } from './package-json.ts';
+import { leftOut, replacesVersions, workspacesOf } from './workspaces.ts';
+
+/** A dependency that the app could not load. */
+export interface Missing {
+  readonly name: string;
+  /** What is asked for: a range, a path. */
+  readonly spec: string;
+  /** Who asks: package.json of the app, of a workspace, or a package. */
+  readonly asker: string;
+  /** What is there instead; absent for nothing. */
+  readonly why?: string;
+}
+
+const strings = z.record(z.string(), z.string().catch('')).catch({});
+/** Published packages hold anything; only what can be followed is. */
+const lenient = z.object({
+  version: z.string().optional().catch(undefined),
+  main: z.string().optional().catch(undefined),
+  types: z.string().optional().catch(undefined),
+  exports: z.unknown().optional(),
+  dependencies: strings.default({}),
+  optionalDependencies: strings.default({}),
+});
+type Lenient = z.output<typeof lenient>;
+
+interface Package {
+  readonly dir: string;
+  readonly json: Lenient;
+  readonly asker: string;
+}
+
+/** Whether node_modules holds a package at all: an empty one, or one with caches only, is as good as none. */
+export async function carriesPackages(dir: string): Promise<boolean> {
+  for (const name of await namesIn(join(dir, 'node_modules'))) {
+    const path = join(dir, 'node_modules', name);
+    if (name === '.pnpm') return true;
+    if (name.startsWith('.')) continue;
+    const inside = name.startsWith('@') ? (await namesIn(path)).map((one) => join(path, one)) : [path];
+    for (const one of inside) if (await isThere(join(one, 'package.json'))) return true;
+  }
+  return false;
+}
+
+/**
+ * What the walk from the app and its workspaces does not find. Optional packages are excused, with all they need.
+ *
+ * @param options `versions`: a package of another version than is asked for counts as missing, unless the app says that
+ *   it replaces versions.
+ */
+export async function missingDependencies(
+  app: App,
+  options: { readonly versions?: boolean } = {},
+): Promise<Missing[]> {
+  const root = await realpath(app.dir);
+  const versions = options.versions === true && !(await replacesVersions(app));
+  const found = new Walk(root, { excused: await leftOut(app), versions });
+  await found.from({ dir: root, json: lenient.parse(app.json), asker: 'package.json' });
+  for (const member of await workspacesOf(app)) {
+    const json = await readPackage(join(root, member));
+    if (json !== undefined)
+      await found.from({ dir: join(root, member), json, asker: `${member}/package.json` });
+  }
+  return found.missing;
+}
+
+/** Packages of node_modules whose main file is gone, as after a .cfignore with dist/ or lib/. */
+export async function hollowPackages(app: App): Promise<string[]> {
+  const root = await realpath(app.dir);
+  const found = new Walk(root, { excused: new Set(), versions: false });
+  await found.from({ dir: root, json: lenient.parse(app.json), asker: 'package.json' });
+  const hollow: string[] = [];
+  for (const [dir, json] of found.packages) {
+    // A workspace or a file: dependency is the app's own, and may be built later.
+    if (dir.includes('/node_modules/') && (await isHollow(dir, json))) hollow.push(dir);
+  }
+  return hollow;
+}
+
+class Walk {
+  readonly missing: Missing[] = [];
+  /** Packages by their real directory. */
+  readonly packages = new Map<string, Lenient>();
+  readonly #root: string;
+  readonly #rules: { readonly excused: ReadonlySet<string>; readonly versions: boolean };
+
+  constructor(root: string, rules: { readonly excused: ReadonlySet<string>; readonly versions: boolean }) {
+    this.#root = root;
+    this.#rules = rules;
+  }
+
+  async from(start: Package): Promise<void> {
+    const open = [start];
+    for (let here = open.pop(); here !== undefined; here = open.pop()) {
+      for (const [name, spec] of Object.entries(here.json.dependencies)) {
+        if (Object.hasOwn(here.json.optionalDependencies, name) || this.#rules.excused.has(name)) continue;
+        const found = await this.#find(here.dir, { name, spec });
+        if (typeof found === 'string') {
+          this.missing.push({ name, spec, asker: here.asker, ...(found !== '' && { why: found }) });
+        } else if (!this.packages.has(found.dir)) {
+          this.packages.set(found.dir, found.json);
+          open.push({ ...found, asker: name });
+        }
+      }
+    }
+  }
+
+  /** The package, or why there is none: nothing to say where nothing is there. */
+  async #find(
+    from: string,
+    { name, spec }: { readonly name: string; readonly spec: string },
+  ): Promise<{ dir: string; json: Lenient } | string> {
+    let why = '';
+    for (let dir = from; this.#isInside(dir); dir = dirname(dir)) {
+      if (dir.endsWith('/node_modules')) continue;
+      const path = join(dir, 'node_modules', name);
+      const json = await readPackage(path);
+      if (json === undefined) {
+        if (await isThere(join(path, 'index.js'))) return { dir: path, json: lenient.parse({}) };
+        continue;
+      }
+      const real = await realpath(path);
+      if (!this.#isInside(real)) why = 'it is a link out of the app';
+      else if (this.#rules.versions && isOther(spec, json.version)) return `version ${json.version} is there`;
+      else return { dir: real, json };
+    }
+    return why;
+  }
+
+  #isInside(dir: string): boolean {
+    return dir === this.#root || dir.startsWith(`${this.#root}/`);
+  }
+}
+
+/** Whether a version is outside of the range that is asked for; paths, addresses and tags say nothing of versions. */
+function isOther(spec: string, version: string | undefined): boolean {
+  const range = spec.replace(/^npm:@?[^@]+@/, '');
+  if (version === undefined || valid(version) === null || validRange(range) === null) return false;
+  return !satisfies(version, range, { includePrerelease: true });
+}
+
+async function readPackage(dir: string): Promise<Lenient | undefined> {
+  try {
+    const parsed = lenient.safeParse(JSON.parse(await readFile(join(dir, 'package.json'), 'utf8')));
+    return parsed.data;
+  } catch (error) {
+    const code = errnoOf(error);
+    if (error instanceof SyntaxError || code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP')
+      return undefined;
+    throw error;
+  }
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return await readdir(dir).catch(() => []);
+}

@@ -1,0 +1,58 @@
+/** What the form of a lock file says: whether it can be read, and which line of its manager wrote it. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type App, readJson, readText, refuseConflict, wrong } from './package-json.ts';
+
+const strings = z.record(z.string(), z.string());
+
+/** Only what every version of npm has in common; the rest is npm's to judge. */
+const npmLock = z.object({
+  lockfileVersion: z.number().optional(),
+  packages: z
+    .record(
+      z.string(),
+      z.object({
+        version: z.string().optional(),
+        integrity: z.string().optional(),
+        dependencies: strings.optional(),
+        optionalDependencies: strings.optional(),
+      }),
+    )
+    .optional(),
+  dependencies: z.record(z.string(), z.object({ version: z.string().optional() })).optional(),
+});
+
+/**
+ * The text of the lock file.
+ *
+ * @throws BuildpackFailure naming what is wrong with it.
+ */
+export async function readLock(app: App, file: string): Promise<string> {
+  if (file.endsWith('.json')) {
+    const value = await readJson(app.dir, file);
+    const parsed = npmLock.safeParse(value);
+    if (value !== undefined && !parsed.success) throw wrong(file, parsed.error, value);
+    return value === undefined ? '' : JSON.stringify(value);
+  }
+  const text = (await readText(join(app.dir, file))) ?? '';
+  refuseConflict(file, text);
+  return text;
+}
+
+/** Whether a yarn.lock is of Yarn 2 or later. */
+export function isBerryLock(text: string): boolean {
+  return /^__metadata:/m.test(text);
+}
+
+/** The line of a manager that reads this form of lock file; undefined where any does. */
+export function lineOfLock(family: 'npm' | 'yarn' | 'pnpm', text: string): string | undefined {
+  if (family === 'npm' || text.trim() === '') return undefined;
+  if (family === 'pnpm') {
+    const form = Number.parseFloat(/^lockfileVersion: ['"]?([\d.]+)/m.exec(text)?.[1] ?? '9');
+    if (form >= 9) return undefined;
+    return form < 6 ? '7.x' : '8.x';
+  }
+  if (!isBerryLock(text)) return '1.x';
+  const form = Number.parseInt(/^__metadata:\s+version: (\d+)/m.exec(text)?.[1] ?? '8', 10);
+  return form < 8 ? '3.x' : '4.x';
+}
