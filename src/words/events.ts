@@ -103,8 +103,8 @@ export type BuildEvent =
       readonly result?: ResultJson;
     };
 
-/** Takes events in order; must not throw. */
-export type Emit = (event: BuildEvent) => void;
+/** Takes events in order; must not throw. If it returns a promise, the script that writes waits until that has settled. */
+export type Emit = (event: BuildEvent) => unknown;
 
 type WithoutTime<E> = E extends BuildEvent ? Omit<E, 'at'> : never;
 
@@ -112,4 +112,4 @@ type WithoutTime<E> = E extends BuildEvent ? Omit<E, 'at'> : never;
 export type UntimedEvent = WithoutTime<BuildEvent>;
 
 /** How a step reports; stamping the time and the order is the reporter's business. */
-export type Report = (event: UntimedEvent) => void;
+export type Report = (event: UntimedEvent) => unknown;

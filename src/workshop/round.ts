@@ -47,7 +47,7 @@ export async function withRound<T>(
     signal,
     emit: (event) => {
       if (event.type === 'output' || event.type === 'phase-ended') events.push(event);
-      emit(event);
+      return emit(event);
     },
   });
   const stack = await ports.stack(request.stack);

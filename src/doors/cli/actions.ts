@@ -5,6 +5,7 @@ import type { Invocation, Run } from './input/context.ts';
 import type { Action } from './program.ts';
 import { createOutput } from './terminal/output.ts';
 import { reportError } from './terminal/report-error.ts';
+import { ownStreams } from './terminal/streams.ts';
 
 const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   stage: async () => (await import('./commands/stage.ts')).stageCommand,
@@ -48,8 +49,7 @@ export async function actionFor(path: string, signal: AbortSignal): Promise<Acti
       json: config.settings.json ?? false,
       quiet: config.settings.quiet ?? false,
       verbose: config.settings.verbose ?? false,
-      stdout: process.stdout,
-      stderr: process.stderr,
+      ...ownStreams(),
       noColor: noColorWanted(),
     });
     try {

@@ -1,11 +1,17 @@
 /** argv → command → exit status. The only place that ends the process. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { CommanderError } from 'commander';
 import { endProcess, written } from '../../machine/host/end-process.ts';
 import { takeUmask } from '../../machine/host/umask.ts';
 import { CODES, StagerError } from '../../words/errors.ts';
 import { createProgram, type LoadAction } from './program.ts';
 import { createOutput, type Output } from './terminal/output.ts';
+import { ownStreams } from './terminal/streams.ts';
+
+/** What a reader of stdout gets to catch up after Ctrl-C. */
+const LAST_WORDS_MS = 500;
 
 await main(process.argv);
 
@@ -37,7 +43,8 @@ async function main(argv: readonly string[]): Promise<void> {
     exit = await failed(error, argv);
   }
   // Nothing may hold the process once the command is done: an idle keep-alive socket is no reason to wait.
-  await written(process.stdout, process.stderr);
+  const { stdout, stderr } = ownStreams();
+  await Promise.race([written(stdout, stderr), impatience(controller.signal)]);
   endProcess(exit);
 }
 
@@ -52,8 +59,7 @@ function outputFor(argv: readonly string[]): Output {
   const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
   return createOutput({
     json: options.includes('--json'),
-    stdout: process.stdout,
-    stderr: process.stderr,
+    ...ownStreams(),
     noColor: true,
   });
 }
@@ -67,9 +73,16 @@ function cancelOn(name: 'SIGINT' | 'SIGTERM', controller: AbortController): void
   });
 }
 
+/** Whoever cancelled does not wait for a reader that does not read. */
+async function impatience(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+  await setTimeout(LAST_WORDS_MS);
+}
+
 /** `stager … | head` ends quietly. */
 function ignoreClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
+  const { stdout, stderr } = ownStreams();
+  for (const stream of [process.stdout, process.stderr, stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
     });

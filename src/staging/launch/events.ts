@@ -63,8 +63,8 @@ export type StopReason =
   | { readonly kind: 'codependent'; readonly ended: LogSource }
   | { readonly kind: 'unhealthy'; readonly message: string };
 
-/** Takes events in order; must not throw. */
-export type EmitRun = (event: RunEvent) => void;
+/** Takes events in order; must not throw. If it returns a promise, the process that writes waits until that has settled. */
+export type EmitRun = (event: RunEvent) => unknown;
 
 /** `[APP/PROC/WEB/0]` */
 export function logPrefix(source: LogSource): string {

@@ -41,6 +41,8 @@ export class Instance {
   readonly #killer = new AbortController();
   readonly #lastLines: string[] = [];
   #lastIsOpen = false;
+  /** Asked for by whoever took the last line. */
+  #taken: unknown;
   #over = false;
   #callOff: (() => void) | undefined;
 
@@ -88,7 +90,10 @@ export class Instance {
     const report = await this.#ports.sandbox
       .run(this.#spec, {
         signal: this.#killer.signal,
-        onOutput: (stream, chunk) => (stream === 'stdout' ? stdout : stderr).write(chunk),
+        onOutput: (stream, chunk) => {
+          (stream === 'stdout' ? stdout : stderr).write(chunk);
+          return this.#taken;
+        },
       })
       .finally(() => {
         this.#over = true;
@@ -109,7 +114,7 @@ export class Instance {
       const text = redact(line.text);
       this.#remember(text, line.partial);
       const partial = line.partial ? { partial: true } : {};
-      emit({ type: 'log', at: this.#now(), source: this.source, stream, text, ...partial });
+      this.#taken = emit({ type: 'log', at: this.#now(), source: this.source, stream, text, ...partial });
     };
     return new LineSplitter({ clock, onLine });
   }

@@ -87,9 +87,8 @@ export class Staging {
   }
 
   /** What steps report goes to the caller with the time on it. */
-  readonly report: Report = (event: UntimedEvent) => {
+  readonly report: Report = (event: UntimedEvent) =>
     this.#emit({ at: new Date(this.ports.clock.now()).toISOString(), ...event });
-  };
 
   /** Reports a warning and keeps it for the record. */
   warn(code: string, message: string): void {

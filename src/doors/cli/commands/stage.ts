@@ -27,6 +27,7 @@ export async function stageCommand(context: Context): Promise<number> {
         emit: (event) => {
           renderer.show(event);
           if (event.type === 'staging-ended') results.push(resultDocument(event));
+          return output.ready();
         },
       });
     }

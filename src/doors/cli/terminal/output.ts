@@ -1,7 +1,8 @@
 /** Where the command line tool writes. Everything that reaches a person or a pipe goes through here. */
-import type { WriteStream } from 'node:tty';
+import type { OwnStream } from './streams.ts';
 
-type Stream = Pick<WriteStream, 'write'> & { readonly isTTY?: boolean; readonly columns?: number };
+type Stream = Pick<OwnStream, 'write' | 'isTTY' | 'columns'> &
+  Partial<Pick<OwnStream, 'writableNeedDrain' | 'once'>>;
 
 /** How a command talks to its caller. */
 export interface Output {
@@ -19,6 +20,8 @@ export interface Output {
   raw(stream: 'stdout' | 'stderr', text: string): void;
   /** One JSON object as one line on stdout. */
   object(value: unknown): void;
+  /** Settles when the reader has caught up; undefined: it is not behind. */
+  ready(): Promise<void> | undefined;
 }
 
 /** What decides the style of the output. */
@@ -36,6 +39,8 @@ export interface OutputOptions {
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, json = false, quiet = false, verbose = false } = options;
   const terminal = stdout.isTTY === true;
+  // One for all: a thousand lines may ask before the first is read.
+  let behind: Promise<void> | undefined;
   return {
     json,
     quiet,
@@ -46,5 +51,20 @@ export function createOutput(options: OutputOptions): Output {
     note: (text) => void stderr.write(`${text}\n`),
     raw: (stream, text) => void (stream === 'stdout' ? stdout : stderr).write(text),
     object: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
+    ready: () => {
+      behind ??= (caughtUp(stdout) ?? caughtUp(stderr))?.finally(() => {
+        behind = undefined;
+      });
+      return behind;
+    },
   };
+}
+
+function caughtUp(stream: Stream): Promise<void> | undefined {
+  const { once, writableNeedDrain } = stream;
+  if (writableNeedDrain !== true || once === undefined) return undefined;
+  return new Promise((resolve) => {
+    // A reader who is gone needs nothing more.
+    for (const event of ['drain', 'close', 'error']) once.call(stream, event, () => resolve());
+  });
 }

@@ -2,13 +2,18 @@
 import { stripVTControlCharacters } from 'node:util';
 import { createColors } from 'picocolors';
 import type { ExitOutcome } from '../../../machine/sandbox/port/exit-report.ts';
-import { logPrefix, type RunEvent } from '../../../staging/launch/events.ts';
+import { type EmitRun, logPrefix, type RunEvent } from '../../../staging/launch/events.ts';
 import { formatBytes, formatDuration } from '../../../words/units.ts';
 import type { Output } from './output.ts';
 
 /** Shows the events of one run. A task's output is passed on bare, so that it can be piped. */
-export function runRenderer(output: Output, { task }: { readonly task: boolean }): (event: RunEvent) => void {
-  if (output.json) return (event) => output.object(event);
+export function runRenderer(output: Output, { task }: { readonly task: boolean }): EmitRun {
+  if (output.json) {
+    return (event) => {
+      output.object(event);
+      return output.ready();
+    };
+  }
   const colours = createColors(output.colour);
   const open = new Map<string, boolean>();
   const note = (text: string): void => {
@@ -51,6 +56,7 @@ export function runRenderer(output: Output, { task }: { readonly task: boolean }
       case 'warning':
         note(`${colours.yellow('warning')} ${event.message}`);
     }
+    return output.ready();
   };
 }
 

@@ -1,6 +1,7 @@
 /** The child process of a run: its output, its end and its deadlines, the same whatever contains the command. */
 import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process';
-import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
+import type { SandboxSpec } from '../port/sandbox.ts';
+import type { Flow } from './flow.ts';
 import type { OutputPipe } from './pipes.ts';
 
 /** A program and how it is started. */
@@ -38,12 +39,9 @@ export function startJoined({ program, args, options, piped }: ChildCommand): Ch
 export function startPiped(
   { program, args, options, piped }: ChildCommand,
   pipes: { readonly stdout: OutputPipe; readonly stderr: OutputPipe },
-  onOutput: OnOutput,
+  flow: Flow,
 ): { readonly child: ChildProcess; readonly drained: Promise<unknown>; readonly ended: Promise<ChildEnd> } {
-  const drained = Promise.all([
-    drain(pipes.stdout, (chunk) => onOutput('stdout', chunk)),
-    drain(pipes.stderr, (chunk) => onOutput('stderr', chunk)),
-  ]);
+  const drained = flow.drain(pipes);
   const { stdout, stderr } = pipes;
   const fourth = piped === true ? 'pipe' : 'ignore';
   const stdio: StdioOptions = ['ignore', stdout.writer, stderr.writer, fourth];
@@ -60,10 +58,6 @@ export async function endOf(child: ChildProcess): Promise<ChildEnd> {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
-}
-
-async function drain({ reader }: OutputPipe, take: (chunk: Buffer) => void): Promise<void> {
-  for await (const chunk of reader) take(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk));
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1;

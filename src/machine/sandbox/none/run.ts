@@ -5,6 +5,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from '../child/child.ts';
+import { Flow } from '../child/flow.ts';
 import { InsideView } from '../child/inside-view.ts';
 import { outcomeOf, type StopReason } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
@@ -24,6 +25,7 @@ export class NoRun {
   readonly #parts: { readonly ledger: DiskLedger; readonly marker: string };
   readonly #deadlines = new Deadlines();
   #child: ChildProcess | undefined;
+  #flow: Flow | undefined;
   #stopped: StopReason | undefined;
 
   /** @param spec with paths of the host. */
@@ -101,7 +103,9 @@ export class NoRun {
       return statusOf(await endOf(this.#child));
     }
     const pipes = await ownPipes();
-    const { child, drained, ended } = startPiped(command, pipes, onOutput);
+    const flow = new Flow(onOutput);
+    this.#flow = flow;
+    const { child, drained, ended } = startPiped(command, pipes, flow);
     this.#child = child;
     if (this.#stopped !== undefined) await this.#killAll();
     const status = statusOf(await ended);
@@ -110,7 +114,11 @@ export class NoRun {
     const closed = drained.finally(() => {
       open = false;
     });
-    for (let attempt = 0; open && attempt < MAX_ROUNDS; attempt += 1) await this.#killAll();
+    for (let attempt = 0; open && attempt < MAX_ROUNDS; attempt += 1) {
+      await this.#killAll();
+      // Not a daemon keeps it open then, but a reader who takes his time.
+      if (flow.held) attempt = 0;
+    }
     if (open) for (const { reader } of [pipes.stdout, pipes.stderr]) reader.destroy();
     await closed;
     return status;
@@ -119,9 +127,14 @@ export class NoRun {
   #stop(reason: StopReason, graceMs: number): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
-    if (graceMs <= 0) return void this.#killAll();
+    if (graceMs <= 0) return void this.#kill();
     void this.#sendAll('SIGTERM');
-    this.#deadlines.after(graceMs, () => void this.#killAll());
+    this.#deadlines.after(graceMs, () => void this.#kill());
+  }
+
+  async #kill(): Promise<void> {
+    this.#flow?.hurry();
+    await this.#killAll();
   }
 
   /** Until nobody is found twice in a row: while a process is being made or begins a program, it has no marker. */

@@ -30,6 +30,8 @@ export interface GuardWish {
   readonly hide?: 'all' | 'v2';
   /** Network namespace to enter first. */
   readonly networkPath?: string;
+  /** What unshare says of itself; the command's own stderr is the script's. */
+  readonly logFile: string;
 }
 
 const DIRECTORIES = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
@@ -64,11 +66,13 @@ export async function firstExecutable(
 /** Waits on descriptor 3 for the ids of its user namespace; without them, or when we are gone, nothing is run. */
 const WAIT_FOR_IDS = 'echo ready >&3; read -r go <&3 && [ "$go" = go ] && exec "$@" 3<&-';
 /** We may have died before the signal was asked for: then somebody else is the parent. */
-const CHECK_PARENT = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+const CHECK_PARENT = '[ "$PPID" = "$1" ] || exit 1; exec 4>&2 2>"$2"; shift 2; exec "$@"';
 const HIDE = {
-  all: 'mount -t tmpfs none /sys/fs/cgroup; exec "$@"',
-  v2: 'umount /sys/fs/cgroup/unified; exec "$@"',
+  none: '',
+  all: 'mount -t tmpfs none /sys/fs/cgroup; ',
+  v2: 'umount /sys/fs/cgroup/unified; ',
 } as const;
+const RUN = 'exec 2>&4 4>&-; exec "$@"';
 /** What the shells call themselves. */
 const NAME = 'stager-guard';
 
@@ -81,10 +85,11 @@ export function guarded(
   command: readonly string[],
   wish: GuardWish,
 ): readonly [string, ...string[]] {
-  const hidden = wish.hide === undefined ? command : ['/bin/sh', '-c', HIDE[wish.hide], NAME, ...command];
+  const run = ['/bin/sh', '-c', `${HIDE[wish.hide ?? 'none']}${RUN}`, NAME, ...command];
   const spaces = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc'];
   const tied = [plan.setpriv, '--pdeathsig', 'KILL', '/bin/sh', '-c', CHECK_PARENT, NAME] as const;
-  const inside = [...tied, String(process.pid), plan.unshare, ...spaces, '--', ...hidden] as const;
+  const check = [String(process.pid), wish.logFile];
+  const inside = [...tied, ...check, plan.unshare, ...spaces, '--', ...run] as const;
   if (wish.around !== undefined) {
     // The signal is asked for after that: the kernel forgets it when a process gains capabilities.
     return [plan.unshare, '--user', '/bin/sh', '-c', WAIT_FOR_IDS, NAME, ...inside];

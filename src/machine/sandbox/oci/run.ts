@@ -15,6 +15,7 @@ import {
   startJoined,
   startPiped,
 } from '../child/child.ts';
+import { Flow } from '../child/flow.ts';
 import { outcomeOf, type StopReason } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
@@ -44,6 +45,8 @@ export interface OciRunParts {
 
 /** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
 const KILL_PATIENCE_MS = 1_000;
+/** In the bundle. */
+const GUARD_LOG = 'guard.log';
 /** A container takes some fifty milliseconds to start. */
 const START_POLL_MS = 10;
 /** Where a runtime, and the shells of a guard, look for programs. */
@@ -54,6 +57,7 @@ export class OciRun {
   readonly #parts: OciRunParts;
   readonly #deadlines = new Deadlines();
   #child: ChildProcess | undefined;
+  #flow: Flow | undefined;
   #stopped: StopReason | undefined;
   #ended = false;
 
@@ -132,7 +136,9 @@ export class OciRun {
       return statusOf(end);
     }
     const pipes = await outputPipes(files.bundle, owner);
-    const { child, drained, ended } = startPiped(command, pipes, onOutput);
+    const flow = new Flow(onOutput);
+    this.#flow = flow;
+    const { child, drained, ended } = startPiped(command, pipes, flow);
     this.#child = child;
     if (this.#stopped !== undefined) void this.#kill();
     const [end] = await Promise.all([ended, drained, this.#giveIds(child)]);
@@ -145,6 +151,7 @@ export class OciRun {
     const noCgroups = cgroups.pathPrefix === undefined;
     const bare = [runtime.path, ...runArguments(runtime, { state: stateRoot, files, noCgroups })];
     const wish = {
+      logFile: join(files.bundle, GUARD_LOG),
       ...(runtime.name === 'crun' && noCgroups && { hide: 'all' as const }),
       ...(runtime.name === 'crun' && cgroups.mode === 'hybrid' && !noCgroups && { hide: 'v2' as const }),
       ...(around !== undefined && { around }),
@@ -183,7 +190,8 @@ export class OciRun {
     const { files, runtime } = this.#parts;
     if (this.#stopped !== undefined || (await stat(files.pidFile).catch(() => undefined)) !== undefined)
       return;
-    const said = await loggedErrors(files.logFile);
+    const guardSaid = (await readOrNothing(join(files.bundle, GUARD_LOG)))?.trim();
+    const said = [await loggedErrors(files.logFile), guardSaid].filter(Boolean).join('; ');
     throw new StagerError(
       'SANDBOX_FAILED',
       `${runtime.name} ${runtime.version} could not start a container: ${said || 'it gave no reason'}`,
@@ -208,6 +216,7 @@ export class OciRun {
 
   /** The first process takes all others of its namespace with it. */
   async #kill(): Promise<void> {
+    this.#flow?.hurry();
     const child = this.#child;
     if (child === undefined) return;
     const init = await this.#init();

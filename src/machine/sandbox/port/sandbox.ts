@@ -70,8 +70,11 @@ export interface SandboxSpec {
   readonly graceMs?: number;
 }
 
-/** Raw bytes as they came; the caller decodes. Called only when stdin is `null`. */
-export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+/**
+ * Raw bytes as they came; the caller decodes. Called only when stdin is `null`. A promise that is returned holds the
+ * command back: until it has settled nothing more of that stream is read, so that the command waits when its pipe is full.
+ */
+export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => unknown;
 
 /** A way to run foreign code. Several runs at once are fine. */
 export interface Sandbox {

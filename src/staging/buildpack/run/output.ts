@@ -46,6 +46,8 @@ function openUserInfo(tail: string): number {
 
 /** Both streams of one script. Call {@link ScriptOutput.end} when it has ended. */
 export class ScriptOutput {
+  /** Asked for by whoever took the last line. */
+  #taken: unknown;
   readonly #splitters: { readonly stdout: LineSplitter; readonly stderr: LineSplitter };
 
   constructor(phase: PhaseRef, filter: SecretFilter, io: { readonly report: Report; readonly clock: Clock }) {
@@ -58,15 +60,23 @@ export class ScriptOutput {
         const shown = text.slice(0, text.length - keep);
         if (line.partial && shown === '') return;
         const clean = filter.redact(shown);
-        io.report({ type: 'output', phase, stream, text: clean, ...(line.partial && { partial: true }) });
+        this.#taken = io.report({
+          type: 'output',
+          phase,
+          stream,
+          text: clean,
+          ...(line.partial && { partial: true }),
+        });
       };
       return new LineSplitter({ clock: io.clock, onLine });
     };
     this.#splitters = { stdout: splitter('stdout'), stderr: splitter('stderr') };
   }
 
-  write(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+  /** @returns what the script has to wait for. */
+  write(stream: 'stdout' | 'stderr', chunk: Buffer): unknown {
     this.#splitters[stream].write(chunk);
+    return this.#taken;
   }
 
   end(): void {

@@ -125,8 +125,9 @@ export class ScriptRunner {
       {
         signal: ports.signal,
         onOutput: (stream, chunk) => {
-          if (call.capture === true && stream === 'stdout') captured.add(chunk);
-          else output.write(stream, chunk);
+          if (call.capture !== true || stream === 'stderr') return output.write(stream, chunk);
+          captured.add(chunk);
+          return undefined;
         },
       },
     );
