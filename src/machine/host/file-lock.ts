@@ -7,6 +7,7 @@ import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { Clock } from '../../words/clock.ts';
 import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
+import { pause } from '../../words/retry.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from './process-identity.ts';
 
 /** Milliseconds between tries. */
@@ -86,12 +87,6 @@ async function isDead(path: string): Promise<boolean> {
   if (text === undefined) return false;
   const owner = ProcessIdentity.safeParse(parseJson(text));
   return !owner.success || lifeOf(owner.data) === 'dead';
-}
-
-function pause(ms: number, options: LockOptions): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  options.clock.schedule(ms, resolve);
-  return promise;
 }
 
 function busy(path: string, waitMs: number): StagerError {

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { demandOutputFile, outputError } from '../../machine/host/output-file.ts';
 import { callersMode } from '../../machine/host/umask.ts';
 import type { BlobInfo, BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
+import { throwIfCancelled } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StoredBlob } from '../../words/staging-record.ts';
 import { type DropletDirectories, dropletContents } from './contents.ts';
@@ -94,6 +95,7 @@ export async function writeBlobTo(
     await folder.sync();
   } catch (error) {
     await rm(aside, { force: true });
+    throwIfCancelled(io.signal);
     throw outputError(file, error);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../words/clock.ts';
 import { StagerError } from '../../words/errors.ts';
+import { pause } from '../../words/retry.ts';
 import type { Probe, ProbeFailure, ProbeTarget } from './probe.ts';
 
 /** As a manifest says it; times in milliseconds. */
@@ -92,7 +93,7 @@ export async function watchHealth(watch: HealthWatch): Promise<HealthEnd> {
   const startedAt = clock.now();
   let failure: ProbeFailure = 'not checked yet';
   while (failure !== undefined) {
-    await pause(clock, check.startupPollMs, signal);
+    await pause(check.startupPollMs, { clock, signal });
     if (signal.aborted) return { kind: 'over' };
     failure = await probeOnce(watch);
     if (signal.aborted) return { kind: 'over' };
@@ -103,7 +104,7 @@ export async function watchHealth(watch: HealthWatch): Promise<HealthEnd> {
   }
   watch.onHealthy(clock.now() - startedAt);
   for (;;) {
-    await pause(clock, check.intervalMs, signal);
+    await pause(check.intervalMs, { clock, signal });
     if (signal.aborted) return { kind: 'over' };
     failure = await probeOnce(watch);
     if (signal.aborted) return { kind: 'over' };
@@ -123,18 +124,4 @@ async function probeOnce({ check, port, probe, signal }: HealthWatch): Promise<P
 function probeTarget(check: CompleteHealthCheck, port: number): ProbeTarget | undefined {
   if (check.type === 'process') return undefined;
   return check.type === 'port' ? { type: 'port', port } : { type: 'http', port, path: check.httpEndpoint };
-}
-
-/** Waits, or returns at once when the signal fires. */
-async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const callOff = clock.schedule(delayMs, resolve);
-  const onAbort = (): void => {
-    callOff();
-    resolve();
-  };
-  signal.addEventListener('abort', onAbort, { once: true });
-  await promise;
-  signal.removeEventListener('abort', onAbort);
 }

@@ -7,6 +7,7 @@
  */
 
 import { isStagerError } from '../../words/errors.ts';
+import { GaveUp, withRetry } from '../../words/retry.ts';
 import type { BlobStore } from '../blobs/port/blob-store.ts';
 import { compactIfNeeded, mergeSegments } from './compact.ts';
 import type { LocatedResource } from './format.ts';
@@ -15,10 +16,7 @@ import { type Fingerprint, locate, match } from './lookup.ts';
 import { PackReader } from './pack-reader.ts';
 import { type NewResource, type StoredPacks, writePacks } from './pack-writer.ts';
 import { columnsOf, writeSegment } from './segment-writer.ts';
-import { readSnapshot, type Snapshot } from './snapshot.ts';
-
-/** Merges that may come in between one query. */
-const RACES = 20;
+import { RACES, readSnapshot, type Snapshot } from './snapshot.ts';
 
 /** What every step of the pool takes. */
 export interface PoolCall {
@@ -43,13 +41,15 @@ export class Pool {
 
   /** Runs a query on the index, again with a new snapshot when a merge took a segment away meanwhile. */
   async query<T>(call: PoolCall, query: (snapshot: Snapshot) => Promise<T>): Promise<T> {
-    for (let race = 1; ; race++) {
-      try {
-        return await query(await this.snapshot(call));
-      } catch (error) {
-        if (!isStagerError(error, 'BLOB_NOT_FOUND') || race === RACES) throw error;
-      }
-    }
+    const { signal } = call;
+    const isTransient = (error: unknown): boolean => isStagerError(error, 'BLOB_NOT_FOUND');
+    return withRetry(async () => query(await this.snapshot(call)), {
+      policy: RACES,
+      signal,
+      isTransient,
+    }).catch((error: unknown) => {
+      throw error instanceof GaveUp ? error.cause : error;
+    });
   }
 
   /** Which fingerprints are known and can be used by a new package, in their order. */

@@ -1,6 +1,7 @@
 /** What a tenant's index consists of now. */
 import pLimit from 'p-limit';
-import { isStagerError } from '../../words/errors.ts';
+import { isStagerError, StagerError } from '../../words/errors.ts';
+import { GaveUp, type RetryPolicy, withRetry } from '../../words/retry.ts';
 import { indexPrefix, POOL_ID, segmentKey } from './layout.ts';
 import { openSegment, type Segment, type StoreAccess } from './segment.ts';
 
@@ -15,7 +16,13 @@ export interface Snapshot {
   readonly condemned: ReadonlyMap<string, number>;
 }
 
-const RACES = 20;
+/** Merges that may come in between one reading, or one query; a pause is between two tries. */
+export const RACES = {
+  attempts: 20,
+  baseMs: 10,
+  capMs: 500,
+  deadlineMs: 30_000,
+} as const satisfies RetryPolicy;
 const PARALLEL = 8;
 
 /**
@@ -23,13 +30,24 @@ const PARALLEL = 8;
  * vanishes meanwhile, a compaction replaced it, and the listing is read again.
  */
 export async function readSnapshot(io: StoreAccess, tenant: string): Promise<Snapshot> {
-  for (let race = 1; ; race++) {
-    try {
-      return await tryReadSnapshot(io, tenant);
-    } catch (error) {
-      if (!isStagerError(error, 'BLOB_NOT_FOUND') || race === RACES) throw error;
-    }
+  const { signal } = io;
+  const isTransient = (error: unknown): boolean => isStagerError(error, 'BLOB_NOT_FOUND');
+  try {
+    return await withRetry(() => tryReadSnapshot(io, tenant), { policy: RACES, signal, isTransient });
+  } catch (error) {
+    if (!(error instanceof GaveUp)) throw error;
+    throw isTransient(error.cause) ? contradictory(error) : error.cause;
   }
+}
+
+/** Somebody's merge takes moments: what is listed and not there for longer is the store's contradiction. */
+function contradictory({ cause, attempts }: GaveUp): StagerError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new StagerError(
+    'BLOBSTORE_UNAVAILABLE',
+    `the store lists a part of the index of the resource cache that it does not give: ${what} (looked ${attempts} times)`,
+    { next: 'Check the store; `stager blobs repair` makes the index again.', cause },
+  );
 }
 
 async function tryReadSnapshot(io: StoreAccess, tenant: string): Promise<Snapshot> {

@@ -162,7 +162,7 @@ describe('what a directory store keeps on disk', () => {
     const listed = [];
     for await (const info of store.list('droplets', { signal })) listed.push(info);
     expect(listed).toEqual([]);
-    await store.put(key, streamOf(Buffer.from('again')), { contentType, signal, ifAbsent: true });
+    await store.put(key, streamOf(Buffer.from('again')), { contentType, signal });
     expect((await buffer((await store.get(key, { signal })).body)).toString()).toBe('again');
   });
 

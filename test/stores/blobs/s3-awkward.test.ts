@@ -45,6 +45,22 @@ async function list(address: string, reach?: S3Reach): Promise<readonly string[]
   return names;
 }
 
+/** A store of one object, which it shows as it was put. */
+function keepsOne(): typeof answer {
+  let kept: IncomingMessage['headers'] | undefined;
+  return ({ method, headers, url = '' }, response) => {
+    if (method === 'PUT' && url.includes('/droplets/')) kept = headers;
+    if (method === 'PUT') response.setHeader('etag', '"1"');
+    if (method === 'HEAD' && url.includes('/droplets/')) {
+      for (const [name, value] of Object.entries(kept ?? {}))
+        if (/^x-amz-meta-|^content-/.test(name)) response.setHeader(name, value ?? '');
+    }
+    const isThere =
+      method === 'PUT' || (method === 'HEAD' && (kept !== undefined || !url.includes('/droplets/')));
+    response.writeHead(isThere ? 200 : 404).end();
+  };
+}
+
 describe('a store that answers oddly', () => {
   it('has its listing refused when that ends early, so that nothing missing is taken for garbage', async () => {
     answer = (_request, response) =>
@@ -71,7 +87,7 @@ describe('what is sent with an object', () => {
   const key: BlobKey = { kind: 'droplets', name: newGuid() };
 
   it('says how the store shall encrypt and keep it, and signs over its bytes', async () => {
-    answer = ({ method }, response) => response.writeHead(method === 'HEAD' ? 404 : 200).end();
+    answer = keepsOne();
     const store = await openBlobStore(at('&sse=aws:kms&kmsKeyId=key-1&storageClass=STANDARD_IA'));
     await store.put(key, streamOf(Buffer.from('hello')), { contentType: 'text/plain', signal });
     const put = requests.find(({ method }) => method === 'PUT');

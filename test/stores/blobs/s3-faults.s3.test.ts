@@ -52,7 +52,7 @@ describe('an S3 store behind a bad network', () => {
     for (const size of [1_000, 12 * MIB]) {
       const [key, bytes] = [fresh(), randomBytes(size)];
       proxy.plan(({ count }) => (chance(count, 33) ? fault : { kind: 'none' }));
-      const info = await put(key, bytes, { ifAbsent: true });
+      const info = await put(key, bytes);
       expect(info.sizeBytes).toBe(size);
       expect((await read(key)).equals(bytes)).toBe(true);
     }
@@ -129,17 +129,6 @@ describe('an S3 store behind a bad network', () => {
         : { kind: 'none' },
     );
     await expect(openPackage(guid, { store, signal })).rejects.toMatchObject({ code: 'PACKAGE_NOT_FOUND' });
-  });
-
-  it('stores without the condition where the store does not know conditional writes', async () => {
-    const [key, bytes] = [fresh(), randomBytes(100)];
-    proxy.plan(({ method, count }) =>
-      method === 'PUT' && count < 3
-        ? { kind: 'error', status: 501, code: 'NotImplemented' }
-        : { kind: 'none' },
-    );
-    await put(key, bytes, { ifAbsent: true });
-    expect((await read(key)).equals(bytes)).toBe(true);
   });
 });
 

@@ -9,7 +9,7 @@ import { diskUsage, listBlobs, listNames, verifyBlobs } from '../../../stores/bl
 import { withLease } from '../../../stores/blobs/lease.ts';
 import type { BlobKey, BlobKind, BlobName, BlobStore } from '../../../stores/blobs/port/blob-store.ts';
 import { BLOB_KINDS, parseBlobKey, parseBlobKind } from '../../../stores/blobs/port/key.ts';
-import { CODES, errnoOf, isStagerError, StagerError } from '../../../words/errors.ts';
+import { CODES, errnoOf, isStagerError, StagerError, throwIfCancelled } from '../../../words/errors.ts';
 import { formatBytes, formatCount, parseDuration } from '../../../words/units.ts';
 import type { Context } from '../input/context.ts';
 import { table } from '../terminal/table.ts';
@@ -145,6 +145,7 @@ async function writeOut(body: Readable, signal: AbortSignal): Promise<void> {
   try {
     await pipeline(body, process.stdout, { signal, end: false });
   } catch (error) {
+    throwIfCancelled(signal);
     if (errnoOf(error) !== 'EPIPE') throw error;
   }
 }

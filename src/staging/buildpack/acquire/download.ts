@@ -11,16 +11,16 @@ import { join } from 'node:path';
 import type { Got } from 'got';
 import { withLock } from '../../../machine/host/file-lock.ts';
 import type { Clock } from '../../../words/clock.ts';
-import { isStagerError, throwIfCancelled } from '../../../words/errors.ts';
+import { isStagerError } from '../../../words/errors.ts';
 import type { Sha256 } from '../../../words/ids.ts';
+import { GaveUp, type RetryPolicy, withRetry } from '../../../words/retry.ts';
 import type { Address } from '../contract/reference.ts';
 import { cachedBody, type Downloaded, type Facts, publish, readFacts, verified } from './download-cache.ts';
 import { type Attempted, describe, failed, Retryable, tooLarge } from './download-failure.ts';
 
 /** Largest archive in bytes: an offline buildpack is above 1 GB, Cloud Foundry's limit for uploads is 1 GB. */
 const MAX_BYTES = 4 * 1024 ** 3;
-const ATTEMPTS = 4;
-const FIRST_PAUSE_MS = 1000;
+const RETRY: RetryPolicy = { attempts: 4, baseMs: 1_000, capMs: 8_000, deadlineMs: 3_600_000 };
 /** The lock of a download is held while it runs. */
 const LOCK_WAIT_MS = 15 * 60_000;
 
@@ -56,19 +56,16 @@ export async function download(request: DownloadRequest, ports: DownloadPorts): 
   return await withLock(join(dir, 'lock'), lock, async () => {
     const cached = await cachedBody(dir);
     if (cached !== undefined && cached.sha256 === request.sha256) return cached;
-    let last: Retryable | undefined;
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      if (attempt > 0) await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), ports);
-      throwIfCancelled(ports.signal);
-      try {
-        return await attemptOnce({ request, ports, dir, cached });
-      } catch (error) {
-        throwIfCancelled(ports.signal);
-        if (!(error instanceof Retryable)) throw error;
-        last = error;
-      }
-    }
-    throw failed(request.key, { reason: last?.message ?? 'no attempt was made', attempts: ATTEMPTS });
+    return await withRetry(() => attemptOnce({ request, ports, dir, cached }), {
+      policy: RETRY,
+      signal: ports.signal,
+      clock: ports.clock,
+      isTransient: (error) => error instanceof Retryable,
+    }).catch((error: unknown) => {
+      if (!(error instanceof GaveUp)) throw error;
+      const { cause, attempts } = error;
+      throw cause instanceof Retryable ? failed(request.key, { reason: cause.message, attempts }) : cause;
+    });
   });
 }
 
@@ -188,12 +185,4 @@ function basic(address: Address): Record<string, string> {
   if (address.credentials === undefined) return {};
   const { user, password } = address.credentials;
   return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
-}
-
-async function pause(ms: number, ports: DownloadPorts): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = ports.clock.schedule(ms, resolve);
-  ports.signal.addEventListener('abort', () => resolve(), { once: true });
-  await promise;
-  cancel();
 }

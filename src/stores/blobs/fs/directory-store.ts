@@ -188,20 +188,13 @@ export class DirectoryBlobStore implements BlobStore {
     options: PutOptions,
   ): Promise<BlobInfo | undefined> {
     const before = await readKey(this.#root, key);
-    if (options.ifAbsent === true && before !== undefined) {
-      const info = await this.stat(key, options);
-      if (info !== undefined) return info;
-    }
     const name = dataName(digests, options.contentType);
     await publishData(this.#root, path, name);
-    // A key whose data is gone (half-restored copy of a store) counts as absent, and its link is replaced.
-    const ifAbsent = options.ifAbsent === true && before === undefined;
-    const published = await publishKey(this.#root, key, { name, ifAbsent });
-    const unneeded = published ? before : name;
-    if (unneeded !== undefined) await rm(dataPath(this.#root, unneeded), { force: true });
+    await publishKey(this.#root, key, name);
+    if (before !== undefined) await rm(dataPath(this.#root, before), { force: true });
     const info = await this.stat(key, options);
     if (info !== undefined) return info;
-    if (published && (await readKey(this.#root, key)) === name) return undefined;
+    if ((await readKey(this.#root, key)) === name) return undefined;
     // It was there, and somebody deleted it since.
     return infoOf(key, { ...digests, contentType: options.contentType }, Date.now());
   }

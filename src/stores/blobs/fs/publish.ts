@@ -65,42 +65,20 @@ export async function readKey(root: string, key: BlobKey): Promise<string | unde
   }
 }
 
-/**
- * Points a key to its data, which is removed when that can't be done.
- *
- * @returns false when `ifAbsent` was asked for and the key exists; it is left as it is.
- */
-export async function publishKey(
-  root: string,
-  key: BlobKey,
-  options: { readonly name: string; readonly ifAbsent: boolean },
-): Promise<boolean> {
+/** Points a key to its data, which is removed when that can't be done. */
+export async function publishKey(root: string, key: BlobKey, name: string): Promise<void> {
   const path = linkPath(root, key);
-  const text = linkText(root, key, options.name);
+  const text = linkText(root, key, name);
   const aside = await makeTemp(root, async (made) => {
     await symlink(text, made);
     return made;
   });
   try {
-    const published = await withDirectory(dirname(path), async () => {
-      if (!options.ifAbsent) {
-        await rename(aside, path);
-        return true;
-      }
-      // link(2) of the link itself: atomic, and it refuses where something is.
-      return link(aside, path).then(
-        () => true,
-        (error: unknown) => {
-          if (errnoOf(error) === 'EEXIST') return false;
-          throw error;
-        },
-      );
-    });
+    await withDirectory(dirname(path), () => rename(aside, path));
     // The directory is gone when the key was deleted again already.
-    if (published) await syncDirectory(dirname(path)).catch(unlessAbsent);
-    return published;
+    await syncDirectory(dirname(path)).catch(unlessAbsent);
   } catch (error) {
-    if ((await readKey(root, key)) !== options.name) await rm(dataPath(root, options.name), { force: true });
+    if ((await readKey(root, key)) !== name) await rm(dataPath(root, name), { force: true });
     throw error;
   } finally {
     await dropTemp(aside);

@@ -41,8 +41,6 @@ export interface PutOptions {
   readonly signal: AbortSignal;
   /** Refuse to publish when what arrived differs. */
   readonly expected?: { readonly sha256?: Sha256; readonly sizeBytes?: number };
-  /** Keep what is there already (write-once keys); the body is still read to its end and hashed. */
-  readonly ifAbsent?: boolean;
 }
 
 /** How to get a blob. */

@@ -59,6 +59,9 @@ export function parseS3Address(address: string): S3Address {
   const bucket = url.hostname;
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))
     throw invalid(`the bucket name ${bucket} is not valid`);
+  // A URL takes dots away, and what is left names something else.
+  if (/\/(\.|%2e){1,2}(\/|$)/i.test(address.replace(/[?#].*$/s, '')))
+    throw invalid('the prefix has . or .. in it');
   const path = url.pathname.replace(/^\/+|\/+$/g, '');
   if (path !== '' && !/^[A-Za-z0-9._/-]+$/.test(path))
     throw invalid('the prefix has characters other than A-Z a-z 0-9 . _ - /');

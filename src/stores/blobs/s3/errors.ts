@@ -2,6 +2,7 @@
 
 import { PROXY_REFUSED } from '../../../machine/proxy/agents.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
+import { GaveUp } from '../../../words/retry.ts';
 
 /** What the SDK says of a failure. */
 export interface S3Failure {
@@ -9,6 +10,20 @@ export interface S3Failure {
   /** HTTP status, or 0 when no answer came. */
   readonly status: number;
   readonly errno: string;
+  /** Of an answer that is not S3's: what is odd about it. */
+  readonly odd: string;
+  /** Where the bucket is, when the answer says so. */
+  readonly region: string;
+}
+
+/** An answer that is not one of an S3 store to that request: of a proxy, a login page, a broken store. */
+export class OddAnswer extends Error {
+  override readonly name = 'OddAnswer';
+}
+
+/** One attempt lasted longer than its size allows, although something came now and then. */
+export class TooSlow extends Error {
+  override readonly name = 'TooSlow';
 }
 
 const TRANSIENT = new Set([
@@ -74,18 +89,58 @@ export const CREDENTIALS: ReadonlySet<string> = new Set([
 ]);
 
 /** Reads a failure of the SDK or of the socket below it. */
-export function failureOf(error: unknown): S3Failure {
-  if (!(error instanceof Error)) return { name: '', status: 0, errno: '' };
+export function failureOf(thrown: unknown): S3Failure {
+  const error = thrown instanceof GaveUp ? thrown.cause : thrown;
+  if (!(error instanceof Error)) return { name: '', status: 0, errno: '', odd: '', region: '' };
   const metadata = '$metadata' in error ? Object(error.$metadata) : {};
   const status = typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : 0;
-  return { name: error.name, status, errno: errnoOf(error) ?? errnoOf(error.cause) ?? '' };
+  const errno = errnoOf(error) ?? errnoOf(error.cause) ?? '';
+  return {
+    name: error.name,
+    status,
+    errno,
+    odd: oddityOf(error, { status, errno }),
+    region: regionOf(error),
+  };
+}
+
+/** What is odd about an answer: said by us, by Node's parser, or by the SDK's after a status that promised a result. */
+function oddityOf(
+  error: Error,
+  { status, errno }: { readonly status: number; readonly errno: string },
+): string {
+  if (error instanceof OddAnswer) return error.message;
+  if (errno.startsWith('HPE_') || errno === 'ERR_HTTP_INVALID_STATUS_CODE')
+    return `it is not HTTP (${errno})`;
+  if (errno === '' && status >= 200 && status < 300) return `HTTP ${status} with a body that can't be read`;
+  return '';
+}
+
+/** Headers of the answer that a failure came with, where one came. */
+function headerOf(error: unknown, name: string): string {
+  const cause = error instanceof GaveUp ? error.cause : error;
+  const headers = Object(Object(Object(cause).$response).headers);
+  return typeof headers[name] === 'string' ? headers[name] : '';
+}
+
+function regionOf(error: Error): string {
+  const named = 'Region' in error && typeof error.Region === 'string' ? error.Region : '';
+  const region = headerOf(error, 'x-amz-bucket-region') || named;
+  return /^[a-z0-9-]{1,63}$/.test(region) ? region : '';
+}
+
+/** For how long the store asks to be left alone. */
+export function retryAfterMs(error: unknown): number | undefined {
+  const seconds = headerOf(error, 'retry-after');
+  return /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1_000 : undefined;
 }
 
 /** Whether the same request may well succeed in a moment. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof StagerError) return false;
-  const { name, status, errno } = failureOf(error);
+  const { name, status, errno, odd } = failureOf(error);
   if (FULL.has(name)) return false;
+  if (odd !== '' || name === 'TooSlow') return true;
   return TRANSIENT.has(name) || TRANSIENT_STATUS.has(status) || TRANSIENT_ERRNO.has(errno);
 }
 
@@ -102,8 +157,8 @@ export function isConditionUnmet(error: unknown): boolean {
   return name === 'PreconditionFailed' || status === 412;
 }
 
-/** Whether the store does not know the feature that was asked for. */
-export function isNotImplemented(error: unknown): boolean {
+/** Whether the store does not have the operation, or does not let us use it; told by any answer that says no for good. */
+export function isRefused(error: unknown): boolean {
   const { name, status } = failureOf(error);
-  return name === 'NotImplemented' || status === 501;
+  return name === 'NotImplemented' || [403, 404, 405, 501].includes(status);
 }

@@ -21,7 +21,7 @@ import type { BlobInfo, BlobKey } from '../port/blob-store.ts';
 import type { Digests } from '../port/digests.ts';
 import { pathOf } from '../port/key.ts';
 import { corrupt } from '../port/verify.ts';
-import { failureOf, isAbsent } from './errors.ts';
+import { failureOf, isAbsent, OddAnswer } from './errors.ts';
 import type { S3Session } from './session.ts';
 
 /** Our object metadata (`x-amz-meta-…`). */
@@ -71,18 +71,38 @@ export async function putRecord(
     ContentType: 'application/json',
     ...session.writeOptions,
   });
-  await session.send('storing the record of', { key, signal: at.signal }, () =>
-    session.client.send(command, { abortSignal: at.signal }),
+  await session.send({ doing: 'storing the record of', key, signal: at.signal }, async (abortSignal) =>
+    demandEtag((await session.client.send(command, { abortSignal })).ETag),
   );
+}
+
+/** What a store that took something answers with. @throws OddAnswer: somebody else said 200. */
+export function demandEtag(etag: string | undefined): string {
+  if (etag !== undefined && etag !== '') return etag;
+  throw new OddAnswer('HTTP 200 to a write, without an ETag');
 }
 
 /** Deletes a record, or any other of our objects; an absent one is fine. */
 export async function deleteObject(session: S3Session, key: string, signal: AbortSignal): Promise<void> {
-  await session.send('deleting', { key, signal }, async () => {
-    const command = new DeleteObjectCommand({ Bucket: session.address.bucket, Key: key });
-    await session.client.send(command, { abortSignal: signal }).catch((error: unknown) => {
-      if (!isAbsent(error)) throw error;
-    });
+  const object = { Bucket: session.address.bucket, Key: key };
+  await session.send({ doing: 'deleting', key, signal }, async (abortSignal) => {
+    const status = await session.client.send(new DeleteObjectCommand(object), { abortSignal }).then(
+      ({ $metadata }) => $metadata.httpStatusCode,
+      (error: unknown) => {
+        if (isAbsent(error)) return 204;
+        throw error;
+      },
+    );
+    if (status === 204) return;
+    // Some stores say 200 as well, and so does a page that wants a login.
+    const isThere = await session.client.send(new HeadObjectCommand(object), { abortSignal }).then(
+      () => true,
+      (error: unknown) => {
+        if (isAbsent(error)) return false;
+        throw error;
+      },
+    );
+    if (isThere) throw new OddAnswer(`HTTP ${status} to a deletion, and the object is still there`);
   });
 }
 
@@ -98,8 +118,9 @@ export async function headBlob(
     if (head === undefined) return undefined;
     const metadata = head.Metadata ?? {};
     const common = {
-      sizeBytes: head.ContentLength ?? 0,
-      modifiedAtMs: head.LastModified?.getTime() ?? 0,
+      sizeBytes: head.sizeBytes,
+      // Unknown is young: nothing is removed for an age that nobody told.
+      modifiedAtMs: head.LastModified?.getTime() ?? session.now(),
       contentType: head.ContentType ?? 'application/octet-stream',
     };
     const recordId = metadata[META.record];
@@ -113,13 +134,12 @@ export async function headBlob(
     const record = await getRecord(session, recordKey(session, key, recordId), signal);
     if (record === undefined) {
       // The key was replaced or deleted since the HEAD, unless the object still names that record.
-      if (missing === recordId)
-        throw corrupt(session.locationOf(objectKey(session, key)), 'its record is gone');
+      if (missing === recordId) throw corrupt(session.placeOf(objectKey(session, key)), 'its record is gone');
       missing = recordId;
       continue;
     }
     if (record.sizeBytes !== common.sizeBytes) {
-      throw corrupt(session.locationOf(objectKey(session, key)), 'its length is not the recorded one', {
+      throw corrupt(session.placeOf(objectKey(session, key)), 'its length is not the recorded one', {
         limit: record.sizeBytes,
         actual: common.sizeBytes,
       });
@@ -132,9 +152,11 @@ export async function headBlob(
 async function headObject(session: S3Session, key: string, signal: AbortSignal) {
   const command = new HeadObjectCommand({ Bucket: session.address.bucket, Key: key });
   const send = () =>
-    session.raw(`look at ${session.locationOf(key)}`, signal, () =>
-      session.client.send(command, { abortSignal: signal }),
-    );
+    session.raw({ signal }, async (abortSignal) => {
+      const head = await session.client.send(command, { abortSignal });
+      if (head.ContentLength === undefined) throw new OddAnswer('HTTP 200 to HEAD, without a length');
+      return { ...head, sizeBytes: head.ContentLength };
+    });
   try {
     return await send().catch(async (error: unknown) => {
       if (failureOf(error).status !== 403) throw error;
@@ -148,7 +170,8 @@ async function headObject(session: S3Session, key: string, signal: AbortSignal) 
   }
 }
 
-async function getRecord(session: S3Session, key: string, signal: AbortSignal) {
+/** Reads a record; undefined when it is not there. @throws StagerError BLOB_CORRUPT when it is something else. */
+export async function getRecord(session: S3Session, key: string, signal: AbortSignal) {
   const command = new GetObjectCommand({
     Bucket: session.address.bucket,
     Key: key,
@@ -156,8 +179,8 @@ async function getRecord(session: S3Session, key: string, signal: AbortSignal) {
   });
   let text: string;
   try {
-    text = await session.raw(`read ${session.locationOf(key)}`, signal, async () => {
-      const { Body } = await session.client.send(command, { abortSignal: signal });
+    text = await session.raw({ signal }, async (abortSignal) => {
+      const { Body } = await session.client.send(command, { abortSignal });
       return (await Body?.transformToString()) ?? '';
     });
   } catch (error) {
@@ -168,7 +191,7 @@ async function getRecord(session: S3Session, key: string, signal: AbortSignal) {
   const sha1 = parseSha1(parsed.data?.sha1 ?? '');
   const sha256 = parseSha256(parsed.data?.sha256 ?? '');
   if (!parsed.success || sha1 === undefined || sha256 === undefined) {
-    throw corrupt(session.locationOf(key), 'it is not a record of version 1');
+    throw corrupt(session.placeOf(key), 'it is not a record of version 1');
   }
   return { sizeBytes: parsed.data.sizeBytes, sha1, sha256 };
 }

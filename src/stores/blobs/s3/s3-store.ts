@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { HeadBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { isStagerError, StagerError } from '../../../words/errors.ts';
+import { backoffMs, pause } from '../../../words/retry.ts';
 import type {
   BlobInfo,
   BlobKey,
@@ -19,19 +20,31 @@ import type {
   ReadRangeOptions,
   SweepOptions,
 } from '../port/blob-store.ts';
+import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
 import { verified } from '../port/verify.ts';
 import { parseS3Address } from './address.ts';
-import { listNames, sweepS3 } from './list.ts';
+import { listNames } from './list.ts';
 import { fileSource, type PartSource, streamSource } from './parts.ts';
 import { presignerOf } from './presign.ts';
 import { readResuming } from './read.ts';
-import { deleteObject, headBlob, newRecordId, objectKey, recordKey, type S3Blob } from './record.ts';
+import {
+  deleteObject,
+  demandEtag,
+  headBlob,
+  newRecordId,
+  objectKey,
+  recordKey,
+  type S3Blob,
+} from './record.ts';
 import { openSession, type S3Reach, type S3Session } from './session.ts';
+import { sweepS3 } from './sweep.ts';
 import { S3Upload } from './upload.ts';
 
 /** HEAD requests of a listing that run at once. */
 const HEADS = 16;
+/** How often what was just stored is looked for; some stores show it a moment later. */
+const LOOKS = 4;
 
 /** Opens a store at `s3://bucket/prefix?…`. Sends nothing. @throws StagerError CONFIG_INVALID. */
 export async function openS3BlobStore(address: string, reach: S3Reach): Promise<BlobStore> {
@@ -72,16 +85,50 @@ export class S3BlobStore implements BlobStore {
       await source.close();
       throw error;
     });
-    const { published, digests } = await new S3Upload(this.#session, key, options).run(source);
-    const after = await headBlob(this.#session, key, options.signal);
-    // It was there, and somebody deleted it since.
-    if (after === undefined)
-      return { key, ...digests, contentType: options.contentType, modifiedAtMs: Date.now() };
-    if (published && before?.recordId !== undefined && before.recordId !== after.recordId) {
+    const digests = await new S3Upload(this.#session, key, options).run(source);
+    const after = await this.#seen(key, { digests, before, signal: options.signal });
+    if (before?.recordId !== undefined && before.recordId !== after.recordId) {
       const stale = recordKey(this.#session, key, before.recordId);
       await deleteObject(this.#session, stale, options.signal).catch(() => undefined);
     }
     return after.info;
+  }
+
+  /**
+   * The blob as the store shows it after it was stored. What another writer put there since is as good; what was there
+   * before is not.
+   *
+   * @throws StagerError BLOBSTORE_UNAVAILABLE when the store said that it has what it has not.
+   */
+  async #seen(
+    key: BlobKey,
+    put: {
+      readonly digests: Digests;
+      readonly before: S3Blob | undefined;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<S3Blob> {
+    let found = '';
+    for (let look = 1; look <= LOOKS; look++) {
+      const after = await headBlob(this.#session, key, put.signal).catch((error: unknown) => {
+        if (!isStagerError(error, 'BLOB_CORRUPT')) throw error;
+        found = error.message;
+        return undefined;
+      });
+      if (after !== undefined) {
+        const { sizeBytes, sha256 } = after.info;
+        if (sha256 === put.digests.sha256 && sizeBytes === put.digests.sizeBytes) return after;
+        const isOther = put.before === undefined || put.before.etag !== after.etag;
+        if (isOther && sha256 !== put.digests.sha256) return after;
+        found = `what it shows has ${sizeBytes} bytes and sha256 ${sha256}`;
+      } else if (found === '') found = 'HEAD finds no object of stager there';
+      if (look < LOOKS) await pause(backoffMs(this.#session.policy, look), { signal: put.signal });
+    }
+    throw new StagerError(
+      'BLOBSTORE_UNAVAILABLE',
+      `storing ${this.#session.placeOf(objectKey(this.#session, key))} failed: the store answered that it was done, and ${found} (looked ${LOOKS} times)`,
+      { next: 'Check what stands between stager and the store, and the store itself; then try again.' },
+    );
   }
 
   async get(
@@ -164,8 +211,8 @@ export class S3BlobStore implements BlobStore {
   async probe({ signal }: { readonly signal: AbortSignal }): Promise<ProbeReport> {
     const { bucket } = this.#session.address;
     try {
-      await this.#session.send('looking for the bucket', { key: '', signal }, () =>
-        this.#session.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }),
+      await this.#session.send({ doing: 'looking for the bucket', key: '', signal }, (abortSignal) =>
+        this.#session.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal }),
       );
     } catch (error) {
       if (!isStagerError(error)) throw error;
@@ -190,8 +237,8 @@ export class S3BlobStore implements BlobStore {
       ...writeOptions,
     });
     try {
-      await this.#session.send('storing', { key, signal }, () =>
-        client.send(command, { abortSignal: signal }),
+      await this.#session.send({ doing: 'storing', key, signal }, async (abortSignal) =>
+        demandEtag((await client.send(command, { abortSignal })).ETag),
       );
       await deleteObject(this.#session, key, signal);
       return undefined;
@@ -205,7 +252,8 @@ export class S3BlobStore implements BlobStore {
     const location = this.location(key);
     const blob = await headBlob(this.#session, key, signal);
     if (blob !== undefined) return blob;
-    throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${location}`, {
+    const place = this.#session.placeOf(objectKey(this.#session, key));
+    throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${place}`, {
       next: 'List what there is with `stager blobs ls`.',
       details: { location },
     });

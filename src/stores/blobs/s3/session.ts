@@ -4,9 +4,10 @@ import { agentsFor } from '../../../machine/proxy/agents.ts';
 import { readCaFile } from '../../../machine/proxy/ca-bundle.ts';
 import type { ProxySettings } from '../../../machine/proxy/settings.ts';
 import { StagerError } from '../../../words/errors.ts';
-import { DEFAULT_RETRY, type RetryPolicy, withRetry } from '../port/retry.ts';
+import { type RetryPolicy, withRetry } from '../../../words/retry.ts';
 import type { S3Address } from './address.ts';
-import { isAbsent, isTransient } from './errors.ts';
+import { demandUsable } from './credentials.ts';
+import { isAbsent, isTransient, retryAfterMs, TooSlow } from './errors.ts';
 import { s3Error } from './explain.ts';
 
 /** After this long without an answer from the bucket, an absent key makes us ask whether the bucket is there. */
@@ -19,17 +20,50 @@ export interface S3Reach {
   readonly extraCas?: () => Promise<readonly string[]>;
 }
 
+/** Seven attempts: waits of up to 0.1, 0.2, 0.4, 0.8, 1.6 and 3.2 s between them. */
+const DEFAULT_RETRY: RetryPolicy = { attempts: 7, baseMs: 100, capMs: 5_000, deadlineMs: 60_000 };
+/** A header's time has whole seconds and travelled a while: what differs less is the same time. */
+const SAME_CLOCK_MS = 5_000;
+/** Bytes a millisecond that a store has to take or give at least, on top of the times that every request has. */
+export const SLOWEST_RATE = 16;
+
+/** One request: what it is for people, and what bounds it. */
+export interface Sent {
+  /** `storing`, `listing` … */
+  readonly doing: string;
+  /** Key inside the bucket; empty for the bucket itself. */
+  readonly key: string;
+  readonly signal: AbortSignal;
+  /** Bytes that travel with it. */
+  readonly bytes?: number;
+  /** What the store may take beyond that, in milliseconds. */
+  readonly patienceMs?: number;
+}
+
+/** Runs one attempt; its signal fires when the whole is cancelled and when the attempt took too long. */
+export type Step<T> = (abortSignal: AbortSignal) => Promise<T>;
+
 /** One S3 store's client, settings and retry rules. */
 export class S3Session {
   readonly client: S3Client;
   readonly address: S3Address;
   readonly policy: RetryPolicy;
+  readonly endpoint: string;
   #bucketSeenAt = 0;
+  #clockOffsetMs = 0;
+  #usable: Promise<void> | undefined;
 
-  constructor(client: S3Client, address: S3Address) {
+  constructor(client: S3Client, address: S3Address, endpoint: string) {
     this.client = client;
     this.address = address;
+    this.endpoint = endpoint;
     this.policy = { ...DEFAULT_RETRY, attempts: address.attempts };
+    this.#readClock();
+  }
+
+  /** The store's clock, as its last answer told it; this machine's until one came. */
+  now(): number {
+    return Date.now() + this.#clockOffsetMs;
   }
 
   /** Options of every request that writes an object. */
@@ -46,25 +80,40 @@ export class S3Session {
     return `s3://${this.address.bucket}/${key}`;
   }
 
-  /** Sends with retries; failures keep the SDK's type, so that the caller can tell expected ones apart. */
-  async raw<T>(what: string, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
-    const result = await withRetry(step, { policy: this.policy, signal, what, isTransient });
+  /** The same with the endpoint, for messages. */
+  placeOf(key: string): string {
+    return `${this.locationOf(key)} at ${this.endpoint}`;
+  }
+
+  /**
+   * Sends with retries. No new attempt begins after the policy's deadline, and no attempt lasts longer than its bytes
+   * explain, whatever trickles in. Failures keep the SDK's type, as the cause of a GaveUp, so that the caller can tell
+   * expected ones apart.
+   */
+  async raw<T>(sent: Omit<Sent, 'doing' | 'key'>, step: Step<T>): Promise<T> {
+    const { signal } = sent;
+    this.#usable ??= demandUsable(this.client);
+    await this.#usable;
+    const limitMs =
+      2 * this.address.requestTimeoutMs + (sent.bytes ?? 0) / SLOWEST_RATE + (sent.patienceMs ?? 0);
+    const attempt = (): Promise<T> => bounded(step, { signal, limitMs });
+    const result = await withRetry(attempt, { policy: this.policy, signal, isTransient, retryAfterMs });
     this.#bucketSeenAt = Date.now();
     return result;
   }
 
-  /** As {@link raw}, with failures as StagerErrors that name bucket and key. */
-  async send<T>(what: string, at: { key: string; signal: AbortSignal }, step: () => Promise<T>): Promise<T> {
+  /** As {@link raw}, with failures as StagerErrors that name bucket, key, endpoint and tries. */
+  async send<T>(sent: Sent, step: Step<T>): Promise<T> {
     try {
-      return await this.raw(`${what} ${this.locationOf(at.key)}`, at.signal, step);
+      return await this.raw(sent, step);
     } catch (error) {
-      throw this.explain(error, what, at.key);
+      throw this.explain(error, sent.doing, sent.key);
     }
   }
 
   explain(error: unknown, what: string, key: string): unknown {
-    const { bucket, endpoint, requestTimeoutMs } = this.address;
-    return s3Error(error, what, { bucket, key, endpoint: endpoint ?? '', requestTimeoutMs });
+    const { bucket, requestTimeoutMs } = this.address;
+    return s3Error(error, what, { bucket, key, endpoint: this.endpoint, requestTimeoutMs });
   }
 
   /**
@@ -74,8 +123,8 @@ export class S3Session {
   async askWhyDenied(signal: AbortSignal): Promise<void> {
     const { bucket, prefix } = this.address;
     const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 });
-    await this.send('listing', { key: prefix, signal }, () =>
-      this.client.send(command, { abortSignal: signal }),
+    await this.send({ doing: 'listing', key: prefix, signal }, (abortSignal) =>
+      this.client.send(command, { abortSignal }),
     );
   }
 
@@ -87,14 +136,51 @@ export class S3Session {
     if (Date.now() - this.#bucketSeenAt < BUCKET_SEEN_MS) return;
     const { bucket } = this.address;
     try {
-      await this.raw(`look for bucket ${bucket}`, signal, () =>
-        this.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }),
+      await this.raw({ signal }, (abortSignal) =>
+        this.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal }),
       );
     } catch (error) {
       // An answer to HEAD has no body, and some stores say 404 for an unknown access key: a listing tells which it is.
       if (!isAbsent(error)) throw this.explain(error, 'looking for the bucket', '');
       await this.askWhyDenied(signal);
     }
+  }
+
+  #readClock(): void {
+    this.client.middlewareStack.add(
+      (next) => async (args) => {
+        const answer = await next(args);
+        const date = Date.parse(String(Object(Object(answer.response).headers)['date']));
+        const offsetMs = date - Date.now();
+        if (Number.isFinite(date)) this.#clockOffsetMs = Math.abs(offsetMs) > SAME_CLOCK_MS ? offsetMs : 0;
+        return answer;
+      },
+      { step: 'deserialize', name: 'stagerStoreClock', priority: 'low' },
+    );
+  }
+}
+
+/** Runs one attempt, which ends when the whole is cancelled and when it takes too long. @throws TooSlow. */
+async function bounded<T>(
+  step: Step<T>,
+  { signal, limitMs }: { readonly signal: AbortSignal; readonly limitMs: number },
+): Promise<T> {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    controller.abort();
+  }, limitMs);
+  try {
+    return await step(controller.signal);
+  } catch (error) {
+    throw isLate && !signal.aborted ? new TooSlow('too slow', { cause: error }) : error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
 }
 
@@ -126,11 +212,11 @@ export async function openSession(address: S3Address, reach: S3Reach): Promise<S
     ...(address.profile === undefined ? {} : { profile: address.profile }),
   };
   const client = new S3Client(config);
-  await client.config.region().catch((cause: unknown) => {
+  const region = await client.config.region().catch((cause: unknown) => {
     throw new StagerError('CONFIG_INVALID', `no region is set for the bucket ${address.bucket}`, {
       next: 'Add ?region=… to the address, or set AWS_REGION or a profile that has one.',
       cause,
     });
   });
-  return new S3Session(client, address);
+  return new S3Session(client, address, address.endpoint ?? `https://s3.${region}.amazonaws.com`);
 }

@@ -6,15 +6,26 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { cancelled, StagerError } from '../../../words/errors.ts';
+import { cancelled } from '../../../words/errors.ts';
 import type { BlobKey, PutOptions } from '../port/blob-store.ts';
 import { type Digests, digestsOf } from '../port/digests.ts';
 import { checkExpected } from '../port/verify.ts';
-import { isConditionUnmet, isNotImplemented } from './errors.ts';
+import { OddAnswer } from './errors.ts';
 import { cutToParts, type Part, type PartSource } from './parts.ts';
-import { deleteObject, headBlob, META, newRecordId, objectKey, putRecord, recordKey } from './record.ts';
-import type { S3Session } from './session.ts';
+import {
+  deleteObject,
+  demandEtag,
+  headBlob,
+  META,
+  newRecordId,
+  objectKey,
+  putRecord,
+  recordKey,
+} from './record.ts';
+import type { S3Session, Step } from './session.ts';
 
+/** What S3 may take to join the parts of a large object. */
+const COMPLETING_MS = 600_000;
 /** How long cleaning up after a failed upload may take; who cancelled does not wait for a slow store. */
 const CLEANUP_MS = { failed: 10_000, cancelled: 700 } as const;
 
@@ -25,7 +36,7 @@ export class S3Upload {
   readonly #options: PutOptions;
   readonly #object: { readonly Bucket: string; readonly Key: string };
   readonly #recordId = newRecordId();
-  readonly #etags: { PartNumber: number; ETag: string | undefined }[] = [];
+  readonly #etags: { PartNumber: number; ETag: string }[] = [];
   #uploadId: Promise<string> | undefined;
   #single: Uint8Array | undefined;
   #recorded = false;
@@ -37,12 +48,8 @@ export class S3Upload {
     this.#object = { Bucket: session.address.bucket, Key: objectKey(session, key) };
   }
 
-  /**
-   * Uploads what `source` has and publishes it; closes the source in any case.
-   *
-   * @returns the digests, and false for `published` when `ifAbsent` was asked for and the key exists.
-   */
-  async run(source: PartSource): Promise<{ readonly digests: Digests; readonly published: boolean }> {
+  /** Uploads what `source` has and publishes it; closes the source in any case. */
+  async run(source: PartSource): Promise<Digests> {
     const { signal } = this.#options;
     const { partSizeBytes, concurrency } = this.#session.address;
     try {
@@ -54,9 +61,9 @@ export class S3Upload {
         upload: (part) => this.#part(part),
       });
       checkExpected(digests, this.#options, this.#session.locationOf(this.#object.Key));
-      const published =
-        this.#single === undefined ? await this.#complete(digests) : await this.#putOne(this.#single);
-      return { digests, published };
+      if (this.#single === undefined) await this.#complete(digests);
+      else await this.#putOne(this.#single);
+      return digests;
     } catch (error) {
       await this.#abandon();
       throw signal.aborted ? cancelled(signal) : error;
@@ -77,13 +84,14 @@ export class S3Upload {
       PartNumber: part.number,
       Body: part.bytes,
     });
-    const { ETag } = await this.#send(`storing part ${part.number} of`, (abortSignal) =>
-      this.#session.client.send(command, { abortSignal }),
+    const doing = `storing part ${part.number} of`;
+    const ETag = await this.#send(doing, part.bytes.byteLength, async (abortSignal) =>
+      demandEtag((await this.#session.client.send(command, { abortSignal })).ETag),
     );
     this.#etags.push({ PartNumber: part.number, ETag });
   }
 
-  async #create(): Promise<string> {
+  #create(): Promise<string> {
     const { storageClass } = this.#session.address;
     const command = new CreateMultipartUploadCommand({
       ...this.#object,
@@ -92,34 +100,32 @@ export class S3Upload {
       ContentType: this.#options.contentType,
       Metadata: { [META.record]: this.#recordId },
     });
-    const { UploadId } = await this.#send('beginning the upload of', (abortSignal) =>
-      this.#session.client.send(command, { abortSignal }),
-    );
-    if (UploadId !== undefined) return UploadId;
-    throw new StagerError('BLOBSTORE_UNAVAILABLE', 'the store began an upload without naming it', {
-      next: 'Check that the endpoint is an S3 store.',
-      details: { bucket: this.#object.Bucket, key: this.#object.Key },
+    return this.#send('beginning the upload of', 0, async (abortSignal) => {
+      const { UploadId } = await this.#session.client.send(command, { abortSignal });
+      if (UploadId === undefined)
+        throw new OddAnswer('HTTP 200 to the beginning of an upload, without its id');
+      return UploadId;
     });
   }
 
-  async #putOne(bytes: Uint8Array): Promise<boolean> {
+  async #putOne(bytes: Uint8Array): Promise<void> {
     const { sha1, sha256 } = digestsOf(bytes);
     const { storageClass } = this.#session.address;
-    return this.#conditionally((condition) => {
-      const command = new PutObjectCommand({
-        ...this.#object,
-        ...this.#session.writeOptions,
-        ...(storageClass === undefined ? {} : { StorageClass: storageClass }),
-        ...condition,
-        Body: bytes,
-        ContentType: this.#options.contentType,
-        Metadata: { [META.sha1]: sha1, [META.sha256]: sha256 },
-      });
-      return (abortSignal) => this.#session.client.send(command, { abortSignal });
+    const command = new PutObjectCommand({
+      ...this.#object,
+      ...this.#session.writeOptions,
+      ...(storageClass === undefined ? {} : { StorageClass: storageClass }),
+      Body: bytes,
+      ContentType: this.#options.contentType,
+      Metadata: { [META.sha1]: sha1, [META.sha256]: sha256 },
     });
+    await this.#send('storing', bytes.byteLength, async (abortSignal) =>
+      demandEtag((await this.#session.client.send(command, { abortSignal })).ETag),
+    );
   }
 
-  async #complete(digests: Digests): Promise<boolean> {
+  /** Whether it took effect is told by the object itself, which the caller looks at. */
+  async #complete(digests: Digests): Promise<void> {
     const { contentType, signal } = this.#options;
     const UploadId = await this.#uploadId;
     this.#recorded = true;
@@ -129,23 +135,19 @@ export class S3Upload {
       { ...digests, contentType },
     );
     const Parts = this.#etags.sort((a, b) => a.PartNumber - b.PartNumber);
-    const complete = (condition: { IfNoneMatch?: string }) => {
-      const command = new CompleteMultipartUploadCommand({
-        ...this.#object,
-        ...condition,
-        UploadId,
-        MultipartUpload: { Parts },
-      });
-      return (abortSignal: AbortSignal) => this.#session.client.send(command, { abortSignal });
-    };
+    const command = new CompleteMultipartUploadCommand({
+      ...this.#object,
+      UploadId,
+      MultipartUpload: { Parts },
+    });
     try {
-      if (await this.#conditionally(complete)) return true;
+      const sent = { doing: 'storing', key: this.#object.Key, signal, patienceMs: COMPLETING_MS };
+      await this.#session.send(sent, async (abortSignal) =>
+        demandEtag((await this.#session.client.send(command, { abortSignal })).ETag),
+      );
     } catch (error) {
       if ((await this.#isOurs(signal)) !== true) throw error;
     }
-    if ((await this.#isOurs(signal)) === true) return true;
-    await this.#abandon();
-    return false;
   }
 
   /**
@@ -162,36 +164,9 @@ export class S3Upload {
     }
   }
 
-  /**
-   * Sends a publishing request, with If-None-Match where the key must be absent; a store that does not know the
-   * condition gets the request without it (two writers of one write-once key then store equal content twice).
-   */
-  async #conditionally(
-    build: (condition: { IfNoneMatch?: string }) => (abortSignal: AbortSignal) => Promise<unknown>,
-  ): Promise<boolean> {
-    if (this.#options.ifAbsent !== true) {
-      await this.#send('storing', build({}));
-      return true;
-    }
-    try {
-      const request = build({ IfNoneMatch: '*' });
-      await this.#session.raw(
-        `store ${this.#session.locationOf(this.#object.Key)}`,
-        this.#options.signal,
-        () => request(this.#options.signal),
-      );
-      return true;
-    } catch (error) {
-      if (isConditionUnmet(error)) return false;
-      if (!isNotImplemented(error)) throw this.#session.explain(error, 'storing', this.#object.Key);
-      await this.#send('storing', build({}));
-      return true;
-    }
-  }
-
-  #send<T>(what: string, request: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+  #send<T>(doing: string, bytes: number, step: Step<T>): Promise<T> {
     const { signal } = this.#options;
-    return this.#session.send(what, { key: this.#object.Key, signal }, () => request(signal));
+    return this.#session.send({ doing, key: this.#object.Key, signal, bytes }, step);
   }
 
   /**
