@@ -12,14 +12,22 @@ import { jobRoutes } from './v3/jobs/routes.ts';
 import { manifestRoutes } from './v3/manifests/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
 import { processRoutes } from './v3/processes/routes.ts';
+import { roleRoutes } from './v3/roles/routes.ts';
 import { rootRoutes } from './v3/root/routes.ts';
 import { destinationRoutes } from './v3/routing/destination-routes.ts';
 import { routeRoutes } from './v3/routing/routes.ts';
+import { spacePartRoutes } from './v3/spaces/part-routes.ts';
+import { spaceRoutes } from './v3/spaces/routes.ts';
+import { v3UserRoutes } from './v3/users/routes.ts';
 
 export const ROUTES: readonly Route[] = [
   ...rootRoutes,
   ...jobRoutes,
   ...organizationRoutes,
+  ...spaceRoutes,
+  ...spacePartRoutes,
+  ...roleRoutes,
+  ...v3UserRoutes,
   ...appRoutes,
   ...appEnvironmentRoutes,
   ...appDropletRoutes,

@@ -5,10 +5,13 @@ import { applyManifest } from '../../service/manifests/apply.ts';
 import { ManifestFailure } from '../../service/manifests/failure.ts';
 import type { JobTable } from '../../service/queue/jobs.ts';
 import { deleteApp } from '../../service/resources/delete-app.ts';
-import { deleteOrganization } from '../../service/resources/delete-organization.ts';
+import { deleteOrganization, deleteSpace } from '../../service/resources/delete-organization.ts';
 import { deleteDomain } from '../../service/resources/domains.ts';
+import { deleteRole } from '../../service/resources/roles.ts';
 import { deleteRoute, deleteUnmappedRoutes } from '../../service/resources/routes.ts';
 import type { Database, Queries } from '../../service/state/database.ts';
+import { deleteUser } from '../../service/resources/users.ts';
+import type { Database } from '../../service/state/database.ts';
 import { parseGuid } from '../../words/ids.ts';
 import { unprocessable } from './route/cf-errors.ts';
 
@@ -28,6 +31,14 @@ export function jobTable({ queries }: Database): JobTable {
     },
     'space.apply_manifest': async ({ apps }) => {
       await applyAll(queries, apps);
+    'role.delete': async ({ guid }) => {
+      await deleteRole(queries, guidIn(guid));
+    },
+    'user.delete': async ({ guid }) => {
+      await deleteUser(queries, String(guid));
+    },
+    'space.delete': async ({ guid }) => {
+      await deleteSpace(queries, guidIn(guid));
     },
     'organization.delete': async ({ guid }) => {
       await deleteOrganization(queries, guidIn(guid));

@@ -8,6 +8,7 @@ import type { Queries } from '../state/database.ts';
 import { isTaken } from '../state/failures.ts';
 import {
   anyNameOf,
+  anyOf,
   type CommonFilters,
   commonConditions,
   type Page,
@@ -55,6 +56,21 @@ export async function findOrganization(
     .where('guid', '=', guid)
     .where(inVisibleOrganization(caller, 'organizations.guid'))
     .executeTakeFirst();
+}
+
+/** Those of these that the caller sees, for `include`. */
+export async function organizationsOf(
+  queries: Queries,
+  caller: Caller,
+  guids: readonly Guid[],
+): Promise<readonly Organization[]> {
+  return await queries
+    .selectFrom('organizations')
+    .selectAll()
+    .where(anyOf('organizations.guid', guids))
+    .where(inVisibleOrganization(caller, 'organizations.guid'))
+    .orderBy('id')
+    .execute();
 }
 
 /** @returns undefined when the name is taken. */

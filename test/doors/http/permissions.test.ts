@@ -10,13 +10,19 @@ import { jobPermissions } from './v3/jobs/permissions.ts';
 import { manifestPermissions } from './v3/manifests/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
 import { processPermissions } from './v3/processes/permissions.ts';
+import { rolePermissions } from './v3/roles/permissions.ts';
 import { rootPermissions } from './v3/root/permissions.ts';
 import { routePermissions } from './v3/routing/permissions.ts';
+import { spacePermissions } from './v3/spaces/permissions.ts';
+import { userPermissions } from './v3/users/permissions.ts';
 
 const TABLE: PermissionTable = {
   ...rootPermissions,
   ...jobPermissions,
   ...organizationPermissions,
+  ...spacePermissions,
+  ...rolePermissions,
+  ...userPermissions,
   ...appPermissions,
   ...processPermissions,
 
