@@ -9,9 +9,8 @@ import { deleteOrganization, deleteSpace } from '../../service/resources/delete-
 import { deleteDomain } from '../../service/resources/domains.ts';
 import { deleteRole } from '../../service/resources/roles.ts';
 import { deleteRoute, deleteUnmappedRoutes } from '../../service/resources/routes.ts';
-import type { Database, Queries } from '../../service/state/database.ts';
 import { deleteUser } from '../../service/resources/users.ts';
-import type { Database } from '../../service/state/database.ts';
+import type { Database, Queries } from '../../service/state/database.ts';
 import { parseGuid } from '../../words/ids.ts';
 import { unprocessable } from './route/cf-errors.ts';
 
@@ -31,6 +30,7 @@ export function jobTable({ queries }: Database): JobTable {
     },
     'space.apply_manifest': async ({ apps }) => {
       await applyAll(queries, apps);
+    },
     'role.delete': async ({ guid }) => {
       await deleteRole(queries, guidIn(guid));
     },
