@@ -73,3 +73,11 @@ describe('docs/decisions', () => {
     expect(decisions.filter((it) => !index.includes(`](${it})`))).toEqual([]);
   });
 });
+
+describe('README.md', () => {
+  it('leads to every page', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const unlinked = globSync('docs/*.md', { cwd: root }).filter((it) => !readme.includes(`](${it}`));
+    expect(unlinked).toEqual([]);
+  });
+});
