@@ -39,7 +39,7 @@ work=$(mktemp -d "$root/.cache/release/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 build=$work/stager-$version
 mkdir "$build"
-cp -R package.json package-lock.json tsconfig.json tsconfig.build.json bin src buildpacks docs ./*.md LICENSE "$build"
+cp -R package.json package-lock.json tsconfig.json tsconfig.build.json bin src buildpacks docs examples ./*.md LICENSE "$build"
 cp -al node_modules "$build/node_modules"
 cd "$build"
 rm -rf buildpacks/*/dist
