@@ -110,6 +110,51 @@ describe('staticfile buildpack', () => {
     );
   });
 
+  it('redirects to directories where the client is, and knows the types that browsers insist on', async () => {
+    await using app = await site({
+      Staticfile: '',
+      'sub/index.html': 'sub',
+      'a.mjs': '',
+      'a.webmanifest': '{}',
+      'a.js.map': '{}',
+      'a.js': '',
+    });
+    await app.launch(BOOT, async (url) => {
+      const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'site.example:8443' };
+      for (const headers of [{}, forwarded]) {
+        const answer = await get(`${url}/sub`, headers);
+        expect(answer.status).toBe(301);
+        expect(answer.headers.get('location')).toBe('/sub/');
+      }
+      for (const [name, type] of [
+        ['a.mjs', 'text/javascript; charset=utf-8'],
+        ['a.js', 'text/javascript; charset=utf-8'],
+        ['a.webmanifest', 'application/manifest+json'],
+        ['a.js.map', 'application/json'],
+      ]) {
+        expect((await get(`${url}/${name}`)).headers.get('content-type'), name).toBe(type);
+      }
+    });
+  });
+
+  it.each([
+    [
+      'a directive that does not exist',
+      { 'nginx/conf/x.conf': 'add_headers A b;' },
+      'unknown directive "add_headers"',
+    ],
+    ['a file that is not there', {}, 'x.conf" failed (2: No such file or directory)'],
+  ])('fails a staging whose include has %s', async (_what, files, reason) => {
+    await using app = await site({ Staticfile: '' });
+    for (const [name, text] of Object.entries({ Staticfile: 'location_include: x.conf', ...files })) {
+      await writeFile(app.at('app', name), text);
+    }
+    const staged = await app.stage('staticfile');
+    expect(staged.code).toBe(1);
+    expect(staged.output).toContain('**ERROR** nginx does not accept the configuration');
+    expect(staged.output).toContain(reason);
+  });
+
   it('serves dot files only when asked to, and groups of status codes with one page', async () => {
     await using app = await site({
       Staticfile: 'host_dot_files: true\nstatus_codes: {4xx: /oops.html}',

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dir as tempDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
+import { completeTypes } from '../../buildpacks/staticfile/src/mime-types.ts';
 import { nginxConf } from '../../buildpacks/staticfile/src/nginx-conf.ts';
 import { readSettings } from '../../buildpacks/staticfile/src/settings.ts';
 
@@ -50,6 +51,30 @@ describe('Staticfile', () => {
     expect(nginxConf(await settings(text))).toContain(expected);
   });
 
+  it.each([
+    ['- a\n- b', 'the Staticfile has to be an object; it is a list'],
+    ['just words', 'the Staticfile has to be an object; it is the string "just words"'],
+    ['root: 5', 'root has to be a string; it is the number 5. Write "5"'],
+    ['pushstate: [enabled]', 'pushstate has to be a string or true or false; it is a list'],
+    ['pushstate: 1', 'pushstate has to be a string or true or false; it is the number 1'],
+    ['status_codes: /404.html', 'status_codes has to be an object; it is the string "/404.html"'],
+    ['status_codes: {404: 1}', 'status_codes.404 has to be a string; it is the number 1'],
+    ['location_include: {a: b}', 'location_include has to be a string; it is an object'],
+    ['location_include: "a b"', 'location_include: must not contain'],
+  ])('%s is told as such', async (text, expected) => {
+    const failure = await settings(text).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ message: expect.stringContaining(expected) });
+    expect(String(failure)).not.toContain('Invalid input');
+  });
+
+  it('names options that nobody reads', async () => {
+    expect((await settings('push_state: enabled\nssi: true')).unknown).toEqual(['push_state']);
+  });
+
+  it('has redirects that keep what the client asked for', async () => {
+    expect(nginxConf(await settings(''))).toContain('absolute_redirect off;');
+  });
+
   it('leaves the choices of the environment to the start', async () => {
     const conf = nginxConf(await settings(''));
     expect(conf).toMatch(/^@FORCE_HTTPS@ +if /m);
@@ -63,4 +88,22 @@ describe('Staticfile', () => {
       await expect(settings(`status_codes: {404: ${page}}`)).rejects.toThrow('status_codes.404');
     },
   );
+});
+
+describe('mime.types', () => {
+  it('has what newer lists have, each ending once', () => {
+    const list =
+      'types {\n    application/javascript   js;\n    text/html html htm;\n    audio/x-matroska mkv;\n}\n';
+    const text = completeTypes(list);
+    for (const [ending, type] of [
+      ['js', 'text/javascript'],
+      ['mjs', 'text/javascript'],
+      ['webmanifest', 'application/manifest+json'],
+      ['map', 'application/json'],
+      ['mkv', 'audio/x-matroska'],
+    ]) {
+      expect(text.match(new RegExp(`[\\w/+-]+(?= [^;]*\\b${ending}\\b)`, 'g')), ending).toEqual([type]);
+    }
+    expect(text.trimEnd().endsWith('}')).toBe(true);
+  });
 });

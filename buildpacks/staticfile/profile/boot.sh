@@ -14,6 +14,15 @@ fi
 sed "${switches[@]}" -e "s#@APP@#$app#g" -e "s#@TMP@#$tmp#g" -e "s#@PORT@#${PORT:-8080}#g" \
   "$app/nginx/conf/nginx.conf.in" >"$app/nginx/conf/nginx.conf"
 
+export LD_LIBRARY_PATH="$DEPS_DIR/@IDX@/nginx/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+# Staging asks for this: would nginx start?
+if [ "${1:-}" = --check ]; then
+  code=0
+  "$DEPS_DIR/@IDX@/nginx/sbin/nginx" -t -q -p "$app/nginx" -c "$app/nginx/conf/nginx.conf" 2>&1 || code=$?
+  rm -rf "$tmp" "$app/nginx/conf/nginx.conf"
+  exit $code
+fi
+
 # A pipe that cat empties: opening /dev/stdout fails where it is a socket or somebody else's pipe.
 # Held open on descriptor 9, so that neither end waits for the other.
 mkfifo "$tmp/access.log"
@@ -25,16 +34,14 @@ logger=$!
 server=
 stopping=
 trap 'stopping=1; [ -z "$server" ] || kill -QUIT $server 2>/dev/null || true' TERM INT QUIT
-export LD_LIBRARY_PATH="$DEPS_DIR/@IDX@/nginx/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 "$DEPS_DIR/@IDX@/nginx/sbin/nginx" -p "$app/nginx" -c "$app/nginx/conf/nginx.conf" 9>&- &
 server=$!
 [ -z "$stopping" ] || kill -QUIT $server
+# A signal ends a wait early. bash keeps how a process ended, also where that was between two waits.
+wait $server || true
+while kill -0 $server 2>/dev/null; do wait $server || true; done
 code=0
 wait $server || code=$?
-while kill -0 $server 2>/dev/null; do
-  code=0
-  wait $server || code=$?
-done
 exec 9>&-
 wait $logger || true
 rm -rf "$tmp"

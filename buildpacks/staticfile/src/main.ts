@@ -2,6 +2,8 @@
 import { chmod, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runSteps, type StepContext } from '../../kit/index.ts';
+import { checkConfiguration } from './check.ts';
+import { completeTypes } from './mime-types.ts';
 import { nginxConf } from './nginx-conf.ts';
 import { publish } from './public.ts';
 import { installServer } from './server.ts';
@@ -22,12 +24,14 @@ async function finalize(context: StepContext): Promise<void> {
   const conf = join(buildDir, 'nginx/conf');
   await mkdir(conf, { recursive: true });
   await writeConf(context, settings, conf);
-  await copyFile(dep.at('nginx/conf/mime.types'), join(conf, 'mime.types'));
+  const types = await readFile(dep.at('nginx/conf/mime.types'), 'utf8');
+  await writeFile(join(conf, 'mime.types'), completeTypes(types));
   if (settings.basicAuth) await copyFile(join(buildDir, 'Staticfile.auth'), join(conf, '.htpasswd'));
 
   const boot = await readFile(join(context.buildpackDir, 'profile/boot.sh'), 'utf8');
   await writeFile(join(buildDir, 'boot.sh'), boot.replaceAll('@IDX@', dep.idx));
   await chmod(join(buildDir, 'boot.sh'), 0o755);
+  await checkConfiguration(context);
   await dep.writeLaunch([{ type: 'web', command: '$HOME/boot.sh' }]);
 }
 
@@ -46,6 +50,9 @@ async function writeConf(context: StepContext, settings: Settings, conf: string)
 }
 
 function tell({ log }: StepContext, settings: Settings): void {
+  if (settings.unknown.length > 0) {
+    log.warning(`The Staticfile has options that nobody reads: ${settings.unknown.join(', ')}.`);
+  }
   const said = Object.entries({
     'directory listing': settings.directory,
     pushstate: settings.pushstate,

@@ -21,6 +21,7 @@ events { worker_connections 1024; }
 
 http {
   charset utf-8;
+  charset_types text/xml text/plain text/css text/csv text/javascript text/markdown text/vtt text/calendar text/vnd.wap.wml application/javascript application/rss+xml;
   include mime.types;
   default_type application/octet-stream;
   log_format platform '$http_x_forwarded_for - $http_referer - [$time_local] "$request" $status $body_bytes_sent';
@@ -36,14 +37,14 @@ http {
   sendfile on;
   tcp_nopush on;
   keepalive_timeout 30;
-  # The port inside the container is nobody's business.
-  port_in_redirect off;
+  # Location: /sub/ means the scheme, host and port that the client used, which only the router knows.
+  absolute_redirect off;
 
   gzip on;
   gzip_proxied any;
   gzip_vary on;
   gzip_min_length 1100;
-  gzip_types text/plain text/css text/xml text/javascript application/javascript application/json application/xml application/rss+xml image/svg+xml;
+  gzip_types text/plain text/css text/xml text/javascript application/javascript application/json application/manifest+json application/ld+json application/geo+json application/xml application/rss+xml application/atom+xml application/wasm text/csv text/markdown text/vtt font/ttf font/otf image/svg+xml image/x-icon;
   # A file that was compressed beforehand goes out as it is; who can't read that gets it unpacked.
   gzip_static always;
   gunzip on;
@@ -87,7 +88,7 @@ function errorPages(settings: Settings): string {
 function location(settings: Settings): string {
   const lines: string[] = [];
   if (settings.pushstate) lines.push('if (!-e $request_filename) { rewrite ^ / break; }');
-  if (settings.directory) lines.push('autoindex on;', 'absolute_redirect off;');
+  if (settings.directory) lines.push('autoindex on;');
   if (settings.basicAuth) {
     lines.push('auth_basic "Restricted";', 'auth_basic_user_file @APP@/nginx/conf/.htpasswd;');
   }

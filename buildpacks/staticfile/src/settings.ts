@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { BuildpackFailure, errnoOf, readYaml } from '../../kit/index.ts';
+import { wrongShapes } from '../../kit/shape.ts';
 
 /** `enabled` and `true` switch on; anything else is off, as on Cloud Foundry. */
 const flag = z
@@ -42,7 +43,11 @@ const schema = z.object({
 });
 
 /** What a Staticfile says, with Staticfile.auth beside it. */
-export type Settings = z.output<typeof schema> & { readonly basicAuth: boolean };
+export type Settings = z.output<typeof schema> & {
+  readonly basicAuth: boolean;
+  /** Options that nobody reads. */
+  readonly unknown: readonly string[];
+};
 
 /**
  * Reads Staticfile and looks for Staticfile.auth. A missing or empty Staticfile has the defaults.
@@ -50,14 +55,20 @@ export type Settings = z.output<typeof schema> & { readonly basicAuth: boolean }
  * @throws BuildpackFailure naming each option that is wrong.
  */
 export async function readSettings(appDir: string): Promise<Settings> {
-  const parsed = schema.safeParse((await readYaml(join(appDir, 'Staticfile'))) ?? {});
+  const value = (await readYaml(join(appDir, 'Staticfile'))) ?? {};
+  const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    const issues = parsed.error.issues.map(
-      (issue) => `${issue.path.join('.') || 'Staticfile'}: ${issue.message}`,
-    );
-    throw new BuildpackFailure(`the Staticfile is not valid:\n${issues.join('\n')}`);
+    const found = wrongShapes(parsed.error, value, 'the Staticfile');
+    throw new BuildpackFailure(`the Staticfile is not valid:\n${found.join('\n')}`, {
+      next: 'Every option is a line such as pushstate: enabled; docs/shipped-buildpacks.md lists them.',
+    });
   }
-  return { ...parsed.data, basicAuth: (await kindOf(join(appDir, 'Staticfile.auth'))) === 'file' };
+  const keys = Object.keys(typeof value === 'object' ? value : {});
+  return {
+    ...parsed.data,
+    basicAuth: (await kindOf(join(appDir, 'Staticfile.auth'))) === 'file',
+    unknown: keys.filter((key) => !Object.hasOwn(schema.shape, key)),
+  };
 }
 
 /** What is at a path; undefined for nothing. */
