@@ -6,6 +6,8 @@ import { writeTextFile } from './config/json-file.ts';
 import type { Config } from './config/load.ts';
 import { type Diagnosis, diagnose } from './machine/doctor/doctor.ts';
 import { openDataHome } from './machine/host/data-home.ts';
+import { asideDirectories, checkLayout, repairLayout } from './machine/host/data-layout.ts';
+import { sweepDead } from './machine/host/process-label.ts';
 import { trustedAuthorities } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
 import { httpClient } from './machine/proxy/http-client.ts';
@@ -159,6 +161,12 @@ export class Stager {
     });
   }
 
+  /** Puts the layout of the data home right where nothing is lost by it; a sentence for each thing done. */
+  async repair(): Promise<readonly string[]> {
+    await openDataHome(this.config.home);
+    return await repairLayout(this.config.home);
+  }
+
   /** Gives back what this process holds. Call it when nothing is running. */
   async close(): Promise<void> {
     await (await this.#sandbox?.catch(() => undefined))?.close();
@@ -166,7 +174,7 @@ export class Stager {
 
   /** Says in one sentence what whoever writes there first would otherwise have to say. */
   #openHome(): Promise<void> {
-    this.#home ??= openDataHome(this.config.home);
+    this.#home ??= openHome(this.config.home);
     return this.#home;
   }
 
@@ -197,4 +205,11 @@ export class Stager {
     await installShipped({ from: SHIPPED, dir, buildpacks, signal });
     return buildpacks;
   }
+}
+
+/** Made if it is not there, looked at as a whole, and without what dead processes left. */
+async function openHome(home: string): Promise<void> {
+  await openDataHome(home);
+  await checkLayout(home);
+  await sweepDead([home, ...asideDirectories(home)]);
 }

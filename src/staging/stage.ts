@@ -5,9 +5,9 @@
  * print, exit or read the environment. However it ends, no process, no workspace (unless `keep` asks for it) and
  * no half-written blob is left; the record is written last.
  */
-
+import { dirname } from 'node:path';
 import { asStagerError, errorReport } from '../words/error-report.ts';
-import { cancelled, throwIfCancelled } from '../words/errors.ts';
+import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { Emit } from '../words/events.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { checkLimits, type StageRequest } from './request/request.ts';
@@ -48,12 +48,25 @@ export async function stage(
     return record;
   } catch (thrown) {
     // What fails because everything is being torn down says nothing; that it was cancelled does.
-    const error = io.signal.aborted ? cancelled(io.signal) : asStagerError(thrown);
+    const error = io.signal.aborted
+      ? cancelled(io.signal)
+      : placed(asStagerError(thrown), dirname(ports.workspaces));
     const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
     const result = staging.failedResult;
     staging.report({ type: 'staging-ended', outcome, error: errorReport(error), ...(result && { result }) });
     throw error;
   }
+}
+
+/** A full disk is told with its place; a write by itself does not know it. */
+function placed(error: StagerError, home: string): StagerError {
+  if (error.code !== 'HOST_DISK_FULL' || error.message.includes(home)) return error;
+  return new StagerError('HOST_DISK_FULL', `${error.message} (data home ${home})`, {
+    ...(error.next !== undefined && { next: error.next }),
+    ...(error.phase !== undefined && { phase: error.phase }),
+    details: { ...error.details, home },
+    cause: error,
+  });
 }
 
 async function run(staging: Staging): Promise<StagingRecord> {

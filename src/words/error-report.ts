@@ -30,6 +30,11 @@ export function asStagerError(thrown: unknown): StagerError {
         next: 'Free space, or choose another place for the data home with --home.',
         cause: thrown,
       });
+    case 'EFBIG':
+      return new StagerError('CONFIG_INVALID', `a file grew over the limit of sizes of files: ${message}`, {
+        next: 'Raise the limit (ulimit -f unlimited), or use a file system that takes larger files.',
+        cause: thrown,
+      });
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

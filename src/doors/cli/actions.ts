@@ -1,6 +1,7 @@
 /** Finds what a command does. Each is imported when it is called for, so that none pays for the others. */
 import { loadConfig } from '../../config/load.ts';
 import { noColorWanted } from '../../config/terminal.ts';
+import { checkLayout } from '../../machine/host/data-layout.ts';
 import type { Invocation, Run } from './input/context.ts';
 import type { Action } from './program.ts';
 import { createOutput } from './terminal/output.ts';
@@ -37,6 +38,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
 };
 
+/** They work without a data home, or on one that is damaged. */
+const WITHOUT_HOME: ReadonlySet<string> = new Set(['doctor', 'files', 'buildpack new', 'buildpack lint']);
+
 /** The action of the command at `path`, such as `buildpack add`. */
 export async function actionFor(path: string, signal: AbortSignal): Promise<Action> {
   const load = COMMANDS[path];
@@ -53,6 +57,7 @@ export async function actionFor(path: string, signal: AbortSignal): Promise<Acti
       noColor: noColorWanted(),
     });
     try {
+      if (!WITHOUT_HOME.has(path)) await checkLayout(config.home);
       return await run({ ...invocation, flags, config, output, signal });
     } catch (error) {
       return reportError(error, output);

@@ -2,13 +2,13 @@
  * One process at a time, by a file. The lock appears whole (link(2) of a file that already names its owner); one whose
  * owner died is broken, under a second lock of the same kind, so that two breakers can't remove a third one's lock.
  */
-import { randomUUID } from 'node:crypto';
-import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, lstat, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { Clock } from '../../words/clock.ts';
 import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 import { pause } from '../../words/retry.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from './process-identity.ts';
+import { asidePath } from './process-label.ts';
 
 /** Milliseconds between tries. */
 const POLL_MS = 25;
@@ -37,7 +37,8 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
 }
 
 async function acquire(path: string, options: LockOptions): Promise<() => Promise<void>> {
-  const mine = `${path}.${process.pid}.${randomUUID()}`;
+  await refuseOther(path);
+  const mine = asidePath(path);
   await writeFile(mine, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o644 });
   const deadline = options.clock.now() + (options.waitMs ?? DEFAULT_WAIT_MS);
   try {
@@ -49,8 +50,18 @@ async function acquire(path: string, options: LockOptions): Promise<() => Promis
       await pause(POLL_MS, options);
     }
   } finally {
-    await rm(mine, { force: true });
+    await rm(mine, { force: true }).catch(() => undefined);
   }
+}
+
+/** Nothing of ours makes a directory or a link of that name, and nobody would ever give it back. */
+async function refuseOther(path: string): Promise<void> {
+  const facts = await lstat(path).catch(() => undefined);
+  if (facts === undefined || facts.isFile()) return;
+  throw new StagerError('CONFIG_INVALID', `${path} is not a file, so it can't be used as a lock`, {
+    next: 'Remove it, and run stager again.',
+    details: { path },
+  });
 }
 
 async function tryLink(from: string, to: string): Promise<boolean> {

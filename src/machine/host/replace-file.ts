@@ -1,6 +1,6 @@
 /** Small files that others read while they change: written aside, renamed, so that readers see one of them whole. */
-import { randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
+import { asidePath } from './process-label.ts';
 
 /** How a file is replaced. */
 export interface ReplaceOptions {
@@ -17,7 +17,7 @@ export interface ReplaceOptions {
  * @throws what the system says.
  */
 export async function replaceFile(path: string, content: string, options: ReplaceOptions): Promise<void> {
-  const aside = `${path}.${randomUUID()}.new`;
+  const aside = asidePath(path);
   try {
     {
       await using file = await open(aside, 'wx', options.mode ?? 0o644);
@@ -26,7 +26,7 @@ export async function replaceFile(path: string, content: string, options: Replac
     }
     await rename(aside, path);
   } catch (error) {
-    await rm(aside, { force: true });
+    await rm(aside, { force: true }).catch(() => undefined);
     throw error;
   }
 }

@@ -16,10 +16,10 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
 import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { namesIn } from '../host/names-in.ts';
+import { lifeOfLabel, processLabel, sweepDead } from '../host/process-label.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { readTree, sealTree } from '../host/tree-seal.ts';
-import { lifeOfLabel, processLabel } from '../sandbox/child/state-directory.ts';
 import type { Rootfs } from '../sandbox/port/sandbox.ts';
 import { checkStack } from './check.ts';
 import { hostStackDigest } from './host.ts';
@@ -159,11 +159,12 @@ export class StackStore {
   }
 
   /** Marks the tree as used by this process. */
-  async #use({ name, tree }: Record): Promise<void> {
+  async #use({ tree }: Record): Promise<void> {
+    await sweepDead([join(this.#tree(tree), 'users')]);
     const mark = join(this.#tree(tree), 'users', `${processLabel()}.use`);
     await writeFile(mark, '').catch((error: unknown) => {
-      // Removed in this very moment.
-      if (errnoOf(error) === 'ENOENT') throw notFound(name, []);
+      // Removed in this very moment, or damaged: looked at next.
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
       // A store that only others may write to: they have to look after its users.
       if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EROFS') throw error;
     });
@@ -181,6 +182,7 @@ export class StackStore {
       await sealTree(root, seal, await readTree(root, signal), signal).catch(() => throwIfCancelled(signal));
       return { record };
     }
+    if ((await this.#record(name))?.tree !== record.tree) throw notFound(name, []);
     const what = found.outcome === 'damaged' ? `${found.path}: ${found.why}` : `${seal} can't be read`;
     try {
       const again = await this.#add(name, source, { signal, like: record });
@@ -255,11 +257,10 @@ export class StackStore {
   }
 
   async #record(name: string): Promise<Record | undefined> {
-    const text = await readFile(join(this.#root, 'names', `${name}.json`), 'utf8').catch(() => undefined);
-    if (text === undefined) return undefined;
     try {
-      return Record.parse(JSON.parse(text));
+      return Record.parse(JSON.parse(await readFile(join(this.#root, 'names', `${name}.json`), 'utf8')));
     } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return undefined;
       throw new StagerError('STACK_INVALID', `the record of the stack ${name} can't be read`, {
         next: `Remove ${join(this.#root, 'names', `${name}.json`)} and add the stack again.`,
         cause,

@@ -6,7 +6,7 @@ import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
-import { isStagerError, StagerError } from '../../words/errors.ts';
+import { errnoOf, isStagerError, StagerError } from '../../words/errors.ts';
 import type { TreeEntry, TreeWriter } from './tree-writer.ts';
 
 /** Digests of what was read. */
@@ -48,6 +48,9 @@ export async function unpackTar(path: string, into: TreeWriter, signal: AbortSig
     await read.catch(() => undefined);
     if (isStagerError(error)) throw error;
     signal.throwIfAborted();
+    const errno = errnoOf(error);
+    // Not the tar's fault.
+    if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG') throw error;
     throw new StagerError('STACK_INVALID', `${path} can't be read as a tar: ${String(error)}`, {
       next: 'Give a .tar, .tar.gz or .tar.zst of a root file system, an OCI layout, or what `docker save` writes.',
       details: { path },

@@ -1,6 +1,7 @@
 /** The droplet of a staging: stored, and taken back when what comes after it fails. */
 
 import { demandOutputFile } from '../../machine/host/output-file.ts';
+import { errnoOf, isStagerError } from '../../words/errors.ts';
 import { newGuid } from '../../words/ids.ts';
 import { formatBytes, MEBIBYTE } from '../../words/units.ts';
 import { sweepMemberCache } from '../droplet/pack/member-cache-sweep.ts';
@@ -22,29 +23,30 @@ export async function storeResult(
   const { request, ports, signal } = staging;
   await demandOwn(workspace, [workspace.app, workspace.deps, workspace.profileD]);
   const guid = newGuid();
+  const pack = (memberCache: string | undefined) =>
+    storeDroplet(
+      {
+        app: request.app.guid,
+        guid,
+        directories: workspace,
+        stagingInfo: built.stagingInfo,
+        pack: {
+          ...(memberCache !== undefined && { memberCache }),
+          maxBytes: request.diskMb * MEBIBYTE,
+          ...(request.compression !== undefined && { compression: request.compression }),
+          ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
+        },
+      },
+      {
+        blobs: ports.blobs,
+        signal,
+        onBytes: (done) =>
+          staging.report({ type: 'progress', phase: { name: 'droplet' }, done, unit: 'bytes' }),
+      },
+    );
   const { stored, summary } = await staging.phases.run(
     { name: 'droplet' },
-    () =>
-      storeDroplet(
-        {
-          app: request.app.guid,
-          guid,
-          directories: workspace,
-          stagingInfo: built.stagingInfo,
-          pack: {
-            memberCache: ports.memberCache,
-            maxBytes: request.diskMb * MEBIBYTE,
-            ...(request.compression !== undefined && { compression: request.compression }),
-            ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
-          },
-        },
-        {
-          blobs: ports.blobs,
-          signal,
-          onBytes: (done) =>
-            staging.report({ type: 'progress', phase: { name: 'droplet' }, done, unit: 'bytes' }),
-        },
-      ),
+    () => pack(ports.memberCache).catch((error: unknown) => withoutCache(staging, error, pack)),
     ({ stored: { sizeBytes } }) => formatBytes(sizeBytes),
   );
   staging.unrecorded = dropletKey(request.app.guid, guid);
@@ -55,6 +57,22 @@ export async function storeResult(
   if (request.output !== undefined)
     await writeBlobTo(request.output, staging.unrecorded, { blobs: ports.blobs, signal });
   return stored;
+}
+
+/** A full disk: what only saves time gives way to what was asked for. */
+async function withoutCache<T>(
+  staging: Staging,
+  error: unknown,
+  pack: (memberCache: undefined) => Promise<T>,
+): Promise<T> {
+  const { ports, signal } = staging;
+  if (!isStagerError(error, 'BLOBSTORE_FULL', 'HOST_DISK_FULL') && errnoOf(error) !== 'ENOSPC') throw error;
+  const limits = { maxBytes: 0, maxAgeMs: 0 };
+  const { removedBytes } = await sweepMemberCache(ports.memberCache, { signal, limits, force: true });
+  if (removedBytes === 0) throw error;
+  const message = `the disk is full, so the cache of compressed members (${formatBytes(removedBytes)}) was given up`;
+  staging.warn('member-cache-given-up', message);
+  return await pack(undefined);
 }
 
 /** Removes the damaged droplets that a new one has replaced. If it can't, gc finds them. */

@@ -6,6 +6,7 @@ import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namesIn } from '../../machine/host/names-in.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../../machine/host/process-identity.ts';
+import { asidePath } from '../../machine/host/process-label.ts';
 import { errnoOf } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import { parseJson } from '../../words/json.ts';
@@ -17,12 +18,12 @@ const UNFINISHED_MS = 3_600_000;
 
 /** Writes the lock for this process; readers see all of it or nothing. Fails with EEXIST when there is one. */
 export async function writeLock(parent: string, guid: Guid): Promise<void> {
-  const aside = join(parent, `.${guid}${UNFINISHED}`);
+  const aside = asidePath(join(parent, `.${guid}`));
   await writeFile(aside, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 });
   try {
     await link(aside, join(parent, `${guid}${SUFFIX}`));
   } finally {
-    await rm(aside, { force: true });
+    await rm(aside, { force: true }).catch(() => undefined);
   }
 }
 

@@ -135,7 +135,7 @@ export function asWriteError(path: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === 'EEXIST' || errno === 'ELOOP' || errno === 'EISDIR') return occupied(path);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    return new StagerError('HOST_DISK_FULL', `no space left on the host while ${path} was written`, {
+    return new StagerError('HOST_DISK_FULL', `no space left in the workspace while ${path} was written`, {
       next: 'Free space, or choose another directory for workspaces.',
       details: { path },
       cause: error,

@@ -8,8 +8,10 @@ import { labelled, table } from '../terminal/table.ts';
 
 /** 0 when a staging would work here, 1 when something it needs is missing. */
 export async function doctorCommand(context: Context): Promise<number> {
-  const { config, signal, output } = context;
-  const diagnosis = await new Stager(config).diagnose(signal);
+  const { config, flags, signal, output } = context;
+  const stager = new Stager(config);
+  if (flags['repair'] === true) for (const done of await stager.repair()) output.note(done);
+  const diagnosis = await stager.diagnose(signal);
   if (output.json) output.object(diagnosis);
   else for (const line of lines(diagnosis, output.colour)) output.line(line);
   const needed = [diagnosis.sandbox, diagnosis.stacks, diagnosis.home, diagnosis.blobstore];

@@ -5,12 +5,9 @@
  * The name alone says whether the owner lives, so there is no moment at which a directory exists without its lock.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { lifeOf, ownIdentity } from '../../host/process-identity.ts';
+import { lifeOfLabel, processLabel } from '../../host/process-label.ts';
 import { makeDirectory } from './files.ts';
-
-const NAME = /^([0-9a-f-]{36})\.(\d+)\.(\d+)\.(\d+)\.(\w+)$/;
 
 /** The directory of this process, made if need be; `tag` tells several of one process apart. */
 export async function claimDirectory(stateDir: string, tag: string): Promise<string> {
@@ -19,22 +16,6 @@ export async function claimDirectory(stateDir: string, tag: string): Promise<str
   await mkdir(stateDir, { recursive: true });
   await makeDirectory(path, 0o711);
   return path;
-}
-
-/** Names this process among all of this machine. */
-export function processLabel(): string {
-  const { bootId, pidNamespace, pid, startTime } = ownIdentity();
-  return [bootId, /\d+/.exec(pidNamespace)?.[0] ?? '0', pid, startTime].join('.');
-}
-
-/**
- * Whether the process that a name `<label>.<tag>` belongs to lives. That of another pid namespace (a container
- * that shares the directory) can't be seen from here and is `unknown`; so is a name that is not ours.
- */
-export function lifeOfLabel(name: string): 'alive' | 'dead' | 'unknown' {
-  const [, bootId, space, pid, startTime] = NAME.exec(name) ?? [];
-  if (bootId === undefined || startTime === undefined) return 'unknown';
-  return lifeOf({ host: hostname(), bootId, pidNamespace: `pid:[${space}]`, pid: Number(pid), startTime });
 }
 
 /** Directories whose owners are gone; those that can't be judged are left alone. */

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { withLock } from '../../../machine/host/file-lock.ts';
 import { namesIn } from '../../../machine/host/names-in.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../../../machine/host/process-identity.ts';
+import { asidePath, lifeOfLabel } from '../../../machine/host/process-label.ts';
 import { removeTree } from '../../../machine/host/remove-tree.ts';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
 import { checkTree, readTree, sealTree, type TreeCheck } from '../../../machine/host/tree-seal.ts';
@@ -46,7 +47,7 @@ export class ContentStore {
 
   /** A new empty directory on the store's file system, and how to remove it. */
   async scratch(): Promise<{ readonly dir: string; readonly remove: () => Promise<void> }> {
-    const dir = join(this.root, 'tmp', `${process.pid}-${randomUUID()}`);
+    const dir = asidePath(join(this.root, 'tmp', 'scratch'));
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await writeFile(join(dir, 'owner.json'), JSON.stringify(ownIdentity()));
     return { dir, remove: () => removeTree(dir) };
@@ -114,7 +115,7 @@ export class ContentStore {
 
   /** Another process may have stored a good one in the meantime, so it is looked at again. */
   async #setAside(digest: Sha256, signal: AbortSignal): Promise<void> {
-    const aside = join(this.root, 'tmp', `swept-${randomUUID()}`);
+    const aside = asidePath(join(this.root, 'tmp', 'damaged'));
     await this.#locked(signal, async () => {
       const place = this.#place(digest);
       if ((await lstat(place).catch(() => undefined)) === undefined) return;
@@ -160,7 +161,7 @@ export class ContentStore {
       for (const name of await namesIn(join(this.root, 'store'))) {
         const digest = parseSha256(name);
         if (digest === undefined || kept.has(digest)) continue;
-        const aside = join(this.root, 'tmp', `swept-${randomUUID()}`);
+        const aside = asidePath(join(this.root, 'tmp', 'swept'));
         await mkdir(join(this.root, 'tmp'), { recursive: true });
         await rename(this.#place(digest), aside);
         found.push({ digest, aside });
@@ -208,8 +209,9 @@ export class ContentStore {
   async #sweepScratch(): Promise<void> {
     for (const name of await namesIn(join(this.root, 'tmp'))) {
       const dir = join(this.root, 'tmp', name);
-      const swept = name.startsWith('swept-');
-      if (swept || !(await ownerLives(join(dir, 'owner.json')))) await removeTree(dir);
+      const life = lifeOfLabel(name);
+      if (life === 'dead' || (life === 'unknown' && !(await ownerLives(join(dir, 'owner.json')))))
+        await removeTree(dir);
     }
   }
 

@@ -20,9 +20,11 @@ export interface Downloaded {
   readonly transferred: boolean;
 }
 
+/** What may stand in a header. Cached facts that can't are no facts: the file is fetched again. */
+const headerText = z.string().regex(/^[\x20-\x7e]{1,1000}$/);
 const factsSchema = z.object({
-  etag: z.string().optional(),
-  lastModified: z.string().optional(),
+  etag: headerText.optional(),
+  lastModified: headerText.optional(),
   sizeBytes: z.number().optional(),
   sha256: z.string().optional(),
 });

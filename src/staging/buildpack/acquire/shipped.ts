@@ -30,7 +30,9 @@ export interface ShippedParts {
 /** Installs or updates the shipped buildpacks. Safe beside other processes that do the same. */
 export async function installShipped(parts: ShippedParts): Promise<void> {
   const markFile = join(parts.dir, 'shipped.json');
-  const marks = await readMarks(markFile);
+  // Without a list nothing was removed by a person: it was lost.
+  const listed = await stat(join(parts.dir, 'index.json')).catch(() => undefined);
+  const marks = listed === undefined ? {} : await readMarks(markFile);
   const shipped = new Set(await namesIn(parts.from));
   const edition = await editionOf(parts.from, shipped);
   if (marks['edition'] === edition) return;

@@ -1,7 +1,8 @@
 /** What the steps of one order share: the runner, the environment, and how to start a script of a buildpack. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Code } from '../../../words/errors.ts';
+import { whyFull } from '../../../machine/host/full-disk.ts';
+import { type Code, isStagerError, StagerError } from '../../../words/errors.ts';
 import type { PhaseName, PhaseRef } from '../../../words/events.ts';
 import type { Phases } from '../../../words/phases.ts';
 import { INSIDE } from '../../workspace/layout.ts';
@@ -110,8 +111,21 @@ export async function mustRun(
     timeoutMs: limits.wallMs,
   };
   const failure = scriptFailure(result.report.outcome, failed, session.runner.ports.signal);
-  if (failure !== undefined) throw failure;
+  if (failure !== undefined) throw await orFullDisk(failure, session.runner.setting.workspace.tmp);
   return result;
+}
+
+/** Scripts that find no space on the machine are not to blame. */
+async function orFullDisk(failure: StagerError, path: string): Promise<StagerError> {
+  if (!isStagerError(failure, 'SUPPLY_FAILED', 'COMPILE_FAILED', 'RELEASE_FAILED')) return failure;
+  const why = await whyFull(path);
+  if (why === undefined) return failure;
+  return new StagerError('HOST_DISK_FULL', `${failure.message}, and ${why}`, {
+    next: 'Free space there, or choose another place for the data home with --home.',
+    ...(failure.phase !== undefined && { phase: failure.phase }),
+    details: { ...failure.details, path },
+    cause: failure,
+  });
 }
 
 /** The interpreter of a shell script with `-x`, so that `$0` stays the script; nothing for other programs. */

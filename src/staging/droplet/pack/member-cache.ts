@@ -12,9 +12,10 @@
  * The codec's version is in the name, since an upgrade of Node may compress the same content to other bytes.
  * A file is a magic with the format's version, the sha256 of the member, the member.
  */
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { asidePath } from '../../../machine/host/process-label.ts';
 import { errnoOf } from '../../../words/errors.ts';
 
 /** Raise it whenever the bytes made from the same content may differ: our framing, or zlib's own output. */
@@ -51,7 +52,7 @@ export class MemberFiles {
 
   /** Keeps `member`. Returns why it could not (disk full, no permission): a slower next time, never a failure. */
   put(name: string, member: Buffer): string | undefined {
-    const aside = join(this.#dir, 'tmp', `${process.pid}-${randomBytes(8).toString('hex')}`);
+    const aside = asidePath(join(this.#dir, 'tmp', 'member'));
     const path = this.#path(name);
     const file = Buffer.concat([MAGIC, hash('sha256', member, 'buffer'), member]);
     try {

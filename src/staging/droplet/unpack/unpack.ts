@@ -192,10 +192,14 @@ function described(error: unknown, what: string): unknown {
   if (isStagerError(error)) return error;
   const errno = errnoOf(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    return new StagerError('HOST_DISK_FULL', `no space left on the device for ${what}`, {
-      next: 'Free space on the file system of the workspace.',
-      cause: error,
-    });
+    return new StagerError(
+      'HOST_DISK_FULL',
+      `no space left for ${what}, which was being unpacked: ${error instanceof Error ? error.message : ''}`,
+      {
+        next: 'Free space on the file system of the workspace.',
+        cause: error,
+      },
+    );
   }
   const reason = error instanceof Refused ? error.message : damage(errno);
   if (reason === undefined) return error;

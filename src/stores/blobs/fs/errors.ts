@@ -19,7 +19,7 @@ const CODE_OF: Readonly<Record<string, keyof typeof NEXT>> = {
 const WHY: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on its file system',
   EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file system takes no file of that size',
+  EFBIG: 'the file system, or the limit of sizes of files (ulimit -f), takes no file of that size',
   EACCES: 'access is denied',
   EPERM: 'the operation is not permitted',
   EROFS: 'the file system is read-only',

@@ -1,0 +1,127 @@
+/** What lies where in the data home, looked at once before anything is done with it. */
+import { access, chmod, constants, lstat, mkdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, StagerError } from '../../words/errors.ts';
+
+interface Place {
+  readonly path: string;
+  readonly kind: 'directory' | 'file';
+  /** What is kept there, for people. */
+  readonly what: string;
+  /** The file system of another disk may be mounted there: then what is missing is a mount, not a directory. */
+  readonly mayBeMount?: true;
+}
+
+/** Each before what is in it. */
+const PLACES: readonly Place[] = [
+  { path: 'blobs', kind: 'directory', what: 'packages, droplets and build caches', mayBeMount: true },
+  { path: 'buildpacks', kind: 'directory', what: 'installed buildpacks' },
+  { path: 'buildpacks/index.json', kind: 'file', what: 'the list of installed buildpacks' },
+  { path: 'buildpacks/shipped.json', kind: 'file', what: 'which buildpacks came with stager' },
+  { path: 'buildpacks/store', kind: 'directory', what: 'the trees of buildpacks' },
+  { path: 'buildpacks/aliases', kind: 'directory', what: 'which archive has which tree' },
+  { path: 'buildpacks/leases', kind: 'directory', what: 'who uses which buildpack' },
+  { path: 'buildpacks/tmp', kind: 'directory', what: 'buildpacks that are being fetched' },
+  { path: 'buildpacks/store.lock', kind: 'file', what: 'a lock' },
+  { path: 'buildpacks/index.lock', kind: 'file', what: 'a lock' },
+  { path: 'stacks', kind: 'directory', what: 'stacks' },
+  { path: 'stacks/names', kind: 'directory', what: 'the names of stacks' },
+  { path: 'stacks/trees', kind: 'directory', what: 'the files of stacks' },
+  { path: 'stacks/new', kind: 'directory', what: 'stacks that are being added' },
+  { path: 'stagings', kind: 'directory', what: 'the records of stagings' },
+  { path: 'workspaces', kind: 'directory', what: 'workspaces' },
+  { path: 'members', kind: 'directory', what: 'the cache of compressed members' },
+  { path: 'members/tmp', kind: 'directory', what: 'members that are being written' },
+  { path: 'sandbox', kind: 'directory', what: 'the state of sandboxes' },
+];
+
+/** Where processes write aside. */
+export const asideDirectories = (home: string): readonly string[] =>
+  PLACES.filter(({ kind, path }) => kind === 'directory' && path !== 'blobs').map(({ path }) =>
+    join(home, path),
+  );
+
+/** What is wrong with one place. */
+export interface LayoutFault {
+  readonly path: string;
+  /** One sentence. */
+  readonly why: string;
+  /** Whether it can be made anew and nothing is lost by that. */
+  readonly repairable: boolean;
+}
+
+/**
+ * Looks at every place. A link counts as what it leads to.
+ *
+ * @throws StagerError CONFIG_INVALID for the first that can't be used, with what to do.
+ */
+export async function checkLayout(home: string): Promise<void> {
+  const [fault] = await layoutFaults(home);
+  if (fault === undefined) return;
+  const { path, why, repairable } = fault;
+  throw new StagerError('CONFIG_INVALID', `${path} ${why}`, {
+    next: repairable
+      ? 'Run `stager doctor --repair`: it moves it aside and makes it anew.'
+      : 'Mount or restore it, or give the user that runs stager access to it; then run stager again.',
+    details: { path },
+  });
+}
+
+/** Every place that can't be used. */
+export async function layoutFaults(home: string): Promise<readonly LayoutFault[]> {
+  const faults: LayoutFault[] = [];
+  for (const place of PLACES) {
+    const path = join(home, place.path);
+    if (faults.some((above) => path.startsWith(`${above.path}/`))) continue;
+    const fault = await faultOf(path, place);
+    if (fault !== undefined) faults.push(fault);
+  }
+  return faults;
+}
+
+/**
+ * Moves what is in the way aside, and makes a directory in its place. What is only unreadable and ours gets its modes back.
+ *
+ * @returns one sentence for each thing done.
+ */
+export async function repairLayout(home: string): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const place of PLACES) {
+    const fault = await faultOf(join(home, place.path), place);
+    if (fault?.repairable === true) done.push(await repair(fault.path, place));
+  }
+  return done;
+}
+
+async function repair(path: string, place: Place): Promise<string> {
+  const facts = await stat(path).catch(() => undefined);
+  if (facts?.isDirectory() === true && place.kind === 'directory') {
+    await chmod(path, facts.mode | 0o700);
+    return `${path} can be read again`;
+  }
+  const aside = `${path}.aside-${new Date().toISOString().replaceAll(':', '-')}`;
+  await rename(path, aside);
+  if (place.kind === 'directory') await mkdir(path, { mode: 0o755 });
+  return `${path} was moved to ${aside} and made anew`;
+}
+
+async function faultOf(path: string, { kind, what, mayBeMount }: Place): Promise<LayoutFault | undefined> {
+  const repairable = mayBeMount !== true;
+  try {
+    const facts = await stat(path);
+    if (kind === 'file' && facts.isFile()) return undefined;
+    if (kind === 'file') return { path, why: `is not a file, but ${what} belongs there`, repairable };
+    if (!facts.isDirectory())
+      return { path, why: `is not a directory, but ${what} belong there`, repairable };
+    await access(path, constants.R_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const errno = errnoOf(error);
+    const link = await lstat(path).catch(() => undefined);
+    if (errno === 'ENOENT' && link === undefined) return undefined;
+    if (errno === 'ENOENT' || errno === 'ELOOP')
+      return { path, why: `is a link that leads nowhere (${errno}); ${what} belong there`, repairable };
+    const isOurs = link?.uid === process.getuid?.();
+    return { path, why: `can't be read (${errno ?? String(error)}); it holds ${what}`, repairable: isOurs };
+  }
+}

@@ -1,0 +1,16 @@
+/** Whether a file system is full, for failures that only programs saw that we ran. */
+import { statfs } from 'node:fs/promises';
+
+/** Less than this and most programs can't do their work. */
+const FULL_BYTES = 64 * 1024;
+
+/** One phrase when the file system of `path` has no space or no inodes left for a user of no rights. */
+export async function whyFull(path: string): Promise<string | undefined> {
+  const facts = await statfs(path).catch(() => undefined);
+  if (facts === undefined) return undefined;
+  const free = facts.bavail * facts.bsize;
+  if (free < FULL_BYTES) return `the file system of ${path} is full: ${free} bytes are free`;
+  // Some file systems count no inodes.
+  if (facts.files > 0 && facts.ffree === 0) return `the file system of ${path} has no inodes left`;
+  return undefined;
+}
