@@ -30,7 +30,7 @@ export type Settings = { readonly [K in Always]: Of<K> } & {
 
 const text = z.string();
 const list = z.array(z.string()).readonly();
-/** Settings of whatever origin, each read already; an unknown key or a wrong type is ours. */
+/** Settings from any source, already read; an unknown key or a wrong type is our bug. */
 export const settingsSchema: z.ZodType<Settings> = z.object({
   buildpacks: list.exactOptional(),
   buildpackApi: z.enum(CHOICES.buildpackApi).exactOptional(),

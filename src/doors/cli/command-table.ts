@@ -17,7 +17,7 @@ export interface CommandSpec {
   /** Examples and more, shown after the options. */
   readonly after?: string;
   readonly commands?: readonly CommandSpec[];
-  /** Hands everything behind the name on, unread. */
+  /** Passes on everything after the name, unread. */
   readonly passThrough?: boolean;
 }
 

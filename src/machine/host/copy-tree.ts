@@ -8,7 +8,7 @@ import { needsChown, type Owner } from './owner.ts';
 /** How to copy. */
 export interface CopyOptions {
   readonly signal: AbortSignal;
-  /** Whom the copy belongs to; left out, the one who copies. */
+  /** Who the copy belongs to; by default, whoever copies. */
   readonly owner?: Owner;
   /** Top-level names that are left out, such as `.git`. */
   readonly skip?: ReadonlySet<string>;

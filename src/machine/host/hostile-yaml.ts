@@ -2,7 +2,7 @@
  * Parses YAML that a script, a buildpack, a droplet or a checkout brought.
  *
  * A document of a megabyte that is nothing but quotes, anchors or opening brackets keeps the parser busy for many
- * minutes, and it is synchronous: no signal would be heard meanwhile. So it has a time after which V8 ends it.
+ * minutes, and it is synchronous: no signal would be handled in the meantime. So it has a time after which V8 ends it.
  */
 import { runInNewContext } from 'node:vm';
 import { type Document, isNode, isScalar, LineCounter, parseDocument, type Tags, visit } from 'yaml';

@@ -37,7 +37,7 @@ function entry(der: Buffer, index: number): Buffer {
   ]);
 }
 
-/** A bundle of a stack may hold OpenSSL's own kind, with trust settings behind the certificate. */
+/** A bundle of a stack may hold OpenSSL's own kind, with trust settings after the certificate. */
 function derOf(pem: string): Buffer | undefined {
   try {
     return new X509Certificate(pem).raw;

@@ -1,7 +1,7 @@
 /**
  * Writes the entries of root file systems and image layers below one directory, and nowhere else.
  *
- * Layers go through links by right (`bin/sh` where `/bin` is a link to `usr/bin`), so links are followed as they
+ * Layers may go through links (`bin/sh` where `/bin` is a link to `usr/bin`), so links are followed as they
  * will be inside the stack: from the tree's own root. Nobody else writes to the tree meanwhile. Device nodes,
  * pipes and sockets are left out, and set-id bits, owners and extended attributes are dropped.
  */

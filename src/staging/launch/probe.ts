@@ -52,7 +52,7 @@ async function tcp(port: number, signal: AbortSignal): Promise<ProbeFailure> {
   }
 }
 
-/** Status 200 passes and nothing else, a redirect neither; the body is not read. */
+/** Only status 200 passes, not even a redirect; the body is not read. */
 async function http(
   target: { readonly port: number; readonly path: string },
   signal: AbortSignal,
@@ -72,7 +72,7 @@ async function http(
       resolve(response.statusCode === 200 ? undefined : `status ${response.statusCode}, 200 was expected`);
     },
   );
-  // A late error of the socket that was answered already has nobody to hear it.
+  // Nobody else handles a late error of a socket that has already answered.
   request.on('error', reject);
   try {
     return await promise;

@@ -71,7 +71,7 @@ function execLine({ command, entrypointPrefix }: LaunchScript): string {
   const argument = shellQuote(command);
   if (entrypointPrefix === undefined) return `exec "$BASH" -c ${argument}`;
   // The original pastes the prefix into its script, so it may be a command with arguments; a path with blanks
-  // is no such command, it is a file.
+  // is a file, not such a command.
   const asFile = shellQuote(entrypointPrefix);
   const pasted = `exec ${entrypointPrefix} ${argument}`;
   if (!/\s/.test(entrypointPrefix)) return pasted;

@@ -29,7 +29,7 @@ const schema = z
  *
  * Unknown keys, whatever their YAML tags, are ignored.
  *
- * @throws StagerError DROPLET_INVALID when the file is not a plain file, too large or no such YAML.
+ * @throws StagerError DROPLET_INVALID when the file is not a plain file, too large or not such YAML.
  */
 export async function readLaunchInfo(dropletRoot: string): Promise<LaunchInfo> {
   const text = await readPlainFile(join(dropletRoot, 'staging_info.yml'));

@@ -21,7 +21,7 @@ export interface ManifestChoice {
 /** The apps of a manifest. */
 export interface OpenManifest {
   readonly file: string;
-  /** `source` is absolute, and nobody looked whether it is there. */
+  /** `source` is absolute, and was not checked to exist. */
   readonly apps: readonly { readonly app: NamedApp; readonly source: string }[];
   /** Sentences about the file as a whole. */
   readonly warnings: readonly string[];

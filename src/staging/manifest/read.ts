@@ -30,7 +30,7 @@ export interface ManifestInput {
   readonly appName?: string;
 }
 
-/** Cloud Controller takes no larger one (staging-internals.md; cf-cli-wire.md 3.6.2). */
+/** Cloud Controller accepts no larger one (staging-internals.md; cf-cli-wire.md 3.6.2). */
 const MAX_BYTES = 1024 * 1024;
 const MAX_ALIASES = 1000;
 

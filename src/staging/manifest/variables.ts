@@ -9,7 +9,7 @@ import { StagerError } from '../../words/errors.ts';
 /** Variables by name. */
 export type Variables = Readonly<Record<string, unknown>>;
 
-/** The client's own expression; the `!` is without meaning to it. */
+/** The client's own expression; the `!` means nothing to it. */
 const WHOLE = /^\(\( ?!?([-/.\w\p{L}]+) ?\)\)$/u;
 const INSIDE = /\(\( ?!?([-/.\w\p{L}]+) ?\)\)/gu;
 

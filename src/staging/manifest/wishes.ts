@@ -5,7 +5,7 @@ import type { Services } from '../vcap/services.ts';
 import type { NamedApp } from './read.ts';
 import type { Instance } from './schema.ts';
 
-/** Absent where the manifest says nothing. */
+/** Absent where the manifest does not say. */
 export interface ManifestWishes {
   readonly env: Readonly<Record<string, string>>;
   readonly buildpacks?: readonly string[];
@@ -36,7 +36,7 @@ export function orDetect(names: readonly string[]): readonly string[] {
   return names[0] === 'default' || names[0] === 'null' ? [] : names;
 }
 
-/** Sentences about services that the manifest names and `services` says nothing of. */
+/** Sentences about services that the manifest names and `services` lacks. */
 export function unboundServices(app: NamedApp, services: Services): readonly string[] {
   const known = new Set(
     Object.values(services)
@@ -92,7 +92,7 @@ function launchOf(app: NamedApp): StageRequest['launch'] {
   return { commands, sidecars, ...(hasChecks && { healthChecks }) };
 }
 
-/** Undefined when the manifest says nothing of it. Its times are seconds. */
+/** Undefined when the manifest does not say. Its times are seconds. */
 function healthCheckOf(process: Instance & { readonly type: string }): HealthCheckWish | undefined {
   const named = process['health-check-type'];
   const endpoint = process['health-check-http-endpoint'];

@@ -33,7 +33,7 @@ export interface CreateOptions {
   readonly tenant?: string;
   /** App guid or name, for retention. */
   readonly app?: string;
-  /** File of the stat cache; none: every file is read. */
+  /** File of the stat cache; without it every file is read. */
   readonly statCachePath?: string;
   /** Entries beside the source's, which they override: matched resources of an upload. Their content is known. */
   readonly extra?: readonly ListedEntry[];
@@ -70,7 +70,7 @@ export interface PackageResult {
 /**
  * Creates a package in the store. Safe to repeat; nothing is published before everything it refers to is there.
  *
- * @throws StagerError SOURCE_* from the source, SOURCE_CHANGED when a file changes meanwhile, PACKAGE_INVALID when two
+ * @throws StagerError SOURCE_* from the source, SOURCE_CHANGED when a file changes while it is read, PACKAGE_INVALID when two
  * entries contradict each other, BLOBSTORE_*.
  */
 export async function createPackage(source: Source, options: CreateOptions): Promise<PackageResult> {

@@ -20,7 +20,7 @@ import { gone } from './open.ts';
 
 /** Cloud Controller's mode for a resource that has none (staging-internals.md 2.5). */
 const DEFAULT_MODE = 0o744;
-/** Its least mode: the owner must be able to read and write, or buildpacks can't work. */
+/** Its minimum mode: the owner must be able to read and write, or buildpacks can't work. */
 const LEAST_MODE = 0o600;
 const MAX_RESOURCES = 500_000;
 

@@ -1,4 +1,4 @@
-/** Mending the resource cache of a whole store, and finding the packages that can't be read. */
+/** Repairing the resource cache of a whole store, and finding the packages that can't be read. */
 import type { BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import { ContentSet } from '../../stores/resource-cache/content-set.ts';
 import { packsOf, tenantsOf } from '../../stores/resource-cache/layout.ts';

@@ -1,6 +1,6 @@
 /**
- * One line of an ignore file as git understands it (gitignore(5), and git's wildmatch where the manual is
- * silent), compiled to RE2 so that no line can backtrack. git compares bytes: lines and paths are matched as
+ * One line of an ignore file as git understands it (gitignore(5), and git's wildmatch where the manual does
+ * not say), compiled to RE2 so that no line can backtrack. git compares bytes: lines and paths are matched as
  * the bytes of their UTF-8.
  */
 import { RE2JS } from 're2js';

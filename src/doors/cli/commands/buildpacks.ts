@@ -57,7 +57,7 @@ export async function buildpackUpdate(context: Context): Promise<number> {
   });
 }
 
-/** Everything known of one. */
+/** Everything known about one. */
 export async function buildpackShow(context: Context): Promise<number> {
   const [name] = words(context);
   return await withBuildpacks(context, async ({ registry }) => {

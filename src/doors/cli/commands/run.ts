@@ -50,7 +50,7 @@ export async function runCommand(context: Context): Promise<number> {
   }
 }
 
-/** `[droplet] [-- command…]`: what stands behind `--` is the command, so one word before it is the droplet. */
+/** `[droplet] [-- command…]`: what comes after `--` is the command, so one word before it is the droplet. */
 function positional({ args, afterDashes }: Context): {
   readonly droplet?: string;
   readonly command: readonly string[];

@@ -6,7 +6,7 @@ import type { Output } from '../terminal/output.ts';
 export interface Invocation {
   /** Positional arguments, in order; a variadic one is an array. */
   readonly args: readonly unknown[];
-  /** The words behind `--`; they are at the end of `args` as well. */
+  /** The words after `--`; they are at the end of `args` as well. */
   readonly afterDashes: readonly string[];
   /** Flags that a person wrote. */
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;

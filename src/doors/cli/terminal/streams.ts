@@ -1,8 +1,8 @@
 /**
  * stdout and stderr of the command line tool, which never hold it up.
  *
- * Node writes to a pipe and waits until it is read: with a reader that stops, no timer and no signal is heard. A pipe
- * that is opened anew has a mode of its own, so that writing to it need not wait, and whoever shares the old one notices
+ * Node writes to a pipe and waits until it is read: with a reader that stops, no timer fires and no signal is handled. A pipe
+ * that is opened again has a mode of its own, so that writing to it need not wait, and whoever shares the old one notices
  * nothing. Files and terminals are written as ever.
  */
 import { constants, fstatSync, openSync } from 'node:fs';

@@ -2,7 +2,7 @@
  * Output of a command, from its pipe to whoever takes it, at the taker's pace.
  *
  * A script can write faster than anybody reads. While the taker is busy nothing is read, so the pipe fills and the
- * script waits; and however small its lines are, timers and signals are heard between two slices of work. Only when a
+ * script waits; and however small its lines are, timers and signals are handled between two slices of work. Only when a
  * command has been ended and its last words still find no taker are they dropped, and their number is told.
  */
 import { setImmediate } from 'node:timers/promises';

@@ -126,7 +126,7 @@ async function enableV2(directory: string): Promise<Controller[] | string> {
   return enabled.length > 0 ? enabled : 'its controllers are not delegated or it has processes of its own';
 }
 
-/** Host directories that the cgroups of sandbox `id` have, without doubles. */
+/** Host directories that the cgroups of sandbox `id` have, without duplicates. */
 export function cgroupDirectories(plan: Pick<CgroupPlan, 'everywhere'>, id: string): string[] {
   return [...new Set(plan.everywhere)].map((parent) => join(parent, id));
 }

@@ -57,7 +57,7 @@ const WALK_PAUSE = 20;
 const SUSPICIOUS_PAUSE = 2;
 /** Less than this much change since the last walk needs no last one. */
 const NOISE_BYTES = 1024 * 1024;
-/** Trees that are remembered; the eldest is forgotten. */
+/** Trees that are remembered; the oldest is evicted. */
 const LEDGER_SIZE = 256;
 
 /** Walks one tree again and again while a command writes to it, and says once when it is above its limit. */

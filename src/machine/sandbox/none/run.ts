@@ -109,14 +109,14 @@ export class NoRun {
     this.#child = child;
     if (this.#stopped !== undefined) await this.#killAll();
     const status = statusOf(await ended);
-    // A daemon that holds the pipe open would keep us waiting for ever.
+    // A daemon that holds the pipe open would keep us waiting forever.
     let open = true;
     const closed = drained.finally(() => {
       open = false;
     });
     for (let attempt = 0; open && attempt < MAX_ROUNDS; attempt += 1) {
       await this.#killAll();
-      // Not a daemon keeps it open then, but a reader who takes his time.
+      // Then it is not a daemon that keeps it open, but a slow reader.
       if (flow.held) attempt = 0;
     }
     if (open) for (const { reader } of [pipes.stdout, pipes.stderr]) reader.destroy();

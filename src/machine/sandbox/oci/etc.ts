@@ -84,7 +84,7 @@ const SECRET_NAME =
 const CHECKED_NAME = /^(apt\/sources.*|npmrc|pip\.conf|gitconfig|wgetrc)$/;
 const CREDENTIALS = /_auth|passw|token|secret|extraheader|:\/\/[^\s/@]+@/i;
 
-/** Files above this size are not copied from an /etc; nothing there is that large by right. */
+/** Files above this size are not copied from an /etc; nothing there should be that large. */
 const MAX_FILE_BYTES = 32 * 1024 * 1024;
 
 /** What is written rather than copied. */

@@ -4,7 +4,7 @@ import { readSmall } from '../../../machine/host/read-small.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { readScalars } from './yaml.ts';
 
-/** The text of `VERSION`, first line, when it is one word or so. */
+/** The text of `VERSION`, first line, when it is a short word. */
 export async function buildpackVersion(root: string): Promise<string | undefined> {
   const file = await readSmall(join(root, 'VERSION'), root);
   const line = file.kind === 'text' ? (file.text.split('\n', 1)[0] ?? '').trim() : '';

@@ -1,6 +1,6 @@
 /**
  * The environment that buildpack scripts see (staging-internals.md 4.1, buildpack-contracts.md 1.10, 4.3, 4.4).
- * Made from nothing: no variable of the process that runs stager gets in.
+ * It starts empty: no variable of the process that runs stager gets in.
  *
  * One table of variables, two deliveries: Cloud Foundry's families get the app's variables in the environment,
  * Heroku's as files in ENV_DIR.

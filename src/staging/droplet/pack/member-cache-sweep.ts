@@ -69,7 +69,7 @@ async function sweep(dir: string, options: SweepOptions): Promise<MemberCacheSwe
   const limits = options.limits ?? DEFAULT_MEMBER_CACHE_LIMITS;
   const stamp = join(dir, 'swept');
   const ageMs = now - (statOrAbsent(stamp)?.usedAtMs ?? 0);
-  // A time to come is that of a clock that was wrong.
+  // A time in the future comes from a wrong clock.
   if (options.force !== true && ageMs >= 0 && ageMs < SWEEP_EVERY_MS) return { ...NOTHING, skipped: true };
   const found: Found[] = [];
   for (const shard of namesIn(dir)) {
@@ -102,7 +102,7 @@ async function removeAbandoned(dir: string, now: number): Promise<void> {
   }
 }
 
-/** Synchronous, a shard at a time: 70,000 members take 0.4 s so, and several seconds one promise each. */
+/** Synchronous, a shard at a time: 70,000 members take 0.4 s this way, and several seconds with a promise each. */
 function filesIn(dir: string): Found[] {
   return namesIn(dir).flatMap((name) => statOrAbsent(join(dir, name)) ?? []);
 }

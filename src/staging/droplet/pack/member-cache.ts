@@ -1,7 +1,7 @@
 /**
  * Compressed members by the digest of their content, so that a restaging compresses only what changed.
  *
- * A cache and nothing more: every member is verified when it is read and made again when it is missing, short,
+ * Only a cache: every member is verified when it is read and made again when it is missing, short,
  * altered or of another version, so the directory can be deleted at any time, also while stagings use it. Writers
  * write aside and rename; a reader sees a whole file or none. Nothing is synced: after a crash of the machine a
  * broken member is found by its checksum.

@@ -102,7 +102,7 @@ function zstdFrame(raw: Buffer, level: number): Buffer {
   });
 }
 
-/** Pieces in one buffer, behind their lengths. */
+/** Pieces in one buffer, after their lengths. */
 function bundle(pieces: readonly Buffer[]): Buffer {
   const lengths = new Uint32Array(pieces.map(({ length }) => length));
   return Buffer.concat([Buffer.from(lengths.buffer), ...pieces]);

@@ -111,7 +111,7 @@ function writeEntries(entries: readonly TreeEntry[], expected: number): readonly
   return spans;
 }
 
-/** Reads the content of a small file to `at`. Files of no bytes are opened as well: they may have grown. */
+/** Reads the content of a small file to `at`. Empty files are opened as well: they may have grown. */
 function readWhole(entry: TreeEntry, at: number): void {
   const fd = open(entry.host, entry.mode);
   try {

@@ -65,7 +65,7 @@ export function headerBytes(entry: TarEntry): number {
   return BLOCK + longRecordBytes(entry.name) + longRecordBytes(entry.link);
 }
 
-/** Writes the header of `entry` into `into` at `at`; returns the offset behind it. */
+/** Writes the header of `entry` into `into` at `at`; returns the offset after it. */
 export function writeHeader(into: Buffer, at: number, entry: TarEntry): number {
   let offset = at;
   if (entry.link.length > NAME_BYTES) offset = writeLongRecord(into, offset, LONG_LINK, entry.link);

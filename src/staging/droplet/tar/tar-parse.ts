@@ -105,7 +105,7 @@ export function applyMeta(header: RawHeader, content: Buffer, before: Overrides)
   };
 }
 
-/** Bytes of content behind the header. Links and directories have none, whatever they claim. */
+/** Bytes of content after the header. Links and directories have none, whatever they claim. */
 export function contentSize(header: RawHeader, overrides: Overrides): number {
   if (isMeta(header)) return header.size;
   return header.type === '0' || header.type === '7' ? (overrides.size ?? header.size) : 0;

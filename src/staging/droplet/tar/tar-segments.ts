@@ -39,7 +39,7 @@ const SEGMENT_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
 /** Long names and pax records before one entry; each of them has its own limit. */
 const MAX_META_RUN_BYTES = 4 * MAX_META_BYTES;
-/** Zeros behind the end. Writers fill up a record of 10 KiB, or of a MiB for tapes. */
+/** Zeros after the end. Writers fill up a record of 10 KiB, or of a MiB for tapes. */
 const MAX_PADDING_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -143,7 +143,7 @@ async function* pieces(reader: ByteReader, size: number): AsyncGenerator<Segment
   }
 }
 
-/** Behind the end of a tar is padding only; entries there would be seen by some readers and not by others. */
+/** After the end of a tar there is only padding; entries there would be seen by some readers and not by others. */
 async function onlyZeros(reader: ByteReader): Promise<void> {
   let bytes = 0;
   for await (const chunk of reader.rest()) {

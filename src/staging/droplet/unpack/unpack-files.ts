@@ -1,6 +1,6 @@
 /**
  * Writes files below one directory, and never through a link: the directories above a file are made one by one and
- * must be real, and a file is only ever created. No link is made while this works (unpack-later.ts).
+ * must be real, and a file is only ever created. No link is made while this runs (unpack-later.ts).
  */
 import {
   chownSync,

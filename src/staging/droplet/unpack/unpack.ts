@@ -20,7 +20,7 @@ export interface UnpackOptions {
   readonly signal: AbortSignal;
   /** For messages: `the droplet`, `the build cache`. */
   readonly what: string;
-  /** Owner of everything that is made; the process's own when absent. Others than that need root. */
+  /** Owner of everything that is made; the process's own when absent. Any other needs root. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   readonly limits?: Partial<UnpackLimits>;
   /** Worker threads; one a core by default. */

@@ -41,7 +41,7 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /**
- * Puts a synced temporary file to its place among the data. It keeps its temporary name as well, so that it can be
+ * Puts a synced temporary file in its place among the data. It keeps its temporary name as well, so that it can be
  * put there again when a sweep takes it before a key names it; where there are no hard links it is moved.
  */
 export async function publishData(root: string, temp: string, name: string): Promise<void> {

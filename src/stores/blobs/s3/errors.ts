@@ -48,7 +48,7 @@ const TRANSIENT = new Set([
   // The SDK learns the store's clock from the answer, so the next attempt is signed with the right time.
   'RequestTimeTooSkewed',
   'RequestExpired',
-  // What arrived was not what was sent: the wire damaged it.
+  // What arrived was not what was sent: it was damaged on the way.
   'BadDigest',
   'XAmzContentSHA256Mismatch',
   'IncompleteBody',
