@@ -8,16 +8,19 @@ import { appDropletRoutes } from './v3/apps/droplet-routes.ts';
 import { appEnvironmentRoutes } from './v3/apps/environment-routes.ts';
 import { appRoutes } from './v3/apps/routes.ts';
 import { domainRoutes } from './v3/domains/routes.ts';
+import { featureFlagRoutes } from './v3/feature-flags/routes.ts';
 import { jobRoutes } from './v3/jobs/routes.ts';
 import { manifestRoutes } from './v3/manifests/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
 import { processRoutes } from './v3/processes/routes.ts';
+import { quotaRoutes } from './v3/quotas/routes.ts';
 import { roleRoutes } from './v3/roles/routes.ts';
 import { rootRoutes } from './v3/root/routes.ts';
 import { destinationRoutes } from './v3/routing/destination-routes.ts';
 import { routeRoutes } from './v3/routing/routes.ts';
 import { spacePartRoutes } from './v3/spaces/part-routes.ts';
 import { spaceRoutes } from './v3/spaces/routes.ts';
+import { stackRoutes } from './v3/stacks/routes.ts';
 import { v3UserRoutes } from './v3/users/routes.ts';
 
 export const ROUTES: readonly Route[] = [
@@ -27,6 +30,9 @@ export const ROUTES: readonly Route[] = [
   ...spaceRoutes,
   ...spacePartRoutes,
   ...roleRoutes,
+  ...featureFlagRoutes,
+  ...quotaRoutes,
+  ...stackRoutes,
   ...v3UserRoutes,
   ...appRoutes,
   ...appEnvironmentRoutes,

@@ -1,6 +1,7 @@
 /** `stager serve`: database, service and server put together and listening, until the signal fires. */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { ensureStacks, type NewStack } from '../../service/resources/stacks.ts';
 import { ensureAdmin } from '../../service/sign-in/admin.ts';
 import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
 import { type Database, openDatabase } from '../../service/state/database.ts';
@@ -25,6 +26,8 @@ export interface ServeOptions {
   readonly publicUrl?: string;
   readonly adminPassword?: string;
   readonly version: string;
+  /** Made where they are not there yet. */
+  readonly stacks: readonly NewStack[];
 }
 
 /** What is told once it listens. */
@@ -52,6 +55,7 @@ export async function serve(
   await using ends = new AsyncDisposableStack();
   ends.defer(() => database.close());
   const adminPassword = await ensureAdmin(database.queries, options.adminPassword);
+  await ensureStacks(database.queries, options.stacks);
   const service = await openService(database, options);
   ends.defer(() => service.jobs.close());
   const server = await createServer(service, {

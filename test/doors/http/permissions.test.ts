@@ -9,6 +9,7 @@ import { domainPermissions } from './v3/domains/permissions.ts';
 import { jobPermissions } from './v3/jobs/permissions.ts';
 import { manifestPermissions } from './v3/manifests/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
+import { platformPermissions } from './v3/platform/permissions.ts';
 import { processPermissions } from './v3/processes/permissions.ts';
 import { rolePermissions } from './v3/roles/permissions.ts';
 import { rootPermissions } from './v3/root/permissions.ts';
@@ -22,6 +23,7 @@ const TABLE: PermissionTable = {
   ...organizationPermissions,
   ...spacePermissions,
   ...rolePermissions,
+  ...platformPermissions,
   ...userPermissions,
   ...appPermissions,
   ...processPermissions,

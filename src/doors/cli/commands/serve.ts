@@ -1,6 +1,7 @@
 /** `stager serve`: the HTTP endpoint. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
@@ -12,7 +13,7 @@ export async function serveCommand({ config, output, signal }: Context): Promise
     if (output.json) output.object({ type: 'listening', ...facts });
     else for (const line of lines(facts)) output.line(line);
   };
-  await serve(optionsOf(config), { signal, listening });
+  await serve({ ...optionsOf(config), stacks: await stacksOf(config) }, { signal, listening });
   return 0;
 }
 
@@ -25,7 +26,18 @@ function lines({ url, database, adminPassword }: Listening): string[] {
   return [...first, `stager listens on ${url} (${where}); cf api ${url}`];
 }
 
-function optionsOf({ settings, home, adminPassword }: Config): ServeOptions {
+/** The root file systems of this machine; what stager calls `host` has Cloud Foundry's name for clients. */
+async function stacksOf(config: Config): Promise<ServeOptions['stacks']> {
+  const known = await new Stager(config).stacks.list();
+  return known.map(({ name, description }) => ({
+    name: name === 'host' ? 'cflinuxfs4' : name,
+    description,
+    rootfs: name,
+    isDefault: name === config.settings.stack,
+  }));
+}
+
+function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions, 'stacks'> {
   const { tlsCert, tlsKey, database, publicUrl } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {

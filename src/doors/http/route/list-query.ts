@@ -41,9 +41,18 @@ const INSTANT = {
 const instant = z.iso.datetime(INSTANT).optional();
 const instants = texts.pipe(z.array(z.iso.datetime(INSTANT)).max(100)).optional();
 
-const common = {
+const paging = {
   page: whole(MAX_PAGE).default(1),
   per_page: whole(MAX_PER_PAGE).default(DEFAULT_PER_PAGE),
+};
+
+/** Only `page`, `per_page` and `order_by`: for lists without the usual filters. */
+export function pageParameters(columns: readonly string[], defaultColumn: string) {
+  return { ...paging, order_by: orderBy(columns, defaultColumn) };
+}
+
+const common = {
+  ...paging,
   guids: texts.optional(),
   label_selector: z.string().max(10_000).transform(parseLabelSelector).optional(),
   created_ats: instants,

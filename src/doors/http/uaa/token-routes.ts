@@ -106,7 +106,7 @@ async function clientOf(header: string | undefined, body: Grant, { database }: H
     basic === undefined
       ? [body.client_id, body.client_secret]
       : split(Buffer.from(basic, 'base64').toString());
-  const client = await checkClient(database.queries, { id, secret });
+  const client = id === '' ? undefined : await checkClient(database.queries, { id, secret });
   if (client === undefined) throw new UaaError(401, 'invalid_client', 'Bad credentials');
   return client;
 }

@@ -39,7 +39,9 @@ const create = route({
 });
 
 function checked(body: z.output<typeof NewUser>) {
-  const { userName, password, origin = 'uaa', name, emails = [] } = body;
+  const { userName, password, name, emails = [] } = body;
+  // The cf client sends an empty one for its default.
+  const origin = body.origin || 'uaa';
   if (userName === '') throw invalid('A username must be provided.');
   if (!USERNAME.test(userName)) throw invalid("Username must match pattern: [\\p{L}+0-9+\\-_.@'!]+");
   if (origin === 'uaa' && (password === undefined || password === ''))

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Organization as Row } from '../../../../service/resources/organizations.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
+import { DEFAULT_QUOTA } from '../quotas/default-quota.ts';
 import type { Organization } from './schema.ts';
 
 export function presentOrganization(row: Row, base: string): z.input<typeof Organization> {
@@ -10,10 +11,11 @@ export function presentOrganization(row: Row, base: string): z.input<typeof Orga
     ...resourceFields(row),
     name: row.name,
     suspended: row.suspended,
-    relationships: { quota: toOne(null) },
+    relationships: { quota: toOne(DEFAULT_QUOTA) },
     metadata: metadataOf(row),
     links: {
       self: { href: self },
+      quota: { href: `${base}/v3/organization_quotas/${DEFAULT_QUOTA}` },
       domains: { href: `${self}/domains` },
       default_domain: { href: `${self}/domains/default` },
     },
