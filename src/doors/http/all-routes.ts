@@ -3,12 +3,15 @@ import type { Route } from './route/route.ts';
 import { loginRoutes } from './uaa/login-routes.ts';
 import { tokenRoutes } from './uaa/token-routes.ts';
 import { userRoutes } from './uaa/user-routes.ts';
+import { absentRoutes } from './v3/absent/routes.ts';
 import { appActionRoutes } from './v3/apps/action-routes.ts';
 import { appDropletRoutes } from './v3/apps/droplet-routes.ts';
 import { appEnvironmentRoutes } from './v3/apps/environment-routes.ts';
 import { appRoutes } from './v3/apps/routes.ts';
+import { auditEventRoutes } from './v3/audit-events/routes.ts';
 import { domainRoutes } from './v3/domains/routes.ts';
 import { featureFlagRoutes } from './v3/feature-flags/routes.ts';
+import { environmentGroupRoutes } from './v3/environment-groups/routes.ts';
 import { jobRoutes } from './v3/jobs/routes.ts';
 import { manifestRoutes } from './v3/manifests/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
@@ -22,6 +25,8 @@ import { spacePartRoutes } from './v3/spaces/part-routes.ts';
 import { spaceRoutes } from './v3/spaces/routes.ts';
 import { stackRoutes } from './v3/stacks/routes.ts';
 import { v3UserRoutes } from './v3/users/routes.ts';
+import { serviceBindingRoutes } from './v3/services/binding-routes.ts';
+import { serviceInstanceRoutes } from './v3/services/instance-routes.ts';
 
 export const ROUTES: readonly Route[] = [
   ...rootRoutes,
@@ -44,6 +49,11 @@ export const ROUTES: readonly Route[] = [
   ...tokenRoutes,
   ...userRoutes,
   ...manifestRoutes,
+  ...serviceInstanceRoutes,
+  ...serviceBindingRoutes,
+  ...environmentGroupRoutes,
+  ...auditEventRoutes,
+  ...absentRoutes,
   ...domainRoutes,
   ...routeRoutes,
   ...destinationRoutes,

@@ -4,8 +4,11 @@ import { describeApi, resourcesIn } from './support/api.ts';
 import type { PermissionRow, PermissionTable } from './support/permissions.ts';
 import { type Actor, SIGNED_IN } from './support/world.ts';
 import { uaaPermissions } from './uaa/permissions.ts';
+import { absentPermissions } from './v3/absent/permissions.ts';
 import { appPermissions } from './v3/apps/permissions.ts';
+import { auditEventPermissions } from './v3/audit-events/permissions.ts';
 import { domainPermissions } from './v3/domains/permissions.ts';
+import { environmentGroupPermissions } from './v3/environment-groups/permissions.ts';
 import { jobPermissions } from './v3/jobs/permissions.ts';
 import { manifestPermissions } from './v3/manifests/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
@@ -16,6 +19,7 @@ import { rootPermissions } from './v3/root/permissions.ts';
 import { routePermissions } from './v3/routing/permissions.ts';
 import { spacePermissions } from './v3/spaces/permissions.ts';
 import { userPermissions } from './v3/users/permissions.ts';
+import { servicePermissions } from './v3/services/permissions.ts';
 
 const TABLE: PermissionTable = {
   ...rootPermissions,
@@ -30,6 +34,10 @@ const TABLE: PermissionTable = {
 
   ...uaaPermissions,
   ...manifestPermissions,
+  ...servicePermissions,
+  ...environmentGroupPermissions,
+  ...auditEventPermissions,
+  ...absentPermissions,
   ...domainPermissions,
   ...routePermissions,
 };
