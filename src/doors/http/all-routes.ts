@@ -10,8 +10,8 @@ import { appEnvironmentRoutes } from './v3/apps/environment-routes.ts';
 import { appRoutes } from './v3/apps/routes.ts';
 import { auditEventRoutes } from './v3/audit-events/routes.ts';
 import { domainRoutes } from './v3/domains/routes.ts';
-import { featureFlagRoutes } from './v3/feature-flags/routes.ts';
 import { environmentGroupRoutes } from './v3/environment-groups/routes.ts';
+import { featureFlagRoutes } from './v3/feature-flags/routes.ts';
 import { jobRoutes } from './v3/jobs/routes.ts';
 import { manifestRoutes } from './v3/manifests/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
@@ -21,12 +21,12 @@ import { roleRoutes } from './v3/roles/routes.ts';
 import { rootRoutes } from './v3/root/routes.ts';
 import { destinationRoutes } from './v3/routing/destination-routes.ts';
 import { routeRoutes } from './v3/routing/routes.ts';
+import { serviceBindingRoutes } from './v3/services/binding-routes.ts';
+import { serviceInstanceRoutes } from './v3/services/instance-routes.ts';
 import { spacePartRoutes } from './v3/spaces/part-routes.ts';
 import { spaceRoutes } from './v3/spaces/routes.ts';
 import { stackRoutes } from './v3/stacks/routes.ts';
 import { v3UserRoutes } from './v3/users/routes.ts';
-import { serviceBindingRoutes } from './v3/services/binding-routes.ts';
-import { serviceInstanceRoutes } from './v3/services/instance-routes.ts';
 
 export const ROUTES: readonly Route[] = [
   ...rootRoutes,

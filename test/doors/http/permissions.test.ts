@@ -17,9 +17,9 @@ import { processPermissions } from './v3/processes/permissions.ts';
 import { rolePermissions } from './v3/roles/permissions.ts';
 import { rootPermissions } from './v3/root/permissions.ts';
 import { routePermissions } from './v3/routing/permissions.ts';
+import { servicePermissions } from './v3/services/permissions.ts';
 import { spacePermissions } from './v3/spaces/permissions.ts';
 import { userPermissions } from './v3/users/permissions.ts';
-import { servicePermissions } from './v3/services/permissions.ts';
 
 const TABLE: PermissionTable = {
   ...rootPermissions,
