@@ -16,6 +16,7 @@ export function exitCodeOf(outcome: ExitOutcome): number {
     case 'out-of-memory':
     case 'out-of-disk':
     case 'too-many-files':
+    case 'host-disk-full':
     case 'cancelled':
       return BY_SIGNAL + constants.signals.SIGKILL;
     case 'not-started':

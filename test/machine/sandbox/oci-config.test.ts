@@ -42,7 +42,7 @@ const parts: ConfigParts = {
   hasTmp: true,
   recursive: new Set(['/usr']),
   terminal: false,
-  maxOpenFiles: 32,
+  grants: { openFiles: 32, fileSize: Number.POSITIVE_INFINITY },
   arch: 'x64',
 };
 const types = (config: ReturnType<typeof ociConfig>): unknown => config.linux['namespaces'];

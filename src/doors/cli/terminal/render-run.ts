@@ -4,6 +4,7 @@ import { createColors } from 'picocolors';
 import type { ExitOutcome } from '../../../machine/sandbox/port/exit-report.ts';
 import { type EmitRun, logPrefix, type RunEvent } from '../../../staging/launch/events.ts';
 import { formatBytes, formatDuration } from '../../../words/units.ts';
+import { harmless, oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
 
 /** Shows the events of one run. A task's output is passed on bare, so that it can be piped. */
@@ -27,7 +28,7 @@ export function runRenderer(output: Output, { task }: { readonly task: boolean }
   return (event) => {
     switch (event.type) {
       case 'run-started':
-        if (!task) note(`${colours.bold('==>')} ${event.source.id}: ${event.command}`);
+        if (!task) note(`${colours.bold('==>')} ${event.source.id}: ${harmless(event.command)}`);
         break;
       case 'log': {
         const key = `${event.source.id}/${event.source.index}/${event.stream}`;
@@ -54,7 +55,7 @@ export function runRenderer(output: Output, { task }: { readonly task: boolean }
         noteEnd(event);
         break;
       case 'warning':
-        note(`${colours.yellow('warning')} ${event.message}`);
+        note(`${colours.yellow('warning')} ${oneLine(event.message)}`);
     }
     return output.ready();
   };
@@ -74,6 +75,8 @@ function limitReached(outcome: ExitOutcome): string | undefined {
       const where = outcome.fullest.map(({ path, files }) => `${path} ${files}`).join(', ');
       return `it made ${outcome.files} files, the limit is ${outcome.limitFiles}; most are in: ${where}`;
     }
+    case 'host-disk-full':
+      return `the machine has less than ${formatBytes(outcome.reserveBytes)} of disk left`;
     case 'exited':
     case 'signalled':
     case 'timed-out':

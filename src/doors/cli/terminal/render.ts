@@ -4,7 +4,7 @@ import { createColors } from 'picocolors';
 import type { BuildEvent, PhaseRef } from '../../../words/events.ts';
 import { phaseName } from '../../../words/phases.ts';
 import { formatDuration } from '../../../words/units.ts';
-import { harmless, oneLine } from './harmless.ts';
+import { oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
 import { createStatusLine, type StatusLine } from './status-line.ts';
 import { summary } from './summary.ts';
@@ -61,7 +61,7 @@ class PersonRenderer implements Renderer {
         this.#script(event);
         break;
       case 'warning':
-        this.#print(`${this.#colours.yellow('warning')} ${harmless(event.message)}`, 'stderr');
+        this.#print(`${this.#colours.yellow('warning')} ${oneLine(event.message)}`, 'stderr');
         break;
       case 'phase-ended':
         this.#ended(event);

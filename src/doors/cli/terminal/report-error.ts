@@ -27,7 +27,7 @@ function linesOf(error: StagerError): readonly string[] {
   // Others have the name of a stack there.
   const { stack } = error.details;
   if (error.code === 'UNEXPECTED' && typeof stack === 'string') {
-    return [`This is a bug in stager. Please report it with these lines:\n${stack}`];
+    return ['This is a bug in stager. Please report it with these lines:', ...stack.split('\n')];
   }
   const where = error.phase === undefined ? '' : ` in ${error.phase}`;
   return [

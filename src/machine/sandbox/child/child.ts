@@ -1,5 +1,6 @@
 /** The child process of a run: its output, its end and its deadlines, the same whatever contains the command. */
 import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import type { SandboxSpec } from '../port/sandbox.ts';
 import type { Flow } from './flow.ts';
 import type { OutputPipe } from './pipes.ts';
@@ -9,6 +10,8 @@ export interface ChildCommand {
   readonly program: string;
   readonly args: readonly string[];
   readonly options: Pick<SpawnOptions, 'cwd' | 'env'>;
+  /** What it reads instead of /dev/null. */
+  readonly stdin?: string | undefined;
   /** The child gets a pipe to us as descriptor 3. */
   readonly piped?: boolean;
 }
@@ -37,16 +40,18 @@ export function startJoined({ program, args, options, piped }: ChildCommand): Ch
  * @returns the child, and what settles when all output was handed on.
  */
 export function startPiped(
-  { program, args, options, piped }: ChildCommand,
+  { program, args, options, piped, stdin }: ChildCommand,
   pipes: { readonly stdout: OutputPipe; readonly stderr: OutputPipe },
   flow: Flow,
 ): { readonly child: ChildProcess; readonly drained: Promise<unknown>; readonly ended: Promise<ChildEnd> } {
   const drained = flow.drain(pipes);
   const { stdout, stderr } = pipes;
   const fourth = piped === true ? 'pipe' : 'ignore';
-  const stdio: StdioOptions = ['ignore', stdout.writer, stderr.writer, fourth];
+  const input = stdin === undefined ? undefined : openSync(stdin, 'r');
+  const stdio: StdioOptions = [input ?? 'ignore', stdout.writer, stderr.writer, fourth];
   const child = spawn(program, args, { ...options, stdio, detached: true });
   const ended = endOf(child);
+  if (input !== undefined) closeSync(input);
   pipes.stdout.closeWriter();
   pipes.stderr.closeWriter();
   return { child, drained, ended };

@@ -42,6 +42,7 @@ export function outcomeOf(ending: Ending): ExitOutcome {
 
 function overrunOf(limits: SandboxLimits, overrun: Overrun): ExitOutcome {
   if (overrun.kind === 'bytes') return outOfDisk(limits, overrun.usage);
+  if (overrun.kind === 'reserve') return { kind: 'host-disk-full', reserveBytes: overrun.bytes };
   const { total: files, fullest } = overrun.count;
   return { kind: 'too-many-files', limitFiles: limits.files ?? files, files, fullest };
 }

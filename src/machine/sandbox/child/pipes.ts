@@ -11,6 +11,23 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Owner } from '../../host/owner.ts';
 
+/**
+ * A null device of one's own below `directory`: crun gives the one that it is started with to vcap, who would own the
+ * machine's. Undefined where none can be made; whoever may not make one may not give one away either.
+ */
+export async function ownNull(directory: string): Promise<string | undefined> {
+  const path = join(directory, 'null');
+  const made = await execa('mknod', ['-m', '666', path, 'c', '1', '3'], { reject: false, stdin: 'ignore' });
+  if (made.failed) return undefined;
+  try {
+    // Not where devices are not allowed.
+    closeSync(openSync(path, constants.O_RDWR));
+    return path;
+  } catch {
+    return undefined;
+  }
+}
+
 /** One stream of a command: we read, the child writes to `writer`. */
 export interface OutputPipe {
   readonly reader: Socket;

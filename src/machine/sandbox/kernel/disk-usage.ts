@@ -98,15 +98,18 @@ export function mostTelling(amounts: ReadonlyMap<string, number>): Measured['mos
     .slice(0, NAMED);
 }
 
-/** What is in use on a whole file system. */
+/** What is in use, and free, on a whole file system. */
 export interface FileSystemUse {
   readonly bytes: number;
+  readonly freeBytes: number;
   /** Files, directories and links; undefined where the file system does not count them (btrfs). */
   readonly files?: number;
+  readonly freeFiles?: number;
 }
 
 /** What is in use on the whole file system that `path` is on: cheap, but everybody's. */
 export async function fileSystemUse(path: string): Promise<FileSystemUse> {
-  const { blocks, bfree, bsize, files, ffree } = await statfs(path);
-  return { bytes: (blocks - bfree) * bsize, ...(files > 0 && { files: files - ffree }) };
+  const { blocks, bfree, bavail, bsize, files, ffree } = await statfs(path);
+  const counted = files > 0 ? { files: files - ffree, freeFiles: ffree } : {};
+  return { bytes: (blocks - bfree) * bsize, freeBytes: bavail * bsize, ...counted };
 }

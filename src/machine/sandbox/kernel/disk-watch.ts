@@ -26,7 +26,15 @@ interface Baseline {
 /** What went over its limit. */
 export type Overrun =
   | { readonly kind: 'bytes'; readonly usage: DiskUsage }
-  | { readonly kind: 'files'; readonly count: FileCount };
+  | { readonly kind: 'files'; readonly count: FileCount }
+  /** Not the tree's own limit, but what the machine keeps for others. */
+  | ({ readonly kind: 'reserve' } & Reserve);
+
+/** What has to stay free on the file system. */
+export interface Reserve {
+  readonly bytes: number;
+  readonly files: number;
+}
 
 /** Which limit a walk is made for. */
 interface Suspicion {
@@ -50,6 +58,9 @@ export interface DiskWatchOptions {
   readonly onOverrun: () => void;
 }
 
+/** The last line, whoever filled the disk; a machine that has little keeps half of what it had. */
+const RESERVE: Reserve = { bytes: 512 * 1024 * 1024, files: 20_000 };
+
 const POLL_MS = 50;
 const WALK_EVERY_MS = 5_000;
 /** A walk is followed by a pause of this many times its own time; shorter when the limit may have been passed. */
@@ -70,6 +81,7 @@ export class DiskWatch {
   #walkCostMs = 0;
   #peakBytes = 0;
   #overrun: Overrun | undefined;
+  #reserve: Reserve | undefined;
   #failure: unknown;
 
   constructor(options: DiskWatchOptions) {
@@ -101,6 +113,7 @@ export class DiskWatch {
     const { root, limitBytes, ledger } = this.#options;
     const known = ledger.get(root);
     const use = await fileSystemUse(root);
+    if (this.#belowReserve(use)) return;
     const idle = performance.now() - this.#walkedAt;
     const due = idle > Math.max(WALK_EVERY_MS, this.#walkCostMs * WALK_PAUSE);
     const mayWalk = idle > this.#walkCostMs * SUSPICIOUS_PAUSE;
@@ -143,6 +156,19 @@ export class DiskWatch {
       this.#overrun = { kind: 'files', count };
     }
     if (this.#overrun !== undefined) this.#options.onOverrun();
+  }
+
+  /** Ends the command when the file system has less than its reserve left. */
+  #belowReserve({ freeBytes, freeFiles = Number.POSITIVE_INFINITY }: FileSystemUse): boolean {
+    this.#reserve ??= {
+      bytes: Math.min(RESERVE.bytes, freeBytes / 2),
+      files: Math.min(RESERVE.files, freeFiles / 2),
+    };
+    const { bytes, files } = this.#reserve;
+    if (freeBytes >= bytes && freeFiles >= files) return false;
+    this.#overrun = { kind: 'reserve', bytes, files };
+    this.#options.onOverrun();
+    return true;
   }
 
   async #lastLook(): Promise<void> {

@@ -15,6 +15,14 @@ export const VCAP = { uid: 2000, gid: 2000 } as const;
  */
 const ROOT_RANGE_START = 1_900_000_000;
 const RANGE_SIZE = 65_536;
+/** So many ranges are free up to where that table goes on (2,147,352,576). */
+const RANGES = 3_700;
+
+/**
+ * A range for each process, so that what the kernel counts for each user (inotify, keys, pending signals, pipes) is its
+ * own. Two of 3,700 that live at once can meet; then they share those counts and nothing else.
+ */
+const rangeStart = (): number => ROOT_RANGE_START + (process.pid % RANGES) * RANGE_SIZE;
 
 /** One row of /proc/<pid>/uid_map as an OCI config writes it. */
 export interface IdRange {
@@ -100,13 +108,13 @@ function nest(ranges: readonly IdRange[]): {
 }
 
 function rangePlan(): IdPlan {
-  const range = [{ containerID: 0, hostID: ROOT_RANGE_START, size: RANGE_SIZE }];
+  const range = [{ containerID: 0, hostID: rangeStart(), size: RANGE_SIZE }];
   return {
     kind: 'range',
-    description: `user namespace, ids from 0 inside are ${ROOT_RANGE_START} and up outside`,
+    description: `user namespace, ids from 0 inside are a range of its own outside, from ${ROOT_RANGE_START} up`,
     mappings: { uid: range, gid: range },
     user: VCAP,
-    owner: { uid: ROOT_RANGE_START + VCAP.uid, gid: ROOT_RANGE_START + VCAP.gid },
+    owner: { uid: rangeStart() + VCAP.uid, gid: rangeStart() + VCAP.gid },
   };
 }
 

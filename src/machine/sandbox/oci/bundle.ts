@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeExact } from '../child/files.ts';
+import type { Grants } from '../kernel/grants.ts';
 import { hasMountsBelow, parseMountInfo } from '../kernel/mountinfo.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import type { Rootfs, SandboxSpec } from '../port/sandbox.ts';
@@ -16,7 +17,7 @@ export interface BundleParts {
   readonly options: Pick<OciOptions, 'ids' | 'cgroups' | 'guard'>;
   /** Directory of this process. */
   readonly home: string;
-  readonly maxOpenFiles: number;
+  readonly grants: Grants;
 }
 
 /** Makes bundles; what they share is made once. */
@@ -71,7 +72,7 @@ export class OciBundles {
       networkPath,
     }: { bundle: string; spec: SandboxSpec; root: ComposedRoot; networkPath: string | undefined },
   ): Promise<void> {
-    const { options, maxOpenFiles } = this.#parts;
+    const { options, grants } = this.#parts;
     const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
     const recursive = new Set<string>();
     for (const { source, target, writable } of root.binds) {
@@ -87,7 +88,7 @@ export class OciBundles {
       recursive,
       ...(networkPath === undefined ? {} : { network: options.guard === undefined ? networkPath : ENTERED }),
       terminal: spec.stdin === 'terminal',
-      maxOpenFiles,
+      grants,
       arch: process.arch,
     });
     await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });

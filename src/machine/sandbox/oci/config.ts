@@ -1,5 +1,6 @@
 /** Pure: a {@link SandboxSpec} and what this machine offers → the config.json of an OCI bundle. */
 import type { CgroupPlan } from '../kernel/cgroups.ts';
+import type { Grants } from '../kernel/grants.ts';
 import type { IdPlan } from '../kernel/ids.ts';
 import type { Mount, SandboxSpec } from '../port/sandbox.ts';
 import { type SeccompProfile, seccompProfile } from './seccomp.ts';
@@ -18,8 +19,7 @@ export interface ConfigParts {
   readonly terminal: boolean;
   /** Network namespace to join instead of a new one; {@link ENTERED}: the runtime is in it. */
   readonly network?: string | typeof ENTERED;
-  /** The most open files that this process may grant. */
-  readonly maxOpenFiles: number;
+  readonly grants: Grants;
   readonly arch: string;
 }
 
@@ -68,7 +68,7 @@ const MASKED = [
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys'];
 
 /** Out of memory: the foreign code dies before anything of the host. */
-const OOM_SCORE = 500;
+export const OOM_SCORE = 500;
 
 /** The runtime's config.json for one command. Pure. */
 export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
@@ -131,10 +131,10 @@ const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(n
 function rlimits(spec: SandboxSpec, parts: ConfigParts): readonly unknown[] {
   const limit = (type: string, value: number): unknown => ({ type, hard: value, soft: value });
   const list = [
-    limit('RLIMIT_NOFILE', Math.min(spec.limits.openFiles, parts.maxOpenFiles)),
+    limit('RLIMIT_NOFILE', Math.min(spec.limits.openFiles, parts.grants.openFiles)),
     limit('RLIMIT_CORE', 0),
     // The watcher sees an overrun late; this stops one file at once.
-    limit('RLIMIT_FSIZE', spec.limits.diskBytes),
+    limit('RLIMIT_FSIZE', Math.min(spec.limits.diskBytes, parts.grants.fileSize)),
   ];
   // The kernel counts processes of a user for each user namespace, so this holds only where there is one.
   const counts = parts.cgroups.parents.pids === undefined && parts.ids.mappings !== undefined;

@@ -14,6 +14,7 @@ import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
 import type { IdMappings } from '../kernel/ids.ts';
 import { readOrNothing } from '../kernel/processes.ts';
+import { OOM_SCORE } from './config.ts';
 
 /** The programs that a guard is made of: absolute paths. */
 export interface GuardPlan {
@@ -72,7 +73,8 @@ const HIDE = {
   all: 'mount -t tmpfs none /sys/fs/cgroup; ',
   v2: 'umount /sys/fs/cgroup/unified; ',
 } as const;
-const RUN = 'exec 2>&4 4>&-; exec "$@"';
+/** Who is root sets a score that nobody below can lower, since the kernel keeps it as the least one. */
+const RUN = `echo ${OOM_SCORE} >/proc/self/oom_score_adj; exec 2>&4 4>&-; exec "$@"`;
 /** What the shells call themselves. */
 const NAME = 'stager-guard';
 

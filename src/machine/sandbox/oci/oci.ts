@@ -6,13 +6,14 @@ import { type FileHandle, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { makeDirectory } from '../child/files.ts';
+import { ownNull } from '../child/pipes.ts';
 import { whyNotStartable } from '../child/program.ts';
 import { claimDirectory, removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
 import { type CgroupPlan, CONTROLLERS, describeCgroups } from '../kernel/cgroups.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
+import { type Grants, ownGrants } from '../kernel/grants.ts';
 import type { IdPlan } from '../kernel/ids.ts';
-import { readOrNothing } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
 import { OciBundles } from './bundle.ts';
@@ -54,14 +55,20 @@ export class OciSandbox implements Sandbox {
   /** How many commands of an owner are being started or run. */
   readonly #owners = new Map<string, number>();
   readonly #warden: Warden;
+  readonly #nullDevice: string | undefined;
 
-  private constructor(options: OciOptions, home: string, maxOpenFiles: number) {
+  private constructor(
+    options: OciOptions,
+    home: string,
+    { grants, nullDevice }: { readonly grants: Grants; readonly nullDevice: string | undefined },
+  ) {
+    this.#nullDevice = nullDevice;
     const { runtime, ids, cgroups } = options;
     this.#options = options;
     this.#home = home;
-    this.#bundles = new OciBundles({ options, home, maxOpenFiles });
+    this.#bundles = new OciBundles({ options, home, grants });
     this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
-    this.unenforced = unenforced(options);
+    this.unenforced = [...unenforced(options), ...tooLittle(grants)];
     this.owner = ids.owner;
     // A guard enters it, or runc does before it is in its user namespace; only root may do that.
     const asRoot = ids.kind === 'range' || ids.kind === 'dropped';
@@ -89,9 +96,8 @@ export class OciSandbox implements Sandbox {
         guarded: options.guard !== undefined,
       }),
     );
-    const own = /^Max open files\s+\S+\s+(\d+)/m.exec((await readOrNothing('/proc/self/limits')) ?? '');
-    const isRoot = process.getuid?.() === 0;
-    return new OciSandbox(options, home, isRoot || own === null ? 1_048_576 : Number(own[1]));
+    const nullDevice = process.getuid?.() === 0 ? await ownNull(home) : undefined;
+    return new OciSandbox(options, home, { grants: await ownGrants(), nullDevice });
   }
 
   /** Removes this process's state directory. Call it when no command is running. */
@@ -175,6 +181,7 @@ export class OciSandbox implements Sandbox {
       cgroups,
       owner: this.owner,
       around: ids.around,
+      nullDevice: this.#nullDevice,
       guard,
       networkPath,
       stateRoot: join(this.#home, 'state'),
@@ -223,6 +230,16 @@ function ownerLabel(owner: string): string {
   if (/^[A-Za-z0-9-]{1,64}$/.test(owner)) return owner;
   return createHash('sha256').update(owner).digest('hex').slice(0, 16);
 }
+
+/** What programs of an app are granted elsewhere, and can't be here. */
+function tooLittle({ openFiles }: Grants): Sandbox['unenforced'] {
+  if (openFiles >= USUAL_OPEN_FILES) return [];
+  const reason = `stager itself may open ${openFiles} files only; raise its hard limit (ulimit -Hn)`;
+  return [{ limit: 'openFiles', reason }];
+}
+
+/** As on a Cloud Foundry cell. */
+const USUAL_OPEN_FILES = 16_384;
 
 const LIMIT_OF = { memory: 'memoryBytes', pids: 'pids', cpu: 'cpuShares' } as const;
 

@@ -99,7 +99,9 @@ export class ProbeMemory {
 /** Changes with the boot, the runtime's file, the mounts of cgroups, and what is asked for. */
 export async function probeKey(options: OciOptions): Promise<string> {
   const { mtimeMs, size, ino } = await stat(options.runtime.path);
-  const { runtime, ids, cgroups, guard, stateDir } = options;
+  const { runtime, cgroups, guard, stateDir } = options;
+  // Another range of ids works as well as the last.
+  const ids = [options.ids.description, options.ids.around ?? null];
   const file = [mtimeMs, size, ino];
   const facts = JSON.stringify([runtime, file, ids, cgroups.mode, cgroups.parents, guard ?? null, stateDir]);
   return `${bootId()}:${createHash('sha256').update(facts).digest('hex')}`;

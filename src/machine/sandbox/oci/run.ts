@@ -36,6 +36,8 @@ export interface OciRunParts {
   readonly guard: GuardPlan | undefined;
   /** Ids of the user namespace around the runtime. */
   readonly around: IdMappings | undefined;
+  /** A null device of our own. */
+  readonly nullDevice: string | undefined;
   /** Network namespace to enter. */
   readonly networkPath: string | undefined;
   readonly stateRoot: string;
@@ -158,7 +160,8 @@ export class OciRun {
       ...(networkPath !== undefined && { networkPath }),
     };
     const [program = '', ...args] = guard === undefined ? bare : guarded(guard, bare, wish);
-    return { program, args, options: { cwd: files.bundle, env: ENVIRONMENT }, piped: around !== undefined };
+    const options = { cwd: files.bundle, env: ENVIRONMENT };
+    return { program, args, options, piped: around !== undefined, stdin: this.#parts.nullDevice };
   }
 
   async #giveIds(child: ChildProcess): Promise<void> {

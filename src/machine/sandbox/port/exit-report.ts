@@ -30,6 +30,8 @@ export type ExitOutcome =
       /** Directories below the disk root that hold most, fullest first, at most five. */
       readonly fullest: readonly { readonly path: string; readonly files: number }[];
     }
+  /** The machine's disk had less left than it keeps for others; whoever filled it, what runs is ended. */
+  | { readonly kind: 'host-disk-full'; readonly reserveBytes: number }
   /** The program could not be started: missing, not executable, wrong format, missing interpreter. */
   | { readonly kind: 'not-started'; readonly reason: string }
   /** The abort signal fired. */

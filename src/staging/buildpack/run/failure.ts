@@ -66,6 +66,12 @@ export function scriptFailure(
       return outOfDisk(outcome, who, { phase, facts });
     case 'too-many-files':
       return tooManyFiles(outcome, who, { phase, facts });
+    case 'host-disk-full':
+      return new StagerError(
+        'HOST_DISK_FULL',
+        `${who} was stopped: the machine has less than ${mib(outcome.reserveBytes)} of disk left, or few inodes`,
+        { phase, next: 'Free space on the machine, or lower --disk.', details: facts },
+      );
     case 'cancelled':
       return cancelled(signal);
   }
@@ -147,6 +153,8 @@ export function outcomePhrase(outcome: ExitOutcome): string {
       return 'out of disk';
     case 'too-many-files':
       return 'too many files';
+    case 'host-disk-full':
+      return 'the disk of the machine is full';
     case 'cancelled':
       return 'cancelled';
   }
@@ -154,5 +162,5 @@ export function outcomePhrase(outcome: ExitOutcome): string {
 
 /** Outcomes of a detect that end the staging, since no other buildpack could do better. */
 export function isShowstopper(outcome: ExitOutcome): boolean {
-  return ['timed-out', 'out-of-disk', 'too-many-files', 'cancelled'].includes(outcome.kind);
+  return ['timed-out', 'out-of-disk', 'too-many-files', 'host-disk-full', 'cancelled'].includes(outcome.kind);
 }

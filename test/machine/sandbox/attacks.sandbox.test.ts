@@ -1,0 +1,110 @@
+/** Attacks that once worked, each named after what it did. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ownGrants } from '../../../src/machine/sandbox/kernel/grants.ts';
+import { selectSandbox } from '../../../src/machine/sandbox/select.ts';
+import { ROOMY, SandboxFixture } from '../../support/sandbox-fixture.ts';
+
+function mayRaise(): boolean {
+  const effective = /^CapEff:\s+(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${effective}`) & (1n << 24n)) !== 0n;
+}
+
+let fixture: SandboxFixture;
+beforeAll(async () => {
+  fixture = await SandboxFixture.open();
+});
+afterAll(() => fixture.close());
+
+it('a script that fills the disk of the machine below its limit is stopped by the reserve', async () => {
+  const small = join(fixture.home, 'small');
+  mkdirSync(small);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'tmpfs', small]);
+  try {
+    for (const path of [small, join(small, 'app'), join(small, 'home')]) {
+      mkdirSync(path, { recursive: true });
+      chownSync(path, fixture.sandbox.owner.uid, fixture.sandbox.owner.gid);
+    }
+    const { report } = await fixture.run({
+      script: 'head -c 48M /dev/zero >filler; sleep 600',
+      diskRoot: small,
+      mounts: [{ source: small, target: '/tmp', writable: true }],
+    });
+    expect(report.outcome.kind).toBe('host-disk-full');
+  } finally {
+    execFileSync('umount', ['-l', small]);
+  }
+});
+
+const weak = !mayRaise() ? ' (not run: this root has no CAP_SYS_RESOURCE)' : '';
+it.skipIf(weak !== '')(`oom_score_adj can not be lowered${weak}`, async () => {
+  const ran = await fixture.run({ script: 'echo 0 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj' });
+  expect(ran.stdout.toString()).toBe('500\n');
+});
+
+it("a runtime that gives stdin to vcap does not give it the machine's null device", async () => {
+  const before = statSync('/dev/null');
+  const { stdout } = await fixture.run({ script: 'cat /dev/stdin; wc -c' });
+  expect(stdout.toString()).toBe('0\n');
+  const crun = '/usr/bin/crun';
+  if (existsSync(crun)) {
+    const home = mkdtempSync('/var/tmp/stager-null-test-');
+    chmodSync(home, 0o711);
+    const { sandbox, close } = await selectSandbox({ wanted: 'oci', stateDir: home, runtimePath: crun });
+    const workspace = fixture.workspace();
+    const spec = {
+      owner: 'null',
+      argv: ['/bin/true'],
+      env: {},
+      cwd: '/',
+      rootfs: { kind: 'host' },
+      mounts: [],
+      diskRoot: workspace,
+      limits: ROOMY,
+      network: 'none',
+    } as const;
+    await sandbox.run(spec, { signal: new AbortController().signal, onOutput: () => undefined });
+    await close();
+    rmSync(home, { recursive: true });
+  }
+  const after = statSync('/dev/null');
+  expect([after.uid, after.gid]).toEqual([before.uid, before.gid]);
+});
+
+describe('stagers side by side', () => {
+  it('have users of their own, whose inotify instances and keys are counted apart', () => {
+    const script = `
+      import { idPlans } from '${new URL('../../../src/machine/sandbox/kernel/ids.ts', import.meta.url).pathname}';
+      console.log((await idPlans())[0].owner.uid);`;
+    const uidOf = (): number =>
+      Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }));
+    const uids = [uidOf(), uidOf(), fixture.sandbox.owner.uid];
+    expect(new Set(uids).size).toBe(3);
+    for (const uid of uids) expect(uid).toBeGreaterThan(1_900_000_000);
+    for (const uid of uids) expect(uid).toBeLessThan(2_147_352_576);
+  });
+});
+
+it('a stager with few open files and small files, and without the right to raise them, grants what it has', () => {
+  const module = new URL('../../../src/machine/sandbox/kernel/grants.ts', import.meta.url).pathname;
+  const script = `import { ownGrants } from '${module}'; console.log(JSON.stringify(await ownGrants()));`;
+  const shell = 'ulimit -n 256; ulimit -f 2048; exec setpriv --bounding-set -sys_resource "$@"';
+  const node = [process.execPath, '--input-type=module', '-e', script];
+  const ran = spawnSync('sh', ['-c', shell, 'sh', ...node], { encoding: 'utf8' });
+  expect(JSON.parse(ran.stdout)).toEqual({ openFiles: 256, fileSize: 2048 * 512 });
+});
+
+it('a stager that may raise them grants what is asked', async () => {
+  expect((await ownGrants()).openFiles).toBeGreaterThan(16_384);
+});
