@@ -11,6 +11,7 @@ import { pagingOf } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import { appFor, visibleApp } from './find.ts';
+import { includedWithApps } from './included.ts';
 import { lifecycleFields } from './lifecycle.ts';
 import { presentApp } from './present.ts';
 import { App, AppQuery, Apps, AppsQuery, CreateApp, UpdateApp } from './schema.ts';
@@ -29,7 +30,12 @@ const list = route({
     const column = order_by.column === 'state' ? 'desired_state' : order_by.column;
     const paging = { ...pagingOf(query), order: { column, direction: order_by.direction } };
     const page = await listApps(service.database.queries, caller, { filters: query, paging });
-    return { status: 200, body: presentList(page, { base, url, query }, (row) => presentApp(row, base)) };
+    const body = presentList(page, { base, url, query }, (row) => presentApp(row, base));
+    const included = await includedWithApps(service.database.queries, page.rows, {
+      include: query.include,
+      base,
+    });
+    return { status: 200, body: { ...body, ...included } };
   },
 });
 
@@ -43,7 +49,11 @@ const get = route({
   answers: { 200: App },
   handle: async (call) => {
     const found = await visibleApp(call, call.params.guid);
-    return { status: 200, body: presentApp(found, call.base) };
+    const included = await includedWithApps(call.service.database.queries, [found], {
+      include: call.query.include,
+      base: call.base,
+    });
+    return { status: 200, body: { ...presentApp(found, call.base), ...included } };
   },
 });
 

@@ -38,6 +38,16 @@ describeApi('/v3/apps', (api) => {
     expect(await find(`names=Findable&space_guids=${api().world.otherSpace}`)).toEqual([]);
   });
 
+  it('names the space and organization of apps where asked to', async () => {
+    const app = await newApp(api());
+    const { space, organization } = api().world;
+    const included = { spaces: [{ guid: space }], organizations: [{ guid: organization }] };
+    for (const path of [`/v3/apps?guids=${app}&`, `/v3/apps/${app}?`]) {
+      const { body } = await api().ask('GET', `${path}include=space,space.organization`);
+      expect(body['included']).toMatchObject(included);
+    }
+  });
+
   it('refuses a name that is taken in the space, whatever its case', async () => {
     await create({ name: 'taken' });
     const again = await create({ name: 'TAKEN' });
