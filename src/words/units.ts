@@ -60,3 +60,11 @@ export function formatDuration(durationMs: number): string {
   const seconds = Math.round(durationMs / 1000);
   return `${Math.floor(seconds / 60)}m ${String(seconds % 60).padStart(2, '0')}s`;
 }
+
+/**
+ * A time in seconds as it is handed to utimes(2) and its kin. Node takes the present for a number before 1970, which is
+ * another time in every staging; a Date it takes as it is.
+ */
+export function fileTime(seconds: number): number | Date {
+  return seconds < 0 ? new Date(seconds * 1000) : seconds;
+}

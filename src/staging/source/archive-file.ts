@@ -34,14 +34,17 @@ export class ArchiveFile {
   }
 
   /** SOURCE_ARCHIVE_INVALID; `entry` where it concerns one. A StagerError passes as it is. */
-  damaged(what: string, options: { readonly entry?: string; readonly cause?: unknown } = {}): StagerError {
+  damaged(
+    what: string,
+    options: { readonly entry?: string; readonly cause?: unknown; readonly next?: string } = {},
+  ): StagerError {
     if (isStagerError(options.cause)) return options.cause;
     const reason = options.cause instanceof Error ? `: ${options.cause.message}` : '';
     const where = options.entry === undefined ? this.description : `${options.entry} in ${this.description}`;
     const errno = errnoOf(options.cause);
     if (errno === 'EIO' || errno === 'EISDIR') return unreadable(this.description, options.cause);
     return new StagerError('SOURCE_ARCHIVE_INVALID', `${where} ${what}${reason}`, {
-      next: 'Make the archive again; if it was downloaded, it may be cut off.',
+      next: options.next ?? 'Make the archive again; if it was downloaded, it may be cut off.',
       details: { path: this.description, ...(options.entry === undefined ? {} : { entry: options.entry }) },
       cause: options.cause,
     });

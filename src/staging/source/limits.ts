@@ -7,6 +7,8 @@ export interface SourceLimits {
   readonly maxEntries: number;
   /** Sum of the uncompressed sizes of all files, in bytes. */
   readonly maxBytes: number;
+  /** What people raise to raise `maxBytes`, as in `--disk`; absent: nothing does. */
+  readonly raise?: string;
   /** Size of one `.cfignore`, in bytes. */
   readonly maxIgnoreFileBytes: number;
 }
@@ -50,11 +52,16 @@ export class Tally {
       'SOURCE_TOO_LARGE',
       `${this.#where} holds at least ${this.bytes} bytes uncompressed; the limit is ${this.#limits.maxBytes}`,
       {
-        next: 'Leave files out with .cfignore, or raise the source size limit.',
+        next: lessOrMore('files', this.#limits.raise),
         details: { path: this.#where, limit: this.#limits.maxBytes, actual: this.bytes, unit: 'bytes' },
       },
     );
   }
+}
+
+/** What to do about a source that is too large. */
+export function lessOrMore(what: 'files' | 'directories', raise?: string): string {
+  return `Leave ${what} out with .cfignore${raise === undefined ? '; this limit is fixed' : `, or raise ${raise}`}.`;
 }
 
 /** SOURCE_TOO_LARGE for a number of entries. */
@@ -63,7 +70,7 @@ export function tooManyEntries(where: string, limit: number, actual: number): St
     'SOURCE_TOO_LARGE',
     `${where} has at least ${actual} entries; the limit is ${limit}`,
     {
-      next: 'Leave directories out with .cfignore, or raise the limit on entries.',
+      next: lessOrMore('directories'),
       details: { path: where, limit, actual, unit: 'entries' },
     },
   );

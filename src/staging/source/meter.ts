@@ -1,6 +1,7 @@
 /** Passes bytes on and stops a stream that unpacks to more than it may. */
 import { Transform, type TransformCallback } from 'node:stream';
 import { StagerError } from '../../words/errors.ts';
+import { lessOrMore } from './limits.ts';
 
 /** Fails with SOURCE_TOO_LARGE once more than `limit` bytes have passed. */
 export class Meter extends Transform {
@@ -8,10 +9,14 @@ export class Meter extends Transform {
   readonly #limit: number;
   readonly #where: string;
 
-  constructor(limit: number, where: string) {
+  readonly #raise: string | undefined;
+
+  /** @param raise what people raise to raise the limit. */
+  constructor(limit: number, where: string, raise?: string) {
     super();
     this.#limit = limit;
     this.#where = where;
+    this.#raise = raise;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -25,7 +30,7 @@ export class Meter extends Transform {
         'SOURCE_TOO_LARGE',
         `${this.#where} unpacks to at least ${this.#passed} bytes; the limit is ${this.#limit}`,
         {
-          next: 'Leave files out with .cfignore, or raise the source size limit.',
+          next: lessOrMore('files', this.#raise),
           details: { path: this.#where, limit: this.#limit, actual: this.#passed, unit: 'bytes' },
         },
       ),

@@ -14,13 +14,18 @@ const SHOWN = 50;
 /** A hostile archive could be all refusals; beyond this only their number is kept. */
 const KEPT = 10_000;
 
+const REMOVE = 'Remove them, make links relative to files inside the app, or list them in .cfignore.';
+
 /** The refusals of one source. */
 export class Refusals {
   readonly #kept: Refusal[] = [];
+  readonly #next = new Set<string>();
   #count = 0;
 
-  add(path: string, reason: string): void {
+  /** @param next what to do about it, where that is not what one does about unsafe entries. */
+  add(path: string, reason: string, next: string = REMOVE): void {
     this.#count += 1;
+    this.#next.add(next);
     if (this.#kept.length < KEPT) this.#kept.push({ path, reason });
   }
 
@@ -42,7 +47,7 @@ export class Refusals {
       'SOURCE_UNSAFE',
       `${where} has ${this.#count} ${noun} that can't be staged:\n${lines.join('\n')}`,
       {
-        next: 'Remove them, make links relative to files inside the app, or list them in .cfignore.',
+        next: [...this.#next].join(' '),
         details: { path: where, count: this.#count, refused: this.#kept },
       },
     );

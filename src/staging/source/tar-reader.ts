@@ -17,6 +17,8 @@ export interface TarOptions {
   readonly gzip: boolean;
   /** Bytes of the tar stream, headers and padding included. */
   readonly maxStreamBytes: number;
+  /** What people raise to raise it. */
+  readonly raise?: string;
   readonly signal: AbortSignal;
 }
 
@@ -35,7 +37,7 @@ export async function* readTar(
   const source = handle.createReadStream({ autoClose: true });
   // Old tars have no magic; their checksums are still verified. (The option is missing from the types.)
   const unpacker = extract({ ...UNPACKING });
-  const meter = new Meter(options.maxStreamBytes, file.description);
+  const meter = new Meter(options.maxStreamBytes, file.description, options.raise);
   const fed = options.gzip
     ? pipeline(source, createGunzip(), meter, unpacker)
     : pipeline(source, meter, unpacker);

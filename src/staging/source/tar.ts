@@ -95,7 +95,12 @@ export class TarSource implements Source {
   #items(signal: AbortSignal): AsyncGenerator<TarItem, void, undefined> {
     const { limits, gzip, file } = this.#input;
     const maxStreamBytes = limits.maxBytes + limits.maxEntries * OVERHEAD_BYTES;
-    return readTar(file, { gzip, maxStreamBytes, signal });
+    return readTar(file, {
+      gzip,
+      maxStreamBytes,
+      ...(limits.raise !== undefined && { raise: limits.raise }),
+      signal,
+    });
   }
 
   #toEntry(plan: Plan, item: TarItem, spooled: (() => Readable) | undefined): SourceEntry {

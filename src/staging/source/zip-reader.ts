@@ -3,7 +3,8 @@
  *
  * Bytes before the zip data (self-extracting archives, executable jars) are tolerated: the end record says how
  * long the central directory is and where it should start, and the difference to where it does start is the
- * length of the prefix.
+ * length of the prefix. Bytes behind the end (padding, a signature, what a tool appended) are passed over, as Go's
+ * reader does, so cf push as well.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { inflateRawSync } from 'node:zlib';
@@ -52,9 +53,9 @@ interface OpenZip {
 export async function openZip(file: ArchiveFile): Promise<ZipReader> {
   const { handle, sizeBytes } = await file.open();
   try {
-    const prefix = await prefixOf(handle, sizeBytes);
+    const { prefix, end } = await extentOf(handle, sizeBytes);
     const reader = new HandleReader(handle, prefix);
-    const zip = await yauzl.fromRandomAccessReaderPromise(reader, sizeBytes - prefix, {
+    const zip = await yauzl.fromRandomAccessReaderPromise(reader, end - prefix, {
       autoClose: false,
       lazyEntries: true,
       decodeStrings: false,
@@ -67,7 +68,9 @@ export async function openZip(file: ArchiveFile): Promise<ZipReader> {
     };
   } catch (error) {
     await handle.close();
-    throw file.damaged("can't be read as a zip", { cause: error });
+    throw isEncrypted(error)
+      ? file.damaged('is encrypted', { next: WITHOUT_PASSWORD })
+      : file.damaged("can't be read as a zip", { cause: error });
   }
 }
 
@@ -75,17 +78,30 @@ async function* items({ zip, reader }: OpenZip, file: ArchiveFile): AsyncGenerat
   try {
     for await (const entry of zip.eachEntry()) yield toItem(zip, reader, entry);
   } catch (error) {
-    throw file.damaged('has a broken central directory', { cause: error });
+    throw isEncrypted(error)
+      ? file.damaged('is encrypted', { next: WITHOUT_PASSWORD })
+      : file.damaged('has a broken central directory', { cause: error });
   }
+}
+
+/** What to do about what a password protects, or an unusual method packs. */
+export const WITHOUT_PASSWORD =
+  'Make the archive again without a password and with deflate: zip -r app.zip .';
+
+/** The library has no code for it. */
+function isEncrypted(error: unknown): boolean {
+  return error instanceof Error && /encrypt/i.test(error.message);
 }
 
 /** Host system that recorded a unix mode in the upper half of the external attributes: unix, and macOS. */
 const UNIX_HOSTS: ReadonlySet<number> = new Set([3, 19]);
+/** FAT, NTFS (by two numbers) and VFAT. */
+const WINDOWS_HOSTS: ReadonlySet<number> = new Set([0, 10, 11, 14]);
 const TYPE_MASK = 0o170000;
 
 function toItem(zip: yauzl.ZipFile, reader: HandleReader, entry: yauzl.Entry): ZipItem {
-  const raw = nameOf(entry);
   const host = entry.versionMadeBy >>> 8;
+  const raw = WINDOWS_HOSTS.has(host) ? slashed(nameOf(entry)) : nameOf(entry);
   const attributes = entry.externalFileAttributes >>> 16;
   const unixMode = UNIX_HOSTS.has(host) && attributes !== 0 ? attributes : undefined;
   return {
@@ -101,6 +117,11 @@ function toItem(zip: yauzl.ZipFile, reader: HandleReader, entry: yauzl.Entry): Z
     open: () => (isSmall(entry) ? smallContent(reader, entry) : largeContent({ zip, reader }, entry)),
     check: () => checkLocalHeader(reader, entry),
   };
+}
+
+/** Windows PowerShell writes backslashes between directories; a name that has a slash is one of the others'. */
+function slashed(name: string): string {
+  return name.includes('/') ? name : name.replaceAll('\\', '/');
 }
 
 /** Up to this size an entry is read and inflated in one call each: setting up streams costs more than that. */
@@ -188,20 +209,32 @@ function nameOf(entry: yauzl.Entry): string {
   }
 }
 
-/** Bytes before the zip data: 0 for an ordinary zip, and where offsets already count the prefix. */
-async function prefixOf(handle: FileHandle, sizeBytes: number): Promise<number> {
+/** Where the zip data lies in the file: behind `prefix` bytes, up to `end`. */
+async function extentOf(
+  handle: FileHandle,
+  sizeBytes: number,
+): Promise<{ readonly prefix: number; readonly end: number }> {
   const tail = Buffer.alloc(Math.min(sizeBytes, END_BYTES + 0xffff));
   await handle.read(tail, 0, tail.length, sizeBytes - tail.length);
   for (let at = tail.length - END_BYTES; at >= 0; at -= 1) {
     if (tail.readUInt32LE(at) !== END_SIGNATURE) continue;
+    const comment = tail.readUInt16LE(at + 20);
+    // Cut off within its comment, or no end record at all.
+    if (at + END_BYTES + comment > tail.length) continue;
     const endOffset = sizeBytes - tail.length + at;
-    const length = tail.readUInt32LE(at + 12);
-    const start = tail.readUInt32LE(at + 16);
-    const prefix = endOffset - length - start;
-    if (prefix <= 0 || start === 0xffffffff) return 0;
-    const signature = Buffer.alloc(4);
-    await handle.read(signature, 0, 4, start + prefix);
-    return length > 0 && signature.readUInt32LE(0) === CENTRAL_SIGNATURE ? prefix : 0;
+    const end = endOffset + END_BYTES + comment;
+    return { prefix: await prefixOf(handle, tail.subarray(at), endOffset), end };
   }
-  return 0;
+  return { prefix: 0, end: sizeBytes };
+}
+
+/** Bytes before the zip data: 0 for an ordinary zip, and where offsets already count the prefix. */
+async function prefixOf(handle: FileHandle, record: Buffer, endOffset: number): Promise<number> {
+  const length = record.readUInt32LE(12);
+  const start = record.readUInt32LE(16);
+  const prefix = endOffset - length - start;
+  if (prefix <= 0 || start === 0xffffffff) return 0;
+  const signature = Buffer.alloc(4);
+  await handle.read(signature, 0, 4, start + prefix);
+  return length > 0 && signature.readUInt32LE(0) === CENTRAL_SIGNATURE ? prefix : 0;
 }

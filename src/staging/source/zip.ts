@@ -12,7 +12,7 @@ import { type SourceLimits, Tally, tooManyEntries } from './limits.ts';
 import { Refusals } from './refusals.ts';
 import { Shape } from './shape.ts';
 import { Summary } from './summary.ts';
-import { openZip, type ZipItem, type ZipReader } from './zip-reader.ts';
+import { openZip, WITHOUT_PASSWORD, type ZipItem, type ZipReader } from './zip-reader.ts';
 
 /** Mode of files in a zip that carries none, and of all files for `cf` (cf-cli-wire.md 3.2.2). */
 const CF_FILE_MODE = 0o744;
@@ -165,8 +165,10 @@ class ZipScan implements Scan {
     }
     const path = parseRelPath(item.name);
     const problem = isRefused(path) ? path.refused : problemOf(item);
-    if (isRefused(path) || problem !== undefined) this.refusals.add(item.name, problem ?? 'refused');
-    else await this.#place(item, path);
+    if (isRefused(path) || problem !== undefined) {
+      const packed = item.encrypted || !item.readable;
+      this.refusals.add(item.name, problem ?? 'refused', packed ? WITHOUT_PASSWORD : undefined);
+    } else await this.#place(item, path);
   }
 
   async #place(item: ZipItem, path: RelPath): Promise<void> {
@@ -187,7 +189,27 @@ function problemOf(item: ZipItem): string | undefined {
   if (item.kind === 'special') return 'is a device, pipe or socket';
   if (item.kind === 'directory') return item.sizeBytes > 0 ? 'is a directory with content' : undefined;
   if (item.encrypted) return 'is encrypted';
-  return item.readable ? undefined : `is compressed with method ${item.method}, which is not deflate`;
+  return item.readable ? undefined : `is compressed with ${methodOf(item)}, which is not deflate`;
+}
+
+/** Methods by the names that tools give them. */
+const METHODS: Readonly<Record<number, string>> = {
+  1: 'shrink',
+  6: 'implode',
+  9: 'deflate64',
+  12: 'bzip2',
+  14: 'LZMA',
+  93: 'zstd',
+  95: 'xz',
+  96: 'JPEG',
+  97: 'WavPack',
+  98: 'PPMd',
+  99: 'AES',
+};
+
+function methodOf({ method }: ZipItem): string {
+  const name = METHODS[method];
+  return name === undefined ? `method ${method}` : `${name} (method ${method})`;
 }
 
 async function checkedDirectory(item: ZipItem, file: ArchiveFile): Promise<void> {
@@ -208,7 +230,8 @@ async function checkedItem(item: ZipItem, file: ArchiveFile) {
 }
 
 async function readSmall(item: ZipItem, limit: number, file: ArchiveFile): Promise<string> {
-  if (item.encrypted || !item.readable) throw file.damaged('is encrypted', { entry: item.name });
+  const problem = problemOf(item);
+  if (problem !== undefined) throw file.damaged(problem, { entry: item.name, next: WITHOUT_PASSWORD });
   if (item.sizeBytes > limit) {
     throw file.damaged(`has ${item.sizeBytes} bytes; the limit is ${limit}`, { entry: item.name });
   }

@@ -26,7 +26,7 @@ export interface PackagedApp {
 export async function openApp({ request, ports, signal }: Staging): Promise<Source> {
   const { source, ignoreStyle, diskMb } = request;
   if (source.kind === 'package') return await openPackage(source.guid, { store: ports.blobs, signal });
-  const limits = { maxBytes: diskMb * MEBIBYTE };
+  const limits = { maxBytes: diskMb * MEBIBYTE, raise: '--disk' };
   return await openSource(source.path, { ignoreStyle, limits, tempRoot: ports.temp });
 }
 
@@ -89,7 +89,7 @@ export async function fillApp(
     () =>
       materialise(app.source, workspace.app, {
         owner,
-        limits: { maxBytes: staging.request.diskMb * MEBIBYTE },
+        limits: { maxBytes: staging.request.diskMb * MEBIBYTE, raise: '--disk' },
         signal,
         report,
       }),

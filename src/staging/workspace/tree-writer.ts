@@ -6,6 +6,7 @@
  * nothing is written through a link, over a file, or into a pipe. Calls are synchronous for the reason in
  * host/pace.ts.
  */
+
 import {
   chmodSync,
   closeSync,
@@ -25,6 +26,7 @@ import {
 import type { Owner } from '../../machine/host/owner.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import type { RelPath } from '../../words/ids.ts';
+import { fileTime } from '../../words/units.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -61,7 +63,8 @@ export class TreeWriter {
     const host = this.place(path);
     this.#creating(path, () => symlinkSync(target, host));
     if (this.#owner !== undefined) lchownSync(host, this.#owner.uid, this.#owner.gid);
-    lutimesSync(host, mtimeMs / 1000, mtimeMs / 1000);
+    const time = fileTime(mtimeMs / 1000);
+    lutimesSync(host, time, time);
   }
 
   /** Makes the file's parents; the file itself must be created with O_EXCL. @returns its host path. */
@@ -82,7 +85,8 @@ export class TreeWriter {
     try {
       if (this.#owner !== undefined) fchownSync(descriptor, this.#owner.uid, this.#owner.gid);
       fchmodSync(descriptor, facts.mode & 0o777);
-      futimesSync(descriptor, facts.mtimeMs / 1000, facts.mtimeMs / 1000);
+      const time = fileTime(facts.mtimeMs / 1000);
+      futimesSync(descriptor, time, time);
     } finally {
       closeSync(descriptor);
     }
@@ -93,7 +97,8 @@ export class TreeWriter {
     for (const [path, facts] of [...this.#directories].toReversed()) {
       const host = `${this.#root}/${path}`;
       chmodSync(host, (facts?.mode ?? 0o755) & 0o777);
-      if (facts !== undefined) utimesSync(host, facts.mtimeMs / 1000, facts.mtimeMs / 1000);
+      const time = fileTime((facts?.mtimeMs ?? 0) / 1000);
+      if (facts !== undefined) utimesSync(host, time, time);
     }
   }
 

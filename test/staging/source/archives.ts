@@ -15,6 +15,8 @@ import { type OpenSourceOptions, openSource } from '../../../src/staging/source/
 export interface RawZipEntry {
   readonly name: string | Buffer;
   readonly content?: string | Buffer;
+  /** System that it says it was made on, without a mode. */
+  readonly host?: number;
   /** Full unix mode with type, e.g. 0o120777; absent: made on MS-DOS. */
   readonly mode?: number;
   readonly flags?: number;
@@ -50,7 +52,7 @@ export function rawZip(entries: readonly RawZipEntry[]): Buffer {
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(((entry.mode ?? 0) << 16) >>> 0, 6);
     tail.writeUInt32LE(offset, 10);
-    const madeBy = Buffer.from([20, entry.mode === undefined ? 0 : 3]);
+    const madeBy = Buffer.from([20, entry.mode === undefined ? (entry.host ?? 0) : 3]);
     centrals.push(Buffer.concat([Buffer.from('PK\x01\x02'), madeBy, common, tail, name]));
     locals.push(local);
     offset += local.length;

@@ -77,7 +77,10 @@ function makeDirectory(app: App): string {
 function makeZip(app: App): string {
   const own = app.rules === undefined ? [] : [{ name: app.rulesPath, content: app.rules }];
   const path = join(tempDir(), 'app.zip');
-  writeFileSync(path, rawZip([...own, ...app.paths.map((name) => ({ name }))]));
+  writeFileSync(
+    path,
+    rawZip([...own, ...app.paths.map((name) => ({ name, mode: name.endsWith('/') ? 0o40755 : 0o100744 }))]),
+  );
   return path;
 }
 

@@ -65,6 +65,33 @@ describe('what a zip hands out', () => {
     expect(asMap(await readAll(saved('app.jar', bytes)))).toEqual({ a: 'hello' });
   });
 
+  it('the same with bytes behind its end, few or many, a comment before them or not', async () => {
+    const plain = rawZip([{ name: 'a', content: 'hello' }]);
+    const commented = Buffer.concat([plain, Buffer.from('note')]);
+    commented.writeUInt16LE(4, plain.length - 2);
+    for (const zip of [plain, commented, Buffer.concat([Buffer.from('#!/bin/sh\n'), plain])]) {
+      for (const behind of [Buffer.alloc(1), Buffer.alloc(100), Buffer.alloc(60_000, 'PK')]) {
+        const path = saved('app.zip', Buffer.concat([zip, behind]));
+        expect(asMap(await readAll(path))).toEqual({ a: 'hello' });
+      }
+    }
+  });
+
+  it('backslashes of Windows PowerShell as slashes; on unix they are part of a name', async () => {
+    for (const host of [0, 10, 14]) {
+      const all = await zip([
+        { name: 'lib\\', host },
+        { name: 'lib\\a.js', content: 'x', host },
+        { name: '.cfignore', content: 'tmp/', host },
+        { name: 'tmp\\b', content: 'y', host },
+      ]);
+      expect(asMap(all)).toMatchObject({ lib: '/', 'lib/a.js': 'x' });
+      expect(all.map(({ path }) => path)).not.toContain('tmp/b');
+      expect((await refused([{ name: '..\\..\\x', content: 'x', host }])).code).toBe('SOURCE_UNSAFE');
+    }
+    expect(asMap(await zip([{ name: 'a\\b', content: 'x', mode: 0o100644 }]))).toEqual({ 'a\\b': 'x' });
+  });
+
   it('a large file whole, and two passes the same', async () => {
     const content = Buffer.alloc(3_000_000, 'abcdefg');
     const source = await openSource(
@@ -139,9 +166,9 @@ describe('attacks', () => {
   });
 
   it('a backslash is part of a name, not a way up', async () => {
-    expect((await zip([{ name: '..\\..\\evil', content: 'x' }])).map((entry) => entry.path)).toEqual([
-      '..\\..\\evil',
-    ]);
+    expect(
+      (await zip([{ name: '..\\..\\evil', content: 'x', mode: 0o100644 }])).map((entry) => entry.path),
+    ).toEqual(['..\\..\\evil']);
   });
 
   it('links that lead out, directly and through each other', async () => {
@@ -221,7 +248,26 @@ describe('attacks', () => {
       { name: 'lzma', content: 'x', method: 14 },
     ]);
     expect(error.message).toContain('secret: is encrypted');
-    expect(error.message).toContain('lzma: is compressed with method 14');
+    expect(error.message).toContain('lzma: is compressed with LZMA (method 14), which is not deflate');
+    expect(error.next).toBe('Make the archive again without a password and with deflate: zip -r app.zip .');
+  });
+
+  it('a .cfignore that can not be read, with the reason, and an archive with an encrypted directory', async () => {
+    const packed = await refused([{ name: '.cfignore', content: 'x', method: 12 }]);
+    expect(packed.message).toContain('.cfignore in ');
+    expect(packed.message).toContain('is compressed with bzip2 (method 12)');
+    const strong = await refused([{ name: 'a', content: 'x', flags: 0x41 }]);
+    expect(strong.message).toMatch(/app\.zip is encrypted$/);
+    expect(strong.next).toContain('without a password');
+  });
+
+  it('what is too large, with what can be raised', async () => {
+    const content = Buffer.alloc(2000);
+    const limits = { maxBytes: 1000, raise: '--disk' };
+    expect((await refused([{ name: 'a', content }], { limits })).next).toBe(
+      'Leave files out with .cfignore, or raise --disk.',
+    );
+    expect((await refused([{ name: 'a', content }], { limits: { maxBytes: 1000 } })).next).toContain('fixed');
   });
 
   it('a file with one name in the directory and another one before its content', async () => {

@@ -88,6 +88,18 @@ describe('what is written', () => {
     expect(statSync(join(to, 'a/b')).mode & 0o777).toBe(0o755);
   });
 
+  it('times before 1970, the same ones every time', async () => {
+    const before = { mtimeMs: -86_400_000 };
+    const entries: SourceEntry[] = [
+      { kind: 'directory', path: rel('d'), mode: 0o755, ...before },
+      { ...file('d/f', 'x'), ...before },
+      { kind: 'symlink', path: rel('l'), target: 'd', ...before },
+    ];
+    const to = tempDir();
+    await materialise(hostile(entries), to, { signal });
+    for (const name of ['d', 'd/f', 'l']) expect(lstatSync(join(to, name)).mtimeMs, name).toBe(-86_400_000);
+  });
+
   it('everything is given to the owner, links themselves included', async () => {
     if (process.getuid?.() !== 0) return;
     const from = tempDir();

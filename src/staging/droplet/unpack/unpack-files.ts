@@ -2,6 +2,7 @@
  * Writes files below one directory, and never through a link: the directories above a file are made one by one and
  * must be real, and a file is only ever created. No link is made while this runs (unpack-later.ts).
  */
+
 import {
   chownSync,
   closeSync,
@@ -15,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { errnoOf } from '../../../words/errors.ts';
+import { fileTime } from '../../../words/units.ts';
 import { type ParsedEntry, Refused } from '../tar/tar-parse.ts';
 import { hostPathOf, readable } from '../tar/tree-walk.ts';
 
@@ -114,7 +116,8 @@ export class Destination {
   #dress(fd: number, entry: ParsedEntry): void {
     if (this.#owner !== undefined) fchownSync(fd, this.#owner.uid, this.#owner.gid);
     fchmodSync(fd, entry.mode);
-    futimesSync(fd, entry.mtime, entry.mtime);
+    const time = fileTime(entry.mtime);
+    futimesSync(fd, time, time);
   }
 
   #using(fd: number, path: string, work: () => void): void {

@@ -3,6 +3,7 @@
  * here comes after the last file was written, so a link can't redirect a write and a read-only directory can't
  * stop one.
  */
+
 import {
   chmodSync,
   chownSync,
@@ -16,6 +17,7 @@ import {
 } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf, throwIfCancelled } from '../../../words/errors.ts';
+import { fileTime } from '../../../words/units.ts';
 import { type ParsedEntry, Refused } from '../tar/tar-parse.ts';
 import { hostPathOf, readable } from '../tar/tree-walk.ts';
 
@@ -84,7 +86,8 @@ function placeSymlink(entry: ParsedEntry, target: string, options: PlaceOptions)
   const path = hostPathOf(`${options.dest}/${entry.path}`);
   unlessTaken(entry, () => symlinkSync(hostPathOf(target), path));
   if (options.owner !== undefined) lchownSync(path, options.owner.uid, options.owner.gid);
-  lutimesSync(path, entry.mtime, entry.mtime);
+  const time = fileTime(entry.mtime);
+  lutimesSync(path, time, time);
 }
 
 function finishDirectory(entry: ParsedEntry, options: PlaceOptions): void {
@@ -93,7 +96,8 @@ function finishDirectory(entry: ParsedEntry, options: PlaceOptions): void {
     throw new Refused(`${readable(entry.path)} is a directory and something else`);
   if (options.owner !== undefined) chownSync(path, options.owner.uid, options.owner.gid);
   chmodSync(path, entry.mode);
-  utimesSync(path, entry.mtime, entry.mtime);
+  const time = fileTime(entry.mtime);
+  utimesSync(path, time, time);
 }
 
 /** Every directory above `path` must be one (absent ones are made); a link made a moment ago is not. */
