@@ -1,5 +1,6 @@
 /** Garbage collection of a whole store: retention of packages and droplets, then contents, then leftovers. */
 
+import { deleteOwn } from '../../stores/blobs/admin.ts';
 import { heldBy, readLeases } from '../../stores/blobs/lease.ts';
 import type { BlobKey, BlobName, BlobStore, Leftover } from '../../stores/blobs/port/blob-store.ts';
 import { ContentSet } from '../../stores/resource-cache/content-set.ts';
@@ -59,7 +60,8 @@ export async function collectGarbage(store: BlobStore, options: GcOptions): Prom
   const { signal } = options;
   const graceMs = options.graceMs ?? DAY_MS;
   const dry = options.dryRun === true ? { dryRun: true } : {};
-  const beganMs = Date.now();
+  await store.demandWhole({ signal, ...dry });
+  const beganMs = await store.now({ signal });
   const leases = await readLeases(store, { signal, ...dry });
   // What came after a lease began can be its holder's, who may not have told anybody yet that it exists.
   const oldestUploadMs = Math.min(beganMs, ...leases.map(({ startedAtMs }) => startedAtMs - CLOCK_SKEW_MS));
@@ -72,22 +74,27 @@ export async function collectGarbage(store: BlobStore, options: GcOptions): Prom
   for (const tenant of new Set([...byTenant.keys(), ...(await tenantsOf(store, signal))])) {
     const bounds = { ...options, cutoffMs, held: heldBy(leases) };
     const { expired, live } = await packagesOf(store, byTenant.get(tenant) ?? [], bounds);
-    if (options.dryRun !== true) for (const { key } of expired) await store.delete(key, { signal });
+    if (options.dryRun !== true) for (const { key } of expired) await deleteOwn(store, key, signal);
     packages.push(...expired);
-    pools.push(await sweepPool(store, tenant, { signal, graceMs, ...dry, oldestUploadMs, live }));
+    pools.push(
+      await sweepPool(store, tenant, { signal, graceMs, ...dry, oldestUploadMs, live, nowMs: beganMs }),
+    );
   }
-  if (options.dryRun !== true) for (const { key } of droplets) await store.delete(key, { signal });
-  const leftovers = await store.sweep({ signal, ...dry, minAgeMs: Date.now() - cutoffMs, beganMs });
+  const removed: BlobName[] = [];
+  for (const droplet of droplets)
+    if (options.dryRun === true || (await deleteOwn(store, droplet.key, signal))) removed.push(droplet);
+  const minAgeMs = (await store.now({ signal })) - cutoffMs;
+  const leftovers = await store.sweep({ signal, ...dry, minAgeMs, beganMs });
   return {
     packages: packages.map(({ key }) => key),
-    droplets: droplets.map(({ key }) => key),
+    droplets: removed.map(({ key }) => key),
     deletedPacks: sum(pools, ({ deleted }) => deleted.length),
     condemnedPacks: sum(pools, ({ condemned }) => condemned.length),
     rewrittenPacks: sum(pools, ({ rewritten }) => rewritten.length),
     missingContents: sum(pools, ({ missing }) => missing),
     leftovers,
     freedBytes:
-      sum([...packages, ...droplets, ...leftovers], ({ sizeBytes }) => sizeBytes) +
+      sum([...packages, ...removed, ...leftovers], ({ sizeBytes }) => sizeBytes) +
       sum(pools, ({ deletedBytes }) => deletedBytes),
     leases: leases.map(({ purpose }) => purpose),
   };

@@ -1,8 +1,9 @@
 /** Every package of a store, by its header. */
 
+import { isListed } from '../../stores/blobs/admin.ts';
 import { LEASE_PREFIX } from '../../stores/blobs/lease.ts';
 import type { BlobName, BlobStore } from '../../stores/blobs/port/blob-store.ts';
-import { isStagerError, throwIfCancelled } from '../../words/errors.ts';
+import { isStagerError, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import { type ListedFile, type ListingHeader, readListing } from './listing.ts';
 
@@ -32,14 +33,33 @@ export async function packagesByTenant(
     const listing = await listingOf({ store, signal }, guid).catch((error: unknown) => {
       if (onDamaged === undefined || !isStagerError(error, 'BLOB_CORRUPT')) throw error;
       onDamaged(guid);
-      return undefined;
+      return 'damaged' as const;
     });
+    if (listing === 'damaged') continue;
     await listing?.entries.return();
-    if (listing === undefined) continue;
+    if (listing === undefined) {
+      // Deleted meanwhile; or there and without a record, and then what it needs is not known.
+      if (!(await isListed(store, blob.key, signal))) continue;
+      if (onDamaged === undefined) throw unreadable(store, guid);
+      onDamaged(guid);
+      continue;
+    }
     const { tenant, app = '' }: ListingHeader = listing.header;
     found.push({ ...blob, guid, tenant, owner: `${tenant} ${app}` });
   }
   return Map.groupBy(found, ({ tenant }) => tenant);
+}
+
+function unreadable(store: BlobStore, guid: Guid): StagerError {
+  const location = store.location({ kind: 'packages', name: guid });
+  return new StagerError(
+    'BLOB_CORRUPT',
+    `package ${guid} is listed and can't be read: ${location} has no record of stager. Was the bucket copied without metadata?`,
+    {
+      next: 'Bring its metadata back, or delete it with `stager blobs rm` when it is not needed.',
+      details: { location },
+    },
+  );
 }
 
 /** The files of a package; none when it was deleted meanwhile. @throws StagerError BLOB_CORRUPT. */

@@ -46,6 +46,7 @@ export async function verifyBlobs(
   store: BlobStore,
   query: AdminQuery & { readonly onBlob?: (key: BlobKey) => void },
 ): Promise<VerifyReport> {
+  await store.demandWhole({ signal: query.signal, dryRun: true });
   const damaged: Damage[] = [];
   let checked = 0;
   let bytes = 0;
@@ -72,10 +73,36 @@ async function problemOf(store: BlobStore, key: BlobKey, signal: AbortSignal): P
     await finished(body);
     return undefined;
   } catch (error) {
-    if (isStagerError(error, 'BLOB_NOT_FOUND')) return 'gone';
+    if (isStagerError(error, 'BLOB_NOT_FOUND'))
+      return (await isListed(store, key, signal))
+        ? 'it is listed, and has no record of stager (any more)'
+        : 'gone';
     if (isStagerError(error, 'BLOB_CORRUPT')) return error.message;
     throw error;
   }
+}
+
+/** Whether a listing shows the key, readable or not. */
+export async function isListed(store: BlobStore, key: BlobKey, signal: AbortSignal): Promise<boolean> {
+  for await (const found of store.names(key.kind, { signal, prefix: key.name }))
+    if (found.key.name === key.name) return true;
+  return false;
+}
+
+/**
+ * Deletes a blob that carries stager's record, damaged or not. What only has a blob's name is somebody else's, or lost
+ * its record, and stays.
+ */
+export async function deleteOwn(store: BlobStore, key: BlobKey, signal: AbortSignal): Promise<boolean> {
+  const isOwn = await store.stat(key, { signal }).then(
+    (info) => info !== undefined,
+    (error: unknown) => {
+      if (isStagerError(error, 'BLOB_CORRUPT')) return true;
+      throw error;
+    },
+  );
+  if (isOwn) await store.delete(key, { signal });
+  return isOwn;
 }
 
 /** What a kind holds. */

@@ -6,7 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import { CLOCK_SKEW_MS } from '../../words/clock.ts';
 import { isStagerError } from '../../words/errors.ts';
+import { ownerName, ownerState } from './fs/owner.ts';
 import type { BlobKey, BlobStore } from './port/blob-store.ts';
 import { parseBlobKind } from './port/key.ts';
 
@@ -24,6 +26,8 @@ const leaseSchema = z.strictObject({
   purpose: z.string().max(200),
   /** `kind/name` of the blobs that must stay. */
   holds: z.array(z.string().max(1_000)).max(1_000),
+  /** The process, as its machine knows it: while it lives its lease holds, whatever a clock says. */
+  holder: z.string().max(500).optional(),
 });
 
 /** A lease that has not run out. */
@@ -43,7 +47,7 @@ export async function withLease<T>(
   step: () => Promise<T>,
 ): Promise<T> {
   const key: BlobKey = { kind: 'packages', name: `${LEASE_PREFIX}${randomBytes(12).toString('hex')}` };
-  const startedAtMs = Date.now();
+  let startedAtMs = Date.now();
   const renew = async (): Promise<void> => {
     const lease: Lease = {
       version: 1,
@@ -51,9 +55,12 @@ export async function withLease<T>(
       expiresAtMs: Date.now() + LEASE_MS,
       purpose: request.purpose.slice(0, 200),
       holds: request.holds.map(({ kind, name }) => `${kind}/${name}`),
+      holder: ownerName(),
     };
     const body = Readable.from([Buffer.from(JSON.stringify(lease))], { objectMode: false });
-    await store.put(key, body, { contentType: 'application/json', signal: request.signal });
+    const info = await store.put(key, body, { contentType: 'application/json', signal: request.signal });
+    // Our clock may be ahead of the store's, which dates what we store.
+    startedAtMs = Math.min(startedAtMs, Math.floor(info.modifiedAtMs));
   };
   await renew();
   let renewing: Promise<void> = Promise.resolve();
@@ -80,6 +87,7 @@ export async function readLeases(
 ): Promise<readonly Lease[]> {
   const leases: Lease[] = [];
   const { signal } = options;
+  const nowMs = await store.now({ signal });
   for await (const { key, modifiedAtMs } of store.names('packages', { signal, prefix: LEASE_PREFIX })) {
     const content = await readSmall(store, key, signal);
     if (content === 'released') continue;
@@ -92,10 +100,23 @@ export async function readLeases(
       purpose: 'unreadable',
       holds: [],
     };
-    if (lease.expiresAtMs > Date.now()) leases.push(lease);
+    const lasts = { ...lease, startedAtMs: Math.min(lease.startedAtMs, Math.floor(modifiedAtMs)) };
+    if (isHeld(lease, { modifiedAtMs, nowMs })) leases.push(lasts);
     else if (options.dryRun !== true) await store.delete(key, { signal });
   }
   return leases;
+}
+
+/** A living holder is evidence. Elsewhere the store's clock tells, with a margin for that of the holder. */
+function isHeld(
+  { holder = '', expiresAtMs }: Lease,
+  { modifiedAtMs, nowMs }: { readonly modifiedAtMs: number; readonly nowMs: number },
+): boolean {
+  const state = ownerState(holder);
+  if (state !== 'unknown') return state === 'alive';
+  if (expiresAtMs + CLOCK_SKEW_MS > nowMs) return true;
+  // A holder whose clock is behind writes expiries of the past.
+  return holder !== '' && modifiedAtMs + LEASE_MS + CLOCK_SKEW_MS > nowMs;
 }
 
 /** The keys that leases hold, as `kind/name`. */

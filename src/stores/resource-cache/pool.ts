@@ -95,9 +95,12 @@ export class Pool {
    * Takes packs out of matching, so that the next upload sends their contents again. Those that are `gone` for good are
    * no longer read either; one that is damaged, unreachable or not needed still is, where there is no other.
    */
-  async retire(packs: readonly string[], how: PoolCall & { readonly gone: boolean }): Promise<void> {
+  async retire(
+    packs: readonly string[],
+    how: PoolCall & { readonly gone: boolean; readonly atMs?: number },
+  ): Promise<void> {
     const io = { store: this.store, tenant: this.tenant, signal: how.signal };
-    const words = packs.map((id) => ({ id, atMs: Date.now() }));
+    const words = packs.map((id) => ({ id, atMs: Math.floor(how.atMs ?? Date.now()) }));
     await writeSegment(io, columnsOf([], []), how.gone ? { dropped: words } : { condemned: words });
     await this.tidy(how);
   }

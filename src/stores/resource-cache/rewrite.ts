@@ -73,7 +73,7 @@ export async function rewritePacks(pool: Pool, options: RewriteOptions): Promise
   const inPlace = await pool.query({ signal }, (snapshot) => needed(store, snapshot, options));
   const stored = await writePacks({ store, tenant, signal }, copies(inPlace, pool.reader({ signal })));
   if (stored.resources.length === 0) return;
-  const atMs = Date.now();
+  const atMs = Math.floor(await store.now({ signal }));
   await writeSegment({ store, tenant, signal }, columnsOf(stored.resources, stored.packs), {
     packs: [...stored.packs],
     condemned: packs.map((id) => ({ id, atMs })),

@@ -6,6 +6,7 @@
  * ended (leases say so) and the packages have been looked at again, it is deleted. A pack that got a reference in
  * between stays, and stays unmatched. Packs that are mostly dead, or small and many, are rewritten (rewrite.ts).
  */
+import { deleteOwn } from '../blobs/admin.ts';
 import type { BlobStore } from '../blobs/port/blob-store.ts';
 import type { ContentSet } from './content-set.ts';
 import { packKey, packsOf } from './layout.ts';
@@ -23,6 +24,8 @@ export interface PoolSweepOptions {
   readonly graceMs: number;
   /** When the oldest running upload began; undefined when there is none. */
   readonly oldestUploadMs?: number;
+  /** The time by the store's clock; this machine's when absent. */
+  readonly nowMs?: number;
   /** What packages need. */
   readonly live: ContentSet;
 }
@@ -59,12 +62,13 @@ export async function sweepPool(
   const leftovers = await addUnindexed({ store, signal }, tenant, { packs, snapshot, missing });
   const plan = { ...planOf(packs, snapshot, options), missing: Math.max(0, missing) };
   if (options.dryRun !== true) {
-    if (plan.condemned.length > 0) await pool.retire(plan.condemned, { signal, gone: false });
+    const atMs = options.nowMs ?? Date.now();
+    if (plan.condemned.length > 0) await pool.retire(plan.condemned, { signal, gone: false, atMs });
     if (plan.rewritten.length > 0)
       await rewritePacks(pool, { packs: plan.rewritten, live: options.live, signal });
     // The word first: an entry without its pack would match; a pack without an entry is found by the next sweep.
-    if (plan.deleted.length > 0) await pool.retire(plan.deleted, { signal, gone: true });
-    for (const id of [...plan.deleted, ...leftovers]) await store.delete(packKey(tenant, id), { signal });
+    if (plan.deleted.length > 0) await pool.retire(plan.deleted, { signal, gone: true, atMs });
+    for (const id of [...plan.deleted, ...leftovers]) await deleteOwn(store, packKey(tenant, id), signal);
   }
   return plan;
 }
@@ -119,9 +123,9 @@ async function addUnindexed(
 function planOf(
   packs: ReadonlyMap<string, Pack>,
   { condemned }: Snapshot,
-  { graceMs, oldestUploadMs }: PoolSweepOptions,
+  { graceMs, oldestUploadMs, nowMs }: PoolSweepOptions,
 ): Omit<PoolSweepReport, 'missing'> {
-  const now = Date.now();
+  const now = nowMs ?? Date.now();
   const old = [...packs].filter(([, { atMs }]) => now - atMs >= graceMs);
   const dead = [...packs].filter(([, { live }]) => live === 0);
   const deleted = dead.filter(([id]) => {

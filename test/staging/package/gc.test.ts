@@ -45,6 +45,8 @@ function preceded(method: 'get' | 'names', kind: BlobKind, step: () => Promise<v
     readRange: (key, options) => store.readRange(key, options),
     sweep: (options) => store.sweep(options),
     probe: (options) => store.probe(options),
+    demandWhole: (options) => store.demandWhole(options),
+    now: (options) => store.now(options),
     get: async (key, options) => {
       if (method === 'get' && key.kind === kind) await step();
       return store.get(key, options);

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
@@ -65,6 +66,9 @@ async function dropLeases(store: BlobStore): Promise<void> {
 export async function killMany(rig: KillRig): Promise<void> {
   const store = await openBlobStore(rig.address);
   await runChild(rig, 'nothing', 0);
+  // Where nobody came to store anything there is nothing to verify.
+  const first = { kind: 'buildpacks', name: 'first' } as const;
+  await store.put(first, Readable.from([Buffer.from('x')]), { contentType: 'text/plain', signal });
   for (let n = 0; n < rig.kills; n += AT_ONCE) {
     const batch = Array.from({ length: AT_ONCE }, (_, m) => n + m);
     await Promise.all(batch.map((m) => runChild(rig, WORK[m % WORK.length] ?? 'put', m)));

@@ -90,7 +90,7 @@ describe('what is sent with an object', () => {
     answer = keepsOne();
     const store = await openBlobStore(at('&sse=aws:kms&kmsKeyId=key-1&storageClass=STANDARD_IA'));
     await store.put(key, streamOf(Buffer.from('hello')), { contentType: 'text/plain', signal });
-    const put = requests.find(({ method }) => method === 'PUT');
+    const put = requests.find(({ method, url }) => method === 'PUT' && url?.includes('/droplets/') === true);
     expect(put?.headers).toMatchObject({
       'x-amz-server-side-encryption': 'aws:kms',
       'x-amz-server-side-encryption-aws-kms-key-id': 'key-1',

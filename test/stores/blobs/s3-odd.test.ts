@@ -193,16 +193,20 @@ describe('what is told as stored', () => {
     ['a 200 with an ETag, and then nothing is there', '', { etag: '"1"' }],
   ])('was seen: %s', async (_name, body, more) => {
     answer = ({ method, url = '' }, response) =>
-      method === 'PUT'
+      method === 'PUT' && url.includes('/droplets/')
         ? response.writeHead(200, more).end(body)
-        : response.writeHead(url.includes('/droplets/') ? 404 : 200).end();
+        : response
+            .writeHead(method === 'GET' || url.includes('/droplets/') ? 404 : 200, { etag: '"1"' })
+            .end();
     const put = (await open()).put(key, streamOf(bytes), { contentType: 'text/plain', signal });
     expect(await failureOf(put)).toMatchObject({ code: 'BLOBSTORE_UNAVAILABLE' });
   });
 
   it('was seen: a 200, and the blob that was there before stays', async () => {
     answer = ({ method }, response) =>
-      response.writeHead(200, method === 'PUT' ? { etag: '"2"' } : method === 'HEAD' ? headers : {}).end();
+      method === 'GET'
+        ? response.writeHead(404).end()
+        : response.writeHead(200, method === 'PUT' ? { etag: '"2"' } : headers).end();
     const put = (await open()).put(key, streamOf(Buffer.from('other')), {
       contentType: 'text/plain',
       signal,

@@ -33,7 +33,9 @@ describe('the S3 store', () => {
       },
       leftovers: async () => {
         const entries = await readdir(root, { recursive: true, withFileTypes: true });
-        return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+        return entries
+          .filter((entry) => entry.isFile() && entry.name !== '.stager-store')
+          .map((entry) => join(entry.parentPath, entry.name));
       },
       close: async () => undefined,
     };

@@ -211,8 +211,8 @@ describe('the resource pool', () => {
   it('reports every flipped byte of an index and of a pack that a reader meets', async () => {
     const resources = Array.from({ length: 40 }, (_, n) => resource(Buffer.from(`file ${n}`)));
     await pool.add(resources, { signal });
-    const files = (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) =>
-      entry.isFile(),
+    const files = (await readdir(root, { recursive: true, withFileTypes: true })).filter(
+      (entry) => entry.isFile() && entry.parentPath.includes('/.data/'),
     );
     for (const entry of files) {
       const path = join(entry.parentPath, entry.name);

@@ -17,6 +17,7 @@ import type {
   PutOptions,
   ReadRangeOptions,
   SweepOptions,
+  WholeOptions,
 } from '../port/blob-store.ts';
 import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
@@ -24,9 +25,10 @@ import { checkExpected, corrupt, verified } from '../port/verify.ts';
 import { storeError } from './errors.ts';
 import { dataName, dataPath, infoOf, linkPath, parseDataName } from './layout.ts';
 import { listKind } from './list.ts';
+import { checkStore, markKind } from './marker.ts';
 import { dataExists, pruneAbove, publishData, publishKey, readKey } from './publish.ts';
 import { blocks, cancellable, hashFile } from './read.ts';
-import { findLeftovers, sweepDeadOwners } from './sweep.ts';
+import { findLeftovers, storeTime, sweepDeadOwners } from './sweep.ts';
 import { dropTemp, openTemp, probeDirectory, shareFile, writeHashed } from './write.ts';
 
 /** A key can be replaced between reading its link and opening its data; more often in a row it is not a race. */
@@ -37,6 +39,7 @@ export class DirectoryBlobStore implements BlobStore {
   readonly url: string;
   readonly #root: string;
   #swept: Promise<void> | undefined;
+  readonly #marked = new Map<BlobKind, Promise<void>>();
 
   constructor(root: string) {
     this.#root = root;
@@ -51,7 +54,10 @@ export class DirectoryBlobStore implements BlobStore {
   async put(key: BlobKey, body: Readable, options: PutOptions): Promise<BlobInfo> {
     const location = this.location(key);
     return this.#guard('storing', location, async () => {
-      await this.#sweepOnce();
+      await this.#beforeWrite(key.kind).catch((error: unknown) => {
+        body.destroy();
+        throw error;
+      });
       const temp = await openTemp(this.#root).catch((error: unknown) => {
         body.destroy();
         throw error;
@@ -68,7 +74,7 @@ export class DirectoryBlobStore implements BlobStore {
   async putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo> {
     const location = this.location(key);
     const shared = await this.#guard('storing', location, async () => {
-      await this.#sweepOnce();
+      await this.#beforeWrite(key.kind);
       return await shareFile(this.#root, path, { immutable: options.immutable === true });
     });
     if (shared === undefined) {
@@ -160,6 +166,14 @@ export class DirectoryBlobStore implements BlobStore {
     return this.#guard('sweeping', this.url, () => findLeftovers(this.#root, options));
   }
 
+  async demandWhole(_options: WholeOptions): Promise<void> {
+    await this.#guard('looking at', this.url, () => checkStore(this.#root));
+  }
+
+  now(): Promise<number> {
+    return storeTime(this.#root);
+  }
+
   async probe(_options: { readonly signal: AbortSignal }): Promise<ProbeReport> {
     return await probeDirectory(this.#root);
   }
@@ -221,9 +235,14 @@ export class DirectoryBlobStore implements BlobStore {
     });
   }
 
-  #sweepOnce(): Promise<void> {
+  async #beforeWrite(kind: BlobKind): Promise<void> {
+    const marked = this.#marked.get(kind) ?? markKind(this.#root, kind);
+    this.#marked.set(kind, marked);
+    // The next write tries again.
+    marked.catch(() => this.#marked.delete(kind));
+    await marked;
     this.#swept ??= sweepDeadOwners(this.#root).catch(() => undefined);
-    return this.#swept;
+    await this.#swept;
   }
 
   async #guard<T>(doing: string, location: string, step: () => Promise<T>): Promise<T> {

@@ -18,6 +18,8 @@ import { pathOf } from '../port/key.ts';
 export const DATA = '.data';
 /** Directory of files that are being written, below the root: on the same file system as the data. */
 export const TEMP = '.tmp';
+/** Below the root: what was ever written. Below a kind: that it is the one. */
+export const MARK = '.stager';
 
 const DATA_NAME = /^([0-9a-f]{64})\.([0-9a-f]{40})\.(\d{1,16})\.[0-9a-f]{16}\.([A-Za-z0-9_-]*)$/;
 /** A file name has at most 255 bytes, and 138 of them are taken. */

@@ -5,6 +5,7 @@ import { errnoOf, throwIfCancelled } from '../../../words/errors.ts';
 import type { BlobInfo, BlobKind, BlobName, ListOptions } from '../port/blob-store.ts';
 import { keyOfPath, pathPrefixOf } from '../port/key.ts';
 import { dataNameOfLink, infoOf, parseDataName } from './layout.ts';
+import { checkKind } from './marker.ts';
 import { dataExists } from './publish.ts';
 
 /** Every blob of a kind. One that is deleted meanwhile may or may not be seen. */
@@ -13,6 +14,7 @@ export async function* listKind(
   kind: BlobKind,
   options: ListOptions,
 ): AsyncGenerator<BlobInfo & BlobName, void, void> {
+  await checkKind(root, kind);
   const prefix = options.prefix ?? '';
   const pathPrefix = pathPrefixOf(kind, prefix);
   const start = pathPrefix.slice(0, pathPrefix.lastIndexOf('/'));

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { errnoOf, throwIfCancelled } from '../../../words/errors.ts';
 import type { Leftover, SweepOptions } from '../port/blob-store.ts';
 import { DATA, dataNameOfLink, parseDataName, TEMP } from './layout.ts';
+import { adopt, checkStore } from './marker.ts';
 import { namesIn, ownerName, ownerState } from './owner.ts';
 
 interface Found {
@@ -31,6 +32,7 @@ export async function sweepDeadOwners(root: string): Promise<void> {
 export async function findLeftovers(root: string, options: SweepOptions): Promise<readonly Leftover[]> {
   const beganMs = await clockOf(root, options);
   if (beganMs === undefined) return [];
+  const isMarked = await checkStore(root);
   const candidates: Found[] = [];
   for (const owner of namesIn(join(root, TEMP))) {
     if (ownerState(owner) === 'alive') continue;
@@ -49,7 +51,11 @@ export async function findLeftovers(root: string, options: SweepOptions): Promis
   const referenced = new Set<string>();
   for (const directory of await readdir(root))
     if (directory !== DATA && directory !== TEMP) await collectNames(join(root, directory), referenced);
-  for (const item of data)
+  // Again: what was taken away meanwhile would leave its data without a key.
+  await checkStore(root);
+  if (!isMarked && options.dryRun !== true) await adopt(root);
+  // Which kinds a store without a mark has lost can't be told; the next sweep knows those that are there now.
+  for (const item of isMarked ? data : [])
     if (!referenced.has(item.path.slice(-nameLength(item.path)))) candidates.push(item);
   return removeOld(root, candidates, { ...options, beganMs });
 }
@@ -75,6 +81,11 @@ async function clockOf(root: string, { dryRun }: SweepOptions): Promise<number |
     await setTimeout(1);
   }
   return before;
+}
+
+/** The time by the clock that stamps files there. */
+export async function storeTime(root: string): Promise<number> {
+  return await stamp(join(root, DATA)).catch(() => Date.now());
 }
 
 async function stamp(directory: string): Promise<number> {

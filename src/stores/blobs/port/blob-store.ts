@@ -74,6 +74,13 @@ export interface PutFileOptions extends PutOptions {
   readonly immutable?: boolean;
 }
 
+/** How to look at a store as a whole. */
+export interface WholeOptions {
+  readonly signal: AbortSignal;
+  /** Leave no mark where there is none yet. */
+  readonly dryRun?: boolean;
+}
+
 /** How to sweep what writers left that did not finish. */
 export interface SweepOptions {
   readonly signal: AbortSignal;
@@ -161,6 +168,15 @@ export interface BlobStore {
   names(kind: BlobKind, options: ListOptions): AsyncIterable<BlobName>;
   /** As {@link put} for a file on this host; shares its blocks where the file system can. */
   putFile(key: BlobKey, path: string, options: PutFileOptions): Promise<BlobInfo>;
+  /**
+   * Makes sure that what is stored can be listed, for whoever takes what is not listed for unneeded.
+   *
+   * @throws StagerError BLOBSTORE_UNAVAILABLE when nothing was ever stored there, or something that was can't be seen;
+   * CONFIG_INVALID when the store is inside another one.
+   */
+  demandWhole(options: WholeOptions): Promise<void>;
+  /** The time by the store's own clock, which dates its blobs; milliseconds since the epoch. */
+  now(options: { readonly signal: AbortSignal }): Promise<number>;
   /** Removes what unfinished writers left, and tells what that was. Safe beside writers and readers. */
   sweep(options: SweepOptions): Promise<readonly Leftover[]>;
   /** Whether the store can be read and written, without leaving anything behind. Never throws for a refusal. */

@@ -19,12 +19,14 @@ import type {
   PutOptions,
   ReadRangeOptions,
   SweepOptions,
+  WholeOptions,
 } from '../port/blob-store.ts';
 import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
 import { verified } from '../port/verify.ts';
 import { parseS3Address } from './address.ts';
 import { listNames } from './list.ts';
+import { checkStore, markStore } from './marker.ts';
 import { fileSource, type PartSource, streamSource } from './parts.ts';
 import { presignerOf } from './presign.ts';
 import { readResuming } from './read.ts';
@@ -56,6 +58,7 @@ export class S3BlobStore implements BlobStore {
   readonly url: string;
   readonly presign: Presigner;
   readonly #session: S3Session;
+  #marked: Promise<void> | undefined;
 
   constructor(session: S3Session) {
     this.#session = session;
@@ -79,6 +82,10 @@ export class S3BlobStore implements BlobStore {
   }
 
   async #put(key: BlobKey, source: PartSource, options: PutOptions): Promise<BlobInfo> {
+    await this.#markOnce(options.signal).catch(async (error: unknown) => {
+      await source.close();
+      throw error;
+    });
     // The record of the blob that is being replaced is removed once the new one is there.
     const before = await headBlob(this.#session, key, options.signal).catch(async (error: unknown) => {
       if (isStagerError(error, 'BLOB_CORRUPT')) return undefined;
@@ -206,6 +213,25 @@ export class S3BlobStore implements BlobStore {
 
   sweep(options: SweepOptions): Promise<readonly Leftover[]> {
     return sweepS3(this.#session, options);
+  }
+
+  demandWhole(options: WholeOptions): Promise<void> {
+    return checkStore(this.#session, options);
+  }
+
+  async now({ signal }: { readonly signal: AbortSignal }): Promise<number> {
+    if (!this.#session.knowsClock) await this.#session.askWhyDenied(signal);
+    return this.#session.now();
+  }
+
+  async #markOnce(signal: AbortSignal): Promise<void> {
+    const marked = this.#marked ?? markStore(this.#session, signal);
+    this.#marked = marked;
+    // The next write tries again.
+    marked.catch(() => {
+      this.#marked = undefined;
+    });
+    await marked;
   }
 
   async probe({ signal }: { readonly signal: AbortSignal }): Promise<ProbeReport> {

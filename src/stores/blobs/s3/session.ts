@@ -51,6 +51,8 @@ export class S3Session {
   readonly endpoint: string;
   #bucketSeenAt = 0;
   #clockOffsetMs = 0;
+  /** Whether an answer told the store's time. */
+  knowsClock = false;
   #usable: Promise<void> | undefined;
 
   constructor(client: S3Client, address: S3Address, endpoint: string) {
@@ -152,6 +154,7 @@ export class S3Session {
         const answer = await next(args);
         const date = Date.parse(String(Object(Object(answer.response).headers)['date']));
         const offsetMs = date - Date.now();
+        if (Number.isFinite(date)) this.knowsClock = true;
         if (Number.isFinite(date)) this.#clockOffsetMs = Math.abs(offsetMs) > SAME_CLOCK_MS ? offsetMs : 0;
         return answer;
       },
