@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ensureStacks, type NewStack } from '../../service/resources/stacks.ts';
 import { ensureAdmin } from '../../service/sign-in/admin.ts';
+import type { ExternalIssuer } from '../../service/sign-in/external.ts';
 import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
 import { type Database, openDatabase } from '../../service/state/database.ts';
 import { StagerError } from '../../words/errors.ts';
@@ -25,6 +26,8 @@ export interface ServeOptions {
   readonly insecureHttp: boolean;
   readonly publicUrl?: string;
   readonly adminPassword?: string;
+  /** A UAA or OpenID Connect issuer whose users these are, instead of our own. */
+  readonly issuer?: ExternalIssuer;
   readonly version: string;
   /** Made where they are not there yet. */
   readonly stacks: readonly NewStack[];
@@ -54,7 +57,8 @@ export async function serve(
   const database = await openDatabase(url === undefined ? { dir: join(data, 'database') } : { url });
   await using ends = new AsyncDisposableStack();
   ends.defer(() => database.close());
-  const adminPassword = await ensureAdmin(database.queries, options.adminPassword);
+  const adminPassword =
+    options.issuer === undefined ? await ensureAdmin(database.queries, options.adminPassword) : undefined;
   await ensureStacks(database.queries, options.stacks);
   const service = await openService(database, options);
   ends.defer(() => service.jobs.close());
@@ -78,9 +82,12 @@ export async function serve(
   await aborted(signal);
 }
 
-async function openService(database: Database, { publicUrl, version }: ServeOptions): Promise<HttpService> {
+async function openService(
+  database: Database,
+  { publicUrl, version, issuer }: ServeOptions,
+): Promise<HttpService> {
   const settings = { name: 'stager', version, ...(publicUrl !== undefined && { publicUrl }) };
-  return await createService({ database, settings });
+  return await createService({ database, settings, ...(issuer !== undefined && { issuer }) });
 }
 
 /** Passwords and tokens in the clear stay on this machine, unless somebody says that they may not. */

@@ -38,7 +38,7 @@ async function stacksOf(config: Config): Promise<ServeOptions['stacks']> {
 }
 
 function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions, 'stacks'> {
-  const { tlsCert, tlsKey, database, publicUrl } = settings;
+  const { tlsCert, tlsKey, database, publicUrl, issuer, audience } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {
       next: 'Give --tls-cert and --tls-key together.',
@@ -52,6 +52,7 @@ function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions
     version: version(),
     ...(database !== undefined && { database }),
     ...(publicUrl !== undefined && { publicUrl }),
+    ...(issuer !== undefined && { issuer: { url: issuer, audience } }),
     ...(adminPassword !== undefined && { adminPassword }),
     ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { certFile: tlsCert, keyFile: tlsKey } }),
   };
