@@ -7,7 +7,7 @@ import type { ExitOutcome } from '../port/exit-report.ts';
 import type { SandboxLimits } from '../port/sandbox.ts';
 
 /** Why we ended a run, if we did. */
-export type StopReason = 'timed-out' | 'cancelled' | 'out-of-disk';
+export type StopReason = 'timed-out' | 'cancelled' | 'out-of-disk' | 'out-of-memory';
 
 /** Everything that is known when a run has ended. */
 export interface Ending {
@@ -30,6 +30,7 @@ export function outcomeOf(ending: Ending): ExitOutcome {
   const { status, stopped, limits, overrun, memory } = ending;
   if (stopped === 'cancelled') return { kind: 'cancelled' };
   if (overrun !== undefined) return overrunOf(limits, overrun);
+  if (stopped === 'out-of-memory') return { kind: 'out-of-memory', limitBytes: limits.memoryBytes };
   if (stopped === 'timed-out') return { kind: 'timed-out', limitMs: limits.wallMs };
   // A child that was killed and coped with is not the end of the script.
   if (memory.oomKills > 0 && status !== 0) return { kind: 'out-of-memory', limitBytes: limits.memoryBytes };

@@ -250,7 +250,8 @@ function unenforced({ cgroups, ids, runtime, guard }: OciOptions): Sandbox['unen
     if (cgroups.parents[name] !== undefined || reason === undefined) continue;
     // A limit of processes of a user holds in its place where the user is the sandbox's own.
     if (name === 'pids' && ids.mappings !== undefined && runtime.name !== 'runsc') continue;
-    list.push({ limit: LIMIT_OF[name], reason });
+    const watched = name === 'memory' ? 'it is only watched, five times a second, since ' : '';
+    list.push({ limit: LIMIT_OF[name], reason: `${watched}${reason}` });
   }
   if (guard === undefined) {
     list.push({

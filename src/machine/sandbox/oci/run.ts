@@ -21,6 +21,7 @@ import { outputPipes } from '../child/pipes.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
 import { type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
 import type { IdMappings } from '../kernel/ids.ts';
+import { MemoryWatch } from '../kernel/memory-watch.ts';
 import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
@@ -60,6 +61,7 @@ export class OciRun {
   readonly #deadlines = new Deadlines();
   #child: ChildProcess | undefined;
   #flow: Flow | undefined;
+  #memory: MemoryWatch | undefined;
   #stopped: StopReason | undefined;
   #ended = false;
 
@@ -79,12 +81,14 @@ export class OciRun {
       heldOpen: () => this.#heldOpen(),
       onOverrun: () => this.#stop('out-of-disk', 0),
     });
+    const memory = this.#memoryWatch();
     const cancel = (): void => this.#stop('cancelled', spec.graceMs ?? 0);
     io.signal.addEventListener('abort', cancel, { once: true });
     try {
       const ended = this.#start(io.onOutput);
       this.#deadlines.after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
       watch.start();
+      memory?.start();
       if (io.signal.aborted) cancel();
       const status = await ended;
       this.#ended = true;
@@ -95,6 +99,7 @@ export class OciRun {
       this.#ended = true;
       io.signal.removeEventListener('abort', cancel);
       this.#deadlines.clear();
+      memory?.stop();
       await watch.stop().catch(() => undefined);
       await this.#remove();
     }
@@ -125,6 +130,21 @@ export class OciRun {
     if (handle !== undefined && (await this.#init()) === init) return handle;
     await handle?.close();
     return undefined;
+  }
+
+  /** Where no cgroup holds the memory. */
+  #memoryWatch(): MemoryWatch | undefined {
+    const { cgroups, spec } = this.#parts;
+    if (cgroups.parents.memory !== undefined) return undefined;
+    this.#memory = new MemoryWatch({
+      limitBytes: spec.limits.memoryBytes,
+      pids: async () => {
+        const init = await this.#init();
+        return init === undefined ? [] : await namespacePids(init);
+      },
+      onOverrun: () => this.#stop('out-of-memory', 0),
+    });
+    return this.#memory;
   }
 
   /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
@@ -172,6 +192,7 @@ export class OciRun {
     const { cgroups, files, spec, ledger } = this.#parts;
     const memory = await memoryUse(cgroups, files.id);
     const { peakBytes, overrun } = await watch.stop();
+    const peakMemory = memory.peakBytes ?? this.#memory?.peakBytes ?? 0;
     const outcome = outcomeOf({
       status,
       stopped: this.#stopped,
@@ -184,7 +205,7 @@ export class OciRun {
       outcome,
       durationMs,
       peakDiskBytes: peakBytes,
-      ...(memory.peakBytes === undefined ? {} : { peakMemoryBytes: memory.peakBytes }),
+      ...(peakMemory > 0 && { peakMemoryBytes: peakMemory }),
     };
   }
 
