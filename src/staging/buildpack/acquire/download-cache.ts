@@ -20,7 +20,7 @@ export interface Downloaded {
   readonly transferred: boolean;
 }
 
-/** What may stand in a header. Cached facts that can't are no facts: the file is fetched again. */
+/** What may stand in a header. Cached facts that can't are ignored: the file is fetched again. */
 const headerText = z.string().regex(/^[\x20-\x7e]{1,1000}$/);
 const factsSchema = z.object({
   etag: headerText.optional(),
