@@ -16,6 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['index.ts', 'doors/library'],
   ['compose.ts'],
   ['workshop'],
+  ['service/builds'],
   ['service/queue', 'service/sign-in', 'service/manifests', 'service/resources'],
   ['service/access', 'service/state', 'service/state/migrations'],
   ['staging', 'staging/steps', 'staging/manifest', 'staging/request'],

@@ -387,23 +387,6 @@ export const SETTINGS = {
     help: 'address that links in answers begin with; default: the one that a request came to',
     on: ['serve'],
   },
-  issuer: {
-    group: 'Server:',
-    flag: '--issuer <url>',
-    variable: 'STAGER_ISSUER',
-    kind: 'text',
-    help: 'UAA or OpenID Connect issuer whose users these are, instead of an embedded UAA',
-    on: ['serve'],
-  },
-  audience: {
-    group: 'Server:',
-    flag: '--audience <name>',
-    variable: 'STAGER_AUDIENCE',
-    kind: 'text',
-    default: 'cloud_controller',
-    help: 'what the audience of tokens from --issuer has to name',
-    on: ['serve'],
-  },
   caFile: {
     group: 'General:',
     flag: '--ca-file <file>',

@@ -71,8 +71,6 @@ export const settingsSchema: z.ZodType<Settings> = z.object({
   tlsKey: text.exactOptional(),
   insecureHttp: z.boolean().exactOptional(),
   publicUrl: text.exactOptional(),
-  issuer: text.exactOptional(),
-  audience: text,
   caFile: text.exactOptional(),
   home: text.exactOptional(),
   json: z.boolean().exactOptional(),

@@ -11,10 +11,19 @@ import { appRoutes } from './v3/apps/routes.ts';
 import { auditEventRoutes } from './v3/audit-events/routes.ts';
 import { domainRoutes } from './v3/domains/routes.ts';
 import { environmentGroupRoutes } from './v3/environment-groups/routes.ts';
+import { buildpackRoutes } from './v3/buildpacks/routes.ts';
+import { buildRoutes } from './v3/builds/routes.ts';
+import { domainRoutes } from './v3/domains/routes.ts';
+import { dropletBitsRoutes } from './v3/droplets/bits-routes.ts';
+import { dropletRoutes } from './v3/droplets/routes.ts';
 import { featureFlagRoutes } from './v3/feature-flags/routes.ts';
 import { jobRoutes } from './v3/jobs/routes.ts';
+import { buildLogRoutes } from './v3/logs/build-logs.ts';
+import { logCacheRoutes } from './v3/logs/log-cache.ts';
 import { manifestRoutes } from './v3/manifests/routes.ts';
 import { organizationRoutes } from './v3/organizations/routes.ts';
+import { packageBitsRoutes } from './v3/packages/bits-routes.ts';
+import { packageRoutes } from './v3/packages/routes.ts';
 import { processRoutes } from './v3/processes/routes.ts';
 import { quotaRoutes } from './v3/quotas/routes.ts';
 import { roleRoutes } from './v3/roles/routes.ts';
@@ -29,6 +38,14 @@ import { stackRoutes } from './v3/stacks/routes.ts';
 import { v3UserRoutes } from './v3/users/routes.ts';
 
 export const ROUTES: readonly Route[] = [
+  ...packageRoutes,
+  ...packageBitsRoutes,
+  ...buildRoutes,
+  ...dropletRoutes,
+  ...dropletBitsRoutes,
+  ...buildpackRoutes,
+  ...logCacheRoutes,
+  ...buildLogRoutes,
   ...rootRoutes,
   ...jobRoutes,
   ...organizationRoutes,

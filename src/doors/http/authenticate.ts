@@ -1,7 +1,6 @@
 /** The caller of a request: its bearer token, and the scope that its method needs. */
 import type { FastifyRequest } from 'fastify';
 import { type Caller, isAdmin, seesEverything } from '../../service/access/caller.ts';
-import { IssuerUnavailable } from '../../service/sign-in/external.ts';
 import { CfError } from './route/cf-errors.ts';
 import type { HttpService } from './route/service.ts';
 import { isUaaPath, UaaError, unauthorized } from './route/uaa-error.ts';
@@ -18,7 +17,7 @@ export async function callerOfRequest(
     const sentence = 'Full authentication is required to access this resource';
     throw uaa ? unauthorized(sentence) : new CfError('NotAuthenticated', 'Authentication error');
   }
-  const caller = await service.authenticator.authenticate(token).catch(unavailable);
+  const caller = await service.authenticator.authenticate(token);
   if (caller === undefined) {
     const sentence = 'Invalid access token: it expired, was revoked, or is not one of ours.';
     throw uaa
@@ -36,9 +35,4 @@ function hasScope(caller: Caller, method: string): boolean {
   if (isAdmin(caller)) return true;
   if (method !== 'GET' && method !== 'HEAD') return caller.scopes.has('cloud_controller.write');
   return seesEverything(caller) || caller.scopes.has('cloud_controller.read');
-}
-
-function unavailable(error: unknown): never {
-  if (error instanceof IssuerUnavailable) throw new CfError('ServiceUnavailable', error.message);
-  throw error;
 }

@@ -1,5 +1,6 @@
 /** The work of every operation that runs as a job. */
 import { z } from 'zod';
+import type { StagingService } from '../../service/builds/staging-service.ts';
 import { AppManifest } from '../../service/manifests/app-manifest.ts';
 import { applyManifest } from '../../service/manifests/apply.ts';
 import { ManifestFailure } from '../../service/manifests/failure.ts';
@@ -11,13 +12,16 @@ import { deleteRole } from '../../service/resources/roles.ts';
 import { deleteRoute, deleteUnmappedRoutes } from '../../service/resources/routes.ts';
 import { deleteUser } from '../../service/resources/users.ts';
 import type { Database, Queries } from '../../service/state/database.ts';
-import { parseGuid } from '../../words/ids.ts';
+import { type Guid, parseGuid } from '../../words/ids.ts';
 import { unprocessable } from './route/cf-errors.ts';
+import { stagingJobs } from './staging-jobs.ts';
 
-export function jobTable({ queries }: Database): JobTable {
+export function jobTable({ queries }: Database, staging: StagingService): JobTable {
+  const forgetting = (signal: AbortSignal) => (app: Guid) => staging.forgetApp(app, signal);
   return {
-    'app.delete': async ({ guid }) => {
-      await deleteApp(queries, guidIn(guid));
+    ...stagingJobs(staging),
+    'app.delete': async ({ guid }, signal) => {
+      await deleteApp(queries, guidIn(guid), forgetting(signal));
     },
     'domain.delete': async ({ guid }) => {
       await deleteDomain(queries, guidIn(guid));
@@ -37,11 +41,11 @@ export function jobTable({ queries }: Database): JobTable {
     'user.delete': async ({ guid }) => {
       await deleteUser(queries, String(guid));
     },
-    'space.delete': async ({ guid }) => {
-      await deleteSpace(queries, guidIn(guid));
+    'space.delete': async ({ guid }, signal) => {
+      await deleteSpace(queries, guidIn(guid), forgetting(signal));
     },
-    'organization.delete': async ({ guid }) => {
-      await deleteOrganization(queries, guidIn(guid));
+    'organization.delete': async ({ guid }, signal) => {
+      await deleteOrganization(queries, guidIn(guid), forgetting(signal));
     },
   };
 }

@@ -1,6 +1,5 @@
 /** The OpenAPI 3.1 document, made from the very schemas that check requests and answers. */
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -26,8 +25,6 @@ export async function addOpenApi(server: FastifyInstance, settings: HttpSettings
     },
     transform: createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } }),
   });
-  await server.register(swaggerUi, { routePrefix: '/docs' });
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
 }
 
 /** What fastify keeps of a route, for the document. */

@@ -1,9 +1,9 @@
 /** `stager serve`: database, service and server put together and listening, until the signal fires. */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import type { StagingMeans } from '../../service/builds/means.ts';
 import { ensureStacks, type NewStack } from '../../service/resources/stacks.ts';
 import { ensureAdmin } from '../../service/sign-in/admin.ts';
-import type { ExternalIssuer } from '../../service/sign-in/external.ts';
 import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
 import { type Database, openDatabase } from '../../service/state/database.ts';
 import { StagerError } from '../../words/errors.ts';
@@ -26,11 +26,10 @@ export interface ServeOptions {
   readonly insecureHttp: boolean;
   readonly publicUrl?: string;
   readonly adminPassword?: string;
-  /** A UAA or OpenID Connect issuer whose users these are, instead of our own. */
-  readonly issuer?: ExternalIssuer;
   readonly version: string;
   /** Made where they are not there yet. */
   readonly stacks: readonly NewStack[];
+  readonly staging: StagingMeans;
 }
 
 /** What is told once it listens. */
@@ -57,11 +56,11 @@ export async function serve(
   const database = await openDatabase(url === undefined ? { dir: join(data, 'database') } : { url });
   await using ends = new AsyncDisposableStack();
   ends.defer(() => database.close());
-  const adminPassword =
-    options.issuer === undefined ? await ensureAdmin(database.queries, options.adminPassword) : undefined;
+  const adminPassword = await ensureAdmin(database.queries, options.adminPassword);
   await ensureStacks(database.queries, options.stacks);
   const service = await openService(database, options);
   ends.defer(() => service.jobs.close());
+  ends.defer(() => service.staging.close());
   const server = await createServer(service, {
     routes: ROUTES,
     ...(certificate !== undefined && { tls: certificate }),
@@ -84,10 +83,10 @@ export async function serve(
 
 async function openService(
   database: Database,
-  { publicUrl, version, issuer }: ServeOptions,
+  { publicUrl, version, staging }: ServeOptions,
 ): Promise<HttpService> {
   const settings = { name: 'stager', version, ...(publicUrl !== undefined && { publicUrl }) };
-  return await createService({ database, settings, ...(issuer !== undefined && { issuer }) });
+  return await createService({ database, settings, staging });
 }
 
 /** Passwords and tokens in the clear stay on this machine, unless somebody says that they may not. */
@@ -108,9 +107,10 @@ function isLoopback(host: string): boolean {
   return host === '::1' || host === 'localhost';
 }
 
-function upkeep({ database, signIn }: HttpService): () => void {
+function upkeep({ database, signIn, staging }: HttpService): () => void {
   const run = async (): Promise<void> => {
     await forgetExpiredTokens(database.queries);
+    await staging.upkeep();
     if (signIn.kind === 'embedded') await signIn.keys.rotate();
   };
   const timer = setInterval(() => void run().catch(() => undefined), UPKEEP_EVERY_MS);

@@ -30,7 +30,7 @@ export interface JobParts {
 /** See the top of the file. */
 export class Jobs {
   readonly #parts: JobParts;
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Map<Guid, Promise<void>>();
   readonly #ended = new AbortController();
 
   constructor(parts: JobParts) {
@@ -67,9 +67,17 @@ export class Jobs {
       .executeTakeFirst();
   }
 
+  /** Settles when a job of this process is over, or after a while. */
+  async settled(guid: Guid, withinMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, withinMs);
+    await Promise.race([promise, this.#running.get(guid)]);
+    clearTimeout(timer);
+  }
+
   /** Settles when nothing runs. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
 
   /** Asks what runs to end, and waits for it. What is not done then is taken up at the next start. */
@@ -80,8 +88,8 @@ export class Jobs {
 
   #begin(guid: Guid, operation: string, input: JobInput): void {
     if (this.#ended.signal.aborted) return;
-    const run = this.#run(guid, operation, input).finally(() => this.#running.delete(run));
-    this.#running.add(run);
+    const run = this.#run(guid, operation, input).finally(() => this.#running.delete(guid));
+    this.#running.set(guid, run);
   }
 
   async #run(guid: Guid, operation: string, input: JobInput): Promise<void> {

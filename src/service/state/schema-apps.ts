@@ -126,8 +126,8 @@ export interface DropletsTable extends ResourceColumns, MetadataColumns {
   sha1: string | null;
   sha256: string | null;
   size_in_bytes: number | null;
-  /** The droplet in the blobstore; copies share it. */
-  content_guid: Guid | null;
+  /** Name of the droplet in the blobstore; copies share it. */
+  content_key: string | null;
 }
 
 export interface AppTables {

@@ -24,7 +24,10 @@ export interface BuildpacksTable extends ResourceColumns, MetadataColumns {
   filename: string | null;
   version: string | null;
   sha256: string | null;
+  /** Name of the archive in the blobstore. */
   content_key: string | null;
+  /** Or: which of the buildpacks that ship with stager it is. */
+  shipped_as: string | null;
 }
 
 export interface EnvironmentVariableGroupsTable {

@@ -79,6 +79,12 @@ export async function receivePackage(upload: Upload, options: ReceiveOptions): P
   });
 }
 
+/** What a list of resources asks for, each content once. @throws StagerError PACKAGE_INVALID, SOURCE_UNSAFE. */
+export function fingerprintsOf(resources: unknown): readonly Fingerprint[] {
+  const bySha1 = new Map(parseResources(resources).map(({ sha1, sizeBytes }) => [sha1, { sha1, sizeBytes }]));
+  return [...bySha1.values()];
+}
+
 /** The matched resources, checked. */
 function parseResources(
   json: unknown,

@@ -9,6 +9,7 @@ import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import type { Compression } from '../droplet/pack/compression.ts';
+import type { ApplicationFacts } from '../vcap/application.ts';
 import { parseServices, type Services } from '../vcap/services.ts';
 
 /** An app: its guid keys the build cache, its name is what the app sees. */
@@ -17,12 +18,16 @@ export interface AppIdentity {
   readonly name: string;
 }
 
+/** An app with what a foundation knows of its place. */
+export type PlacedApp = AppIdentity &
+  Partial<Pick<ApplicationFacts, 'uris' | 'cfApi' | 'space' | 'organization'>>;
+
 /** Sizes in MiB, times in milliseconds. */
 export interface StageRequest {
   readonly source:
     | { readonly kind: 'path'; readonly path: string }
     | { readonly kind: 'package'; readonly guid: Guid };
-  readonly app: AppIdentity;
+  readonly app: PlacedApp;
   /** References in order; none: detect over the installed ones. */
   readonly buildpacks: readonly string[];
   readonly buildpackApi?: 'cf' | 'heroku';

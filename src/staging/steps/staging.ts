@@ -10,7 +10,7 @@ import { type Guid, newGuid } from '../../words/ids.ts';
 import { type Monotonic, Phases } from '../../words/phases.ts';
 import type { ResultJson } from '../../words/result.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
-import type { ResolveParts } from '../buildpack/acquire/resolve.ts';
+import type { OrderParts } from '../buildpack/acquire/resolve.ts';
 import type { StageRequest } from '../request/request.ts';
 
 /** The stack of a staging, found. */
@@ -32,7 +32,7 @@ export interface StagePorts {
   readonly statCache: (app: Guid) => string;
   /** Directory for temporary files. */
   readonly temp: string;
-  readonly buildpacks: ResolveParts;
+  readonly buildpacks: OrderParts;
   readonly records: StagingRecords;
   /** Directory that holds workspaces. */
   readonly workspaces: string;
@@ -115,7 +115,7 @@ export class Staging {
     const { request, ports } = this;
     return {
       build: this.build,
-      app: request.app,
+      app: { guid: request.app.guid, name: request.app.name },
       source: request.source.kind === 'path' ? request.source.path : `package ${request.source.guid}`,
       stack: request.stack,
       sandbox: ports.sandbox.description,

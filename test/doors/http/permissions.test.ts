@@ -9,9 +9,14 @@ import { appPermissions } from './v3/apps/permissions.ts';
 import { auditEventPermissions } from './v3/audit-events/permissions.ts';
 import { domainPermissions } from './v3/domains/permissions.ts';
 import { environmentGroupPermissions } from './v3/environment-groups/permissions.ts';
+import { buildpackPermissions } from './v3/buildpacks/permissions.ts';
+import { buildPermissions } from './v3/builds/permissions.ts';
+import { domainPermissions } from './v3/domains/permissions.ts';
+import { dropletPermissions } from './v3/droplets/permissions.ts';
 import { jobPermissions } from './v3/jobs/permissions.ts';
 import { manifestPermissions } from './v3/manifests/permissions.ts';
 import { organizationPermissions } from './v3/organizations/permissions.ts';
+import { packagePermissions } from './v3/packages/permissions.ts';
 import { platformPermissions } from './v3/platform/permissions.ts';
 import { processPermissions } from './v3/processes/permissions.ts';
 import { rolePermissions } from './v3/roles/permissions.ts';
@@ -22,6 +27,10 @@ import { spacePermissions } from './v3/spaces/permissions.ts';
 import { userPermissions } from './v3/users/permissions.ts';
 
 const TABLE: PermissionTable = {
+  ...packagePermissions,
+  ...buildPermissions,
+  ...dropletPermissions,
+  ...buildpackPermissions,
   ...rootPermissions,
   ...jobPermissions,
   ...organizationPermissions,

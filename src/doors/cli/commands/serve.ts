@@ -1,11 +1,12 @@
 /** `stager serve`: the HTTP endpoint. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Stager } from '../../../compose.ts';
+import type { Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
 import type { Context } from '../input/context.ts';
+import { stagerOf, stagingMeans } from './serve-staging.ts';
 
 /** Runs until SIGTERM or SIGINT, which is how it is meant to end: 0. */
 export async function serveCommand({ config, output, signal }: Context): Promise<number> {
@@ -13,7 +14,14 @@ export async function serveCommand({ config, output, signal }: Context): Promise
     if (output.json) output.object({ type: 'listening', ...facts });
     else for (const line of lines(facts)) output.line(line);
   };
-  await serve({ ...optionsOf(config), stacks: await stacksOf(config) }, { signal, listening });
+  const options = optionsOf(config);
+  const stager = stagerOf(config, options.data);
+  try {
+    const [stacks, staging] = [await stacksOf(stager), stagingMeans(stager, options.data)];
+    await serve({ ...options, stacks, staging }, { signal, listening });
+  } finally {
+    await stager.close();
+  }
   return 0;
 }
 
@@ -27,8 +35,8 @@ function lines({ url, database, adminPassword }: Listening): string[] {
 }
 
 /** The root file systems of this machine; what stager calls `host` has Cloud Foundry's name for clients. */
-async function stacksOf(config: Config): Promise<ServeOptions['stacks']> {
-  const known = await new Stager(config).stacks.list();
+async function stacksOf({ stacks, config }: Stager): Promise<ServeOptions['stacks']> {
+  const known = await stacks.list();
   return known.map(({ name, description }) => ({
     name: name === 'host' ? 'cflinuxfs4' : name,
     description,
@@ -37,8 +45,8 @@ async function stacksOf(config: Config): Promise<ServeOptions['stacks']> {
   }));
 }
 
-function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions, 'stacks'> {
-  const { tlsCert, tlsKey, database, publicUrl, issuer, audience } = settings;
+function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions, 'stacks' | 'staging'> {
+  const { tlsCert, tlsKey, database, publicUrl } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {
       next: 'Give --tls-cert and --tls-key together.',
@@ -52,7 +60,6 @@ function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions
     version: version(),
     ...(database !== undefined && { database }),
     ...(publicUrl !== undefined && { publicUrl }),
-    ...(issuer !== undefined && { issuer: { url: issuer, audience } }),
     ...(adminPassword !== undefined && { adminPassword }),
     ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { certFile: tlsCert, keyFile: tlsKey } }),
   };

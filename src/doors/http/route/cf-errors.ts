@@ -2,6 +2,7 @@
  * Failures as Cloud Controller's v3 API words them: `{"errors":[{"code","title","detail"}]}`. Numbers and names are
  * those of its errors/v2.yml and v3.yml; clients decide by them.
  */
+import { BuildpackRefused } from '../../../service/builds/buildpack-bits.ts';
 import { CODES, StagerError } from '../../../words/errors.ts';
 
 /** name → number; HTTP status unless the failure brings its own. */
@@ -111,6 +112,9 @@ export interface ErrorObject {
 export function errorAnswer(error: unknown): { status: number; errors: readonly ErrorObject[] } {
   if (error instanceof CfError) {
     return { status: error.status, errors: error.details.map((detail) => object(error.title, detail)) };
+  }
+  if (error instanceof BuildpackRefused) {
+    return { status: 422, errors: [object(error.title, error.message)] };
   }
   if (error instanceof StagerError && error.code !== 'UNEXPECTED') {
     const { cf, http } = CODES[error.code];

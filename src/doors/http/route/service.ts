@@ -1,10 +1,12 @@
 /** What the door needs of the rest: one object, handed to the server. Nothing here listens, exits or reads settings. */
 
+import type { StagingService } from '../../../service/builds/staging-service.ts';
 import type { Jobs } from '../../../service/queue/jobs.ts';
 import type { Audit } from '../../../service/resources/audit.ts';
 import type { Authenticator } from '../../../service/sign-in/authenticator.ts';
 import type { SigningKeys } from '../../../service/sign-in/keys.ts';
 import type { Database } from '../../../service/state/database.ts';
+import type { Downloads } from './downloads.ts';
 
 export interface HttpService {
   readonly database: Database;
@@ -12,6 +14,8 @@ export interface HttpService {
   readonly signIn: EmbeddedSignIn | ExternalSignIn;
   readonly jobs: Jobs;
   readonly audit: Audit;
+  readonly staging: StagingService;
+  readonly downloads: Downloads;
   readonly settings: HttpSettings;
 }
 

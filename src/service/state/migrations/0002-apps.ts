@@ -108,7 +108,7 @@ const STATEMENTS: readonly string[] = [
      sha1 text,
      sha256 text,
      size_in_bytes bigint,
-     content_guid text)`,
+     content_key text)`,
   'create index droplets_app on droplets (app_guid, created_at, id)',
   'create index droplets_package on droplets (package_guid)',
   'create index droplets_build on droplets (build_guid)',

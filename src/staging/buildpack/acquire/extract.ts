@@ -3,6 +3,8 @@
  * (src/staging/source): what leaves the tree is refused, all of it at once. Writing follows no link (src/staging/workspace).
  */
 import { mkdir } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { MAX_SMALL_BYTES } from '../../../machine/host/read-small.ts';
 import { isStagerError, StagerError } from '../../../words/errors.ts';
 import { ArchiveFile } from '../../source/archive-file.ts';
 import type { Source } from '../../source/entry.ts';
@@ -36,6 +38,31 @@ export async function extractArchive(archive: string, to: string, options: Extra
     const source = await openArchive(archive, options);
     await mkdir(to, { mode: 0o755 });
     await materialise(source, to, { limits: LIMITS, signal: options.signal });
+  } catch (error) {
+    throw isStagerError(error) && error.code.startsWith('SOURCE_') ? refused(error, options.key) : error;
+  }
+}
+
+/**
+ * The text of one small file at the root of an archive; undefined when it has none of that name.
+ *
+ * @throws StagerError BUILDPACK_MALFORMED for a damaged or hostile archive, or a file above 1 MiB.
+ */
+export async function fileInArchive(
+  archive: string,
+  name: string,
+  options: ExtractOptions,
+): Promise<string | undefined> {
+  try {
+    const source = await openArchive(archive, options);
+    for await (const entry of source.entries({ signal: options.signal })) {
+      if (entry.kind !== 'file' || entry.path.toString() !== name || entry.open === undefined) continue;
+      if (entry.sizeBytes > MAX_SMALL_BYTES) {
+        throw new StagerError('SOURCE_TOO_LARGE', `${name} has more than ${MAX_SMALL_BYTES} bytes`);
+      }
+      return await text(await entry.open());
+    }
+    return undefined;
   } catch (error) {
     throw isStagerError(error) && error.code.startsWith('SOURCE_') ? refused(error, options.key) : error;
   }

@@ -9,7 +9,7 @@ import { type BuildpackApi, type FoundFamily, findFamily, settleFamily } from '.
 import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
 import type { OrderMode, ResolvedBuildpack } from '../contract/staged.ts';
-import type { ContentStore, Lease } from './content-store.ts';
+import type { ContentStore, Lease, OnDamaged } from './content-store.ts';
 import {
   type BuildpackFetcher,
   type FetchableReference,
@@ -41,6 +41,23 @@ export interface ResolveParts {
   readonly shipped?: string;
 }
 
+/** Who knows the installed ones, when a staging asks: the registry of this machine, or another list. */
+export interface InstalledBuildpacks {
+  /** Those that detect tries on a stack, in order. */
+  candidates(stack: string): Promise<readonly InstalledBuildpack[]>;
+  /** @throws StagerError BUILDPACK_NOT_FOUND, BUILDPACK_DISABLED. */
+  find(name: string, stack: string): Promise<InstalledBuildpack>;
+  /** Undefined when the bits are lost, or not intact. */
+  lease(
+    buildpack: InstalledBuildpack,
+    signal: AbortSignal,
+    onDamaged?: OnDamaged,
+  ): Promise<Lease | undefined>;
+}
+
+/** What an order is resolved with. */
+export type OrderParts = Omit<ResolveParts, 'registry'> & { readonly registry: InstalledBuildpacks };
+
 /** An order; release it when the buildpacks were copied into the workspace. */
 export interface ResolvedOrder {
   readonly mode: OrderMode;
@@ -68,7 +85,7 @@ interface Held {
  */
 export async function resolveOrder(
   input: ResolveInput,
-  parts: ResolveParts,
+  parts: OrderParts,
   io: FetchIo,
 ): Promise<ResolvedOrder> {
   const held: Held[] = [];
@@ -114,7 +131,7 @@ async function settle(
 }
 
 interface Means {
-  readonly parts: ResolveParts;
+  readonly parts: OrderParts;
   readonly io: FetchIo;
 }
 
@@ -125,7 +142,7 @@ async function hold(reference: Reference, stack: string, { parts, io }: Means): 
   return heldFetched(reference, await parts.fetcher.fetch(reference, io));
 }
 
-async function holdInstalled(buildpack: InstalledBuildpack, parts: ResolveParts, io: FetchIo): Promise<Held> {
+async function holdInstalled(buildpack: InstalledBuildpack, parts: OrderParts, io: FetchIo): Promise<Held> {
   const lease =
     (await parts.registry.lease(buildpack, io.signal, tellsOfDamage(buildpack.name, io))) ??
     (await reinstalled(buildpack, parts, io));

@@ -7,6 +7,7 @@ import type { HttpService } from '../../../../src/doors/http/route/service.ts';
 import { createServer } from '../../../../src/doors/http/server.ts';
 import { type Database, openDatabase } from '../../../../src/service/state/database.ts';
 import { type PostgresServer, postgresMissing, startPostgres } from './postgres.ts';
+import { type FakeMeans, fakeMeans } from './staging.ts';
 import { embeddedTemplate } from './template.ts';
 import { type Actor, createWorld, type World } from './world.ts';
 
@@ -32,6 +33,7 @@ export interface Api {
   readonly service: HttpService;
   readonly server: FastifyInstance;
   readonly world: World;
+  readonly means: FakeMeans;
   ask(method: string, path: string, ask?: Ask): Promise<Reply>;
   /** Follows the Location of an answer until the job is over; fails the test when the job failed. */
   job(reply: Reply): Promise<void>;
@@ -71,18 +73,22 @@ function useApi(open: () => Promise<Opened>): () => Api {
   let close: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
     const { database, postgres } = await open();
-    const service = await createService({ database, settings: { name: 'test', version: '0.0.0' } });
+    const means = await fakeMeans();
+    const settings = { name: 'test', version: '0.0.0' };
+    const service = await createService({ database, settings, staging: means });
     const server = await createServer(service, { routes: ROUTES });
     const url = await server.listen({ host: '127.0.0.1', port: 0 });
     close = async () => {
       await server.close();
+      await service.staging.close();
       await service.jobs.close();
       await database.close();
       await postgres?.stop();
+      await means.remove();
     };
     if (service.signIn.kind !== 'embedded') throw new Error('the embedded sign-in is tested here');
     const world = await createWorld(database.queries, service.signIn.keys);
-    api = client({ url, service, server, world });
+    api = client({ url, service, server, world, means });
   });
   afterAll(() => close());
   return () => {

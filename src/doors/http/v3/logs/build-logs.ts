@@ -1,0 +1,99 @@
+/** The log of a build as server-sent events, from its first line or from where a client was. */
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { inVisibleSpace } from '../../../../service/access/visible.ts';
+import { isLogClosed, linesAfter } from '../../../../service/builds/log-store.ts';
+import type { Guid } from '../../../../words/ids.ts';
+import { notFound } from '../../route/cf-errors.ts';
+import { route } from '../../route/define-route.ts';
+import { ByGuid } from '../../route/params.ts';
+import type { HttpService } from '../../route/service.ts';
+
+const LINES = 500;
+/** Milliseconds after which it is looked for lines that another process wrote. */
+const LOOK_MS = 1000;
+/** Looks between signs of life, which proxies want. */
+const LIFE = 15;
+
+const follow = route({
+  method: 'GET',
+  path: '/v3/builds/:guid/logs',
+  summary: 'Follow the log of a build as server-sent events; with Last-Event-ID, from there',
+  access: 'signed-in',
+  params: ByGuid,
+  query: z.strictObject({
+    /** As Last-Event-ID, for clients that can't set it. */
+    after: z
+      .string()
+      .regex(/^\d{1,15}$/, { error: 'must be the number of a line' })
+      .transform(Number)
+      .optional(),
+    follow: z.enum(['true', 'false']).optional(),
+  }),
+  answers: { 200: 'bytes' },
+  handle: async ({ params, query, caller, service, request }) => {
+    const log = await service.database.queries
+      .selectFrom('build_logs')
+      .select('build_guid')
+      .where('build_guid', '=', params.guid)
+      .where(inVisibleSpace(caller, 'build_logs.space_guid'))
+      .executeTakeFirst();
+    if (log === undefined) throw notFound('Build');
+    const header = request.headers['last-event-id'];
+    const after =
+      typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : (query.after ?? 0);
+    const stops = new AbortController();
+    const events = eventsOf(params.guid, { service, after, follow: query.follow !== 'false', stops });
+    const stream = Readable.from(events, { objectMode: false });
+    stream.once('close', () => stops.abort());
+    return { status: 200, stream, headers: { 'content-type': 'text/event-stream; charset=utf-8' } };
+  },
+});
+
+export const buildLogRoutes = [follow];
+
+async function* eventsOf(
+  build: Guid,
+  how: {
+    readonly service: HttpService;
+    readonly after: number;
+    readonly follow: boolean;
+    readonly stops: AbortController;
+  },
+): AsyncGenerator<string> {
+  const { service, stops } = how;
+  const { queries } = service.database;
+  let { after } = how;
+  // Something to flush the headers with.
+  yield ': the log of a build\n\n';
+  for (let quiet = 0; !stops.signal.aborted; quiet++) {
+    // Asked before the lines are: what is closed has no line that is not seen now.
+    const isOver = await isLogClosed(queries, build);
+    const lines = await linesAfter(queries, build, { after, most: LINES });
+    for (const { sequence, at, stream, text } of lines) {
+      const data = { sequence, at: new Date(at / 1000).toISOString(), stream, text };
+      yield `id: ${sequence}\nevent: line\ndata: ${JSON.stringify(data)}\n\n`;
+      after = sequence;
+    }
+    if (lines.length === LINES) continue;
+    if (isOver || !how.follow) {
+      yield `event: end\ndata: ${JSON.stringify({ closed: isOver })}\n\n`;
+      return;
+    }
+    if (lines.length > 0) quiet = 0;
+    else if (quiet % LIFE === LIFE - 1) yield ': \n\n';
+    await something(service, build, stops.signal);
+  }
+}
+
+async function something({ staging }: HttpService, build: Guid, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LOOK_MS);
+  const unwatch = staging.watch(build, resolve);
+  const stop = (): void => resolve();
+  signal.addEventListener('abort', stop, { once: true });
+  await promise;
+  clearTimeout(timer);
+  unwatch();
+  signal.removeEventListener('abort', stop);
+}

@@ -1,0 +1,69 @@
+/** Packages and resource matches on the wire. */
+import { z } from 'zod';
+import { listQuery, oneOrMoreOf, texts } from '../../route/list-query.ts';
+import { MetadataInput } from '../../route/metadata.ts';
+import { GuidText, ToOneInput } from '../../route/params.ts';
+import { Links, listOf, Metadata, ResourceFields, ToOne } from '../../route/present.ts';
+
+const STATES = ['AWAITING_UPLOAD', 'PROCESSING_UPLOAD', 'READY', 'FAILED', 'COPYING', 'EXPIRED'] as const;
+
+const ofApp = { states: oneOrMoreOf(STATES).optional(), types: oneOrMoreOf(['bits', 'docker']).optional() };
+
+export const AppPackagesQuery = listQuery(ofApp, ['state']);
+
+export const PackagesQuery = listQuery(
+  {
+    ...ofApp,
+    app_guids: texts.optional(),
+    space_guids: texts.optional(),
+    organization_guids: texts.optional(),
+  },
+  ['state'],
+);
+
+/** Docker is parsed, so that it can be refused with a sentence. With `source_guid` only the app is given. */
+export const CreatePackage = z.strictObject({
+  type: z.enum(['bits', 'docker']).optional(),
+  relationships: z.strictObject({ app: ToOneInput }),
+  data: z.record(z.string(), z.unknown()).optional(),
+  metadata: MetadataInput,
+});
+
+export const CreatePackageQuery = z.strictObject({ source_guid: GuidText.optional() });
+
+export const UpdatePackage = z.strictObject({ metadata: MetadataInput });
+
+export const Package = z
+  .object({
+    ...ResourceFields,
+    type: z.string(),
+    state: z.string(),
+    data: z.object({
+      error: z.string().nullable(),
+      checksum: z.object({ type: z.string(), value: z.string().nullable() }),
+    }),
+    relationships: z.object({ app: ToOne }),
+    metadata: Metadata,
+    links: Links,
+  })
+  .describe('package');
+
+export const Packages = listOf(Package);
+
+/** Cloud Controller takes 5,000. */
+const MAX_MATCHES = 100_000;
+
+const Entry = z.object({
+  checksum: z.object({
+    value: z.string().length(40, { error: 'must be a sha1 of 40 hexadecimal digits' }),
+  }),
+  size_in_bytes: z.int().min(0),
+  path: z.string().optional(),
+  mode: z
+    .string()
+    .regex(/^[0-7]{1,11}$/, { error: 'must be an octal number' })
+    .optional(),
+});
+
+export const MatchInput = z.strictObject({ resources: z.array(Entry).min(1).max(MAX_MATCHES) });
+export const MatchAnswer = z.object({ resources: z.array(Entry) });

@@ -1,0 +1,29 @@
+/** Why a build failed, in Cloud Controller's form: the name of an error in its table, and a description. */
+import { CODES, type StagerError } from '../../words/errors.ts';
+
+export interface BuildFailure {
+  readonly id: string;
+  readonly description: string;
+}
+
+/** Those that a build of Cloud Controller may have; clients match on some of them. */
+const IDS: ReadonlyMap<string, string> = new Map([
+  ['NoAppDetectedError', 'An app was not successfully detected by any available buildpack'],
+  ['BuildpackCompileFailed', 'App staging failed in the buildpack compile phase'],
+  ['BuildpackReleaseFailed', 'App staging failed in the buildpack release phase'],
+  ['StagingTimeExpired', 'Staging time expired'],
+  ['InsufficientResources', 'Insufficient resources'],
+  ['StagingError', 'Staging error'],
+  ['StagerError', 'Stager error'],
+]);
+/** Whole as they are; others say more behind a colon. */
+const WHOLE = new Set(['NoAppDetectedError', 'BuildpackCompileFailed', 'BuildpackReleaseFailed']);
+
+export function buildFailure(error: StagerError): BuildFailure {
+  const named = CODES[error.code].cf;
+  const id = IDS.has(named) ? named : error.blame === 'stager' ? 'StagerError' : 'StagingError';
+  const words = IDS.get(id) ?? 'Staging error';
+  if (WHOLE.has(id)) return { id, description: words };
+  const next = error.next === undefined ? '' : `. ${error.next}`;
+  return { id, description: `${words}: ${error.message}${next}` };
+}

@@ -1,0 +1,132 @@
+/** Lines of builds in the database: written in batches, read by build and by app. */
+import { sql } from 'kysely';
+import type { Guid } from '../../words/ids.ts';
+import type { Queries } from '../state/database.ts';
+
+/** `at` in whole microseconds since 1970; grows strictly within an app. */
+export interface LogLine {
+  readonly sequence: number;
+  readonly at: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+/** Rows in one insert. */
+const ROWS = 500;
+
+export async function insertLines(
+  queries: Queries,
+  place: { readonly build: Guid; readonly app: Guid },
+  lines: readonly LogLine[],
+): Promise<void> {
+  for (let start = 0; start < lines.length; start += ROWS) {
+    await queries
+      .insertInto('log_lines')
+      .values(
+        lines.slice(start, start + ROWS).map(({ sequence, at, stream, text }) => ({
+          build_guid: place.build,
+          app_guid: place.app,
+          sequence,
+          at_us: at,
+          stream,
+          text,
+        })),
+      )
+      .execute();
+  }
+}
+
+/** Where a log goes on: after what an earlier attempt wrote, and after every line of the app. */
+export async function logEnd(queries: Queries, place: { readonly build: Guid; readonly app: Guid }) {
+  const row = await queries
+    .selectNoFrom((eb) => [
+      eb
+        .selectFrom('log_lines')
+        .where('build_guid', '=', place.build)
+        .select(({ fn }) => fn.max('sequence').as('sequence'))
+        .as('sequence'),
+      eb
+        .selectFrom('log_lines')
+        .where('app_guid', '=', place.app)
+        .select(({ fn }) => fn.max('at_us').as('at'))
+        .as('at'),
+    ])
+    .executeTakeFirstOrThrow();
+  return { sequence: Number(row.sequence ?? 0), at: Number(row.at ?? 0) };
+}
+
+/** No line follows. */
+export async function closeLog(queries: Queries, build: Guid): Promise<void> {
+  await queries
+    .updateTable('build_logs')
+    .set({ closed_at: sql<Date>`now()` })
+    .where('build_guid', '=', build)
+    .execute();
+}
+
+export async function isLogClosed(queries: Queries, build: Guid): Promise<boolean> {
+  const row = await queries
+    .selectFrom('build_logs')
+    .select('closed_at')
+    .where('build_guid', '=', build)
+    .executeTakeFirst();
+  return row === undefined || row.closed_at !== null;
+}
+
+export async function linesAfter(
+  queries: Queries,
+  build: Guid,
+  { after, most }: { readonly after: number; readonly most: number },
+): Promise<readonly LogLine[]> {
+  const rows = await queries
+    .selectFrom('log_lines')
+    .select(['sequence', 'at_us', 'stream', 'text'])
+    .where('build_guid', '=', build)
+    .where('sequence', '>', after)
+    .orderBy('sequence')
+    .limit(most)
+    .execute();
+  return rows.map(line);
+}
+
+/** Times in microseconds; `to` is not included. */
+export interface AppLogRange {
+  readonly from: number;
+  readonly to: number | undefined;
+  readonly most: number;
+  readonly newestFirst: boolean;
+}
+
+export async function linesOfApp(
+  queries: Queries,
+  app: string,
+  range: AppLogRange,
+): Promise<readonly LogLine[]> {
+  let query = queries
+    .selectFrom('log_lines')
+    .select(['sequence', 'at_us', 'stream', 'text'])
+    .where('app_guid', '=', sql<Guid>`${app}`)
+    .where('at_us', '>=', range.from)
+    .orderBy('at_us', range.newestFirst ? 'desc' : 'asc')
+    .limit(range.most);
+  if (range.to !== undefined) query = query.where('at_us', '<', range.to);
+  return (await query.execute()).map(line);
+}
+
+/** Forgets the logs of builds that began more than `days` ago and are over. */
+export async function forgetOldLogs(queries: Queries, days: number): Promise<void> {
+  await queries
+    .deleteFrom('build_logs')
+    .where('closed_at', 'is not', null)
+    .where(sql<boolean>`created_at < now() - ${days} * interval '1 day'`)
+    .execute();
+}
+
+function line(row: {
+  readonly sequence: number;
+  readonly at_us: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}): LogLine {
+  return { sequence: Number(row.sequence), at: Number(row.at_us), stream: row.stream, text: row.text };
+}

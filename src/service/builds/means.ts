@@ -1,0 +1,33 @@
+/** What the staging side of the service stands on, handed in by whoever composes it. */
+import type { OrderParts, ResolveParts } from '../../staging/buildpack/acquire/resolve.ts';
+import type { StageRequest } from '../../staging/request/request.ts';
+import type { BlobStore } from '../../stores/blobs/port/blob-store.ts';
+import type { Emit } from '../../words/events.ts';
+import type { StagingRecord } from '../../words/staging-record.ts';
+
+/** See the top of the file. */
+export interface StagingMeans {
+  blobs(): Promise<BlobStore>;
+  /** The buildpacks of this machine: where the shipped ones are, and what fetches others. */
+  buildpacks(signal: AbortSignal): Promise<ResolveParts>;
+  /** Stages one app. */
+  stage(request: StageRequest, io: StageIo): Promise<StagingRecord>;
+  /** Directory of uploads on their way; those that were acknowledged are taken up again at the next start. */
+  readonly uploads: string;
+  readonly defaults: StagingDefaults;
+}
+
+export interface StageIo {
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  readonly buildpacks: OrderParts;
+}
+
+/** Sizes in MiB, times in milliseconds. */
+export interface StagingDefaults extends Pick<StageRequest, 'memoryMb' | 'diskMb' | 'timeoutMs' | 'network'> {
+  readonly compression?: NonNullable<StageRequest['compression']>;
+  /** Root file system of stacks that the database does not know. */
+  readonly rootfs: string;
+  /** Stagings at once. */
+  readonly workers: number;
+}

@@ -1,0 +1,118 @@
+/** The staging side of the service as one object: what routes and jobs ask it for. */
+import { sql } from 'kysely';
+import { systemClock } from '../../words/clock.ts';
+import type { Guid } from '../../words/ids.ts';
+import type { Database, Queries } from '../state/database.ts';
+import { BuildWorker } from './build-worker.ts';
+import { seedBuildpacks } from './buildpack-bits.ts';
+import { Followers } from './followers.ts';
+import { forgetOldLogs } from './log-store.ts';
+import type { StagingMeans } from './means.ts';
+import { deleteCaches, deleteDroplet, deletePackage, deleteStagedOf } from './remove.ts';
+import { Spool } from './spool.ts';
+
+/** Days that the log of a build is kept. */
+const LOG_DAYS = 30;
+
+/** See the top of the file. */
+export class StagingService {
+  readonly means: StagingMeans;
+  readonly spool: Spool;
+  readonly worker: BuildWorker;
+  readonly followers = new Followers(systemClock);
+  readonly #database: Database;
+  readonly #listeners = new Map<Guid, Set<() => void>>();
+
+  constructor(database: Database, means: StagingMeans) {
+    this.#database = database;
+    this.means = means;
+    this.spool = new Spool(means.uploads);
+    this.worker = new BuildWorker({
+      queries: database.queries,
+      means,
+      clock: systemClock,
+      onChange: (build) => {
+        for (const listener of this.#listeners.get(build) ?? []) listener();
+      },
+    });
+  }
+
+  /** Puts in order what an earlier process left, before its jobs are taken up again. */
+  async repair(): Promise<void> {
+    const { queries } = this.#database;
+    const left = await queries
+      .selectFrom('jobs')
+      .select('input')
+      .where('state', 'in', ['PROCESSING', 'POLLING'])
+      .execute();
+    const needed = left.flatMap(({ input }) => [String(input['guid']), String(input['file'])]);
+    await this.spool.sweep(new Set(needed));
+    await this.#giveBack('packages', needed);
+    await this.#giveBack('droplets', needed);
+    const local = await this.means.buildpacks(new AbortController().signal);
+    await seedBuildpacks(queries, await local.registry.list());
+  }
+
+  /** Uploads that were cut off before they were acknowledged may be sent again. */
+  async #giveBack(table: 'packages' | 'droplets', taken: readonly string[]): Promise<void> {
+    // With a server, another process may be in the middle of one.
+    const age = this.#database.kind === 'embedded' ? 0 : 3600;
+    await sql`update ${sql.table(table)} set state = 'AWAITING_UPLOAD'
+      where state = 'PROCESSING_UPLOAD' and guid <> all(${[...taken]}::text[])
+      and updated_at <= now() - ${age} * interval '1 second'`.execute(this.#database.queries);
+  }
+
+  /** Begins to stage. */
+  async start(): Promise<void> {
+    await this.worker.start({ alone: this.#database.kind === 'embedded' });
+  }
+
+  async close(): Promise<void> {
+    await this.worker.close();
+  }
+
+  /** To be called now and then. */
+  async upkeep(): Promise<void> {
+    await forgetOldLogs(this.#database.queries, LOG_DAYS);
+  }
+
+  /** Calls `listener` when there may be something new of a build. @returns how to stop that. */
+  watch(build: Guid, listener: () => void): () => void {
+    const listeners = this.#listeners.get(build) ?? new Set();
+    this.#listeners.set(build, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#listeners.delete(build);
+    };
+  }
+
+  /** Ends the builds of an app and removes what was staged for it: to be called before its row goes. */
+  async forgetApp(app: Guid, signal: AbortSignal): Promise<void> {
+    const running = await this.#database.queries
+      .selectFrom('builds')
+      .select('guid')
+      .where('app_guid', '=', app)
+      .where('state', '=', 'STAGING')
+      .execute();
+    for (const { guid } of running) await this.worker.cancel(guid, 'the app was deleted');
+    await deleteStagedOf(app, await this.parts(signal));
+  }
+
+  async deletePackage(guid: Guid, signal: AbortSignal): Promise<void> {
+    await deletePackage(guid, await this.parts(signal));
+  }
+
+  async deleteDroplet(guid: Guid, signal: AbortSignal): Promise<void> {
+    await deleteDroplet(guid, await this.parts(signal));
+  }
+
+  async clearCaches(app: Guid | undefined, signal: AbortSignal): Promise<void> {
+    await deleteCaches(app, await this.parts(signal));
+  }
+
+  /** What the functions of this room take. */
+  async parts(signal: AbortSignal) {
+    const queries: Queries = this.#database.queries;
+    return { queries, blobs: await this.means.blobs(), spool: this.spool, signal };
+  }
+}

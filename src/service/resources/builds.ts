@@ -1,0 +1,109 @@
+/** Queries on builds. Reading functions leave out what the caller does not see. */
+import { sql } from 'kysely';
+import { type Guid, newGuid } from '../../words/ids.ts';
+import type { Caller } from '../access/caller.ts';
+import { json, type Row } from '../state/columns.ts';
+import type { Queries } from '../state/database.ts';
+import { isTaken } from '../state/failures.ts';
+import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
+import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
+import type { BuildsTable, Variables } from '../state/schema-apps.ts';
+import { type OfAppFilters, ofVisibleApps } from './of-apps.ts';
+
+/** With the space of its app, and the droplet that came out. */
+export type Build = Row<BuildsTable> & { readonly space_guid: Guid; readonly droplet_guid: Guid | null };
+
+export interface BuildFilters extends OfAppFilters {
+  readonly package_guids?: readonly string[] | undefined;
+}
+
+export async function listBuilds(
+  queries: Queries,
+  caller: Caller,
+  by: { readonly filters: BuildFilters; readonly paging: Paging },
+): Promise<Page<Build>> {
+  const { package_guids } = by.filters;
+  let query = visible(queries, caller, by.filters);
+  if (package_guids !== undefined) query = query.where(anyOf('builds.package_guid', package_guids));
+  return await pageOf(queries, query, { table: 'builds', paging: by.paging });
+}
+
+export async function findBuild(queries: Queries, caller: Caller, guid: Guid): Promise<Build | undefined> {
+  return await visible(queries, caller, {}).where('builds.guid', '=', guid).executeTakeFirst();
+}
+
+function visible(queries: Queries, caller: Caller, filters: OfAppFilters) {
+  return queries
+    .selectFrom('builds')
+    .innerJoin('apps', 'apps.guid', 'builds.app_guid')
+    .selectAll('builds')
+    .select('apps.space_guid')
+    .select((eb) =>
+      eb
+        .selectFrom('droplets')
+        .whereRef('droplets.build_guid', '=', 'builds.guid')
+        .where('droplets.state', '<>', 'STAGING')
+        .orderBy('droplets.id')
+        .limit(1)
+        .select('droplets.guid')
+        .as('droplet_guid'),
+    )
+    .where(ofVisibleApps('builds', caller, filters));
+}
+
+/** What a new one has. Sizes in MB, the rate in bytes a second. */
+export interface NewBuild {
+  readonly app: { readonly guid: Guid; readonly space_guid: Guid };
+  readonly package: Guid;
+  readonly buildpacks: readonly string[];
+  readonly stack: string;
+  readonly environment: Variables;
+  readonly memory: number;
+  readonly disk: number;
+  readonly logRate: number;
+  readonly by: Caller;
+  readonly metadata?: MetadataPatch | undefined;
+}
+
+/** With its log. @returns undefined when another build of the app is STAGING. */
+export async function createBuildRow(queries: Queries, fields: NewBuild): Promise<Guid | undefined> {
+  const guid = newGuid();
+  const { app, by } = fields;
+  try {
+    await queries.transaction().execute(async (transaction) => {
+      await transaction
+        .insertInto('builds')
+        .values({
+          guid,
+          app_guid: app.guid,
+          package_guid: fields.package,
+          state: 'STAGING',
+          lifecycle_type: 'buildpack',
+          lifecycle_data: json({ buildpacks: fields.buildpacks, stack: fields.stack }),
+          environment: json(fields.environment),
+          staging_memory_in_mb: fields.memory,
+          staging_disk_in_mb: fields.disk,
+          staging_log_rate_limit_bytes_per_second: fields.logRate,
+          created_by: json({ guid: by.guid, name: by.name, email: by.name }),
+          ...newMetadata(fields.metadata),
+        })
+        .execute();
+      await transaction
+        .insertInto('build_logs')
+        .values({ build_guid: guid, app_guid: app.guid, space_guid: app.space_guid })
+        .execute();
+    });
+    return guid;
+  } catch (error) {
+    if (isTaken(error, 'builds_one_staging')) return undefined;
+    throw error;
+  }
+}
+
+export async function labelBuild(queries: Queries, guid: Guid, metadata?: MetadataPatch): Promise<void> {
+  await queries
+    .updateTable('builds')
+    .set({ ...mergedMetadata(metadata), updated_at: sql<Date>`now()` })
+    .where('guid', '=', guid)
+    .execute();
+}

@@ -1,0 +1,127 @@
+/**
+ * What the endpoint stages with in tests: real blobs and a real content store in a directory, and a staging that runs no
+ * script. Variables of the app say how it goes: FAKE=fail, FAKE=wait (until cancelled), FAKE_LINES=n.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import got from 'got';
+import type { StageIo, StagingMeans } from '../../../../src/service/builds/means.ts';
+import { ContentStore } from '../../../../src/staging/buildpack/acquire/content-store.ts';
+import { BuildpackFetcher } from '../../../../src/staging/buildpack/acquire/fetch.ts';
+import { BuildpackRegistry } from '../../../../src/staging/buildpack/acquire/registry.ts';
+import { dropletKey } from '../../../../src/staging/droplet/store.ts';
+import { openPackage } from '../../../../src/staging/package/open.ts';
+import type { StageRequest } from '../../../../src/staging/request/request.ts';
+import { openBlobStore } from '../../../../src/stores/blobs/open.ts';
+import type { BlobStore } from '../../../../src/stores/blobs/port/blob-store.ts';
+import { systemClock } from '../../../../src/words/clock.ts';
+import { cancelled, StagerError } from '../../../../src/words/errors.ts';
+import { newGuid } from '../../../../src/words/ids.ts';
+import type { StagingRecord } from '../../../../src/words/staging-record.ts';
+
+export interface FakeMeans extends StagingMeans {
+  /** What was asked to be staged. */
+  readonly requests: StageRequest[];
+  remove(): Promise<void>;
+}
+
+export async function fakeMeans(): Promise<FakeMeans> {
+  const dir = await mkdtemp(join(tmpdir(), 'stager-http-'));
+  const proxy = {};
+  const blobs = await openBlobStore(join(dir, 'blobs'), { proxy, extraCas: async () => [] });
+  const store = new ContentStore(join(dir, 'buildpacks'), systemClock);
+  const parts = {
+    registry: new BuildpackRegistry({ dir: join(dir, 'buildpacks'), store, clock: systemClock }),
+    store,
+    fetcher: new BuildpackFetcher({
+      store,
+      http: got,
+      cacheDir: join(dir, 'downloads'),
+      git: { searchPath: '/usr/bin:/bin', proxy },
+      clock: systemClock,
+    }),
+  };
+  const requests: StageRequest[] = [];
+  return {
+    requests,
+    blobs: async () => blobs,
+    buildpacks: async () => parts,
+    uploads: join(dir, 'uploads'),
+    stage: async (request, io) => {
+      requests.push(request);
+      return await fakeStaging(request, io, blobs);
+    },
+    defaults: {
+      memoryMb: 1024,
+      diskMb: 4096,
+      timeoutMs: 60_000,
+      network: 'none',
+      rootfs: 'host',
+      workers: 2,
+    },
+    remove: () => rm(dir, { recursive: true, force: true }),
+  };
+}
+
+async function fakeStaging(
+  request: StageRequest,
+  { signal, emit, buildpacks }: StageIo,
+  blobs: BlobStore,
+): Promise<StagingRecord> {
+  const at = new Date().toISOString();
+  const phase = { name: 'finalize' } as const;
+  if (request.source.kind !== 'package') throw new Error('only packages are staged here');
+  await openPackage(request.source.guid, { store: blobs, signal });
+  const used = [];
+  for (const name of request.buildpacks) used.push(await buildpacks.registry.find(name, request.stack));
+  const lines = Number(request.env['FAKE_LINES'] ?? '2');
+  for (let n = 1; n <= lines; n++) emit({ type: 'output', at, phase, stream: 'stdout', text: `line ${n}` });
+  if (request.env['FAKE'] === 'wait') {
+    const { promise, reject } = Promise.withResolvers<never>();
+    signal.addEventListener('abort', () => reject(cancelled(signal)), { once: true });
+    if (signal.aborted) throw cancelled(signal);
+    await promise;
+  }
+  if (request.env['FAKE'] === 'fail') throw new StagerError('COMPILE_FAILED', 'the script failed');
+  const guid = newGuid();
+  const body = Readable.from([Buffer.from(`droplet of ${request.app.name}`)], { objectMode: false });
+  const info = await blobs.put(dropletKey(request.app.guid, guid), body, {
+    contentType: 'application/gzip',
+    signal,
+  });
+  return {
+    build: newGuid(),
+    app: { guid: request.app.guid, name: request.app.name },
+    source: 'package',
+    stack: request.stack,
+    sandbox: 'none',
+    startedAt: at,
+    durationMs: 1,
+    phases: [],
+    buildpacks: [],
+    droplet: {
+      guid,
+      location: blobs.location(info.key),
+      sizeBytes: info.sizeBytes,
+      sha1: info.sha1,
+      sha256: info.sha256,
+    },
+    reused: false,
+    limits: { memoryMb: request.memoryMb, diskMb: request.diskMb, timeoutMs: request.timeoutMs },
+    peaks: {},
+    warnings: [],
+    result: {
+      lifecycle_metadata: {
+        buildpack_key: 'fake',
+        detected_buildpack: 'Fake',
+        buildpacks: [{ key: 'fake_buildpack', name: 'Fake', version: '1.2.3' }],
+      },
+      process_types: { web: 'run web', worker: 'run worker' },
+      processes: [],
+      execution_metadata: '',
+      lifecycle_type: 'buildpack',
+    },
+  };
+}
