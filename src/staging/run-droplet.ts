@@ -41,6 +41,8 @@ export interface RunWish {
   readonly appName?: string;
   readonly memoryMb: number;
   readonly diskMb: number;
+  /** Which of the two are nobody's wish: what a manifest said at the staging comes before them. */
+  readonly usual?: { readonly memory: boolean; readonly disk: boolean };
   /** Absent: the stack that the droplet was staged on, or `host`. */
   readonly stack?: string;
   readonly network: 'host' | 'none';
@@ -97,6 +99,7 @@ export async function run(
       ports,
       signal: io.signal,
     });
+    warnOfEnv(wish, record, { emit: io.emit, clock: ports.clock });
     const healthCheck = wish.healthCheck ?? recordedCheck(record, wish.target);
     const started = await launch(
       {
@@ -108,8 +111,7 @@ export async function run(
         ...(wish.port !== undefined && { port: wish.port }),
         env: wish.env,
         services: wish.services,
-        memoryMb: wish.memoryMb,
-        diskMb: wish.diskMb,
+        ...limitsOf(wish, record),
         ...(healthCheck !== undefined && { healthCheck }),
         rootfs: stack.rootfs,
         network: wish.network,
@@ -132,6 +134,27 @@ function recorded(record: StagingRecord | undefined) {
     processTypes: { ...result.process_types, ...wished?.commands },
     sidecars: [...(result.sidecars ?? []), ...(wished?.sidecars ?? [])],
   };
+}
+
+/** What was asked for, then what a manifest said of the process, then the usual. */
+function limitsOf(wish: RunWish, record: StagingRecord | undefined): { memoryMb: number; diskMb: number } {
+  const type = wish.target.kind === 'process' ? (wish.target.type ?? 'web') : 'web';
+  const said = (map: Readonly<Record<string, number>> = {}) => new Map(Object.entries(map)).get(type);
+  const memoryMb = wish.usual?.memory === true ? said(record?.launch?.memoryMb) : undefined;
+  const diskMb = wish.usual?.disk === true ? said(record?.launch?.diskMb) : undefined;
+  return { memoryMb: memoryMb ?? wish.memoryMb, diskMb: diskMb ?? wish.diskMb };
+}
+
+/** Values of a manifest's variables are not kept, so who runs the droplet has to give them. */
+function warnOfEnv(
+  wish: RunWish,
+  record: StagingRecord | undefined,
+  { emit, clock }: { readonly emit: EmitRun; readonly clock: Clock },
+): void {
+  const missing = (record?.launch?.envNames ?? []).filter((name) => !Object.hasOwn(wish.env, name));
+  if (missing.length === 0) return;
+  const message = `variables of the manifest are left out, since a staging keeps no values: ${missing.join(', ')}; give them with --env`;
+  emit({ type: 'warning', at: new Date(clock.now()).toISOString(), code: 'manifest-env', message });
 }
 
 /** What a manifest said of the process. */

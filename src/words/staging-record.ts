@@ -61,6 +61,11 @@ export interface StagingRecord {
     readonly sidecars: readonly ResultSidecar[];
     /** By process type. */
     readonly healthChecks?: Readonly<Record<string, HealthCheckWish>>;
+    /** MiB by process type. */
+    readonly memoryMb?: Readonly<Record<string, number>>;
+    readonly diskMb?: Readonly<Record<string, number>>;
+    /** Names of variables; their values may be secrets, and are not kept. */
+    readonly envNames?: readonly string[];
   };
   /** Digest of everything that went in; what `--reuse` looks for (docs/reuse.md). */
   readonly reuseKey?: Sha256;

@@ -148,34 +148,38 @@ interface Start {
   readonly buildpacks: readonly string[];
 }
 
-/** bash where the stack has it, as most scripts do. */
-const BASH_OR_SH = 'if [ -x /bin/bash ]; then exec /bin/bash "$@"; fi; exec /bin/sh "$@"';
+/** bash where the stack has it, as most scripts do. No shell may start it: dash loses names such as `server.port`. */
+const SHELLS = ['/bin/bash', '/bin/sh'] as const;
 
 async function start(staging: Staging, { shell, run, family, io, buildpacks }: Start): Promise<number> {
   const { buildDir, links } = familyPaths(family);
   io.onReady?.({ workspace: run.workspace.root, cwd: buildDir, buildpacks });
   const { terminal, command } = shell;
   const args = command === undefined ? [terminal === undefined ? '-s' : '-i'] : ['-c', command];
-  const report = await staging.ports.sandbox.run(
-    {
-      owner: staging.build,
-      argv: ['/bin/sh', '-c', BASH_OR_SH, 'shell', ...args],
-      env: {
-        ...run.env.processEnv(family),
-        PWD: buildDir,
-        ...(terminal !== undefined && { TERM: terminal }),
+  const [bash, sh] = SHELLS;
+  const open = async (program: string) =>
+    await staging.ports.sandbox.run(
+      {
+        owner: staging.build,
+        argv: [program, ...args],
+        env: {
+          ...run.env.processEnv(family),
+          PWD: buildDir,
+          ...(terminal !== undefined && { TERM: terminal }),
+        },
+        cwd: buildDir,
+        rootfs: run.rootfs,
+        mounts: scriptMounts(run),
+        links,
+        diskRoot: run.workspace.tmp,
+        limits: { ...run.limits, wallMs: Number.POSITIVE_INFINITY },
+        network: run.network,
+        stdin: terminal === undefined ? 'inherit' : 'terminal',
       },
-      cwd: buildDir,
-      rootfs: run.rootfs,
-      mounts: scriptMounts(run),
-      links,
-      diskRoot: run.workspace.tmp,
-      limits: { ...run.limits, wallMs: Number.POSITIVE_INFINITY },
-      network: run.network,
-      stdin: terminal === undefined ? 'inherit' : 'terminal',
-    },
-    { signal: io.signal, onOutput: () => {} },
-  );
+      { signal: io.signal, onOutput: () => {} },
+    );
+  const first = await open(bash);
+  const report = first.outcome.kind === 'not-started' ? await open(sh) : first;
   const { outcome } = report;
   if (outcome.kind === 'cancelled') throw cancelled(io.signal);
   if (outcome.kind !== 'exited')

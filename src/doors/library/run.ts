@@ -144,6 +144,7 @@ function wishOf(options: RunOptions, { settings }: Pick<Config, 'settings'>): Ru
     services: servicesOf(options.services),
     memoryMb,
     diskMb,
+    usual: { memory: options.memoryMb === undefined, disk: options.diskMb === undefined },
     network: settings.network,
     ...(options.droplet !== undefined && { droplet: options.droplet }),
     ...(options.port !== undefined && { port: options.port }),

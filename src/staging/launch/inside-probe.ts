@@ -7,7 +7,14 @@ import type { ExitReport } from '../../machine/sandbox/port/exit-report.ts';
 import type { Rootfs, Sandbox, SandboxSpec } from '../../machine/sandbox/port/sandbox.ts';
 import { newGuid } from '../../words/ids.ts';
 import { MEBIBYTE } from '../../words/units.ts';
-import { describeTarget, type Probe, type ProbeFailure, USER_AGENT } from './probe.ts';
+import {
+  describeTarget,
+  LOCALHOST_ONLY,
+  OUTSIDE,
+  type Probe,
+  type ProbeFailure,
+  USER_AGENT,
+} from './probe.ts';
 import { BASH } from './script.ts';
 
 /** The process to check. */
@@ -32,11 +39,15 @@ const LIMITS = {
 /** For making the sandbox, beside the time of the check itself. */
 const SANDBOX_MS = 60_000;
 /** Exit codes of the script, as Cloud Foundry's health check has them. */
-const CODES = { refused: 4, badStatus: 6, httpTimeout: 65 } as const;
+const CODES = { refused: 4, localhostOnly: 5, badStatus: 6, httpTimeout: 65 } as const;
 
 /** $1 port, $2 seconds, $3 path or empty. */
 const SCRIPT = `exec 2>/dev/null
-exec 3<>"/dev/tcp/127.0.0.1/$1" || exit ${CODES.refused}
+if ! (exec 3<>"/dev/tcp/${OUTSIDE}/$1"); then
+  (exec 3<>"/dev/tcp/127.0.0.1/$1") && exit ${CODES.localhostOnly}
+  exit ${CODES.refused}
+fi
+exec 3<>"/dev/tcp/${OUTSIDE}/$1" || exit ${CODES.refused}
 [ -n "$3" ] || exit 0
 printf 'GET %s HTTP/1.1\\r\\nHost: 127.0.0.1:%s\\r\\nUser-Agent: ${USER_AGENT}\\r\\nX-Forwarded-Proto: https\\r\\nConnection: close\\r\\n\\r\\n' "$3" "$1" >&3
 read -r -t "$2" version status rest <&3 || exit ${CODES.httpTimeout}
@@ -83,6 +94,8 @@ function failureOf(
       return undefined;
     case CODES.badStatus:
       return `status ${said === '' ? 'missing' : said}, 200 was expected`;
+    case CODES.localhostOnly:
+      return LOCALHOST_ONLY;
     case CODES.httpTimeout:
       return `no answer within ${timeoutMs} ms`;
     default:

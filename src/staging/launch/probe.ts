@@ -17,7 +17,13 @@ export type Probe = (
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ) => Promise<ProbeFailure>;
 
-const HOST = '127.0.0.1';
+/**
+ * Of the machine itself, but not the address that `localhost` is: a program that listens on 127.0.0.1 only does not
+ * answer here, nor would it for the health check of a cell, which comes from outside of the container.
+ */
+export const OUTSIDE = '127.0.0.2';
+const LOCALHOST = '127.0.0.1';
+export const LOCALHOST_ONLY = 'it listens on 127.0.0.1 only, where no cell reaches it: listen on 0.0.0.0';
 /** Names us in the app's access log. */
 export const USER_AGENT = 'stager-healthcheck';
 
@@ -32,18 +38,24 @@ export const hostProbe: Probe = async (target, { timeoutMs, signal }) => {
   const deadline = AbortSignal.timeout(timeoutMs);
   const either = AbortSignal.any([deadline, signal]);
   try {
-    const failure = await (target.type === 'port' ? tcp(target.port, either) : http(target, either));
+    const failure = await (target.type === 'port' ? tcp(OUTSIDE, target.port, either) : http(target, either));
     return failure === undefined ? undefined : `${where}: ${failure}`;
   } catch (error) {
     if (deadline.aborted) return `${where}: no answer within ${timeoutMs} ms`;
-    if (errnoOf(error) === 'ECONNREFUSED') return `${where}: connection refused, nothing listens there`;
+    if (errnoOf(error) === 'ECONNREFUSED') {
+      const local = await tcp(LOCALHOST, target.port, either).then(
+        () => true,
+        () => false,
+      );
+      return `${where}: ${local ? LOCALHOST_ONLY : 'connection refused, nothing listens there'}`;
+    }
     return `${where}: ${error instanceof Error ? error.message : String(error)}`;
   }
 };
 
-async function tcp(port: number, signal: AbortSignal): Promise<ProbeFailure> {
+async function tcp(host: string, port: number, signal: AbortSignal): Promise<ProbeFailure> {
   const { promise, resolve, reject } = Promise.withResolvers<ProbeFailure>();
-  const socket = connect({ host: HOST, port, signal }, () => resolve(undefined));
+  const socket = connect({ host, port, signal }, () => resolve(undefined));
   socket.once('error', reject);
   try {
     return await promise;
@@ -60,10 +72,15 @@ async function http(
   const { promise, resolve, reject } = Promise.withResolvers<ProbeFailure>();
   const request = get(
     {
-      host: HOST,
+      host: OUTSIDE,
       port: target.port,
       path: target.path,
-      headers: { 'user-agent': USER_AGENT, 'x-forwarded-proto': 'https', connection: 'close' },
+      headers: {
+        host: `${LOCALHOST}:${target.port}`,
+        'user-agent': USER_AGENT,
+        'x-forwarded-proto': 'https',
+        connection: 'close',
+      },
       agent: false,
       signal,
     },

@@ -97,7 +97,12 @@ function startCommand(request: RunRequest, type: string, info: LaunchInfo): stri
   const command = known.find((candidate) => candidate !== undefined && candidate.trim() !== '');
   if (command !== undefined) return command;
   const types = Object.keys(processTypes);
-  const there = types.length === 0 ? 'the droplet names no process types' : `it has ${types.join(', ')}`;
+  const there =
+    own !== undefined
+      ? 'the type is there and its command is empty'
+      : types.length === 0
+        ? 'the droplet names no process types'
+        : `it has ${types.join(', ')}`;
   throw new StagerError('NO_START_COMMAND', `the droplet has no command for process type ${type}: ${there}`, {
     next: 'Choose another --process, give a command after --, or add the type to the Procfile and stage again.',
     phase: 'launch',

@@ -13,6 +13,9 @@ export const PRE_START_MESSAGE = 'Invoking pre-start scripts.';
 /** Comes after the profile scripts, before the command. */
 export const START_MESSAGE = 'Invoking start command.';
 
+/** A profile script that exits takes the whole process with it; nobody would know which. */
+const ENDED = 'echo "$stager_script ended the process with $?, before the start command" >&2';
+
 /** The launcher's shell; a stack without it can't run a droplet. */
 export const BASH = '/bin/bash';
 
@@ -37,9 +40,13 @@ export function launchScript(what: LaunchScript): string {
   return [
     `cd ${app} || exit 1`,
     what.announce ? `echo ${shellQuote(PRE_START_MESSAGE)}` : '',
+    `trap ${shellQuote(ENDED)} EXIT`,
     sourceAll(shellQuote(RUN_INSIDE.profileD)),
     sourceAll(`${app}/.profile.d`),
-    `if [ -f ${app}/.profile ]; then source ${app}/.profile; fi`,
+    `stager_script=${app}/.profile`,
+    'if [ -f "$stager_script" ]; then source "$stager_script"; fi',
+    'trap - EXIT',
+    'unset stager_script',
     what.announce ? `echo ${shellQuote(START_MESSAGE)}` : '',
     execLine(what),
     '',
@@ -63,8 +70,7 @@ export function shellQuote(text: string): string {
 function sourceAll(directory: string): string {
   return `for stager_script in ${directory}/*; do
   if [ -f "$stager_script" ]; then source "$stager_script"; fi
-done
-unset stager_script`;
+done`;
 }
 
 function execLine({ command, entrypointPrefix }: LaunchScript): string {

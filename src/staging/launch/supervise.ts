@@ -187,7 +187,7 @@ class Supervisor {
     const { message, everHealthy } = end;
     this.#input.emit({ type: 'unhealthy', at: this.#now(), check, message });
     const failure = new StagerError('HEALTH_CHECK_FAILED', `${this.#input.main.source.id} ${message}`, {
-      next: 'The app has to listen on $PORT of 0.0.0.0; see its log, allow more time, or use the process check.',
+      next: adviceFor(this.#input.health?.check),
       phase: 'launch',
       details: { check, everHealthy },
     });
@@ -198,4 +198,14 @@ class Supervisor {
   #now(): string {
     return new Date(this.#input.clock.now()).toISOString();
   }
+}
+
+function adviceFor(check: CompleteHealthCheck | undefined): string {
+  if (check?.type !== 'http') {
+    return 'The app has to listen on $PORT of 0.0.0.0; see its log, allow more time, or use the process check.';
+  }
+  return (
+    `The app has to answer GET ${check.httpEndpoint} with status 200 on $PORT of 0.0.0.0; see its log, name the right ` +
+    'path with --health-check-endpoint, allow more time, or use the port check.'
+  );
 }

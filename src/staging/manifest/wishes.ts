@@ -87,9 +87,23 @@ function launchOf(app: NamedApp): StageRequest['launch'] {
     }),
   );
   const sidecars = app.sidecars ?? [];
-  const hasChecks = Object.keys(healthChecks).length > 0;
-  if (Object.keys(commands).length === 0 && sidecars.length === 0 && !hasChecks) return undefined;
-  return { commands, sidecars, ...(hasChecks && { healthChecks }) };
+  const limits = (key: 'memory' | 'disk-quota') =>
+    Object.fromEntries(
+      all.flatMap(({ type, [key]: wished }) => (wished === undefined ? [] : [[type, wished] as const])),
+    );
+  const [memoryMb, diskMb, envNames] = [limits('memory'), limits('disk-quota'), Object.keys(app.env ?? {})];
+  const parts = {
+    ...(hasEntries(healthChecks) && { healthChecks }),
+    ...(hasEntries(memoryMb) && { memoryMb }),
+    ...(hasEntries(diskMb) && { diskMb }),
+    ...(envNames.length > 0 && { envNames }),
+  };
+  if (!hasEntries(commands) && sidecars.length === 0 && !hasEntries(parts)) return undefined;
+  return { commands, sidecars, ...parts };
+}
+
+function hasEntries(map: object): boolean {
+  return Object.keys(map).length > 0;
 }
 
 /** Undefined when the manifest does not say. Its times are seconds. */

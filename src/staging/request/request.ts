@@ -4,13 +4,13 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { parse as parseDotenv } from 'dotenv';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import type { Compression } from '../droplet/pack/compression.ts';
 import type { ApplicationFacts } from '../vcap/application.ts';
 import { parseServices, type Services } from '../vcap/services.ts';
+import { parseEnvFile } from './env-file.ts';
 
 /** An app: its guid keys the build cache, its name is what the app sees. */
 export interface AppIdentity {
@@ -119,7 +119,7 @@ export async function readEnv(
   pairs: readonly string[],
   file: string | undefined,
 ): Promise<Record<string, string>> {
-  const fromFile = file === undefined ? {} : parseDotenv(await readInput(file, 'env file'));
+  const fromFile = file === undefined ? {} : parseEnvFile(await readInput(file, 'env file'), file);
   const given = pairs.map((pair): [string, string] => {
     const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(pair) ?? [];
     if (name !== undefined && value !== undefined) return [name, value];

@@ -109,6 +109,9 @@ export const recordSchema: z.ZodType<StagingRecord> = z.object({
       commands: z.record(text, text),
       sidecars: z.array(sidecar),
       healthChecks: z.record(text, healthCheck).exactOptional(),
+      memoryMb: z.record(text, z.number()).exactOptional(),
+      diskMb: z.record(text, z.number()).exactOptional(),
+      envNames: z.array(text).exactOptional(),
     })
     .exactOptional(),
   reuseKey: sha256.exactOptional(),

@@ -61,7 +61,14 @@ describe('an app of a manifest', () => {
       sidecars: [],
       healthChecks: { web: { type: 'port', httpEndpoint: '/up' }, w: { type: 'process', intervalMs: 2000 } },
     });
-    expect((await requested('  memory: 2G\n')).launch).toBeUndefined();
+    expect((await requested('  memory: 2G\n  disk_quota: 3G\n  env: { A: secret }\n')).launch).toEqual({
+      commands: {},
+      sidecars: [],
+      memoryMb: { web: 2048 },
+      diskMb: { web: 3072 },
+      envNames: ['A'],
+    });
+    expect((await requested('')).launch).toBeUndefined();
   });
 
   it('is locked under its name', async () => {

@@ -82,6 +82,16 @@ describe('process types', () => {
     expect(stderr(staged)).toEqual(NO_WEB);
   });
 
+  it.each([
+    [{ Procfile: 'web:\nworker: go' }, 'process type web has no command'],
+    [{ procfile: 'web: go' }, 'procfile is not read: the file has to be called Procfile'],
+    [{ 'Procfile.txt': 'web: go' }, 'Procfile.txt is not read: the file has to be called Procfile'],
+  ])('warns of %o', async (app, message) => {
+    const staged = await rig.stage({ buildpacks: ['release-without-command'], app });
+    expect(staged.events).toContainEqual({ type: 'warning', code: 'procfile', message });
+    expect(staged.outcome.warnings).toContain(message);
+  });
+
   it('#18 takes web from the Procfile', async () => {
     const staged = await rig.stage({ buildpacks: ['release-without-command'], app: { Procfile: 'web: go' } });
     expect(success(staged).result.process_types).toEqual({ web: 'go' });

@@ -16,8 +16,12 @@ interface Listening {
   close(done: () => void): unknown;
 }
 
-async function portOf(server: Listening, before: () => void = () => undefined): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+async function portOf(
+  server: Listening,
+  before: () => void = () => undefined,
+  host = '0.0.0.0',
+): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   closing.push(async () => {
     before();
     await new Promise<void>((resolve) => server.close(resolve));
@@ -35,6 +39,22 @@ async function serve(listener: RequestListener): Promise<number> {
 const limits = { timeoutMs: 60_000, signal: new AbortController().signal };
 
 describe('health checks from the host', () => {
+  it('fail where only localhost is listened on, and say so: a cell looks from outside', async () => {
+    for (const host of ['127.0.0.1', '::1']) {
+      const port = await portOf(
+        createServer((_, response) => response.end('x')),
+        undefined,
+        host,
+      );
+      for (const target of [{ type: 'port', port } as const, { type: 'http', port, path: '/' } as const]) {
+        const failure = await hostProbe(target, limits);
+        expect(failure).toContain(
+          host === '127.0.0.1' ? 'it listens on 127.0.0.1 only' : 'connection refused',
+        );
+      }
+    }
+  });
+
   it('pass a port on which something listens', async () => {
     const port = await portOf(createTcpServer((socket) => socket.destroy()));
     expect(await hostProbe({ type: 'port', port }, limits)).toBeUndefined();

@@ -54,6 +54,19 @@ describe('launch script', () => {
   });
 
   it.each([
+    ['app/.profile', 'exit 3', 3],
+    ['app/.profile.d/a.sh', 'set -e; false', 1],
+    ['profile.d/x', 'set -u; echo $NOBODY_SET_IT', 127],
+  ])('names %s when it ends the process with %j', async (name, text, code) => {
+    const { lines, exitCode } = await launch({ [name]: text }, 'echo never');
+    expect(exitCode).toBe(code);
+    expect(lines.at(-1)).toContain(
+      `/home/vcap/${name} ended the process with ${code}, before the start command`,
+    );
+    expect(lines).not.toContain('never');
+  });
+
+  it.each([
     ['absent', {}],
     ['empty', { 'profile.d/.keep': 'echo hidden files are not scripts', 'app/.profile.d/.keep': '' }],
     ['holding directories only', { 'profile.d/sub/x.sh': 'echo no', 'app/.profile.d/sub/x.sh': 'echo no' }],
@@ -104,7 +117,7 @@ describe('launch script', () => {
 
   it('ends with the code of a script that exits', async () => {
     const { lines, exitCode } = await launch({ 'app/.profile': 'echo bye; exit 9' }, 'echo never');
-    expect(lines).toEqual([PRE_START_MESSAGE, 'bye']);
+    expect(lines.slice(0, 2)).toEqual([PRE_START_MESSAGE, 'bye']);
     expect(exitCode).toBe(9);
   });
 

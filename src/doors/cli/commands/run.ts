@@ -9,6 +9,7 @@ import { checkVariables } from '../../../staging/vcap/names.ts';
 import { CODES, StagerError } from '../../../words/errors.ts';
 import { parseDuration } from '../../../words/units.ts';
 import type { Context } from '../input/context.ts';
+import { oneLine } from '../terminal/harmless.ts';
 import { runRenderer } from '../terminal/render-run.ts';
 import { reportError } from '../terminal/report-error.ts';
 
@@ -31,6 +32,7 @@ export async function runCommand(context: Context): Promise<number> {
         ...(settings.appName !== undefined && { appName: settings.appName }),
         memoryMb: settings.memory,
         diskMb: settings.disk,
+        usual: { memory: !config.given.has('memory'), disk: !config.given.has('disk') },
         ...(config.given.has('stack') && { stack: settings.stack }),
         network: settings.network,
         ...healthCheckOf(context),
@@ -38,6 +40,10 @@ export async function runCommand(context: Context): Promise<number> {
       await stager.runPorts(signal),
       { signal, emit: runRenderer(output, { task: command.length > 0 }) },
     );
+    const { record } = started;
+    if (record !== undefined && !output.json && !output.quiet) {
+      output.note(`app ${oneLine(record.app.name)}, staged ${record.startedAt} as ${record.build}`);
+    }
     if (started.port !== undefined && answers(context) && !output.json && !output.quiet) {
       output.note(`will listen on http://localhost:${started.port}`);
     }

@@ -1,4 +1,6 @@
 /** `-f FILE`: which apps of a manifest, with which sources. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { demandSource, openManifest } from '../../../staging/manifest/open.ts';
 import type { NamedApp } from '../../../staging/manifest/read.ts';
 import { StagerError } from '../../../words/errors.ts';
@@ -21,7 +23,8 @@ export async function stageTargets(context: Context): Promise<readonly StageTarg
   }
   if (settings.manifest === undefined) {
     if (['vars', 'varsFiles'].some((key) => context.config.given.has(key))) throw noManifest();
-    return [{ source: given ?? '.' }];
+    const source = given ?? '.';
+    return [{ source, notes: settings.package === undefined ? await manifestBeside(source) : [] }];
   }
   const { appName, vars = [], varsFiles = [] } = settings;
   const { apps, warnings } = await openManifest({
@@ -44,6 +47,19 @@ export async function stageTargets(context: Context): Promise<readonly StageTarg
     // About the file as a whole: once is enough.
     notes: index === 0 ? warnings : [],
   }));
+}
+
+/** cf push reads the manifest of the directory by itself; here it is named. */
+async function manifestBeside(source: string): Promise<readonly string[]> {
+  for (const name of ['manifest.yml', 'manifest.yaml']) {
+    const file = join(source, name);
+    const isFile = await stat(file).then(
+      (facts) => facts.isFile(),
+      () => false,
+    );
+    if (isFile) return [`${file} is there and is not read: stage with -f ${file} for what it says`];
+  }
+  return [];
 }
 
 function noManifest(): StagerError {

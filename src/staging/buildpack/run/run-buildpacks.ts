@@ -2,6 +2,7 @@
  * Runs an order of buildpacks over a workspace: detect if asked, then supply and finalize, compile, release, and reads
  * back what they left. What a script does wrong is an outcome; result.json is part of a failed one as well.
  */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSmall } from '../../../machine/host/read-small.ts';
 import type { Rootfs, SandboxLimits } from '../../../machine/sandbox/port/sandbox.ts';
@@ -27,7 +28,7 @@ import type { StagingEnvironment } from './env.ts';
 import { runHeroku } from './heroku.ts';
 import { openSession, type Progress, prepareOrder } from './prepare.ts';
 import type { Peaks, ScriptPorts } from './script.ts';
-import { type Built, phaseOf, type Session } from './session.ts';
+import { type Built, phaseOf, type Session, warn } from './session.ts';
 
 /** What to run, and where. */
 export interface RunInput {
@@ -119,7 +120,10 @@ async function run(input: RunInput, session: Session, progress: Progress) {
     family === 'heroku'
       ? await buildHeroku(input, session, progress)
       : await buildCloudFoundry(session, progress);
-  const outcome = processOutcome(mergeProcesses(built.processes, await procfile(input, family)));
+  const own = await procfile(input, family);
+  const outcome = processOutcome(mergeProcesses(built.processes, own));
+  const odd = [...emptyTypes(outcome.processTypes), ...(own.length === 0 ? await misnamed(input) : [])];
+  for (const text of odd) warn(session, { code: 'procfile', message: text });
   noteMissingWeb(session, outcome.processTypes['web'], selected);
   const buildpacks = await metadata(input, progress);
   return {
@@ -163,6 +167,21 @@ async function procfile(input: RunInput, family: Family): Promise<readonly Proce
       details: { path: 'Procfile', reason: parsed.reason },
     },
   );
+}
+
+function emptyTypes(processTypes: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(processTypes)
+    .filter(([, command]) => command.trim() === '')
+    .map(([type]) => `process type ${type} has no command`);
+}
+
+const NEARLY = /^procfile(\.(txt|ya?ml))?$/i;
+
+/** Only `Procfile` is read; editors and other systems have other ideas of the name. */
+async function misnamed({ workspace }: RunInput): Promise<readonly string[]> {
+  const names = (await readdir(workspace.app)).filter((name) => NEARLY.test(name));
+  if (names.includes('Procfile')) return [];
+  return names.map((name) => `${name} is not read: the file has to be called Procfile`);
 }
 
 /** The two lines that users know; the staging still succeeds. */
