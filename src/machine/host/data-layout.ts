@@ -33,6 +33,9 @@ const PLACES: readonly Place[] = [
   { path: 'members', kind: 'directory', what: 'the cache of compressed members' },
   { path: 'members/tmp', kind: 'directory', what: 'members that are being written' },
   { path: 'sandbox', kind: 'directory', what: 'the state of sandboxes' },
+  { path: 'cache', kind: 'directory', what: 'caches' },
+  { path: 'cache/stat', kind: 'directory', what: 'what is known of unchanged files' },
+  { path: 'cache/downloads', kind: 'directory', what: 'downloaded files' },
 ];
 
 /** Where processes write aside. */

@@ -162,12 +162,24 @@ export class StackStore {
   async #use({ tree }: Record): Promise<void> {
     await sweepDead([join(this.#tree(tree), 'users')]);
     const mark = join(this.#tree(tree), 'users', `${processLabel()}.use`);
-    await writeFile(mark, '').catch((error: unknown) => {
-      // Removed in this very moment, or damaged: looked at next.
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
+    await writeFile(mark, '').catch(async (error: unknown) => {
+      // Removed in this very moment, or damaged. The tree itself is looked at next.
+      if (/^(ENOENT|ENOTDIR|ELOOP)$/.test(errnoOf(error) ?? '')) return await this.#markAnew(tree, mark);
       // A store that only others may write to: they have to look after its users.
       if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EROFS') throw error;
     });
+  }
+
+  /** Where the directory of the users is not one any more. */
+  async #markAnew(tree: string, mark: string): Promise<void> {
+    const users = join(this.#tree(tree), 'users');
+    try {
+      await removeTree(users);
+      await mkdir(users);
+      await writeFile(mark, '');
+    } catch {
+      // Then there is no tree, which is found out next.
+    }
   }
 
   /** The record of a tree that is what was added: this one, or one that was unpacked again. */

@@ -1,0 +1,36 @@
+/**
+ * Every kind of stored file × everything that can happen to one × the commands that use it:
+ *
+ *     npm run mutations                 all of them; some twenty minutes
+ *     npm run mutations -- 'build cache'   those whose names have that; --all says what each came to
+ *     npm run mutations -- --sample 40 --seed today
+ *
+ * Prints what may not be, and counts. The status is 1 when there is any.
+ */
+import { parseArgs } from 'node:util';
+import { casesOf, judge, nameOf, sampleOf } from './case.ts';
+import { makeRig, restore } from './rig.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { all: { type: 'boolean' }, sample: { type: 'string' }, seed: { type: 'string' } },
+});
+const [wanted = ''] = positionals;
+const { place, expected, close } = await makeRig();
+try {
+  restore(place);
+  const all = casesOf(place).filter((it) => nameOf(it).includes(wanted));
+  const cases = flags.sample === undefined ? all : sampleOf(all, Number(flags.sample), flags.seed ?? '');
+  const counts = { right: 0, healed: 0, refused: 0, wrong: 0 };
+  for (const it of cases) {
+    const { outcome, said, wrong } = await judge(it, place, expected);
+    counts[wrong === undefined ? outcome : 'wrong'] += 1;
+    if (wrong !== undefined) process.stdout.write(`WRONG ${nameOf(it)}: ${wrong}\n      ${said}\n`);
+    else if (flags.all === true) process.stdout.write(`${outcome} ${nameOf(it)}: ${said}\n`);
+  }
+  const kinds = new Set(cases.map((it) => it.kind.name)).size;
+  process.stdout.write(`${cases.length} cases of ${kinds} kinds of files: ${JSON.stringify(counts)}\n`);
+  process.exitCode = counts.wrong === 0 ? 0 : 1;
+} finally {
+  await close();
+}
