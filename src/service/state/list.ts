@@ -28,7 +28,7 @@ export async function pageOf<DB, TB extends keyof DB, Row>(
   const skipped = (page - 1) * perPage;
   if (skipped >= total) return { rows: [], total };
   const rows = await query
-    .orderBy(sql.ref(`${by.table}.${order.column}`), order.direction)
+    .orderBy(orderingOf(by.table, order.column), order.direction)
     .orderBy(sql.ref(`${by.table}.id`), order.direction)
     .limit(perPage)
     .offset(skipped)
@@ -41,6 +41,12 @@ type TimeColumn = 'created_at' | 'updated_at';
 type TimeBounds = {
   readonly [Key in `${TimeColumn}s[${keyof typeof OPERATORS}]`]?: string | undefined;
 } & { readonly [Key in `${TimeColumn}s`]?: readonly string[] | undefined };
+
+/** Names are ordered as they are compared: without regard to case, and alike in every database. */
+function orderingOf(table: string, column: string): RawBuilder<unknown> {
+  const ref = sql.ref(`${table}.${column}`);
+  return column === 'name' ? sql`lower(${ref}) collate "C"` : sql`${ref}`;
+}
 
 /** Filters that every list takes, by their names in a query. */
 export interface CommonFilters extends TimeBounds {

@@ -39,7 +39,7 @@ async function stacksOf({ stacks, config }: Stager): Promise<ServeOptions['stack
   const known = await stacks.list();
   return known.map(({ name, description }) => ({
     name: name === 'host' ? 'cflinuxfs4' : name,
-    description,
+    description: name === 'host' ? `Cloud Foundry Linux file system: ${description}` : description,
     rootfs: name,
     isDefault: name === config.settings.stack,
   }));

@@ -86,7 +86,8 @@ const update = route({
     demand(mayManageOrganization, await standingInOrganization(queries, caller, found.guid));
     if (body.suspended !== undefined) demand(mayAdminister, globalStanding(caller));
     const updated = await updateOrganization(queries, found.guid, body);
-    if (updated === undefined) throw nameTaken(body.name ?? found.name);
+    // Other words than for a new one, and clients know both.
+    if (updated === undefined) throw unprocessable(`Organization name '${body.name}' is already taken.`);
     return { status: 200, body: presentOrganization(updated, base) };
   },
 });

@@ -32,6 +32,20 @@ describeApi('organizations', (api) => {
     });
   });
 
+  it('are ordered by name without regard to case', async () => {
+    for (const name of ['ord-b', 'ORD-A', 'Ord-C'])
+      await create(name, { metadata: { labels: { set: 'o' } } });
+    const listed = await api().ask('GET', '/v3/organizations?label_selector=set%3Do&order_by=name');
+    expect(resourcesIn(listed).map(({ name }) => name)).toEqual(['ORD-A', 'ord-b', 'Ord-C']);
+  });
+
+  it('are not renamed to a name that is taken', async () => {
+    await create('first-come');
+    const guid = guidIn(await create('second'));
+    const reply = await api().ask('PATCH', `/v3/organizations/${guid}`, { body: { name: 'First-Come' } });
+    expect(detailsIn(reply)).toEqual(["Organization name 'First-Come' is already taken."]);
+  });
+
   it('refuse what they do not know', async () => {
     const reply = await create('odd', { quota: 1 });
     expect([reply.status, detailsIn(reply)]).toEqual([422, ["Unknown field(s): 'quota'"]]);
