@@ -9,7 +9,8 @@ import { CONTROLLERS, planCgroups } from '../sandbox/kernel/cgroups.ts';
 import { idPlans } from '../sandbox/kernel/ids.ts';
 import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
-import { findRuntimes, type Rejected, type SelectOptions, selectSandbox } from '../sandbox/select.ts';
+import { findRuntimes, type SelectOptions, selectSandbox } from '../sandbox/select.ts';
+import { type Rejected, reasonsOf } from '../sandbox/unavailable.ts';
 import type { StackInfo } from '../stack/store.ts';
 
 /** Where to look. */
@@ -28,7 +29,13 @@ export interface DiagnoseOptions {
 /** Worked, did not, or works with something missing. */
 export type Finding<T> =
   | { readonly status: 'ok' | 'warning'; readonly value: T; readonly notes: readonly string[] }
-  | { readonly status: 'failed'; readonly why: string; readonly next?: string };
+  | {
+      readonly status: 'failed';
+      readonly why: string;
+      readonly next?: string;
+      /** What was tried, one line each. */
+      readonly tried?: readonly string[];
+    };
 
 /** Everything that was found; sizes in bytes. */
 export interface Diagnosis {
@@ -148,7 +155,13 @@ async function finding<T>(signal: AbortSignal, find: () => Promise<Finding<T>>):
     signal.throwIfAborted();
     if (!(error instanceof Error)) throw error;
     const next = error instanceof StagerError ? error.next : undefined;
-    return { status: 'failed', why: error.message, ...(next === undefined ? {} : { next }) };
+    const tried = error instanceof StagerError ? reasonsOf(error) : [];
+    return {
+      status: 'failed',
+      why: error.message,
+      ...(next !== undefined && { next }),
+      ...(tried.length > 0 && { tried }),
+    };
   }
 }
 

@@ -17,6 +17,7 @@ import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
 import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
 import type { Sandbox } from './port/sandbox.ts';
 import { reap } from './reap.ts';
+import { placeOfThis, type Rejected, unavailable, unusable } from './unavailable.ts';
 
 /** What is asked for. */
 export interface SelectOptions {
@@ -28,13 +29,6 @@ export interface SelectOptions {
   /** Directories in which runtimes are looked for. */
   readonly searchPath?: readonly string[];
   readonly signal?: AbortSignal;
-}
-
-/** A way that was tried or left out. */
-export interface Rejected {
-  /** `crun 1.8.1, cgroup v1 (hybrid), …` or a name. */
-  readonly candidate: string;
-  readonly why: string;
 }
 
 /** What was chosen. */
@@ -66,6 +60,8 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   await reap(stateDir);
   const memory = new ProbeMemory(stateDir);
   const found = await findRuntimes(options);
+  const [only] = found.rejected;
+  if (options.runtimePath !== undefined && only !== undefined) throw unusable(only);
   const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
   const ways = [...waysOf(found.runtimes, plans)];
   let attempt = await firstThatWorks(ways, { stateDir, memory, recall: true, signal });
@@ -74,7 +70,7 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
     attempt = await firstThatWorks(ways, { stateDir, memory, recall: false, signal });
   const { sandbox } = attempt;
   const rejected = [...found.rejected, ...attempt.rejected];
-  if (sandbox === undefined) throw unavailable(rejected);
+  if (sandbox === undefined) throw unavailable(rejected, await placeOfThis());
   return { sandbox, rejected, close: () => sandbox.close() };
 }
 
@@ -204,12 +200,4 @@ async function usableStateDir(stateDir: string): Promise<string> {
   await mkdir(SYSTEM_STATE_DIR, { recursive: true });
   await chmod(SYSTEM_STATE_DIR, 0o711);
   return SYSTEM_STATE_DIR;
-}
-
-function unavailable(rejected: readonly Rejected[]): StagerError {
-  const reasons = rejected.map(({ candidate, why }) => `  ${candidate}: ${why}`).join('\n');
-  return new StagerError('SANDBOX_UNAVAILABLE', `no OCI runtime works on this machine:\n${reasons}`, {
-    next: 'Install runc (or crun), run as a user who may use it, see `stager doctor`; or give up isolation with `--sandbox none`.',
-    details: { rejected },
-  });
 }

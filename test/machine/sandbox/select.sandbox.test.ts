@@ -18,6 +18,7 @@ import { diagnose } from '../../../src/machine/doctor/doctor.ts';
 import { allPids } from '../../../src/machine/sandbox/kernel/processes.ts';
 import { reap } from '../../../src/machine/sandbox/reap.ts';
 import { selectSandbox } from '../../../src/machine/sandbox/select.ts';
+import { reasonsOf } from '../../../src/machine/sandbox/unavailable.ts';
 import { StackStore } from '../../../src/machine/stack/store.ts';
 import { StagerError } from '../../../src/words/errors.ts';
 import { cgroupsOf } from '../../support/sandbox-fixture.ts';
@@ -89,7 +90,7 @@ describe('the choice of a sandbox', () => {
     await close();
     expect(sandbox.description).toMatch(/^runc /);
     await expect(selectSandbox({ ...options, searchPath: [home] })).rejects.toThrow(
-      /my-runc: not found in PATH/,
+      /my-runc .*not found in PATH/,
     );
   });
 
@@ -99,7 +100,8 @@ describe('the choice of a sandbox', () => {
     const error = await failed.catch((reason: unknown) => reason);
     if (!(error instanceof StagerError)) throw error;
     for (const name of ['runc', 'crun', 'youki', 'runsc'])
-      expect(error.message).toContain(`${name}: not installed`);
+      expect(reasonsOf(error)).toContain(`${name}: not installed`);
+    expect(error.message).toBe('no OCI runtime is installed');
     expect(error.next).toContain('--sandbox none');
   });
 

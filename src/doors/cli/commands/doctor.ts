@@ -72,6 +72,7 @@ function rowsOf<T>(
     return labelled(label, [
       `${red('failed')}: ${finding.why}`,
       ...(finding.next === undefined ? [] : [finding.next]),
+      ...(finding.tried ?? []).map((line) => `not ${line}`),
     ]);
   }
   const mark = finding.status === 'ok' ? green('ok') : yellow('warning');

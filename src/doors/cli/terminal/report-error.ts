@@ -1,5 +1,6 @@
 /** A failure as a person or a program reads it. A stack trace is shown for bugs only. */
 import { createColors } from 'picocolors';
+import { reasonsOf } from '../../../machine/sandbox/unavailable.ts';
 import { asStagerError, errorReport } from '../../../words/error-report.ts';
 import type { StagerError } from '../../../words/errors.ts';
 import { formatDuration } from '../../../words/units.ts';
@@ -18,7 +19,8 @@ export function reportError(thrown: unknown, output: Output): number {
 
 function write(error: StagerError, output: Output): void {
   const { bold, red } = createColors(output.colour);
-  const [first = '', ...rest] = linesOf(error).map(harmless);
+  const tried = output.verbose ? reasonsOf(error).map((line) => `  ${line}`) : [];
+  const [first = '', ...rest] = [...linesOf(error), ...tried].map(harmless);
   output.note(first.replace(/^error\b/, red(bold('error'))));
   for (const line of rest) output.note(line);
 }
