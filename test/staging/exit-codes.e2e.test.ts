@@ -173,7 +173,7 @@ const CASES: readonly Case[] = [
     exit: 40,
     when: 'the runtime is none',
     args: () => stageArgs(app, {}, ['--runtime', '/bin/false']),
-    error: /^SANDBOX_UNAVAILABLE \(operator\): .*\n.*\/bin\/false/,
+    error: /^SANDBOX_UNAVAILABLE \(operator\): \/bin\/false cannot be used as a runtime/,
     next: /stager doctor/,
   },
   {

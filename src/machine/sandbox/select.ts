@@ -6,7 +6,6 @@
  */
 import { chmod, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { StagerError } from '../../words/errors.ts';
 import { firstSearchable } from './child/state-directory.ts';
 import { type CgroupPlan, describeCgroups, planCgroups } from './kernel/cgroups.ts';
 import { type IdPlan, idPlans } from './kernel/ids.ts';

@@ -76,7 +76,7 @@ export function unavailable(rejected: readonly Rejected[], place: Place): Stager
 /** SANDBOX_UNAVAILABLE for the runtime that was asked for by name. */
 export function unusable({ candidate, why }: Rejected): StagerError {
   return new StagerError('SANDBOX_UNAVAILABLE', `${candidate} cannot be used as a runtime: ${why}`, {
-    next: 'Name an OCI runtime such as runc or crun with --runtime, or none to have one found.',
+    next: 'Name an OCI runtime such as runc or crun with --runtime, or none to have one found; `stager doctor` shows what is here.',
     details: { rejected: [{ candidate, why }] },
   });
 }
