@@ -1,5 +1,6 @@
-/** The OpenAPI 3.1 document, made from the very schemas that check requests and answers. */
+/** The OpenAPI 3.1 document and a page to read it, `/openapi.json` and `/docs`, made from the very schemas that check requests and answers. */
 import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -25,6 +26,8 @@ export async function addOpenApi(server: FastifyInstance, settings: HttpSettings
     },
     transform: createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } }),
   });
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  await server.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
 }
 
 /** What fastify keeps of a route, for the document. */

@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { ROUTES } from '../../../src/doors/http/all-routes.ts';
+import { describeApi } from './support/api.ts';
+
+const Document = z.object({
+  openapi: z.literal('3.1.0'),
+  paths: z.record(z.string(), z.record(z.string(), z.object({ summary: z.string() }))),
+});
+
+describeApi('the OpenAPI document', (api) => {
+  it('has every route, to everybody', async () => {
+    const reply = await api().ask('GET', '/openapi.json', { as: 'nobody' });
+    const { paths } = Document.parse(JSON.parse(reply.text));
+    const listed = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    );
+    expect(listed.toSorted()).toEqual(ROUTES.map(({ method, path }) => `${method} ${path}`).toSorted());
+  });
+
+  it('has a page that takes nothing from other servers', async () => {
+    const page = await api().ask('GET', '/docs/', { as: 'nobody' });
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(page.text).not.toMatch(/(?:src|href)="https?:/);
+  });
+});
