@@ -34,7 +34,11 @@ export async function addOpenApi(server: FastifyInstance, settings: HttpSettings
 export function schemaOf(route: Route): FastifySchema {
   const answers = Object.entries(route.answers).map(([status, schema]) => [
     status,
-    schema === null || schema === 'bytes' ? z.unknown().describe(schema ?? 'no body') : schema,
+    schema === null
+      ? z.null().describe('no body')
+      : schema === 'bytes'
+        ? z.unknown().describe('bytes')
+        : schema,
   ]);
   return {
     summary: route.summary,

@@ -4,6 +4,7 @@ import formbody from '@fastify/formbody';
 import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { addBodyParsers } from './bodies.ts';
+import { answerBrokenRequest } from './broken-request.ts';
 import { answerFailure } from './failure.ts';
 import { createListener, type TlsFiles } from './listener.ts';
 import { mount } from './mount.ts';
@@ -47,6 +48,7 @@ function serverOptions({ tls }: ServerOptions): FastifyServerOptions {
   return {
     serverFactory: (handler) => createListener(handler, tls),
     bodyLimit: LIMITS.jsonBytes,
+    clientErrorHandler: answerBrokenRequest,
     // Ends keep-alive connections at close, lets requests finish.
     forceCloseConnections: 'idle',
     logger: false,

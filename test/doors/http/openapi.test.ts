@@ -25,3 +25,13 @@ describeApi('the OpenAPI document', (api) => {
     expect(page.text).not.toMatch(/(?:src|href)="https?:/);
   });
 });
+
+describeApi('a request whose head is too large', (api) => {
+  it("is refused in v3's form", async () => {
+    const reply = await api().ask('GET', `/v3/apps?names=${'x'.repeat(100_000)}`);
+    expect([reply.status, reply.body]).toEqual([
+      431,
+      { errors: [{ code: 1004, title: 'CF-BadRequest', detail: expect.stringContaining('too long') }] },
+    ]);
+  });
+});
