@@ -91,6 +91,8 @@ export async function judge(
     // What is not there has no path; it has a name.
     const isNamed = first.code.endsWith('_NOT_FOUND') || `${first.message} ${first.next}`.includes('/');
     if (!isNamed) return wrong('no path');
+    // Root is the operator of a user of no rights: what to repair is not visible to him.
+    if (asNobody) undo(path, place);
     await followAdvice(first, { path, place });
     if (asNobody) giveToNobody(place);
   } else if (command !== 'verify' && first.fingerprint !== expected.get(command)) {
@@ -153,6 +155,7 @@ async function followAdvice(
   else if (next.includes('blobs repair')) await (await openBlobs({ home: join(place.dir, 'home') })).repair();
   else if (next.includes('stack add'))
     await stager.stacks.add('mini', join(place.dir, 'mini.tar'), { signal });
+  else if (/restore it|no buildpack/i.test(advice)) undo(path, place);
   else if (/\bremove (it|the file)|^Remove/i.test(next))
     rmSync(named ?? path, { recursive: true, force: true });
   else if (/restore|mount|access|healthy|permission/i.test(advice)) undo(path, place);

@@ -64,7 +64,7 @@ export async function checkLayout(home: string): Promise<void> {
   const { path, why, repairable } = fault;
   throw new StagerError('CONFIG_INVALID', `${path} ${why}`, {
     next: repairable
-      ? 'Run `stager doctor --repair`: it moves it aside and makes it anew.'
+      ? 'Run `stager doctor --repair`: it gives back the modes, or moves it aside and makes it anew.'
       : 'Mount or restore it, or give the user that runs stager access to it; then run stager again.',
     details: { path },
   });
@@ -113,9 +113,9 @@ async function faultOf(path: string, { kind, what, mayBeMount }: Place): Promise
   try {
     const facts = await stat(path);
     if (kind === 'file' && facts.isFile()) return undefined;
-    if (kind === 'file') return { path, why: `is not a file, but ${what} belongs there`, repairable };
+    if (kind === 'file') return { path, why: `is not a file (it is the place of ${what})`, repairable };
     if (!facts.isDirectory())
-      return { path, why: `is not a directory, but ${what} belong there`, repairable };
+      return { path, why: `is not a directory (it is the place of ${what})`, repairable };
     await access(path, constants.R_OK | constants.X_OK);
     return undefined;
   } catch (error) {
@@ -123,7 +123,7 @@ async function faultOf(path: string, { kind, what, mayBeMount }: Place): Promise
     const link = await lstat(path).catch(() => undefined);
     if (errno === 'ENOENT' && link === undefined) return undefined;
     if (errno === 'ENOENT' || errno === 'ELOOP')
-      return { path, why: `is a link that leads nowhere (${errno}); ${what} belong there`, repairable };
+      return { path, why: `is a link that leads nowhere (${errno}); it is the place of ${what}`, repairable };
     const isOurs = link?.uid === process.getuid?.();
     return { path, why: `can't be read (${errno ?? String(error)}); it holds ${what}`, repairable: isOurs };
   }

@@ -22,7 +22,7 @@ import type {
 import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
 import { checkExpected, corrupt, verified } from '../port/verify.ts';
-import { storeError } from './errors.ts';
+import { displaced, storeError } from './errors.ts';
 import { dataName, dataPath, infoOf, linkPath, parseDataName } from './layout.ts';
 import { listKind } from './list.ts';
 import { checkStore, markKind } from './marker.ts';
@@ -249,7 +249,7 @@ export class DirectoryBlobStore implements BlobStore {
     try {
       return await step();
     } catch (error) {
-      throw storeError(error, doing, location);
+      throw (await displaced(this.#root, error)) ?? storeError(error, doing, location);
     }
   }
 }

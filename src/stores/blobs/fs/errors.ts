@@ -1,5 +1,9 @@
 /** System errors of a directory store as failures that a person can act on. */
+import { lstat, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
+import { BLOB_KINDS } from '../port/key.ts';
+import { DATA, TEMP } from './layout.ts';
 
 const NEXT = {
   BLOBSTORE_FULL: 'Free space with `stager blobs gc`, or move the store to a larger file system.',
@@ -45,4 +49,27 @@ export function storeError(error: unknown, doing: string, location: string): unk
     details: { location, errno },
     cause: error,
   });
+}
+
+/** The directories of a store. */
+const DIRECTORIES = ['', ...BLOB_KINDS, DATA, TEMP];
+
+/** The failure when something else is in the place of one of the store's own directories; else undefined. */
+export async function displaced(root: string, error: unknown): Promise<StagerError | undefined> {
+  if (!/^(ENOTDIR|EEXIST|EISDIR|ELOOP|ENOENT)$/.test(errnoOf(error) ?? '')) return undefined;
+  for (const name of DIRECTORIES) {
+    const path = join(root, name);
+    if ((await lstat(path).catch(() => undefined)) === undefined) continue;
+    if ((await stat(path).catch(() => undefined))?.isDirectory() === true) continue;
+    return new StagerError(
+      'BLOBSTORE_UNAVAILABLE',
+      `${path} is not a directory, so the blobs in it can't be had`,
+      {
+        next: 'Mount or restore it. Where nothing was in it, remove it: the next use makes it anew.',
+        details: { path },
+        cause: error,
+      },
+    );
+  }
+  return undefined;
 }
