@@ -159,7 +159,8 @@ describe('--reuse after a staging without it', () => {
         .update(await readFile(file))
         .digest('hex'),
     ).toBe(first.droplet.sha256);
-    await rm(join(cli.home, 'blobs/droplets'), { recursive: true });
+    for (const path of ['droplets', '.stager/droplets'])
+      await rm(join(cli.home, 'blobs', path), { recursive: true });
     const anew = await staged(['--reuse']);
     expect(anew).toMatchObject({ reused: false, droplet: { sha256: first.droplet.sha256 } });
     await writeFile(join(app, 'index.html'), 'hello');

@@ -81,7 +81,9 @@ const DAMAGES: Readonly<Record<string, (path: string) => Promise<void>>> = {
 /** Below `root`, what is not a directory. */
 async function filesIn(root: string): Promise<string[]> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries.filter((it) => !it.isDirectory()).map((it) => join(it.parentPath, it.name));
+  return entries
+    .filter((it) => !it.isDirectory() && it.name !== '.stager')
+    .map((it) => join(it.parentPath, it.name));
 }
 
 const recordFile = async (home: string): Promise<string> =>

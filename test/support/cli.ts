@@ -179,7 +179,9 @@ export class Cli implements AsyncDisposable {
   async droplets(): Promise<string[]> {
     const root = join(this.home, 'blobs/droplets');
     const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
-    return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+    return entries
+      .filter((entry) => !entry.isDirectory() && entry.name !== '.stager')
+      .map((entry) => join(entry.parentPath, entry.name));
   }
 
   /** Processes that this directory's name appears in: its stagers, runtimes, and what runs in their sandboxes. */

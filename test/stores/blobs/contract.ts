@@ -170,6 +170,28 @@ export function blobStoreContract(open: () => Promise<StoreUnderTest>, bigBytes:
     await store.delete(key, { signal });
   });
 
+  it('hands out no flipped byte to a client that reads meanwhile', async () => {
+    const bytes = randomBytes(bigBytes);
+    for (const at of [0, 0.3, 0.7, 0.999].map((part) => Math.floor(part * bigBytes))) {
+      const key = droplet();
+      await put(key, bytes);
+      const { body } = await store.get(key, { signal });
+      const chunks = body[Symbol.asyncIterator]();
+      const read: Uint8Array[] = [(await chunks.next()).value];
+      await under.corrupt(key, at);
+      const rest = async (): Promise<Buffer> => {
+        for (let next = await chunks.next(); next.done !== true; next = await chunks.next())
+          read.push(next.value);
+        return Buffer.concat(read);
+      };
+      // What was on its way already is whole; all else is damage, and never an end.
+      const result = await rest().catch((error: unknown) => error);
+      if (Buffer.isBuffer(result)) expect(result.equals(bytes)).toBe(true);
+      else expect(result).toMatchObject({ code: expect.stringMatching(/^(BLOB_CORRUPT|BLOB_NOT_FOUND)$/) });
+      await store.delete(key, { signal });
+    }
+  });
+
   it('reports a blob that was cut short', async () => {
     const key = droplet();
     await put(key, randomBytes(50_000));

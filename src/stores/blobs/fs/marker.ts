@@ -13,11 +13,16 @@ import { DATA, MARK } from './layout.ts';
 
 const STORE = 'store.json';
 
-/** Before the first blob of a kind is written. @throws StagerError CONFIG_INVALID, BLOBSTORE_UNAVAILABLE. */
+/**
+ * Before the first blob of a kind is written. All kinds are looked at, so that what is lost is told before a staging and
+ * not at its end.
+ *
+ * @throws StagerError CONFIG_INVALID, BLOBSTORE_UNAVAILABLE.
+ */
 export async function markKind(root: string, kind: BlobKind): Promise<void> {
   await refuseNested(root);
   if (!(await exists(join(root, MARK, STORE)))) await adopt(root);
-  await checkKind(root, kind);
+  for (const each of BLOB_KINDS) await checkKind(root, each);
   await writeKind(root, kind);
 }
 

@@ -89,12 +89,12 @@ export async function deleteObject(session: S3Session, key: string, signal: Abor
     const status = await session.client.send(new DeleteObjectCommand(object), { abortSignal }).then(
       ({ $metadata }) => $metadata.httpStatusCode,
       (error: unknown) => {
-        if (isAbsent(error)) return 204;
+        if (isAbsent(error)) return 404;
         throw error;
       },
     );
     if (status === 204) return;
-    // Some stores say 200 as well, and so does a page that wants a login.
+    // Some stores say 200 or 404 as well, and so does a page that wants a login.
     const isThere = await session.client.send(new HeadObjectCommand(object), { abortSignal }).then(
       () => true,
       (error: unknown) => {
