@@ -31,7 +31,11 @@ command -v runc >/dev/null 2>&1 || command -v crun >/dev/null 2>&1 || apt_instal
 for tool in "$@"; do
   name=${tool%%=*}
   package=${tool#*=}
-  command -v "$name" >/dev/null 2>&1 || apt_install "$package"
+  case $name in
+    # A path with wildcards, for what is on no PATH: Debian keeps PostgreSQL's server with its version.
+    /*) ls $name >/dev/null 2>&1 || apt_install "$package" ;;
+    *) command -v "$name" >/dev/null 2>&1 || apt_install "$package" ;;
+  esac
 done
 
 PATH="$PWD/node_modules/node/bin:$PATH"

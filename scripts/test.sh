@@ -2,7 +2,8 @@
 # npm test: sets the machine up, then runs every suite.
 set -eu
 cd "$(dirname "$0")/.."
-sh scripts/setup.sh crun=crun debootstrap=debootstrap git=git zip=zip unzip=unzip xz=xz-utils zstd=zstd curl=curl
+sh scripts/setup.sh crun=crun debootstrap=debootstrap git=git zip=zip unzip=unzip xz=xz-utils zstd=zstd curl=curl \
+  '/usr/lib/postgresql/*/bin/initdb=postgresql'
 # The S3 tests talk to a real server. Building it takes a minute once; without Go those tests say that they can't run.
 sh scripts/s3-server.sh >/dev/null || echo 'test: NO S3 SERVER, the s3 tests will not run' >&2
 PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
