@@ -10,6 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import { StagerError } from '../words/errors.ts';
 import { parseDuration, parseMegabytes } from '../words/units.ts';
 import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
+import { type ProxySettings, proxySettings } from './proxy.ts';
 import { CHOICES, SETTINGS, type Setting } from './schema.ts';
 import { type Settings, settingsSchema } from './settings.ts';
 
@@ -24,7 +25,7 @@ export interface Config {
   readonly home: string;
   /** Cache home (absolute): downloads, probes; can be deleted at any time. */
   readonly cacheHome: string;
-  readonly proxy: { readonly http?: string; readonly https?: string; readonly no?: string };
+  readonly proxy: ProxySettings;
   /** Seconds since the epoch for `--reproducible`. */
   readonly sourceDateEpoch: number;
   /** The runtime's search path, for finding runc, git …; never handed to scripts. */
@@ -83,7 +84,7 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
       parsed.home === undefined
         ? join(xdg(env, 'XDG_CACHE_HOME', '.cache'), 'stager')
         : join(parsed.home, 'cache'),
-    proxy: proxyFrom(env),
+    proxy: proxySettings(env),
     sourceDateEpoch: epochFrom(env),
     ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),
     searchPath: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -110,7 +111,7 @@ function extraAuthorities(env: Environment): string | undefined {
 
 function machineFacts(env: Environment): Environment {
   const isFact = (name: string): boolean =>
-    /^(HOME|PATH|NODE_EXTRA_CA_CERTS|XDG_\w+|(https?|no)_proxy)$/i.test(name);
+    /^(HOME|PATH|NODE_EXTRA_CA_CERTS|XDG_\w+|REQUEST_METHOD|(https?|no)_proxy)$/i.test(name);
   return Object.fromEntries(Object.entries(env).filter(([name]) => isFact(name)));
 }
 
@@ -204,12 +205,6 @@ function xdg(env: Environment, name: string, fallback: string): string {
     path?.startsWith('/') === true ? path : undefined,
   );
   return absolute[0] ?? join(absolute[1] ?? userInfo().homedir, fallback);
-}
-
-function proxyFrom(env: Environment): Config['proxy'] {
-  const pick = (name: string): string | undefined => env[name] || env[name.toUpperCase()] || undefined;
-  const [http, https, no] = [pick('http_proxy'), pick('https_proxy'), pick('no_proxy')];
-  return { ...(http && { http }), ...(https && { https }), ...(no && { no }) };
 }
 
 function epochFrom(env: Environment): number {

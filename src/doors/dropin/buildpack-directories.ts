@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import xxhash from 'xxhash-wasm';
+import { parseUrl } from '../../words/go-url.ts';
 import type { BuilderConfig } from './builder-flags.ts';
 import { failure } from './failure.ts';
 import { join, statWorks } from './go/path.ts';
-import { parseUrl } from './go/url.ts';
 
 /** Directory names by key. */
 export interface BuildpackDirectories {

@@ -1,10 +1,9 @@
 /** CREDHUB_PROXY: a SOCKS5 proxy between us and CredHub, by the rules of CredHub's own client. */
-import { BlockList, isIP, isIPv6, type Socket } from 'node:net';
-import { type Endpoint, type SocksProxy, socksConnect } from './go/socks.ts';
-import { type GoUrl, parseUrl } from './go/url.ts';
-
-/** Makes the connection that TLS goes over. */
-export type Dial = (target: Endpoint, signal: AbortSignal) => Promise<Socket>;
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { type Dial, dialThrough, ProxyFailure } from '../../machine/proxy/dial.ts';
+import { type ProxyServer, proxyAt, splitHost } from '../../machine/proxy/rules.ts';
+import { type GoUrl, parseUrl } from '../../words/go-url.ts';
+import { socksReason } from './go/http-failures.ts';
 
 /**
  * How CredHub is reached; undefined for directly, which is also what a variable means that is not a SOCKS5 address.
@@ -12,26 +11,22 @@ export type Dial = (target: Endpoint, signal: AbortSignal) => Promise<Socket>;
  */
 export function credhubDial(credhub: GoUrl, env: Readonly<Record<string, string>>): Dial | undefined {
   const proxy = proxyOf(env['CREDHUB_PROXY'] ?? '');
-  if (proxy === undefined || isExcluded(endpointOf(credhub).host, env['no_proxy'] ?? '')) return undefined;
-  return (target, signal) => socksConnect(proxy, target, signal);
-}
-
-/** Of SOCKS. */
-const DEFAULT_PORT = 1080;
-
-function proxyOf(text: string): SocksProxy | undefined {
-  const parsed = parseUrl(text);
-  if (!parsed.ok || !['socks5', 'socks5h'].includes(parsed.url.scheme)) return undefined;
-  const { user } = parsed.url;
-  return {
-    ...endpointOf(parsed.url),
-    user: user === undefined ? undefined : { name: user.name, password: user.password ?? '' },
+  if (proxy === undefined || isExcluded(splitHost(credhub.host).host, env['no_proxy'] ?? '')) {
+    return undefined;
+  }
+  return async (target, signal) => {
+    try {
+      return await dialThrough(proxy, target, { tls: () => ({}), signal });
+    } catch (error) {
+      if (!(error instanceof ProxyFailure)) throw error;
+      throw new Error(socksReason(error, target), { cause: error });
+    }
   };
 }
 
-function endpointOf(url: GoUrl): Endpoint {
-  const [, host = '', port = ''] = /^(.*?)(?::(\d*))?$/.exec(url.host) ?? [];
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? DEFAULT_PORT : Number(port) };
+function proxyOf(text: string): ProxyServer | undefined {
+  const parsed = parseUrl(text);
+  return parsed.ok && ['socks5', 'socks5h'].includes(parsed.url.scheme) ? proxyAt(parsed.url) : undefined;
 }
 
 /** Names, `*.names`, addresses and networks, between commas. */

@@ -6,6 +6,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type GoUrl, parseUrl } from '../../words/go-url.ts';
 import type { CredhubRetry } from './builder-flags.ts';
 import { credhubDial } from './credhub-proxy.ts';
 import { failure } from './failure.ts';
@@ -14,7 +15,6 @@ import { call } from './go/http.ts';
 import { encodeJson, type Json, parseJson } from './go/json.ts';
 import { clean, join } from './go/path.ts';
 import { pemCertificates, systemRoots } from './go/system-roots.ts';
-import { type GoUrl, parseUrl } from './go/url.ts';
 import { kindOf } from './platform-options.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -145,8 +145,8 @@ async function interpolate(client: Client, services: string, env: Env): Promise<
     signal: AbortSignal.timeout(TIMEOUT_MS),
     idleMs: TIMEOUT_MS,
   });
-  const body = await readText(response);
-  const status = response.statusCode ?? 0;
+  const body = await readText(response.body);
+  const { status } = response;
   if (status >= 200 && status < 300) return body;
   throw failure(serverError(status, body));
 }

@@ -1,6 +1,7 @@
 /** DATABASE_URL from VCAP_SERVICES, as strict about the document's types as the original. */
+
+import { formatUrl, parseUrl } from '../../words/go-url.ts';
 import { type Json, parseJson } from './go/json.ts';
-import { formatUrl, parseUrl } from './go/url.ts';
 
 const SCHEMES = new Map([
   ['mysql', 'mysql2'],

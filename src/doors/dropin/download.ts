@@ -1,18 +1,20 @@
 /** Fetches buildpacks that are named by URL: zips over HTTP, everything else with git. */
 import { spawn } from 'node:child_process';
-import { closeSync, createWriteStream, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, createWriteStream, openSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatUrl, type GoUrl, parseUrl } from '../../words/go-url.ts';
 import type { BuilderConfig } from './builder-flags.ts';
 import type { BuildpackDirectories } from './buildpack-directories.ts';
 import { failure } from './failure.ts';
 import { pathError, withPathError } from './go/errno.ts';
 import { call } from './go/http.ts';
+import { bodyReason } from './go/http-failures.ts';
 import { findProgram, join } from './go/path.ts';
 import { systemRoots } from './go/system-roots.ts';
 import { byteSize } from './go/text.ts';
-import { formatUrl, type GoUrl, parseUrl } from './go/url.ts';
 import { extractZip } from './zip-archive.ts';
 
 /** What a download needs. */
@@ -83,16 +85,32 @@ async function fetchTo(file: string, url: GoUrl, context: DownloadContext): Prom
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS);
       const response = await call({ method: 'GET', url, env, tls, signal, idleMs: IDLE_MS });
-      if (response.statusCode !== 200) {
-        response.destroy();
-        throw new Error(`Download failed: Status code ${response.statusCode}`);
-      }
-      await pipeline(response, createWriteStream(file));
+      if (response.status !== 200) response.body.destroy();
+      if (response.status === 304) return;
+      if (response.status !== 200) throw new Error(`Download failed: Status code ${response.status}`);
+      await receive(file, response.body);
       return;
     } catch (error) {
       if (attempt === ATTEMPTS - 1) throw error;
       await sleep((PAUSES_MS[attempt] ?? 0) + Math.random() * 200);
     }
+  }
+}
+
+/** A body that breaks off takes the file with it, so that all later attempts fail at the file: as in the original. */
+async function receive(file: string, body: Readable): Promise<void> {
+  let fd: number;
+  try {
+    fd = withPathError('open', file, () => openSync(file, constants.O_WRONLY));
+  } catch (error) {
+    body.destroy();
+    throw error;
+  }
+  try {
+    await pipeline(body, createWriteStream('', { fd }));
+  } catch (error) {
+    rmSync(file, { force: true });
+    throw new Error(bodyReason(error), { cause: error });
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the steps of one staging share: its guid, the request, the ports, and how it tells what happens. */
 
-import type { ProxySettings } from '../../machine/proxy/settings.ts';
+import type { ProxySettings } from '../../config/proxy.ts';
 import type { Rootfs, Sandbox } from '../../machine/sandbox/port/sandbox.ts';
 import type { BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import type { StagingRecords } from '../../stores/records/records.ts';

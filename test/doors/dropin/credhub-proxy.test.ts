@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { credhubDial } from '../../../src/doors/dropin/credhub-proxy.ts';
-import { type GoUrl, parseUrl } from '../../../src/doors/dropin/go/url.ts';
-import { socksServer } from './socks-server.ts';
+import { type GoUrl, parseUrl } from '../../../src/words/go-url.ts';
+import { socksServer } from '../../support/socks-server.ts';
 
 const asked: string[] = [];
 const proxy = socksServer((line) => asked.push(line));

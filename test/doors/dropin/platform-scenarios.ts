@@ -48,9 +48,9 @@ const OPTIONS: Readonly<Record<string, string>> = {
   'empty uri': '{"credhub-uri": ""}',
 };
 
-const REFS = '{"svc":[{"credentials":{"credhub-ref":"/c/x"},"name":"<n>"}]}';
+export const REFS = '{"svc":[{"credentials":{"credhub-ref":"/c/x"},"name":"<n>"}]}';
 
-function credhubEnv(
+export function credhubEnv(
   servers: Servers,
   services: string,
   over: Readonly<Record<string, string>> = {},
@@ -119,7 +119,11 @@ export const CREDHUB: Readonly<Record<string, (servers: Servers) => Record<strin
 
 const quick = ['-credhubRetryDelay=1ms'];
 
-function fetched(name: string, keyOf: (servers: Servers) => string, flags: readonly string[] = []): Scenario {
+export function fetched(
+  name: string,
+  keyOf: (servers: Servers) => string,
+  flags: readonly string[] = [],
+): Scenario {
   const scenario = build(`download: ${name}`, {}, { flags: ['-skipDetect', ...flags] });
   return {
     ...scenario,

@@ -3,6 +3,7 @@ import { builderScenarios } from './builder-scenarios.ts';
 import { fileScenarios } from './file-scenarios.ts';
 import { launcherScenarios } from './launcher-scenarios.ts';
 import { platformScenarios } from './platform-scenarios.ts';
+import { proxyScenarios } from './proxy-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import { yamlScenarios } from './yaml-scenarios.ts';
 
@@ -11,5 +12,6 @@ export const scenarios: readonly Scenario[] = [
   ...fileScenarios,
   ...yamlScenarios,
   ...platformScenarios,
+  ...proxyScenarios,
   ...launcherScenarios,
 ];

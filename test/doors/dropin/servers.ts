@@ -4,10 +4,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { socksServer } from './socks-server.ts';
+import { httpProxy } from '../../support/http-proxy.ts';
+import { socksServer } from '../../support/socks-server.ts';
 
 /** Addresses, and the directory with certificates, zips and git repositories. */
 export interface Servers {
@@ -17,6 +18,11 @@ export interface Servers {
   readonly credhub: string;
   /** Host and port of a SOCKS5 proxy. */
   readonly socks: string;
+  /** Host and port of a proxy that is spoken HTTP to, and of one that is reached over TLS. */
+  readonly proxy: string;
+  readonly secureProxy: string;
+  /** An address of this machine that is not the loopback one, where the files are served as well. */
+  readonly outside: string;
   /** Bodies that were posted since the last reset. */
   readonly posted: string[];
   /** Back to the state before a run. */
@@ -66,8 +72,11 @@ export async function startServers(): Promise<Servers> {
       void interpolate(req, res);
     }),
   ];
-  const tunnel = socksServer((line) => posted.push(line));
-  const socks = await listen(tunnel);
+  const note = (line: string): void => {
+    posted.push(line);
+  };
+  const proxies = [socksServer(note), httpProxy(note), httpProxy(note, tls)];
+  const [socks, proxy, secureProxy] = await Promise.all(proxies.map(listen));
   const [http, https, credhub] = await Promise.all(servers.map(listen));
   return {
     dir,
@@ -75,6 +84,9 @@ export async function startServers(): Promise<Servers> {
     https: `https://127.0.0.1:${https}`,
     credhub: `https://127.0.0.1:${credhub}`,
     socks: `127.0.0.1:${socks}`,
+    proxy: `127.0.0.1:${proxy}`,
+    secureProxy: `127.0.0.1:${secureProxy}`,
+    outside: `http://${outsideAddress()}:${http}`,
     posted,
     reset: () => {
       posted.length = 0;
@@ -82,17 +94,22 @@ export async function startServers(): Promise<Servers> {
     },
     close: async () => {
       for (const server of servers) server.closeAllConnections();
-      await Promise.all([...servers, tunnel].map((server) => new Promise((done) => server.close(done))));
+      await Promise.all([...servers, ...proxies].map((server) => new Promise((done) => server.close(done))));
       rmSync(dir, { recursive: true, force: true });
     },
   };
 }
 
 async function listen(server: Server): Promise<number> {
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  await new Promise<void>((done) => server.listen(0, '0.0.0.0', done));
   const address: AddressInfo | string | null = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   return address.port;
+}
+
+function outsideAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((it) => it ?? []);
+  return all.find((it) => it.family === 'IPv4' && !it.internal)?.address ?? '127.0.0.1';
 }
 
 function run(cwd: string, file: string, ...args: readonly string[]): void {
@@ -106,7 +123,10 @@ function makeCertificates(dir: string): void {
   openssl('req', '-x509', ...key, '-days', '30', '-subj', '/CN=ca', '-keyout', 'ca.key', '-out', 'ca/ca.crt');
   for (const name of ['server', 'client']) {
     openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    writeFileSync(join(dir, 'ext'), 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n');
+    writeFileSync(
+      join(dir, 'ext'),
+      'subjectAltName=IP:127.0.0.1,DNS:bp.test,DNS:*.bp.test\nextendedKeyUsage=serverAuth,clientAuth\n',
+    );
     const sign = [
       '-CA',
       'ca/ca.crt',

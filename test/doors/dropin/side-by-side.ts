@@ -126,11 +126,12 @@ async function observe(
   };
 }
 
-/** Takes out what differs from run to run: names of temporary files, the program's name, its process. */
+/** Takes out what differs from run to run: names of temporary files, name servers, the program's name, its process. */
 function normalise(text: string, program: string, pid: number): string {
   return text
     .replaceAll(program, 'PROGRAM')
     .replaceAll(/contents\d+/g, 'contentsN')
     .replaceAll(/\.zip\d+/g, '.zipN')
+    .replaceAll(/(lookup \S+) on \S+:53:/g, '$1:')
     .replaceAll(`pid=${pid}`, 'pid=OURS');
 }

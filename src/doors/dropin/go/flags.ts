@@ -2,7 +2,8 @@
  * Command lines as Go's flag package reads them: `-name value`, `-name=value`, `--name`, `--` and the first
  * word that is not a flag end the flags; a boolean takes its value only after `=`.
  */
-import { parseDurationMs, parseInteger, quote } from './text.ts';
+import { quote } from '../../../words/go-quote.ts';
+import { parseDurationMs, parseInteger } from './text.ts';
 
 /** One flag. `fallback` is written as on the command line. */
 export interface FlagSpec {

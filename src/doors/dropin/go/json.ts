@@ -2,7 +2,7 @@
  * JSON as Go's encoding/json reads and writes it: the message for each mistake is printed by the drop-in, and the
  * bytes written reach Cloud Controller and the app's environment.
  */
-import { quote } from './text.ts';
+import { quote } from '../../../words/go-quote.ts';
 import { NOT_UTF8 } from './utf8.ts';
 
 /** A parsed value. Objects are maps in document order; of equal keys the last wins. */

@@ -29,6 +29,8 @@ type Verdict = readonly [
   string,
 ];
 
+const CHECK_PROXY = 'Check http_proxy and https_proxy, or name the host of the store in no_proxy.';
+
 const UNTRUSTED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -100,11 +102,7 @@ function networkVerdict(
   }
   // Its text is ours (proxy/agents.ts).
   if (errno === PROXY_REFUSED) {
-    return [
-      'BLOBSTORE_UNAVAILABLE',
-      error.message,
-      'Check http_proxy and https_proxy, or name the host of the store in no_proxy.',
-    ];
+    return ['BLOBSTORE_UNAVAILABLE', error.message, CHECK_PROXY];
   }
   if (errno === 'ENOTFOUND') {
     return [
@@ -171,6 +169,9 @@ function answerVerdict({ name, status, region }: S3Failure, { bucket, key }: S3P
   if (FULL.has(name) || status === 507) {
     const next = 'Free space with `stager blobs gc`, or raise the quota.';
     return ['BLOBSTORE_FULL', `the store is full (${answerOf(name, status)})`, next];
+  }
+  if (status === 407) {
+    return ['BLOBSTORE_UNAVAILABLE', 'the proxy wants to know who we are (407)', CHECK_PROXY];
   }
   if (status === 401 || status === 403) {
     return [

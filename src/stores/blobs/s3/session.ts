@@ -1,8 +1,8 @@
 /** The SDK's client as stager configures it, and how its requests are sent. */
 import { HeadBucketCommand, ListObjectsV2Command, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { ProxySettings } from '../../../config/proxy.ts';
 import { agentsFor } from '../../../machine/proxy/agents.ts';
 import { readCaFile } from '../../../machine/proxy/ca-bundle.ts';
-import type { ProxySettings } from '../../../machine/proxy/settings.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { type RetryPolicy, withRetry } from '../../../words/retry.ts';
 import type { S3Address } from './address.ts';

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseFlags } from '../../../../src/doors/dropin/go/flags.ts';
 import { encodeJson, parseJson } from '../../../../src/doors/dropin/go/json.ts';
-import { byteSize, parseDurationMs, parseInteger, quote } from '../../../../src/doors/dropin/go/text.ts';
-import { formatUrl, parseUrl } from '../../../../src/doors/dropin/go/url.ts';
+import { byteSize, parseDurationMs, parseInteger } from '../../../../src/doors/dropin/go/text.ts';
 import { decodeUtf8 } from '../../../../src/doors/dropin/go/utf8.ts';
+import { quote } from '../../../../src/words/go-quote.ts';
+import { formatUrl, parseUrl } from '../../../../src/words/go-url.ts';
 
 describe('text as Go writes it', () => {
   it('rounds sizes to one decimal, halves to the even digit', () => {

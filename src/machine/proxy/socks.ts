@@ -1,18 +1,12 @@
-/** Connections through a SOCKS5 proxy (RFC 1928 and 1929), with the failures of Go's client in its words. */
+/** What is said to a SOCKS5 proxy (RFC 1928 and 1929), with refusals in the words of Go's client. */
 import { once } from 'node:events';
-import { connect, isIP, isIPv6, type Socket } from 'node:net';
-import { errnoOf } from '../../../words/errors.ts';
-import { errnoText } from './errno.ts';
+import { isIP, isIPv6, type Socket } from 'node:net';
+import type { ProxyServer } from './rules.ts';
 
 /** A host, by name or address, and a port. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-}
-
-/** Where the proxy is, and who we are to it. */
-export interface SocksProxy extends Endpoint {
-  readonly user: { readonly name: string; readonly password: string } | undefined;
 }
 
 const VERSION = 5;
@@ -30,26 +24,17 @@ const REFUSALS = [
   'address type not supported',
 ] as const;
 
-/** Connects to `target` through `proxy`, which looks the name up. @throws Error `socks connect tcp a:1->b:2: …` */
-export async function socksConnect(
-  proxy: SocksProxy,
-  target: Endpoint,
-  signal: AbortSignal,
-): Promise<Socket> {
-  const socket = connect({ host: proxy.host, port: proxy.port });
-  try {
-    await once(socket, 'connect', { signal });
-    await greet(socket, proxy, signal);
-    await ask(socket, target, signal);
-    return socket;
-  } catch (error) {
-    socket.destroy();
-    const reason = reasonOf(error, proxy);
-    throw new Error(`socks connect tcp ${shown(proxy)}->${shown(target)}: ${reason}`, { cause: error });
-  }
+/** Makes `socket`, which leads to `proxy`, lead to `target`; the proxy looks the name up. @throws Error */
+export async function throughSocks(
+  socket: Socket,
+  proxy: ProxyServer,
+  to: { readonly target: Endpoint; readonly signal: AbortSignal },
+): Promise<void> {
+  await greet(socket, proxy, to.signal);
+  await ask(socket, to.target, to.signal);
 }
 
-async function greet(socket: Socket, { user }: SocksProxy, signal: AbortSignal): Promise<void> {
+async function greet(socket: Socket, { user }: ProxyServer, signal: AbortSignal): Promise<void> {
   const methods = user === undefined ? [NO_AUTHENTICATION] : [NO_AUTHENTICATION, USER_AND_PASSWORD];
   socket.write(Buffer.from([VERSION, methods.length, ...methods]));
   const [version, method] = await take(socket, 2, signal);
@@ -99,16 +84,4 @@ async function take(socket: Socket, count: number, signal: AbortSignal): Promise
     if (Buffer.isBuffer(chunk) || socket.readableEnded) throw new Error('EOF');
     await once(socket, 'readable', { signal });
   }
-}
-
-function reasonOf(error: unknown, proxy: Endpoint): string {
-  if (errnoOf(error) === 'ENOTFOUND') return `dial tcp: lookup ${proxy.host}: no such host`;
-  if (error instanceof Error && 'syscall' in error && error.syscall === 'connect') {
-    return `dial tcp ${shown(proxy)}: connect: ${errnoText(error)}`;
-  }
-  return error instanceof Error ? error.message : String(error);
-}
-
-function shown({ host, port }: Endpoint): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }

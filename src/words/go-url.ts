@@ -3,7 +3,7 @@
  * buildpack keys count as URLs, the text of messages and the value of DATABASE_URL hang on the differences.
  */
 import { isIPv4, isIPv6 } from 'node:net';
-import { quote } from './text.ts';
+import { quote } from './go-quote.ts';
 
 /** A URL in parts; texts are decoded except `rawPath` and `rawQuery`. */
 export interface GoUrl {
@@ -166,4 +166,56 @@ function userText(user: NonNullable<GoUrl['user']>, replacement: string | undefi
   const name = encode(user.name, IN_USER);
   if (user.password === undefined) return name;
   return `${name}:${replacement ?? encode(user.password, IN_USER)}`;
+}
+
+/** Path and query as they stand in a request line. */
+export function requestUri(url: GoUrl): string {
+  const path = escapedPath(url);
+  return `${path === '' ? '/' : path}${url.rawQuery === undefined ? '' : `?${url.rawQuery}`}`;
+}
+
+/** Where a reference leads from `base`, a redirect for example. */
+export function resolveReference(base: GoUrl, reference: GoUrl): GoUrl {
+  const scheme = reference.scheme === '' ? base.scheme : reference.scheme;
+  const isWhole = reference.scheme !== '' || reference.host !== '' || reference.user !== undefined;
+  if (isWhole) return withPath({ ...reference, scheme }, withoutDots(escapedPath(reference), ''));
+  const { user, host, hasAuthority } = base;
+  const here = { ...reference, scheme, user, host, hasAuthority };
+  const isEmpty = reference.path === '' && !reference.rawQuery;
+  const fragment = isEmpty && reference.fragment === '' ? base : reference;
+  return withPath(
+    {
+      ...here,
+      rawQuery: isEmpty && reference.rawQuery === undefined ? base.rawQuery : reference.rawQuery,
+      fragment: fragment.fragment,
+      rawFragment: fragment.rawFragment,
+    },
+    withoutDots(escapedPath(base), escapedPath(reference)),
+  );
+}
+
+function withPath(url: GoUrl, rawPath: string): GoUrl {
+  return { ...url, rawPath, path: decode(rawPath) };
+}
+
+/** `reference` beside the last part of `base`, with `.` and `..` taken out. */
+function withoutDots(base: string, reference: string): string {
+  const joined =
+    reference === ''
+      ? base
+      : reference.startsWith('/')
+        ? reference
+        : base.slice(0, base.lastIndexOf('/') + 1) + reference;
+  if (joined === '') return '';
+  const parts = joined.split('/');
+  const kept: string[] = [];
+  for (const part of parts) {
+    if (part === '..') kept.pop();
+    else if (part !== '.') kept.push(part);
+    if (part === '..' && kept.length === 0) kept.push('');
+  }
+  const last = parts.at(-1);
+  if (last === '.' || last === '..') kept.push('');
+  const path = kept.join('/');
+  return `/${path.replace(/^\//, '')}`;
 }
