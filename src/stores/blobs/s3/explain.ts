@@ -73,9 +73,12 @@ function triesOf(thrown: unknown, error: Error): string {
 
 /** No answer came. */
 function networkVerdict(
-  { name, errno, odd }: S3Failure,
+  { name, errno, odd, status }: S3Failure,
   { place, error }: { readonly place: S3Place; readonly error: Error },
 ): Verdict | undefined {
+  if (status === 407) {
+    return ['BLOBSTORE_UNAVAILABLE', 'the proxy wants to know who we are (407)', CHECK_PROXY];
+  }
   if (odd !== '') {
     return [
       'BLOBSTORE_UNAVAILABLE',
@@ -169,9 +172,6 @@ function answerVerdict({ name, status, region }: S3Failure, { bucket, key }: S3P
   if (FULL.has(name) || status === 507) {
     const next = 'Free space with `stager blobs gc`, or raise the quota.';
     return ['BLOBSTORE_FULL', `the store is full (${answerOf(name, status)})`, next];
-  }
-  if (status === 407) {
-    return ['BLOBSTORE_UNAVAILABLE', 'the proxy wants to know who we are (407)', CHECK_PROXY];
   }
   if (status === 401 || status === 403) {
     return [
