@@ -13,7 +13,8 @@ export function callerEnvironment(channel: string): Readonly<Record<string, stri
   const environment: Record<string, string> = Object.create(null);
   for (const entry of Buffer.from(handed, 'base64').toString('utf8').split('\0')) {
     const equals = entry.indexOf('=', 1);
-    if (equals > 0) environment[entry.slice(0, equals)] = entry.slice(equals + 1);
+    // Of a doubled variable the first counts, as Go has it.
+    if (equals > 0) environment[entry.slice(0, equals)] ??= entry.slice(equals + 1);
   }
   return environment;
 }

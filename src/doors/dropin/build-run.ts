@@ -227,8 +227,14 @@ class Build {
     return runScript(this.#scriptRun(path, name, args));
   }
 
-  #output(path: string, name: string): Promise<Buffer> {
-    return captureScript(this.#scriptRun(path, name, []), this.#contentsDir);
+  async #output(path: string, name: string): Promise<Buffer> {
+    // A directory of its own, since a buildpack may have removed the contents.
+    const scratch = makeContentsDir(this.#caller.env['TMPDIR'] ?? '');
+    try {
+      return await captureScript(this.#scriptRun(path, name, []), scratch);
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
   }
 
   #scriptRun(path: string, name: string, args: readonly string[]): ScriptRun {

@@ -13,6 +13,7 @@ export function callerOf(argv: readonly string[]): Caller {
   const [soft, hard, mask = ''] = limits.split(':');
   const ignored = ignoredSignals(mask);
   for (const signal of ignored) process.on(`SIG${signal}`, () => {});
+  for (const signal of UNHEARD) process.on(signal, () => {});
   return {
     argv0,
     args,
@@ -25,17 +26,35 @@ export function callerOf(argv: readonly string[]): Caller {
   };
 }
 
+/** A program of Go takes no notice of these; whatever it starts has them as they are by default. */
+const UNHEARD = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGXCPU'] as const;
+
 /** @param mask the kernel's, in hex digits: one bit a signal, the lowest for SIGHUP. */
 function ignoredSignals(mask: string): readonly IgnoredSignal[] {
   const low = Number.parseInt(mask.slice(-1), 16);
   return (['HUP', 'INT'] as const).filter((_, bit) => ((low >> bit) & 1) === 1);
 }
 
-/** The working directory by the name that the caller has for it: PWD, where it is the same directory. */
-function workingDirectory(env: Readonly<Record<string, string>>): string {
+/**
+ * The working directory by the name that the caller has for it: PWD, where it is the same directory. Undefined when
+ * it is gone, or can't be told.
+ */
+function workingDirectory(env: Readonly<Record<string, string>>): string | undefined {
   const named = env['PWD'] ?? '';
-  if (!named.startsWith('/')) return process.cwd();
-  const there = statSync(named, { throwIfNoEntry: false });
+  try {
+    if (named.startsWith('/') && isHere(named)) return named;
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
+}
+
+function isHere(named: string): boolean {
   const here = statSync('.');
-  return there?.ino === here.ino && there.dev === here.dev ? named : process.cwd();
+  try {
+    const there = statSync(named);
+    return there.ino === here.ino && there.dev === here.dev;
+  } catch {
+    return false;
+  }
 }

@@ -10,8 +10,8 @@ export interface Caller {
   readonly argv0: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Working directory, absolute; `PWD` where that names it, as Go has it. */
-  readonly cwd: string;
+  /** Working directory, absolute; `PWD` where that names it, as Go has it. Undefined when it can't be told. */
+  readonly cwd: string | undefined;
   /** Soft limit of open files at the start; undefined when it is the hard one. Node raises its own. */
   readonly openFiles: string | undefined;
   /** Signals that are ignored from the start, of the two that Go leaves so. */

@@ -27,6 +27,13 @@ interface Client {
   readonly key: string;
 }
 
+/** The answer can't be the value of a variable. */
+class UnsettableServices extends Error {
+  constructor() {
+    super('Unable to update VCAP_SERVICES with interpolated credhub references: setenv: invalid argument');
+  }
+}
+
 const TIMEOUT_MS = 45_000;
 
 /**
@@ -51,6 +58,7 @@ export async function interpolatedServices(
     try {
       return await interpolate(client, services, env);
     } catch (error) {
+      if (error instanceof UnsettableServices) throw error;
       problem = error;
       const message = error instanceof Error ? error.message : String(error);
       options.stdout(
@@ -147,7 +155,10 @@ async function interpolate(client: Client, services: string, env: Env): Promise<
   });
   const body = await readText(response.body);
   const { status } = response;
-  if (status >= 200 && status < 300) return body;
+  if (status >= 200 && status < 300) {
+    if (body.includes('\0')) throw new UnsettableServices();
+    return body;
+  }
   throw failure(serverError(status, body));
 }
 

@@ -1,6 +1,6 @@
 /** What the launcher reads of staging_info.yml, in the working directory. */
 import { readIfThere } from './go/path.ts';
-import { decodeUtf8 } from './go/utf8.ts';
+import { decodeYamlBytes } from './go/utf8.ts';
 
 /** Both may be empty. */
 export interface LaunchInfo {
@@ -14,19 +14,22 @@ const FILE = 'staging_info.yml';
 export async function readLaunchInfo(): Promise<LaunchInfo> {
   const content = readIfThere(FILE);
   if (content === undefined) return { startCommand: '', entrypointPrefix: '' };
-  const text = decodeUtf8(content);
+  const text = decodeYamlBytes(content);
   return fromJson(text) ?? fromYaml(text);
 }
 
 /** Escapes of JSON that YAML refuses: the slash, and halves of a pair. */
 const NO_YAML = /\\(?:\/|u[dD][89a-fA-F])/;
 
+/** Beyond ASCII, and among control characters, YAML refuses or folds what JSON takes. */
+const PLAIN = /^[\t\n\r -~]*$/;
+
 /**
  * The file as builders write it, without loading a YAML parser, which takes a good part of a launcher's start.
  * Anything that is not plainly that is left to YAML.
  */
 function fromJson(text: string): LaunchInfo | undefined {
-  if (!text.startsWith('{') || NO_YAML.test(text)) return undefined;
+  if (!text.startsWith('{') || NO_YAML.test(text) || !PLAIN.test(text)) return undefined;
   let document: unknown;
   try {
     document = JSON.parse(text);

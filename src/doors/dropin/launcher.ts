@@ -38,7 +38,7 @@ export async function launcher(caller: Caller, execute: Execute): Promise<never>
     caller.stderr(flags.text);
     throw new Exit(flags.exit);
   }
-  const home = dir.startsWith('/') ? clean(dir) : join(caller.cwd, dir);
+  const home = absolute(dir, caller.cwd) ?? dir;
   const env = await launchEnvironment(home, caller, credhubRetry(flags.values));
   const script = launchScript(info.entrypointPrefix, caller);
   try {
@@ -47,6 +47,12 @@ export async function launcher(caller: Caller, execute: Execute): Promise<never>
     caller.stderr(pathError('', '', error).message.replace(/^ : /, ''));
     throw new Exit(EXEC_FAILED);
   }
+}
+
+/** Undefined for a relative path where there is no working directory. */
+function absolute(path: string, cwd: string | undefined): string | undefined {
+  if (path.startsWith('/')) return clean(path);
+  return cwd === undefined ? undefined : join(cwd, path);
 }
 
 async function stagingInfoOf(caller: Caller): Promise<LaunchInfo> {
@@ -66,9 +72,11 @@ async function launchEnvironment(
   const env: Record<string, string> = {
     ...caller.env,
     HOME: home,
-    TMPDIR: join(home, '..', 'tmp'),
-    DEPS_DIR: join(home, '..', 'deps'),
   };
+  const tmp = absolute(join(home, '..', 'tmp'), caller.cwd);
+  const deps = absolute(join(home, '..', 'deps'), caller.cwd);
+  if (tmp !== undefined) env['TMPDIR'] = tmp;
+  if (deps !== undefined) env['DEPS_DIR'] = deps;
   const application = instanceApplication(env, caller);
   if (application !== undefined) env['VCAP_APPLICATION'] = application;
   const services = await credhubServices(env, caller, retry);
@@ -113,7 +121,7 @@ function instanceApplication(env: Readonly<Record<string, string>>, caller: Call
     throw new Exit(2);
   }
   if (!(parsed.value instanceof Map)) return undefined;
-  const application = new Map<string, Json>(parsed.value);
+  const application = new Map<string, Json | bigint>(parsed.value);
   application.set('host', '0.0.0.0');
   application.set('instance_id', env['INSTANCE_GUID'] ?? '');
   for (const [key, variable] of [
@@ -123,7 +131,7 @@ function instanceApplication(env: Readonly<Record<string, string>>, caller: Call
     const number = env[variable] ?? '';
     if (!/^[+-]?\d+$/.test(number)) continue;
     const value = parseInteger(number.replace(/^([+-]?)0+(?=\d)/, '$1'));
-    if (typeof value === 'bigint') application.set(key, Number(value));
+    if (typeof value === 'bigint') application.set(key, value);
   }
   return encodeJson(application);
 }

@@ -1,5 +1,6 @@
 /** Writes the droplet and the cache tarball, packed straight from where the files are. */
-import { createWriteStream, fstatSync, lstatSync, openSync, type Stats } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { createWriteStream, fstatSync, lstatSync, openSync, realpathSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { packEntries } from '../../staging/droplet/pack/tarball.ts';
@@ -21,7 +22,9 @@ export async function packageDroplet(
   await under('Failed to set up droplet filesystem', () => {
     for (const name of ['tmp', 'logs']) mkdirAll(join(contentsDir, name));
   });
-  refuseUncopyable(config.buildDir, caller.stderr);
+  const isCopied = mustCopy(config.buildDir, contentsDir);
+  if (isCopied) copyApp(config.buildDir, contentsDir, caller.env);
+  else refuseUncopyable(config.buildDir, caller.stderr);
   const contents: ArchiveRoot = { hostPath: contentsDir, archivePath: '.', copied: false, keepLink: false };
   const app: ArchiveRoot = {
     hostPath: config.buildDir,
@@ -30,13 +33,33 @@ export async function packageDroplet(
     keepLink: true,
   };
   const droplet = { path: config.outputDroplet, sentence: 'Failed to compress droplet filesystem', tar };
-  await writeArchive(droplet, [contents, app]);
+  await writeArchive(droplet, isCopied ? [contents] : [contents, app]);
   await under('Failed to create output build artifacts cache dir', () =>
     mkdirAll(dirname(config.outputBuildArtifactsCache)),
   );
   const cache: ArchiveRoot = { ...contents, hostPath: config.buildArtifactsCacheDir };
   const path = config.outputBuildArtifactsCache;
   await writeArchive({ path, sentence: 'Failed to compress build artifacts', tar }, [cache]);
+}
+
+/** Whether only cp can tell what comes out: something is in the app's place, or the contents lie inside the app. */
+function mustCopy(buildDir: string, contentsDir: string): boolean {
+  try {
+    if (lstatSync(join(contentsDir, 'app'), { throwIfNoEntry: false }) !== undefined) return true;
+    return realpathSync(contentsDir).startsWith(`${realpathSync(buildDir)}/`);
+  } catch {
+    return false;
+  }
+}
+
+function copyApp(buildDir: string, contentsDir: string, env: Readonly<Record<string, string>>): void {
+  const cp = findProgram('cp', env) ?? 'cp';
+  const { status } = spawnSync(cp, ['-a', buildDir, join(contentsDir, 'app')], {
+    argv0: 'cp',
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) throw failure('Failed to copy compiled droplet', `exit status ${status}`);
 }
 
 /** The original copies the app with cp, which reports what it can't read. */

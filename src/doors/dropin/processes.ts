@@ -10,7 +10,7 @@ import {
 import type { BuilderConfig } from './builder-flags.ts';
 import { failure, SENTENCES, under } from './failure.ts';
 import { join, readIfThere, statWorks } from './go/path.ts';
-import { decodeUtf8 } from './go/utf8.ts';
+import { decodeYamlBytes } from './go/utf8.ts';
 import {
   decodeYaml,
   intShape,
@@ -86,7 +86,7 @@ export async function gatherProcesses(from: ProcessSources): Promise<readonly Pr
 function launchEntries(depsDir: string, index: number): readonly ProcessEntry[] | undefined {
   const path = join(depsDir, String(index), 'launch.yml');
   if (!statWorks(path)) return undefined;
-  const { value, message } = decodeYaml(launchShape, decodeUtf8(readIfThere(path) ?? Buffer.alloc(0)));
+  const { value, message } = decodeYaml(launchShape, decodeYamlBytes(readIfThere(path) ?? Buffer.alloc(0)));
   if (message !== undefined) throw failure(message);
   return value.processes.map((it) => ({
     type: it.type,
@@ -97,7 +97,7 @@ function launchEntries(depsDir: string, index: number): readonly ProcessEntry[] 
 }
 
 async function released(from: ProcessSources): Promise<readonly ProcessEntry[]> {
-  const { value, message } = decodeYaml(releaseShape, decodeUtf8(await from.release()));
+  const { value, message } = decodeYaml(releaseShape, decodeYamlBytes(await from.release()));
   if (message !== undefined) throw failure("buildpack's release output invalid", message);
   return entriesOf(value.default_process_types);
 }
@@ -105,7 +105,7 @@ async function released(from: ProcessSources): Promise<readonly ProcessEntry[]> 
 function readProcfile(config: BuilderConfig): readonly ProcessEntry[] {
   const content = readIfThere(join(config.buildDir, 'Procfile'));
   if (content === undefined) return [];
-  const { value, message } = decodeYaml(commandsShape, decodeUtf8(content));
+  const { value, message } = decodeYaml(commandsShape, decodeYamlBytes(content));
   if (message !== undefined) throw failure('invalid YAML');
   return entriesOf(value);
 }

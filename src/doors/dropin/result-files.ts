@@ -3,7 +3,7 @@ import { type ProcessEntry, processOutcome } from '../../staging/buildpack/contr
 import { type BuildpackConfig, configShape } from './buildpack-config.ts';
 import { encodeJson } from './go/json.ts';
 import { join, readIfThere } from './go/path.ts';
-import { decodeUtf8 } from './go/utf8.ts';
+import { decodeYamlBytes } from './go/utf8.ts';
 import { anyShape, decodeYaml, mapShape, stringShape, structShape } from './go/yaml-decode.ts';
 
 /** One buildpack in result.json. */
@@ -44,7 +44,7 @@ export function readMetadata(key: string, depsDir: string, index: string): Build
   } catch {
     return start;
   }
-  return content === undefined ? start : decodeYaml(metadataShape, decodeUtf8(content), start).value;
+  return content === undefined ? start : decodeYaml(metadataShape, decodeYamlBytes(content), start).value;
 }
 
 /** Content of result.json; without `processes` it is that of a build that failed. */

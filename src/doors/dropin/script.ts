@@ -1,10 +1,11 @@
 /** Runs a buildpack's script as the original does: by its path, no shell, no stdin, the builder's own directory. */
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pathError, withPathError } from './go/errno.ts';
+import { kernelRefuses } from './kernel-refusals.ts';
 
 /** A script and its surroundings. */
 export interface ScriptRun {
@@ -58,7 +59,7 @@ function openPipe(path: string): { readonly reader: Socket; readonly writer: num
 }
 
 async function start(run: ScriptRun, stdout: 'inherit' | number): Promise<void> {
-  refuseWhatTheKernelRefuses(run.path);
+  if (kernelRefuses(run.path)) refuse(run.path);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const child = spawn(run.path, run.args, { env: run.env, stdio: ['ignore', stdout, 'inherit'] });
   child.once('error', (error) => reject(pathError('fork/exec', run.path, error)));
@@ -68,27 +69,6 @@ async function start(run: ScriptRun, stdout: 'inherit' | number): Promise<void> 
     else resolve();
   });
   return promise;
-}
-
-/**
- * libuv starts scripts through execvp(3), which hands a file without `#!` to /bin/sh; the original's execve(2)
- * refuses it. Files that can't be read are left to the kernel.
- */
-function refuseWhatTheKernelRefuses(path: string): void {
-  const head = Buffer.alloc(4);
-  let length: number;
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      length = readSync(fd, head, 0, 4, 0);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return;
-  }
-  const runs = head.toString('latin1', 0, 2) === '#!' || head.toString('latin1') === '\x7fELF';
-  if (!runs || length < 2) refuse(path);
 }
 
 function refuse(path: string): void {

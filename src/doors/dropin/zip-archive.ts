@@ -4,15 +4,18 @@
  */
 import {
   closeSync,
+  createReadStream,
   createWriteStream,
   lstatSync,
   mkdirSync,
   openSync,
   readlinkSync,
   readSync,
+  statSync,
   symlinkSync,
 } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text as readText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -33,16 +36,46 @@ export async function extractZip(file: string, target: string): Promise<void> {
 }
 
 async function openZip(file: string): Promise<ZipFile> {
-  try {
-    // Names stay bytes: yauzl would refuse what the original puts inside the target.
-    return await promisify<string, yauzl.Options, ZipFile>(yauzl.open)(file, {
-      lazyEntries: true,
-      autoClose: false,
-      decodeStrings: false,
-    });
-  } catch (error) {
-    throw new Error('zip: not a valid zip file', { cause: error });
+  // Names stay bytes: yauzl would refuse what the original puts inside the target.
+  const options: yauzl.Options = { lazyEntries: true, autoClose: false, decodeStrings: false };
+  const { promise, resolve, reject } = Promise.withResolvers<ZipFile>();
+  const reader = new FileReader(file);
+  yauzl.fromRandomAccessReader(reader, endOfZip(file), options, (error, zip) => {
+    if (error) reject(new Error('zip: not a valid zip file', { cause: error }));
+    else resolve(zip);
+  });
+  return promise;
+}
+
+class FileReader extends yauzl.RandomAccessReader {
+  readonly #file: string;
+
+  constructor(file: string) {
+    super();
+    this.#file = file;
   }
+
+  override _readStreamForRange(start: number, end: number): Readable {
+    return createReadStream(this.#file, { start, end: end - 1 });
+  }
+}
+
+const END_RECORD = Buffer.from('PK\x05\x06', 'latin1');
+const END_BYTES = 22;
+
+/** Where the archive ends. What stands behind it counts for nothing; yauzl would refuse it. */
+function endOfZip(file: string): number {
+  const { size } = statSync(file);
+  const tail = Buffer.alloc(Math.min(size, END_BYTES + 0xffff));
+  const fd = openSync(file, 'r');
+  try {
+    readSync(fd, tail, 0, tail.length, size - tail.length);
+  } finally {
+    closeSync(fd);
+  }
+  const at = tail.lastIndexOf(END_RECORD, Math.max(tail.length - END_BYTES, 0));
+  if (at < 0) return size;
+  return Math.min(size, size - tail.length + at + END_BYTES + tail.readUInt16LE(at + 20));
 }
 
 async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {
@@ -62,6 +95,8 @@ async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {
 
 const UNIX = 3;
 const MACOS = 19;
+/** FAT, NTFS by its other number, VFAT: Go knows no other of this kind. */
+const DOS_SYSTEMS: readonly number[] = [0, 11, 14];
 const KIND = 0o170000;
 const SYMLINK = 0o120000;
 const DOS_DIRECTORY = 0x10;
@@ -104,10 +139,10 @@ function modeOf(entry: Entry, name: string): Mode {
     const kind = directory ? 'directory' : (mode & KIND) === SYMLINK ? 'symlink' : 'file';
     return { kind, permissions: mode & 0o7777 };
   }
-  const directory = (attributes & DOS_DIRECTORY) !== 0 || name.endsWith('/');
+  const known = DOS_SYSTEMS.includes(system);
+  const directory = (known && (attributes & DOS_DIRECTORY) !== 0) || name.endsWith('/');
   const writable = (attributes & DOS_READ_ONLY) === 0;
   const base = directory ? 0o777 : 0o666;
-  const known = [0, 10, 11, 14].includes(system);
   return {
     kind: directory ? 'directory' : 'file',
     permissions: known ? (writable ? base : base & 0o555) : 0,

@@ -5,6 +5,7 @@ import { launcherScenarios } from './launcher-scenarios.ts';
 import { platformScenarios } from './platform-scenarios.ts';
 import { proxyScenarios } from './proxy-scenarios.ts';
 import type { Scenario } from './scenario.ts';
+import { surroundingsScenarios } from './surroundings-scenarios.ts';
 import { yamlScenarios } from './yaml-scenarios.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -14,4 +15,5 @@ export const scenarios: readonly Scenario[] = [
   ...platformScenarios,
   ...proxyScenarios,
   ...launcherScenarios,
+  ...surroundingsScenarios,
 ];

@@ -7,6 +7,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { httpProxy } from '../../support/http-proxy.ts';
 import { socksServer } from '../../support/socks-server.ts';
 
@@ -30,6 +31,15 @@ export interface Servers {
   close(): Promise<void>;
 }
 
+/** Answers that a server should not give. */
+const ODD_ANSWERS: Readonly<
+  Record<string, { readonly status: number; readonly headers: Record<string, string>; readonly packs?: true }>
+> = {
+  '/packed.zip': { status: 200, headers: { 'content-encoding': 'gzip' }, packs: true },
+  '/nowhere.zip': { status: 302, headers: { location: '' } },
+  '/unmodified.zip': { status: 304, headers: {} },
+};
+
 /** Starts both on free ports of the loopback address. */
 export async function startServers(): Promise<Servers> {
   const dir = mkdtempSync(join(tmpdir(), 'side-by-side-servers-'));
@@ -37,10 +47,21 @@ export async function startServers(): Promise<Servers> {
   makeZips(dir);
   makeRepositories(dir);
   const posted: string[] = [];
+  const note = (line: string): void => {
+    posted.push(line);
+  };
   let failures = 0;
   const files = (request: IncomingMessage, response: ServerResponse): void => {
     if (request.url === '/moved.zip') {
       response.writeHead(302, { location: '/good.zip' }).end();
+      return;
+    }
+    note(`${request.method} ${request.url} ${request.headers.host}`);
+    const odd = ODD_ANSWERS[request.url ?? ''];
+    if (odd !== undefined) {
+      response
+        .writeHead(odd.status, odd.headers)
+        .end(odd.packs ? gzipSync(readFileSync(join(dir, 'zips', 'good.zip'))) : '');
       return;
     }
     try {
@@ -54,6 +75,7 @@ export async function startServers(): Promise<Servers> {
     posted.push(`${request.method} ${request.url} ${request.headers['content-type']} ${body}`);
     if (body.includes('not-found'))
       response.writeHead(404).end('{"error":"The request could not be completed."}');
+    else if (body.includes('nul')) response.end('{"a":"\0"}');
     else if (body.includes('garbage')) response.writeHead(500).end('<html>');
     else if (body.includes('forbidden'))
       response.writeHead(403).end('{"error":"no","error_description":"way"}');
@@ -72,9 +94,6 @@ export async function startServers(): Promise<Servers> {
       void interpolate(req, res);
     }),
   ];
-  const note = (line: string): void => {
-    posted.push(line);
-  };
   const proxies = [socksServer(note), httpProxy(note), httpProxy(note, tls)];
   const [socks, proxy, secureProxy] = await Promise.all(proxies.map(listen));
   const [http, https, credhub] = await Promise.all(servers.map(listen));
@@ -185,6 +204,10 @@ function makeZips(dir: string): void {
   writeFileSync(join(zips, 'page.zip'), '<!DOCTYPE html><html>sorry</html>\n');
   writeFileSync(join(zips, 'long.zip'), 'words '.repeat(200));
   writeFileSync(join(zips, 'empty.zip'), '');
+  writeFileSync(
+    join(zips, 'trailing.zip'),
+    Buffer.concat([readFileSync(join(zips, 'good.zip')), Buffer.from('trailing bytes')]),
+  );
   writeFileSync(join(zips, 'cut.zip'), readFileSync(join(zips, 'good.zip')).subarray(0, 300));
 }
 

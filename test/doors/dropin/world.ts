@@ -69,6 +69,11 @@ export class World {
     }
   }
 
+  /** Directory of a buildpack that is named by xxhash. */
+  buildpackDir(key: string): string {
+    return join('buildpacks', xxHash(key));
+  }
+
   /** Gives everything the same time, so that archives of two runs can be compared. */
   settle(directory = this.root): void {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {

@@ -45,3 +45,14 @@ function sequenceLength(bytes: Buffer, at: number): number {
 function isTail(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x80 && byte <= 0xbf;
 }
+
+/** Text of a YAML document: UTF-16 where it begins with that mark, as PowerShell writes it, UTF-8 otherwise. */
+export function decodeYamlBytes(bytes: Buffer): string {
+  const mark = bytes.toString('latin1', 0, 2);
+  if (mark !== '\xff\xfe' && mark !== '\xfe\xff') return decodeUtf8(bytes);
+  const isWhole = bytes.length % 2 === 0;
+  const units = Buffer.from(bytes.subarray(2, isWhole ? bytes.length : -1));
+  const text = (mark === '\xfe\xff' ? units.swap16() : units).toString('utf16le');
+  const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  return text.replace(lone, NOT_UTF8) + (isWhole ? '' : NOT_UTF8);
+}
