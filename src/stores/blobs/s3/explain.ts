@@ -173,9 +173,6 @@ function answerVerdict({ name, status, region }: S3Failure, { bucket, key }: S3P
     const next = 'Free space with `stager blobs gc`, or raise the quota.';
     return ['BLOBSTORE_FULL', `the store is full (${answerOf(name, status)})`, next];
   }
-  if (status === 407) {
-    return ['BLOBSTORE_UNAVAILABLE', 'the proxy wants to know who we are (407)', CHECK_PROXY];
-  }
   if (status === 401 || status === 403) {
     return [
       'BLOBSTORE_DENIED',
