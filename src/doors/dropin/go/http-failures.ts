@@ -87,6 +87,7 @@ export function bodyReason(error: unknown): string {
 
 function addressOf(error: Error): string {
   const address = 'address' in error ? String(error.address) : '';
-  const port = 'port' in error ? String(error.port) : '';
+  // Node leaves out a port that is 0.
+  const port = 'port' in error ? String(error.port) : '0';
   return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
