@@ -98,7 +98,12 @@ describe('a manifest', () => {
         env: { A: '1' },
         buildpacks: ['nodejs'],
         memoryMb: 2048,
-        launch: { commands: { web: 'node x.js' }, sidecars: [] },
+        launch: {
+          commands: { web: 'node x.js' },
+          sidecars: [],
+          envNames: ['A'],
+          memoryMb: { web: 2048 },
+        },
       },
     ]);
   });
