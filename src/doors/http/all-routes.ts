@@ -1,5 +1,5 @@
 /** Every route there is. The server, the documents and the permission tests read this list. */
-import type { Route } from './route/route.ts';
+import type { ServedRoute } from './route/route.ts';
 import { loginRoutes } from './uaa/login-routes.ts';
 import { tokenRoutes } from './uaa/token-routes.ts';
 import { userRoutes } from './uaa/user-routes.ts';
@@ -36,7 +36,7 @@ import { spaceRoutes } from './v3/spaces/routes.ts';
 import { stackRoutes } from './v3/stacks/routes.ts';
 import { v3UserRoutes } from './v3/users/routes.ts';
 
-export const ROUTES: readonly Route[] = [
+export const ROUTES: readonly ServedRoute[] = [
   ...packageRoutes,
   ...packageBitsRoutes,
   ...buildRoutes,

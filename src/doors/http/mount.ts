@@ -4,10 +4,10 @@ import { ANONYMOUS, type Caller } from '../../service/access/caller.ts';
 import { callerOfRequest } from './authenticate.ts';
 import { baseOf } from './base-url.ts';
 import { schemaOf } from './openapi.ts';
-import type { Answer, Route } from './route/route.ts';
+import type { Answer, ServedRoute } from './route/route.ts';
 import type { HttpService } from './route/service.ts';
 
-export function mount(server: FastifyInstance, route: Route, service: HttpService): void {
+export function mount(server: FastifyInstance, route: ServedRoute, service: HttpService): void {
   const callers = new WeakMap<FastifyRequest, Caller>();
   server.route({
     method: route.method,
@@ -40,7 +40,7 @@ export function mount(server: FastifyInstance, route: Route, service: HttpServic
 }
 
 /** Only what the schema names leaves; an answer that does not fit it is a bug of ours, and a 500. */
-async function send(route: Route, answer: Answer, reply: FastifyReply): Promise<FastifyReply> {
+async function send(route: ServedRoute, answer: Answer, reply: FastifyReply): Promise<FastifyReply> {
   const schema = route.answers[answer.status];
   if (schema === undefined)
     throw new Error(`${route.method} ${route.path} answers ${answer.status}, undeclared`);

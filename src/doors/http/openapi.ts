@@ -4,7 +4,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Route } from './route/route.ts';
+import type { ServedRoute } from './route/route.ts';
 import type { HttpSettings } from './route/service.ts';
 import { isUaaPath } from './route/uaa-error.ts';
 
@@ -31,7 +31,7 @@ export async function addOpenApi(server: FastifyInstance, settings: HttpSettings
 }
 
 /** What fastify keeps of a route, for the document. */
-export function schemaOf(route: Route): FastifySchema {
+export function schemaOf(route: ServedRoute): FastifySchema {
   const answers = Object.entries(route.answers).map(([status, schema]) => [
     status,
     schema === null

@@ -11,11 +11,11 @@ import { mount } from './mount.ts';
 import { addOpenApi } from './openapi.ts';
 import { CfError } from './route/cf-errors.ts';
 import { LIMITS } from './route/limits.ts';
-import type { Route } from './route/route.ts';
+import type { ServedRoute } from './route/route.ts';
 import type { HttpService } from './route/service.ts';
 
 export interface ServerOptions {
-  readonly routes: readonly Route[];
+  readonly routes: readonly ServedRoute[];
   /** Without, plain HTTP. */
   readonly tls?: TlsFiles;
 }

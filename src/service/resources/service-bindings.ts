@@ -18,7 +18,7 @@ import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metada
 import type { ServiceCredentialBindingsTable } from '../state/schema-platform.ts';
 
 /** With the space of its instance. */
-export type ServiceBinding = Row<ServiceCredentialBindingsTable> & { readonly space_guid: Guid };
+export type ServiceBindingRow = Row<ServiceCredentialBindingsTable> & { readonly space_guid: Guid };
 
 export interface ServiceBindingFilters extends CommonFilters {
   readonly type?: 'app' | 'key' | undefined;
@@ -33,7 +33,7 @@ export async function listServiceBindings(
   queries: Queries,
   caller: Caller,
   by: { readonly filters: ServiceBindingFilters; readonly paging: Paging },
-): Promise<Page<ServiceBinding>> {
+): Promise<Page<ServiceBindingRow>> {
   const { type, names, app_guids, app_names, service_instance_guids, service_instance_names } = by.filters;
   const table = 'service_credential_bindings';
   let query = visible(queries, caller).where(commonConditions(table, by.filters));
@@ -58,7 +58,7 @@ export async function findServiceBinding(
   queries: Queries,
   caller: Caller,
   guid: Guid,
-): Promise<ServiceBinding | undefined> {
+): Promise<ServiceBindingRow | undefined> {
   return await visible(queries, caller)
     .where('service_credential_bindings.guid', '=', guid)
     .executeTakeFirst();

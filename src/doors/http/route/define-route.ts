@@ -1,12 +1,12 @@
-/** Makes a {@link Route} of a typed specification: the one place where unchecked input becomes checked. */
+/** Makes a {@link ServedRoute} of a typed specification: the one place where unchecked input becomes checked. */
 import { z } from 'zod';
 import { checkBody, checkParams, checkQuery } from './input.ts';
-import type { Answers, Route, RouteSpec } from './route.ts';
+import type { Answers, RouteSpec, ServedRoute } from './route.ts';
 
 /** @param spec without `params`, `query` or `body` a route takes none; a body is ignored then, as CC does. */
 export function route<A extends Answers, Params = unknown, Query = unknown, Body = unknown>(
   spec: RouteSpec<Params, Query, Body, A>,
-): Route {
+): ServedRoute {
   const { handle, params, query, body, ...rest } = spec;
   const checked = {
     params: params ?? z.custom<Params>(() => true),

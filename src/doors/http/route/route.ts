@@ -69,7 +69,7 @@ export interface RouteSpec<Params, Query, Body, A extends Answers> {
 }
 
 /** A route whose types were checked where it was declared. */
-export interface Route
+export interface ServedRoute
   extends Omit<RouteSpec<never, never, never, Answers>, 'params' | 'query' | 'body' | 'handle'> {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;

@@ -15,7 +15,15 @@ import { type Guid, parseGuid } from '../../../words/ids.ts';
 import { route } from '../route/define-route.ts';
 import { ByGuid } from '../route/params.ts';
 import { insufficientScope, UaaError, unauthorized } from '../route/uaa-error.ts';
-import { NewPassword, NewUser, parseFilter, presentUser, SCHEMAS, User, Users } from './user-schema.ts';
+import {
+  NewPassword,
+  NewUaaUser,
+  parseFilter,
+  presentUaaUser,
+  SCHEMAS,
+  UaaUser,
+  UaaUsers,
+} from './user-schema.ts';
 
 /** UAA's own, in its words. */
 const USERNAME = /^[\p{L}+0-9\-_.@'!]+$/u;
@@ -26,19 +34,19 @@ const create = route({
   path: '/uaa/Users',
   summary: 'Create a user who can sign in',
   access: 'signed-in',
-  body: NewUser,
-  answers: { 201: User },
+  body: NewUaaUser,
+  answers: { 201: UaaUser },
   handle: async ({ body, caller, service }) => {
     demandScope(caller, 'scim.write', 'scim.create');
     const account = await createAccount(service.database.queries, checked(body));
     if (account === undefined) {
       throw new UaaError(409, 'scim_resource_already_exists', `Username already in use: ${body.userName}`);
     }
-    return { status: 201, body: presentUser(account) };
+    return { status: 201, body: presentUaaUser(account) };
   },
 });
 
-function checked(body: z.output<typeof NewUser>) {
+function checked(body: z.output<typeof NewUaaUser>) {
   const { userName, password, name, emails = [] } = body;
   // The cf client sends an empty one for its default.
   const origin = body.origin || 'uaa';
@@ -74,7 +82,7 @@ const list = route({
       .transform(Number)
       .optional(),
   }),
-  answers: { 200: Users },
+  answers: { 200: UaaUsers },
   handle: async ({ query, caller, service }) => {
     demandScope(caller, 'scim.read', 'scim.write');
     const { startIndex = 1, count = PAGE } = query;
@@ -83,7 +91,7 @@ const list = route({
     return {
       status: 200,
       body: {
-        resources: rows.map(presentUser),
+        resources: rows.map(presentUaaUser),
         startIndex,
         itemsPerPage: page.limit,
         totalResults: total,
@@ -99,10 +107,10 @@ const get = route({
   summary: 'Get a user',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: User },
+  answers: { 200: UaaUser },
   handle: async ({ params, caller, service }) => {
     if (caller.guid !== params.guid) demandScope(caller, 'scim.read', 'scim.write');
-    return { status: 200, body: presentUser(await existing(service.database.queries, params.guid)) };
+    return { status: 200, body: presentUaaUser(await existing(service.database.queries, params.guid)) };
   },
 });
 
@@ -112,12 +120,12 @@ const remove = route({
   summary: 'Delete a user: none of its tokens is taken any more',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: User },
+  answers: { 200: UaaUser },
   handle: async ({ params, caller, service }) => {
     demandScope(caller, 'scim.write');
     const account = await existing(service.database.queries, params.guid);
     await deleteAccount(service.database.queries, account.guid);
-    return { status: 200, body: presentUser(account) };
+    return { status: 200, body: presentUaaUser(account) };
   },
 });
 

@@ -5,7 +5,7 @@ import { UaaError } from '../route/uaa-error.ts';
 
 const text = z.string().max(255);
 
-export const NewUser = z.object({
+export const NewUaaUser = z.object({
   userName: text,
   password: z.string().max(1000).optional(),
   origin: text.optional(),
@@ -22,7 +22,7 @@ export const NewPassword = z.object({
   password: z.string().max(1000),
 });
 
-export const User = z.object({
+export const UaaUser = z.object({
   id: z.string(),
   userName: z.string(),
   origin: z.string(),
@@ -36,8 +36,8 @@ export const User = z.object({
   schemas: z.array(z.string()),
 });
 
-export const Users = z.object({
-  resources: z.array(User),
+export const UaaUsers = z.object({
+  resources: z.array(UaaUser),
   startIndex: z.int(),
   itemsPerPage: z.int(),
   totalResults: z.int(),
@@ -46,7 +46,7 @@ export const Users = z.object({
 
 export const SCHEMAS = ['urn:scim:schemas:core:1.0'];
 
-export function presentUser(account: Account): z.input<typeof User> {
+export function presentUaaUser(account: Account): z.input<typeof UaaUser> {
   return {
     id: account.guid,
     userName: account.username,

@@ -8,7 +8,7 @@ import { route } from '../../route/define-route.ts';
 import { ByGuid, GuidText } from '../../route/params.ts';
 import { appFor, visibleApp } from './find.ts';
 import { presentApp } from './present.ts';
-import { App, Feature, FeaturePatch, Features, Permissions, SshEnabled } from './schema.ts';
+import { AppAnswer, AppFeature, AppFeatures, FeaturePatch, Permissions, SshEnabled } from './schema.ts';
 
 const stop = route({
   method: 'POST',
@@ -16,7 +16,7 @@ const stop = route({
   summary: 'Stop an app',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: App },
+  answers: { 200: AppAnswer },
   handle: async (call) => {
     const { caller, service, base } = call;
     const found = await appFor(call, call.params.guid, mayOperateApps);
@@ -58,7 +58,7 @@ const features = route({
   summary: "List an app's features",
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Features },
+  answers: { 200: AppFeatures },
   handle: async (call) => {
     const found = await visibleApp(call, call.params.guid);
     const here = { href: `${call.base}/v3/apps/${found.guid}/features` };
@@ -86,7 +86,7 @@ const feature = route({
   summary: 'Get a feature of an app',
   access: 'signed-in',
   params: ByFeature,
-  answers: { 200: Feature },
+  answers: { 200: AppFeature },
   handle: async (call) => {
     const found = await visibleApp(call, call.params.guid);
     return { status: 200, body: featureOf(found, call.params.name) };
@@ -100,7 +100,7 @@ const changeFeature = route({
   access: 'signed-in',
   params: ByFeature,
   body: FeaturePatch,
-  answers: { 200: Feature },
+  answers: { 200: AppFeature },
   handle: async (call) => {
     const { params, body, service } = call;
     const found = await appFor(call, params.guid, mayDevelop);

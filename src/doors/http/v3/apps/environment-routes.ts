@@ -5,7 +5,7 @@ import { type App, patchVariables } from '../../../../service/resources/apps.ts'
 import { route } from '../../route/define-route.ts';
 import { ByGuid } from '../../route/params.ts';
 import { appFor, appToRead } from './find.ts';
-import { Environment, Variables, VariablesPatch } from './schema.ts';
+import { Environment, VariablesAnswer, VariablesPatch } from './schema.ts';
 import { demandVariables } from './variables.ts';
 
 const getVariables = route({
@@ -14,7 +14,7 @@ const getVariables = route({
   summary: "Get an app's own variables",
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Variables },
+  answers: { 200: VariablesAnswer },
   handle: async (call) => {
     const found = await appToRead(call, call.params.guid, mayReadSecrets);
     return { status: 200, body: presentVariables(found, call.base) };
@@ -28,7 +28,7 @@ const changeVariables = route({
   access: 'signed-in',
   params: ByGuid,
   body: VariablesPatch,
-  answers: { 200: Variables },
+  answers: { 200: VariablesAnswer },
   handle: async (call) => {
     const { caller, service, body } = call;
     const found = await appFor(call, call.params.guid, mayDevelop);

@@ -2,9 +2,9 @@
 import type { z } from 'zod';
 import type { App as Row } from '../../../../service/resources/apps.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { App } from './schema.ts';
+import type { AppAnswer } from './schema.ts';
 
-export function presentApp(row: Row, base: string): z.input<typeof App> {
+export function presentApp(row: Row, base: string): z.input<typeof AppAnswer> {
   const self = `${base}/v3/apps/${row.guid}`;
   const link = (path: string) => ({ href: `${self}${path}` });
   const post = (path: string) => ({ href: `${self}${path}`, method: 'POST' });

@@ -14,7 +14,7 @@ import { appFor, visibleApp } from './find.ts';
 import { includedWithApps } from './included.ts';
 import { lifecycleFields } from './lifecycle.ts';
 import { presentApp } from './present.ts';
-import { App, AppQuery, Apps, AppsQuery, CreateApp, UpdateApp } from './schema.ts';
+import { AppAnswer, AppQuery, Apps, AppsQuery, CreateApp, UpdateApp } from './schema.ts';
 import { variablesOf } from './variables.ts';
 
 const list = route({
@@ -46,7 +46,7 @@ const get = route({
   access: 'signed-in',
   params: ByGuid,
   query: AppQuery,
-  answers: { 200: App },
+  answers: { 200: AppAnswer },
   handle: async (call) => {
     const found = await visibleApp(call, call.params.guid);
     const included = await includedWithApps(call.service.database.queries, [found], {
@@ -63,7 +63,7 @@ const create = route({
   summary: 'Create an app',
   access: 'signed-in',
   body: CreateApp,
-  answers: { 201: App },
+  answers: { 201: AppAnswer },
   handle: async ({ body, caller, service, base }) => {
     const { queries } = service.database;
     const space = body.relationships.space.data.guid;
@@ -90,7 +90,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateApp,
-  answers: { 200: App },
+  answers: { 200: AppAnswer },
   handle: async (call) => {
     const { body, caller, service, base } = call;
     const { queries } = service.database;

@@ -72,7 +72,7 @@ export const UpdateApp = z.strictObject({
   metadata: MetadataInput,
 });
 
-export const App = z
+export const AppAnswer = z
   .object({
     ...ResourceFields,
     name: z.string(),
@@ -88,7 +88,7 @@ export const App = z
   })
   .describe('app');
 
-export const Apps = listOf(App);
+export const Apps = listOf(AppAnswer);
 
 export const Environment = z.object({
   staging_env_json: z.record(z.string(), z.unknown()),
@@ -99,16 +99,16 @@ export const Environment = z.object({
 });
 
 export const VariablesPatch = z.strictObject({ var: VariablesInput });
-export const Variables = z.object({ var: z.record(z.string(), z.string()), links: Links });
+export const VariablesAnswer = z.object({ var: z.record(z.string(), z.string()), links: Links });
 
 export const CurrentDroplet = z.object({ data: z.object({ guid: z.string() }), links: Links });
 
 export const Permissions = z.object({ read_basic_data: z.boolean(), read_sensitive_data: z.boolean() });
 export const SshEnabled = z.object({ enabled: z.boolean(), reason: z.string() });
 
-export const Feature = z.object({ name: z.string(), description: z.string(), enabled: z.boolean() });
-export const Features = z.object({
-  resources: z.array(Feature),
+export const AppFeature = z.object({ name: z.string(), description: z.string(), enabled: z.boolean() });
+export const AppFeatures = z.object({
+  resources: z.array(AppFeature),
   pagination: z.object({
     total_results: z.int(),
     total_pages: z.int(),

@@ -2,9 +2,9 @@
 import type { z } from 'zod';
 import type { Buildpack as Row } from '../../../../service/resources/buildpacks.ts';
 import { metadataOf, resourceFields } from '../../route/present.ts';
-import type { Buildpack } from './schema.ts';
+import type { BuildpackAnswer } from './schema.ts';
 
-export function presentBuildpack(row: Row, base: string): z.input<typeof Buildpack> {
+export function presentBuildpack(row: Row, base: string): z.input<typeof BuildpackAnswer> {
   const self = `${base}/v3/buildpacks/${row.guid}`;
   return {
     ...resourceFields(row),

@@ -21,7 +21,7 @@ import { presentList } from '../../route/present.ts';
 import { readUpload } from '../../route/upload.ts';
 import { appFor } from '../apps/find.ts';
 import { presentBuildpack } from './present.ts';
-import { Buildpack, Buildpacks, BuildpacksQuery, CreateBuildpack, UpdateBuildpack } from './schema.ts';
+import { BuildpackAnswer, Buildpacks, BuildpacksQuery, CreateBuildpack, UpdateBuildpack } from './schema.ts';
 
 const list = route({
   method: 'GET',
@@ -46,7 +46,7 @@ const get = route({
   summary: 'Get a buildpack',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Buildpack },
+  answers: { 200: BuildpackAnswer },
   handle: async ({ params, service, base }) => {
     const found = await existing(service.database.queries, params.guid);
     return { status: 200, body: presentBuildpack(found, base) };
@@ -59,7 +59,7 @@ const create = route({
   summary: 'Create a buildpack, whose archive is uploaded then',
   access: 'signed-in',
   body: CreateBuildpack,
-  answers: { 201: Buildpack },
+  answers: { 201: BuildpackAnswer },
   handle: async ({ body, caller, service, base }) => {
     demand(mayAdminister, globalStanding(caller));
     const { queries } = service.database;
@@ -79,7 +79,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateBuildpack,
-  answers: { 200: Buildpack },
+  answers: { 200: BuildpackAnswer },
   handle: async ({ params, body, caller, service, base }) => {
     const { queries } = service.database;
     const found = await existing(queries, params.guid);
@@ -116,7 +116,7 @@ const upload = route({
   params: ByGuid,
   bodyKind: 'stream',
   bodyLimit: LIMITS.uploadBytes,
-  answers: { 202: Buildpack },
+  answers: { 202: BuildpackAnswer },
   handle: async ({ params, caller, service, request, base }) => {
     const found = await existing(service.database.queries, params.guid);
     demand(mayAdminister, globalStanding(caller));

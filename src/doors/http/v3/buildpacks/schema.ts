@@ -37,7 +37,7 @@ export const CreateBuildpack = z.strictObject({
 
 export const UpdateBuildpack = z.strictObject({ name: Name.optional(), ...fields });
 
-export const Buildpack = z
+export const BuildpackAnswer = z
   .object({
     ...ResourceFields,
     name: z.string(),
@@ -53,4 +53,4 @@ export const Buildpack = z
   })
   .describe('buildpack');
 
-export const Buildpacks = listOf(Buildpack);
+export const Buildpacks = listOf(BuildpackAnswer);

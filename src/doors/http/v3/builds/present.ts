@@ -3,9 +3,9 @@ import type { z } from 'zod';
 import type { Build as Row } from '../../../../service/resources/builds.ts';
 import { redactUrls } from '../../../../staging/logs/redact.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { Build } from './schema.ts';
+import type { BuildAnswer } from './schema.ts';
 
-export function presentBuild(row: Row, base: string): z.input<typeof Build> {
+export function presentBuild(row: Row, base: string): z.input<typeof BuildAnswer> {
   const { buildpacks, stack } = row.lifecycle_data;
   const self = `${base}/v3/builds/${row.guid}`;
   return {

@@ -21,7 +21,7 @@ import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
 import { presentBuild } from './present.ts';
-import { AppBuildsQuery, Build, Builds, BuildsQuery, CreateBuild, UpdateBuild } from './schema.ts';
+import { AppBuildsQuery, BuildAnswer, Builds, BuildsQuery, CreateBuild, UpdateBuild } from './schema.ts';
 import { environmentOf, lifecycleOf } from './wish.ts';
 
 /** Milliseconds. Who follows the log of a build that ended longer ago than this had its time. */
@@ -64,7 +64,7 @@ const get = route({
   summary: 'Get a build; when it is just over, after those who follow its log have read the last line',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Build },
+  answers: { 200: BuildAnswer },
   handle: async (call) => {
     const found = await visibleBuild(call, call.params.guid);
     await letFollowersRead(call, found);
@@ -78,7 +78,7 @@ const create = route({
   summary: 'Stage a package',
   access: 'signed-in',
   body: CreateBuild,
-  answers: { 201: Build },
+  answers: { 201: BuildAnswer },
   handle: async (call) => {
     const { body, caller, service, base } = call;
     const { queries } = service.database;
@@ -119,7 +119,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateBuild,
-  answers: { 200: Build },
+  answers: { 200: BuildAnswer },
   handle: async (call) => {
     const { body, caller, service, base } = call;
     const { queries } = service.database;

@@ -40,7 +40,7 @@ export const UpdateBuild = z.strictObject({
   metadata: MetadataInput,
 });
 
-export const Build = z
+export const BuildAnswer = z
   .object({
     ...ResourceFields,
     created_by: z.object({ guid: z.string(), name: z.string().nullable(), email: z.string().nullable() }),
@@ -61,4 +61,4 @@ export const Build = z
   })
   .describe('build');
 
-export const Builds = listOf(Build);
+export const Builds = listOf(BuildAnswer);

@@ -2,9 +2,9 @@
 import type { z } from 'zod';
 import type { Domain as Row } from '../../../../service/resources/domains.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { Domain } from './schema.ts';
+import type { DomainAnswer } from './schema.ts';
 
-export function presentDomain(row: Row, base: string): z.input<typeof Domain> {
+export function presentDomain(row: Row, base: string): z.input<typeof DomainAnswer> {
   const self = `${base}/v3/domains/${row.guid}`;
   return {
     ...resourceFields(row),

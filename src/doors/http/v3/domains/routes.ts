@@ -27,7 +27,7 @@ import type { Call } from '../../route/route.ts';
 import { presentDomain } from './present.ts';
 import {
   CreateDomain,
-  Domain,
+  DomainAnswer,
   Domains,
   DomainsQuery,
   OrganizationDomainsQuery,
@@ -75,7 +75,7 @@ const defaultOfOrganization = route({
   summary: 'Get the domain that apps of an organization get when nothing is said',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Domain },
+  answers: { 200: DomainAnswer },
   handle: async ({ params, caller, service, base }) => {
     const { queries } = service.database;
     if ((await findOrganization(queries, caller, params.guid)) === undefined) throw notFound('Organization');
@@ -91,7 +91,7 @@ const get = route({
   summary: 'Get a domain',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Domain },
+  answers: { 200: DomainAnswer },
   handle: async (call) => ({
     status: 200,
     body: presentDomain(await visibleDomain(call, call.params.guid), call.base),
@@ -104,7 +104,7 @@ const create = route({
   summary: 'Create a domain, shared or of one organization',
   access: 'signed-in',
   body: CreateDomain,
-  answers: { 201: Domain },
+  answers: { 201: DomainAnswer },
   handle: async ({ body, caller, service, base }) => {
     const { queries } = service.database;
     if (body.router_group !== undefined) throw notImplemented('router groups');
@@ -136,7 +136,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateDomain,
-  answers: { 200: Domain },
+  answers: { 200: DomainAnswer },
   handle: async (call) => {
     const found = await domainFor(call, call.params.guid);
     const labelled = await labelDomain(call.service.database.queries, found.guid, call.body.metadata);

@@ -29,7 +29,7 @@ export const CreateDomain = z.strictObject({
 
 export const UpdateDomain = z.strictObject({ metadata: MetadataInput });
 
-export const Domain = z
+export const DomainAnswer = z
   .object({
     ...ResourceFields,
     name: z.string(),
@@ -44,7 +44,7 @@ export const Domain = z
     links: Links,
   })
   .describe('domain');
-export const Domains = listOf(Domain);
+export const Domains = listOf(DomainAnswer);
 
 export const ReservationQuery = z.strictObject({
   host: z.string().max(63).default(''),

@@ -13,7 +13,7 @@ import { ByGuid } from '../../route/params.ts';
 import type { HttpService } from '../../route/service.ts';
 import { readUpload } from '../../route/upload.ts';
 import { dropletFor, dropletToRead, shownDroplet } from './find.ts';
-import { Droplet } from './schema.ts';
+import { DropletAnswer } from './schema.ts';
 
 /** Seconds that an address of the blobstore works. */
 const LIFE_S = 900;
@@ -26,7 +26,7 @@ const upload = route({
   params: ByGuid,
   bodyKind: 'stream',
   bodyLimit: LIMITS.uploadBytes,
-  answers: { 202: Droplet },
+  answers: { 202: DropletAnswer },
   handle: async (call) => {
     const { caller, service, request, base } = call;
     const found = await dropletFor(call, call.params.guid, mayDevelop);

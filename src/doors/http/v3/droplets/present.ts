@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Droplet as Row } from '../../../../service/resources/droplets.ts';
 import { redactUrls } from '../../../../staging/logs/redact.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { Droplet } from './schema.ts';
+import type { DropletAnswer } from './schema.ts';
 
 /** Commands may hold secrets: `hidden` says what stands in their place. */
 export type Commands = 'shown' | 'hidden' | 'hidden in lists';
@@ -13,7 +13,7 @@ const HIDDEN = {
   'hidden in lists': '[PRIVATE DATA HIDDEN IN LISTS]',
 } as const;
 
-export function presentDroplet(row: Row, base: string, commands: Commands): z.input<typeof Droplet> {
+export function presentDroplet(row: Row, base: string, commands: Commands): z.input<typeof DropletAnswer> {
   const self = `${base}/v3/droplets/${row.guid}`;
   const app = `${base}/v3/apps/${row.app_guid}`;
   return {

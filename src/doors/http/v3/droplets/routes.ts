@@ -26,7 +26,7 @@ import {
   AppDropletsQuery,
   CreateDroplet,
   CreateDropletQuery,
-  Droplet,
+  DropletAnswer,
   Droplets,
   DropletsQuery,
   PackageDropletsQuery,
@@ -79,7 +79,7 @@ const current = route({
   summary: 'Get the droplet that an app uses',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Droplet },
+  answers: { 200: DropletAnswer },
   handle: async (call) => {
     const { current_droplet_guid: guid } = await visibleApp(call, call.params.guid);
     if (guid === null) throw notFound('Droplet');
@@ -93,7 +93,7 @@ const get = route({
   summary: 'Get a droplet',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Droplet },
+  answers: { 200: DropletAnswer },
   handle: async (call) => ({ status: 200, body: await shownDroplet(call, call.params.guid) }),
 });
 
@@ -104,7 +104,7 @@ const create = route({
   access: 'signed-in',
   query: CreateDropletQuery,
   body: CreateDroplet,
-  answers: { 201: Droplet },
+  answers: { 201: DropletAnswer },
   handle: async (call) => {
     const { query, body, caller, service } = call;
     const { queries } = service.database;
@@ -137,7 +137,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateDroplet,
-  answers: { 200: Droplet },
+  answers: { 200: DropletAnswer },
   handle: async (call) => {
     const found = await dropletFor(call, call.params.guid, mayDevelop);
     if (call.body.image !== undefined && found.lifecycle_type !== 'docker') {

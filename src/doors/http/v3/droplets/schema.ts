@@ -41,7 +41,7 @@ export const UpdateDroplet = z.strictObject({
   metadata: MetadataInput,
 });
 
-export const Droplet = z
+export const DropletAnswer = z
   .object({
     ...ResourceFields,
     state: z.string(),
@@ -68,4 +68,4 @@ export const Droplet = z
   })
   .describe('droplet');
 
-export const Droplets = listOf(Droplet);
+export const Droplets = listOf(DropletAnswer);

@@ -3,9 +3,9 @@ import type { z } from 'zod';
 import type { Organization as Row } from '../../../../service/resources/organizations.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
 import { DEFAULT_QUOTA } from '../quotas/default-quota.ts';
-import type { Organization } from './schema.ts';
+import type { OrganizationAnswer } from './schema.ts';
 
-export function presentOrganization(row: Row, base: string): z.input<typeof Organization> {
+export function presentOrganization(row: Row, base: string): z.input<typeof OrganizationAnswer> {
   const self = `${base}/v3/organizations/${row.guid}`;
   return {
     ...resourceFields(row),

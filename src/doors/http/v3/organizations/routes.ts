@@ -19,7 +19,7 @@ import { presentList } from '../../route/present.ts';
 import { presentOrganization } from './present.ts';
 import {
   CreateOrganization,
-  Organization,
+  OrganizationAnswer,
   Organizations,
   OrganizationsQuery,
   UpdateOrganization,
@@ -48,7 +48,7 @@ const get = route({
   summary: 'Get an organization',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Organization },
+  answers: { 200: OrganizationAnswer },
   handle: async ({ params, caller, service, base }) => {
     const found = await findOrganization(service.database.queries, caller, params.guid);
     if (found === undefined) throw notFound('Organization');
@@ -62,7 +62,7 @@ const create = route({
   summary: 'Create an organization',
   access: 'signed-in',
   body: CreateOrganization,
-  answers: { 201: Organization },
+  answers: { 201: OrganizationAnswer },
   handle: async ({ body, caller, service, base }) => {
     demand(mayAdminister, globalStanding(caller));
     const created = await createOrganization(service.database.queries, body);
@@ -78,7 +78,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateOrganization,
-  answers: { 200: Organization },
+  answers: { 200: OrganizationAnswer },
   handle: async ({ params, body, caller, service, base }) => {
     const { queries } = service.database;
     const found = await findOrganization(queries, caller, params.guid);

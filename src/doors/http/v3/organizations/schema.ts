@@ -16,7 +16,7 @@ export const CreateOrganization = z.strictObject({
 
 export const UpdateOrganization = CreateOrganization.partial();
 
-export const Organization = z
+export const OrganizationAnswer = z
   .object({
     ...ResourceFields,
     name: z.string(),
@@ -27,4 +27,4 @@ export const Organization = z
   })
   .describe('organization');
 
-export const Organizations = listOf(Organization);
+export const Organizations = listOf(OrganizationAnswer);

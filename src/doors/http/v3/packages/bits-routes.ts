@@ -13,7 +13,7 @@ import type { Call } from '../../route/route.ts';
 import { readUpload } from '../../route/upload.ts';
 import { packageFor, packageToRead, visiblePackage } from './find.ts';
 import { presentPackage } from './present.ts';
-import { MatchAnswer, MatchInput, Package } from './schema.ts';
+import { MatchAnswer, MatchInput, PackageAnswer } from './schema.ts';
 
 /** Milliseconds. Whoever uploads waits this long for READY: most are done by then, and need not ask again. */
 const WAIT_MS = 10_000;
@@ -32,7 +32,7 @@ const upload = route({
   params: ByGuid,
   bodyKind: 'stream',
   bodyLimit: LIMITS.uploadBytes,
-  answers: { 200: Package },
+  answers: { 200: PackageAnswer },
   handle: async (call) => {
     const { caller, service, request, base } = call;
     const { queries } = service.database;

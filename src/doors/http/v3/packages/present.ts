@@ -2,9 +2,9 @@
 import type { z } from 'zod';
 import type { Package as Row } from '../../../../service/resources/packages.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { Package } from './schema.ts';
+import type { PackageAnswer } from './schema.ts';
 
-export function presentPackage(row: Row, base: string): z.input<typeof Package> {
+export function presentPackage(row: Row, base: string): z.input<typeof PackageAnswer> {
   const self = `${base}/v3/packages/${row.guid}`;
   return {
     ...resourceFields(row),

@@ -19,7 +19,7 @@ import {
   AppPackagesQuery,
   CreatePackage,
   CreatePackageQuery,
-  Package,
+  PackageAnswer,
   Packages,
   PackagesQuery,
   UpdatePackage,
@@ -62,7 +62,7 @@ const get = route({
   summary: 'Get a package',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Package },
+  answers: { 200: PackageAnswer },
   handle: async (call) => ({
     status: 200,
     body: presentPackage(await visiblePackage(call, call.params.guid), call.base),
@@ -76,7 +76,7 @@ const create = route({
   access: 'signed-in',
   query: CreatePackageQuery,
   body: CreatePackage,
-  answers: { 201: Package },
+  answers: { 201: PackageAnswer },
   handle: async (call) => {
     const { query, body, caller, service } = call;
     const { queries } = service.database;
@@ -109,7 +109,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdatePackage,
-  answers: { 200: Package },
+  answers: { 200: PackageAnswer },
   handle: async (call) => {
     const found = await packageFor(call, call.params.guid, mayDevelop);
     await labelPackage(call.service.database.queries, found.guid, call.body.metadata);

@@ -33,7 +33,7 @@ export const CreatePackageQuery = z.strictObject({ source_guid: GuidText.optiona
 
 export const UpdatePackage = z.strictObject({ metadata: MetadataInput });
 
-export const Package = z
+export const PackageAnswer = z
   .object({
     ...ResourceFields,
     type: z.string(),
@@ -48,7 +48,7 @@ export const Package = z
   })
   .describe('package');
 
-export const Packages = listOf(Package);
+export const Packages = listOf(PackageAnswer);
 
 /** Cloud Controller takes 5,000. */
 const MAX_MATCHES = 100_000;

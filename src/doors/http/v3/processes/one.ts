@@ -6,11 +6,11 @@ import { updateProcess } from '../../../../service/resources/processes.ts';
 import type { Guid } from '../../../../words/ids.ts';
 import { route } from '../../route/define-route.ts';
 import { demand } from '../../route/demand.ts';
-import type { Call, Route } from '../../route/route.ts';
+import type { Call, ServedRoute } from '../../route/route.ts';
 import { fieldsOf } from './fields.ts';
 import { type FoundProcess, processFor } from './find.ts';
 import { instancesOf, presentProcess } from './present.ts';
-import { Process, ProcessStats, ScaleProcess, UpdateProcess } from './schema.ts';
+import { ProcessAnswer, ProcessStats, ScaleProcess, UpdateProcess } from './schema.ts';
 
 type Asking = Pick<Call<unknown, unknown, unknown>, 'caller' | 'service' | 'base'>;
 
@@ -21,7 +21,7 @@ export interface ProcessAddress<Params> {
   readonly names: (params: Params) => { readonly guid: Guid } | { readonly app: Guid; readonly type: string };
 }
 
-export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Params>): readonly Route[] {
+export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Params>): readonly ServedRoute[] {
   const common = { access: 'signed-in', params } as const;
   return [
     route({
@@ -29,7 +29,7 @@ export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Para
       method: 'GET',
       path,
       summary: 'Get a process',
-      answers: { 200: Process },
+      answers: { 200: ProcessAnswer },
       handle: async (call) => ({
         status: 200,
         body: await shown(call, await processFor(call, names(call.params))),
@@ -41,7 +41,7 @@ export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Para
       path,
       summary: 'Change the command, health check or metadata of a process',
       body: UpdateProcess,
-      answers: { 200: Process },
+      answers: { 200: ProcessAnswer },
       handle: async (call) => {
         const found = await processFor(call, names(call.params));
         demand(mayDevelop, found.standing);
@@ -54,7 +54,7 @@ export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Para
       path: `${path}/actions/scale`,
       summary: 'Set how many instances a process has, and their limits',
       body: ScaleProcess,
-      answers: { 202: Process },
+      answers: { 202: ProcessAnswer },
       handle: async (call) => {
         const found = await processFor(call, names(call.params));
         demand(mayOperateApps, found.standing);
@@ -82,7 +82,7 @@ async function changed(
   call: Asking,
   found: FoundProcess,
   fields: Parameters<typeof updateProcess>[2],
-): Promise<z.input<typeof Process>> {
+): Promise<z.input<typeof ProcessAnswer>> {
   const { queries } = call.service.database;
   const process = await updateProcess(queries, found.process.guid, fields);
   await call.service.audit.record({

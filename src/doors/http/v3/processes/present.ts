@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Process as Row, Sidecar as SidecarRow } from '../../../../service/resources/processes.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { Process, Sidecar } from './schema.ts';
+import type { ProcessAnswer, SidecarAnswer } from './schema.ts';
 
 /** What stands for a start command that the caller may not read. */
 const REDACTED = '[PRIVATE DATA HIDDEN]';
@@ -16,7 +16,7 @@ export interface ProcessView {
   readonly embedInstances?: boolean;
 }
 
-export function presentProcess(row: Row, view: ProcessView): z.input<typeof Process> {
+export function presentProcess(row: Row, view: ProcessView): z.input<typeof ProcessAnswer> {
   const self = `${view.base}/v3/processes/${row.guid}`;
   const app = `${view.base}/v3/apps/${row.app_guid}`;
   const command = row.command ?? view.detected ?? null;
@@ -54,7 +54,7 @@ export function instancesOf({ instances }: Pick<Row, 'instances'>) {
   return Array.from({ length: instances }, (_, index) => ({ index, state: 'DOWN', since: 0 }));
 }
 
-export function presentSidecar(row: SidecarRow): z.input<typeof Sidecar> {
+export function presentSidecar(row: SidecarRow): z.input<typeof SidecarAnswer> {
   return {
     ...resourceFields(row),
     name: row.name,

@@ -62,7 +62,7 @@ const HealthCheck = z.object({
 
 const Instance = z.object({ index: z.int(), state: z.string(), since: z.int() });
 
-export const Process = z
+export const ProcessAnswer = z
   .object({
     ...ResourceFields,
     version: z.string(),
@@ -81,13 +81,13 @@ export const Process = z
     process_instances: z.array(Instance).optional(),
   })
   .describe('process');
-export const Processes = listOf(Process);
+export const Processes = listOf(ProcessAnswer);
 
 export const ProcessStats = z.object({
   resources: z.array(z.object({ type: z.string(), index: z.int(), state: z.string() }).loose()),
 });
 
-export const Sidecar = z.object({
+export const SidecarAnswer = z.object({
   ...ResourceFields,
   name: z.string(),
   command: z.string(),
@@ -96,5 +96,5 @@ export const Sidecar = z.object({
   origin: z.string(),
   relationships: z.object({ app: ToOne }),
 });
-export const Sidecars = listOf(Sidecar);
+export const Sidecars = listOf(SidecarAnswer);
 export const SidecarsQuery = listQuery({});

@@ -10,9 +10,9 @@ import type { CallContext } from '../../route/route.ts';
 import { presentOrganization } from '../organizations/present.ts';
 import { presentSpace } from '../spaces/present.ts';
 import { presentUser } from '../users/present.ts';
-import type { Role } from './schema.ts';
+import type { RoleAnswer } from './schema.ts';
 
-export function presentRole(row: Row, base: string): z.input<typeof Role> {
+export function presentRole(row: Row, base: string): z.input<typeof RoleAnswer> {
   const { organization_guid: organization, space_guid: space } = row;
   return {
     ...resourceFields(row),

@@ -12,7 +12,7 @@ import { presentList } from '../../route/present.ts';
 import type { CallContext } from '../../route/route.ts';
 import { grantRole } from './grant.ts';
 import { includedOf, presentRole } from './present.ts';
-import { CreateRole, Role, RoleQuery, Roles, RolesQuery } from './schema.ts';
+import { CreateRole, RoleAnswer, RoleQuery, Roles, RolesQuery } from './schema.ts';
 
 const list = route({
   method: 'GET',
@@ -38,7 +38,7 @@ const get = route({
   access: 'signed-in',
   params: ByGuid,
   query: RoleQuery,
-  answers: { 200: Role },
+  answers: { 200: RoleAnswer },
   handle: async (call) => {
     const found = await visibleRole(call);
     const included = await includedOf(call, [found], call.query.include);
@@ -55,7 +55,7 @@ const create = route({
   summary: 'Give a user a role',
   access: 'signed-in',
   body: CreateRole,
-  answers: { 201: Role },
+  answers: { 201: RoleAnswer },
   handle: async (call) => ({ status: 201, body: presentRole(await grantRole(call, call.body), call.base) }),
 });
 

@@ -4,9 +4,9 @@ import { ROLES } from '../../../../service/state/schema-tenancy.ts';
 import { listQuery, oneOrMoreOf, texts } from '../../route/list-query.ts';
 import { ToOneInput } from '../../route/params.ts';
 import { Links, listOf, ResourceFields, ToOne } from '../../route/present.ts';
-import { Organization } from '../organizations/schema.ts';
+import { OrganizationAnswer } from '../organizations/schema.ts';
 import { Spaces } from '../spaces/schema.ts';
-import { User, UserGuid } from '../users/schema.ts';
+import { UserAnswer, UserGuid } from '../users/schema.ts';
 
 const include = oneOrMoreOf(['user', 'organization', 'space']).optional();
 
@@ -59,10 +59,10 @@ const fields = {
   links: Links,
 };
 const Included = z.object({
-  users: z.array(User).optional(),
-  organizations: z.array(Organization).optional(),
+  users: z.array(UserAnswer).optional(),
+  organizations: z.array(OrganizationAnswer).optional(),
   spaces: Spaces.shape.resources.optional(),
 });
 
-export const Role = z.object({ ...fields, included: Included.optional() }).describe('role');
+export const RoleAnswer = z.object({ ...fields, included: Included.optional() }).describe('role');
 export const Roles = listOf(z.object(fields));

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Destination, Route as Row } from '../../../../service/resources/routes.ts';
 import { instantText, metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { Route } from './schema.ts';
+import type { RouteAnswer } from './schema.ts';
 
 /** Where apps listen when nothing is said. */
 const DEFAULT_PORT = 8080;
@@ -11,7 +11,7 @@ export function presentRoute(
   row: Row,
   destinations: readonly Destination[],
   base: string,
-): z.input<typeof Route> {
+): z.input<typeof RouteAnswer> {
   const self = `${base}/v3/routes/${row.guid}`;
   const port = row.port === null ? '' : `:${row.port}`;
   return {

@@ -25,7 +25,7 @@ import { presentRoute } from './present.ts';
 import {
   AppRoutesQuery,
   CreateRoute,
-  Route,
+  RouteAnswer,
   Routes,
   RoutesQuery,
   UnmappedQuery,
@@ -62,7 +62,7 @@ const get = route({
   summary: 'Get a route',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Route },
+  answers: { 200: RouteAnswer },
   handle: async (call) => ({
     status: 200,
     body: await shownRoute(call, await visibleRoute(call, call.params.guid)),
@@ -75,7 +75,7 @@ const create = route({
   summary: 'Create a route',
   access: 'signed-in',
   body: CreateRoute,
-  answers: { 201: Route },
+  answers: { 201: RouteAnswer },
   handle: async (call) => {
     const { body, caller, service } = call;
     const { queries } = service.database;
@@ -109,7 +109,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateRoute,
-  answers: { 200: Route },
+  answers: { 200: RouteAnswer },
   handle: async (call) => {
     const { metadata, options } = call.body;
     const found = await routeFor(call, call.params.guid);

@@ -71,7 +71,7 @@ const Destination = z.object({
 
 export const Destinations = z.object({ destinations: z.array(Destination), links: Links });
 
-export const Route = z
+export const RouteAnswer = z
   .object({
     ...ResourceFields,
     protocol: z.string(),
@@ -86,7 +86,7 @@ export const Route = z
     links: Links,
   })
   .describe('route');
-export const Routes = listOf(Route);
+export const Routes = listOf(RouteAnswer);
 
 export const ByDestination = z.object({ guid: GuidText, destination: GuidText });
 export const UnmappedQuery = z.strictObject({ unmapped: z.literal('true') });

@@ -7,7 +7,7 @@ import {
   findServiceBinding,
   labelServiceBinding,
   listServiceBindings,
-  type ServiceBinding as Row,
+  type ServiceBindingRow as Row,
   unbind,
 } from '../../../../service/resources/service-bindings.ts';
 import { findServiceInstance } from '../../../../service/resources/service-instances.ts';
@@ -24,7 +24,7 @@ import { presentServiceBinding } from './present.ts';
 import {
   BindingDetails,
   CreateServiceBinding,
-  ServiceBinding,
+  ServiceBindingAnswer,
   ServiceBindingQuery,
   ServiceBindings,
   ServiceBindingsQuery,
@@ -56,7 +56,7 @@ const get = route({
   access: 'signed-in',
   params: ByGuid,
   query: ServiceBindingQuery,
-  answers: { 200: ServiceBinding },
+  answers: { 200: ServiceBindingAnswer },
   handle: async (call) => {
     const { query, base, service } = call;
     const found = await visibleBinding(call, call.params.guid);
@@ -100,7 +100,7 @@ const create = route({
   summary: 'Bind a service instance to an app',
   access: 'signed-in',
   body: CreateServiceBinding,
-  answers: { 201: ServiceBinding },
+  answers: { 201: ServiceBindingAnswer },
   handle: async (call) => {
     const { body, caller, service, base } = call;
     const { queries } = service.database;
@@ -137,7 +137,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateServiceBinding,
-  answers: { 200: ServiceBinding },
+  answers: { 200: ServiceBindingAnswer },
   handle: async (call) => {
     const { guid } = await bindingFor(call, call.params.guid);
     await labelServiceBinding(call.service.database.queries, guid, call.body.metadata);

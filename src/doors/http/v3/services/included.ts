@@ -1,5 +1,5 @@
 /** `fields[…]` of service instances, and `include` of bindings. */
-import type { ServiceBinding } from '../../../../service/resources/service-bindings.ts';
+import type { ServiceBindingRow } from '../../../../service/resources/service-bindings.ts';
 import type { ServiceInstance } from '../../../../service/resources/service-instances.ts';
 import type { Queries } from '../../../../service/state/database.ts';
 import { presentApp } from '../apps/present.ts';
@@ -66,7 +66,7 @@ function chosen(all: Readonly<Record<string, unknown>>, asked: readonly string[]
 
 export async function includedWithBindings(
   queries: Queries,
-  rows: readonly ServiceBinding[],
+  rows: readonly ServiceBindingRow[],
   { include, base }: { readonly include: readonly string[] | undefined; readonly base: string },
 ) {
   if (include === undefined) return {};

@@ -23,7 +23,7 @@ import { presentServiceInstance } from './present.ts';
 import {
   CreateServiceInstance,
   Credentials,
-  ServiceInstance,
+  ServiceInstanceAnswer,
   ServiceInstanceQuery,
   ServiceInstances,
   ServiceInstancesQuery,
@@ -54,7 +54,7 @@ const get = route({
   access: 'signed-in',
   params: ByGuid,
   query: ServiceInstanceQuery,
-  answers: { 200: ServiceInstance },
+  answers: { 200: ServiceInstanceAnswer },
   handle: async (call) => {
     const { row } = await instanceOf(call, call.params.guid);
     const fields = await fieldsOfInstances(call.service.database.queries, [row], call.query);
@@ -95,7 +95,7 @@ const create = route({
   summary: 'Create a service instance that users provide',
   access: 'signed-in',
   body: CreateServiceInstance,
-  answers: { 201: ServiceInstance },
+  answers: { 201: ServiceInstanceAnswer },
   handle: async ({ body, caller, service, base }) => {
     if (body.type === 'managed') {
       throw unprocessable('stager has no service brokers: create a user-provided service instance.');
@@ -119,7 +119,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateServiceInstance,
-  answers: { 200: ServiceInstance },
+  answers: { 200: ServiceInstanceAnswer },
   handle: async (call) => {
     const { body, service, base } = call;
     const { row, standing } = await instanceOf(call, call.params.guid);

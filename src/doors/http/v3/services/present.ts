@@ -1,11 +1,11 @@
 /** Service instances and bindings as Cloud Foundry shows them. What users provide is made at once: it never waits. */
 import type { z } from 'zod';
-import type { ServiceBinding as BindingRow } from '../../../../service/resources/service-bindings.ts';
+import type { ServiceBindingRow as BindingRow } from '../../../../service/resources/service-bindings.ts';
 import type { ServiceInstance as Row } from '../../../../service/resources/service-instances.ts';
 import { instantText, metadataOf, resourceFields, toOne } from '../../route/present.ts';
-import type { ServiceBinding, ServiceInstance } from './schema.ts';
+import type { ServiceBindingAnswer, ServiceInstanceAnswer } from './schema.ts';
 
-export function presentServiceInstance(row: Row, base: string): z.input<typeof ServiceInstance> {
+export function presentServiceInstance(row: Row, base: string): z.input<typeof ServiceInstanceAnswer> {
   const self = `${base}/v3/service_instances/${row.guid}`;
   return {
     ...resourceFields(row),
@@ -31,7 +31,7 @@ export function presentServiceInstance(row: Row, base: string): z.input<typeof S
   };
 }
 
-export function presentServiceBinding(row: BindingRow, base: string): z.input<typeof ServiceBinding> {
+export function presentServiceBinding(row: BindingRow, base: string): z.input<typeof ServiceBindingAnswer> {
   const self = `${base}/v3/service_credential_bindings/${row.guid}`;
   return {
     ...resourceFields(row),

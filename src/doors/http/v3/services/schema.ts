@@ -70,7 +70,7 @@ const LastOperation = z.object({
   updated_at: z.string(),
 });
 
-export const ServiceInstance = z
+export const ServiceInstanceAnswer = z
   .object({
     ...ResourceFields,
     name: z.string(),
@@ -85,7 +85,7 @@ export const ServiceInstance = z
     included: z.record(z.string(), z.array(z.unknown())).optional(),
   })
   .describe('service instance');
-export const ServiceInstances = listOf(ServiceInstance);
+export const ServiceInstances = listOf(ServiceInstanceAnswer);
 export const Credentials = z.record(z.string(), z.unknown());
 
 export const ServiceBindingsQuery = listQuery(
@@ -122,7 +122,7 @@ export const CreateServiceBinding = z.strictObject({
 });
 export const UpdateServiceBinding = z.strictObject({ metadata: MetadataInput });
 
-export const ServiceBinding = z
+export const ServiceBindingAnswer = z
   .object({
     ...ResourceFields,
     name: z.string().nullable(),
@@ -134,7 +134,7 @@ export const ServiceBinding = z
     included: z.record(z.string(), z.array(z.unknown())).optional(),
   })
   .describe('service credential binding');
-export const ServiceBindings = listOf(ServiceBinding);
+export const ServiceBindings = listOf(ServiceBindingAnswer);
 export const BindingDetails = z.object({
   credentials: Credentials,
   syslog_drain_url: z.string().optional(),

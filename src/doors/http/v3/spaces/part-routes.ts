@@ -8,7 +8,7 @@ import { listQuery, texts } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { Links, listOf, presentList, ToOne, toOne } from '../../route/present.ts';
 import { spaceFor, visibleSpace } from './find.ts';
-import { Feature, Features, UpdateFeature } from './schema.ts';
+import { SpaceFeature, SpaceFeatures, UpdateFeature } from './schema.ts';
 
 const ssh = (enabled: boolean) => ({
   name: 'ssh',
@@ -22,7 +22,7 @@ const listFeatures = route({
   summary: 'List the features of a space',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Features },
+  answers: { 200: SpaceFeatures },
   handle: async (call) => {
     const { allow_ssh } = await visibleSpace(call, call.params.guid);
     return { status: 200, body: { resources: [ssh(allow_ssh)] } };
@@ -37,7 +37,7 @@ const getFeature = route({
   summary: 'Get a feature of a space',
   access: 'signed-in',
   params: ByFeature,
-  answers: { 200: Feature },
+  answers: { 200: SpaceFeature },
   handle: async (call) => {
     const { allow_ssh } = await visibleSpace(call, call.params.guid);
     if (call.params.name !== 'ssh') throw notFound('Feature');
@@ -52,7 +52,7 @@ const setFeature = route({
   access: 'signed-in',
   params: ByFeature,
   body: UpdateFeature,
-  answers: { 200: Feature },
+  answers: { 200: SpaceFeature },
   handle: async (call) => {
     const { params, body, service } = call;
     const found = await spaceFor(call, params.guid, mayManageSpace);

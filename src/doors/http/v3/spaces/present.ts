@@ -6,9 +6,9 @@ import type { Space as Row } from '../../../../service/resources/spaces.ts';
 import type { Queries } from '../../../../service/state/database.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
 import { presentOrganization } from '../organizations/present.ts';
-import type { Space } from './schema.ts';
+import type { SpaceAnswer } from './schema.ts';
 
-export function presentSpace(row: Row, base: string): z.input<typeof Space> {
+export function presentSpace(row: Row, base: string): z.input<typeof SpaceAnswer> {
   const self = `${base}/v3/spaces/${row.guid}`;
   return {
     ...resourceFields(row),

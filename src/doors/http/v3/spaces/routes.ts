@@ -12,7 +12,7 @@ import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import { spaceFor, visibleSpace } from './find.ts';
 import { includedOrganizations, presentSpace } from './present.ts';
-import { CreateSpace, Space, SpaceQuery, Spaces, SpacesQuery, UpdateSpace } from './schema.ts';
+import { CreateSpace, SpaceAnswer, SpaceQuery, Spaces, SpacesQuery, UpdateSpace } from './schema.ts';
 
 const list = route({
   method: 'GET',
@@ -38,7 +38,7 @@ const get = route({
   access: 'signed-in',
   params: ByGuid,
   query: SpaceQuery,
-  answers: { 200: Space },
+  answers: { 200: SpaceAnswer },
   handle: async (call) => {
     const { params, query, caller, service, base } = call;
     const found = await visibleSpace(call, params.guid);
@@ -55,7 +55,7 @@ const create = route({
   summary: 'Create a space',
   access: 'signed-in',
   body: CreateSpace,
-  answers: { 201: Space },
+  answers: { 201: SpaceAnswer },
   handle: async ({ body, caller, service, base }) => {
     const { queries } = service.database;
     const { guid } = body.relationships.organization.data;
@@ -76,7 +76,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateSpace,
-  answers: { 200: Space },
+  answers: { 200: SpaceAnswer },
   handle: async (call) => {
     const { params, body, service, base } = call;
     const found = await spaceFor(call, params.guid, mayManageSpace);

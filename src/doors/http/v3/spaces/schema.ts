@@ -4,7 +4,7 @@ import { listQuery, oneOrMoreOf, texts } from '../../route/list-query.ts';
 import { MetadataInput } from '../../route/metadata.ts';
 import { ToOneInput } from '../../route/params.ts';
 import { Links, listOf, Metadata, ResourceFields, ToOne } from '../../route/present.ts';
-import { Organization } from '../organizations/schema.ts';
+import { OrganizationAnswer } from '../organizations/schema.ts';
 
 const Name = z.string().min(1).max(255);
 const include = oneOrMoreOf(['organization', 'org']).optional();
@@ -30,11 +30,11 @@ const fields = {
   metadata: Metadata,
   links: Links,
 };
-const included = z.object({ organizations: z.array(Organization) }).optional();
+const included = z.object({ organizations: z.array(OrganizationAnswer) }).optional();
 
-export const Space = z.object({ ...fields, included }).describe('space');
+export const SpaceAnswer = z.object({ ...fields, included }).describe('space');
 export const Spaces = listOf(z.object(fields));
 
-export const Feature = z.object({ name: z.string(), description: z.string(), enabled: z.boolean() });
-export const Features = z.object({ resources: z.array(Feature) });
+export const SpaceFeature = z.object({ name: z.string(), description: z.string(), enabled: z.boolean() });
+export const SpaceFeatures = z.object({ resources: z.array(SpaceFeature) });
 export const UpdateFeature = z.strictObject({ enabled: z.boolean() });

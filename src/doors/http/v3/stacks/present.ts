@@ -2,9 +2,9 @@
 import type { z } from 'zod';
 import type { Stack as Row } from '../../../../service/resources/stacks.ts';
 import { metadataOf, resourceFields } from '../../route/present.ts';
-import type { Stack } from './schema.ts';
+import type { StackAnswer } from './schema.ts';
 
-export function presentStack(row: Row, base: string): z.input<typeof Stack> {
+export function presentStack(row: Row, base: string): z.input<typeof StackAnswer> {
   return {
     ...resourceFields(row),
     name: row.name,

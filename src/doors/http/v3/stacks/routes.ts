@@ -21,7 +21,7 @@ import { presentList } from '../../route/present.ts';
 import { presentApp } from '../apps/present.ts';
 import { Apps, AppsQuery } from '../apps/schema.ts';
 import { presentStack } from './present.ts';
-import { CreateStack, Stack, Stacks, StacksQuery, UpdateStack } from './schema.ts';
+import { CreateStack, StackAnswer, Stacks, StacksQuery, UpdateStack } from './schema.ts';
 
 const list = route({
   method: 'GET',
@@ -42,7 +42,7 @@ const get = route({
   summary: 'Get a stack',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Stack },
+  answers: { 200: StackAnswer },
   handle: async ({ params, service, base }) => ({
     status: 200,
     body: presentStack(await existing(service.database.queries, params.guid), base),
@@ -72,7 +72,7 @@ const create = route({
   summary: 'Name a root file system that this machine has (stager stack add) as a stack',
   access: 'signed-in',
   body: CreateStack,
-  answers: { 201: Stack },
+  answers: { 201: StackAnswer },
   handle: async ({ body, caller, service, base }) => {
     demand(mayAdminister, globalStanding(caller));
     const created = await createStack(service.database.queries, body);
@@ -88,7 +88,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateStack,
-  answers: { 200: Stack },
+  answers: { 200: StackAnswer },
   handle: async ({ params, body, caller, service, base }) => {
     const { queries } = service.database;
     demand(mayAdminister, globalStanding(caller));

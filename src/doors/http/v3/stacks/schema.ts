@@ -14,7 +14,7 @@ export const CreateStack = z.strictObject({
 
 export const UpdateStack = z.strictObject({ metadata: MetadataInput });
 
-export const Stack = z
+export const StackAnswer = z
   .object({
     ...ResourceFields,
     name: z.string(),
@@ -29,4 +29,4 @@ export const Stack = z
   })
   .describe('stack');
 
-export const Stacks = listOf(Stack);
+export const Stacks = listOf(StackAnswer);

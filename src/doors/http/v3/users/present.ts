@@ -2,9 +2,9 @@
 import type { z } from 'zod';
 import type { User as Row } from '../../../../service/resources/users.ts';
 import { metadataOf, resourceFields } from '../../route/present.ts';
-import type { User } from './schema.ts';
+import type { UserAnswer } from './schema.ts';
 
-export function presentUser(row: Row, base: string): z.input<typeof User> {
+export function presentUser(row: Row, base: string): z.input<typeof UserAnswer> {
   return {
     ...resourceFields(row),
     username: row.username,

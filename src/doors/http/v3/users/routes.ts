@@ -21,7 +21,7 @@ import { presentList } from '../../route/present.ts';
 import type { CallContext } from '../../route/route.ts';
 import { visibleSpace } from '../spaces/find.ts';
 import { presentUser } from './present.ts';
-import { ByUserGuid, CreateUser, UpdateUser, User, Users, UsersQuery } from './schema.ts';
+import { ByUserGuid, CreateUser, UpdateUser, UserAnswer, Users, UsersQuery } from './schema.ts';
 
 const list = route({
   method: 'GET',
@@ -78,7 +78,7 @@ const get = route({
   summary: 'Get a user',
   access: 'signed-in',
   params: ByUserGuid,
-  answers: { 200: User },
+  answers: { 200: UserAnswer },
   handle: async (call) => ({
     status: 200,
     body: presentUser(await visibleUser(call, call.params.guid), call.base),
@@ -91,7 +91,7 @@ const create = route({
   summary: 'Make a user known, by the guid that its issuer gave it or by name and origin',
   access: 'signed-in',
   body: CreateUser,
-  answers: { 201: User },
+  answers: { 201: UserAnswer },
   handle: async (call) => {
     const { body, caller, service, base } = call;
     demand(mayAdminister, globalStanding(caller));
@@ -130,7 +130,7 @@ const update = route({
   access: 'signed-in',
   params: ByUserGuid,
   body: UpdateUser,
-  answers: { 200: User },
+  answers: { 200: UserAnswer },
   handle: async (call) => {
     const { params, body, caller, service, base } = call;
     const found = await visibleUser(call, params.guid);

@@ -36,7 +36,7 @@ export const CreateUser = z
 
 export const UpdateUser = z.strictObject({ metadata: MetadataInput });
 
-export const User = z
+export const UserAnswer = z
   .object({
     ...ResourceFields,
     username: z.string().nullable(),
@@ -47,4 +47,4 @@ export const User = z
   })
   .describe('user');
 
-export const Users = listOf(User);
+export const Users = listOf(UserAnswer);
