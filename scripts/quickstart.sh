@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh curl=curl
 
-printf '\n$ bin/stager stage fixtures/apps/express\n\n'
-bin/stager stage fixtures/apps/express
+printf '\n$ bin/stager stage --smoke fixtures/apps/express\n\n'
+bin/stager stage --smoke fixtures/apps/express
 
 printf '\n$ bin/stager run --port 8080\n\n'
 bin/stager run --port "${PORT:-8080}" &

@@ -11,9 +11,8 @@ import { StagerError } from '../words/errors.ts';
 import { parseDuration, parseMegabytes } from '../words/units.ts';
 import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
 import { type ProxySettings, proxySettings } from './proxy.ts';
-import { SETTINGS } from './schema.ts';
-import { CHOICES, type Setting } from './setting.ts';
-import { assertSettings, type Settings } from './settings.ts';
+import { CHOICES, SETTINGS, type Setting } from './schema.ts';
+import { type Settings, settingsSchema } from './settings.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -74,17 +73,17 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
   }
   settings['caFile'] ??= extraAuthorities(env);
   if (settings['caFile'] === undefined) delete settings['caFile'];
-  assertSettings(settings);
+  const parsed = settingsSchema.parse(settings);
   return Object.freeze({
-    settings: Object.freeze(settings),
+    settings: Object.freeze(parsed),
     given: new Set(
       rows.flatMap(([key, row]) => (input.flags[key] !== undefined || env[row.variable] ? [key] : [])),
     ),
-    home: settings.home ?? join(xdg(env, 'XDG_DATA_HOME', '.local/share'), 'stager'),
+    home: parsed.home ?? join(xdg(env, 'XDG_DATA_HOME', '.local/share'), 'stager'),
     cacheHome:
-      settings.home === undefined
+      parsed.home === undefined
         ? join(xdg(env, 'XDG_CACHE_HOME', '.cache'), 'stager')
-        : join(settings.home, 'cache'),
+        : join(parsed.home, 'cache'),
     proxy: proxySettings(env),
     sourceDateEpoch: epochFrom(env),
     ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),

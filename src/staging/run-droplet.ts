@@ -19,7 +19,7 @@ import { unpackTarball } from './droplet/unpack/unpack.ts';
 import type { EmitRun } from './launch/events.ts';
 import type { HealthCheck } from './launch/health.ts';
 import { runDirsAt } from './launch/layout.ts';
-import { type DropletPlace, type LocatedDroplet, locateDroplet } from './launch/locate.ts';
+import { type DropletPlace, type LocatedDroplet, locateDroplet, locatedBy } from './launch/locate.ts';
 import type { RunTarget } from './launch/request.ts';
 import { runDroplet as launch } from './launch/run-processes.ts';
 import type { DropletRun, RunResult } from './launch/supervise.ts';
@@ -33,6 +33,8 @@ import { createWorkspace, sweepWorkspaces } from './workspace/workspace.ts';
 export interface RunWish {
   /** A file, `file:///…`, `s3://…`, or the guid of a droplet or build; absent: the last one staged. */
   readonly droplet?: string;
+  /** The staging whose droplet it is, where nobody has recorded it yet; instead of `droplet`. */
+  readonly record?: StagingRecord;
   readonly target: RunTarget;
   /** 0 or absent: any free port. */
   readonly port?: number;
@@ -81,7 +83,8 @@ export async function run(
   ports: RunPorts,
   io: { readonly signal: AbortSignal; readonly emit: EmitRun },
 ): Promise<Run> {
-  const located = await locateDroplet(wish.droplet, ports.records);
+  const located =
+    wish.record === undefined ? await locateDroplet(wish.droplet, ports.records) : locatedBy(wish.record);
   const { place } = located;
   const record = await recordOf(located, ports);
   const stack = await ports.stack(wish.stack ?? record?.stack ?? 'host');

@@ -11,6 +11,7 @@ import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { Emit } from '../words/events.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { checkLimits, type StageRequest } from './request/request.ts';
+import { smoke } from './smoke.ts';
 import { fillApp, leased, packageApp } from './steps/app.ts';
 import { saveCache } from './steps/build-cache.ts';
 import { demandOutput, discardDroplet, dropReplaced, storeResult } from './steps/droplet.ts';
@@ -35,7 +36,8 @@ export async function stage(
     throwIfCancelled(io.signal);
     const record = await leased(staging, async () => {
       try {
-        const made = await run(staging);
+        const droplet = await run(staging);
+        const made = request.smoke === true ? await smoke(staging, droplet) : droplet;
         await ports.records.save(made);
         await dropReplaced(staging);
         return made;

@@ -21,6 +21,7 @@ export type PhaseName =
   | 'release'
   | 'droplet'
   | 'save-cache'
+  | 'smoke'
   | 'launch';
 
 /** Names one run of a phase: `index` and `buildpack` where the phase belongs to one buildpack. */

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type Config, type LoadInput, loadConfig } from '../../src/config/load.ts';
-import { SETTINGS } from '../../src/config/schema.ts';
-import { CHOICES, type Setting } from '../../src/config/setting.ts';
+import { CHOICES, SETTINGS, type Setting } from '../../src/config/schema.ts';
 
 let dir: string;
 

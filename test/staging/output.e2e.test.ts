@@ -22,6 +22,7 @@ const phase = z.strictObject({
     'release',
     'droplet',
     'save-cache',
+    'smoke',
   ]),
   index: z.int().min(0).optional(),
   buildpack: z.string().optional(),

@@ -1,5 +1,4 @@
-import { SETTINGS } from '../../src/config/schema.ts';
-import type { Setting } from '../../src/config/setting.ts';
+import { SETTINGS, type Setting } from '../../src/config/schema.ts';
 
 const BEGIN = '<!-- settings: made by scripts/docs.ts -->';
 const END = '<!-- end of settings -->';

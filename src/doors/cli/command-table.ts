@@ -1,6 +1,5 @@
 /** Every command, its arguments and the words of its help. */
-import type { SettingKey } from '../../config/schema.ts';
-import type { CommandName } from '../../config/setting.ts';
+import type { CommandName, SettingKey } from '../../config/schema.ts';
 
 /** One command, or a group of them. */
 export interface CommandSpec {

@@ -3,8 +3,7 @@
  * for `--help`; each command's work is imported when it runs.
  */
 import { Command, Option } from 'commander';
-import { settingsOf } from '../../config/schema.ts';
-import { CHOICES, type CommandName, type Setting } from '../../config/setting.ts';
+import { CHOICES, type CommandName, type Setting, settingsOf } from '../../config/schema.ts';
 import { COMMANDS, type CommandSpec } from './command-table.ts';
 import type { Invocation } from './input/context.ts';
 

@@ -87,6 +87,8 @@ export interface StagingOptions {
   readonly lock?: LockOptions;
   /** Trace shell buildpacks with `set -x`. */
   readonly trace?: boolean;
+  /** Start the web process for its health check before the build counts as staged; docs/run.md. */
+  readonly smoke?: boolean;
   /** Commands, sidecars and health checks that win over the droplet's own, as a manifest says them. */
   readonly launch?: LaunchWishes;
   /** Sentences about the request itself; each comes as a warning. */
@@ -147,6 +149,7 @@ export async function requestOf(
     keep: options.keep ?? settings.keep,
     ignoreStyle: options.ignoreStyle ?? settings.ignoreStyle,
     trace: options.trace ?? false,
+    smoke: options.smoke ?? false,
     ...(options.buildpackApi !== undefined && { buildpackApi: options.buildpackApi }),
     ...(options.cfStack !== undefined && { cfStack: options.cfStack }),
     ...(options.compression !== undefined && { compression: parseCompression(options.compression) }),

@@ -57,14 +57,14 @@ export async function locateDroplet(
 ): Promise<LocatedDroplet> {
   if (wanted === undefined) {
     const record = await records.last();
-    if (record !== undefined) return located(record);
+    if (record !== undefined) return locatedBy(record);
     throw notFound('nothing was staged yet', 'Run `stager stage` first, or name a droplet.');
   }
   if (/^(file|s3):\/\//.test(wanted)) return await atAddress(wanted, records);
   const guid = parseGuid(wanted);
   const record =
     guid && ((await records.ofBuild(guid)) ?? (await records.find(({ droplet }) => droplet.guid === guid)));
-  if (record !== undefined) return located(record);
+  if (record !== undefined) return locatedBy(record);
   return await atPath(wanted);
 }
 
@@ -87,7 +87,8 @@ export function splitBlobAddress(address: string): BlobPlace | undefined {
   return undefined;
 }
 
-function located(record: StagingRecord): LocatedDroplet {
+/** The droplet of a record. */
+export function locatedBy(record: StagingRecord): LocatedDroplet {
   const { location } = record.droplet;
   const blob = splitBlobAddress(location);
   if (blob !== undefined) return { place: blob, record };

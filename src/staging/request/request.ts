@@ -55,6 +55,8 @@ export interface StageRequest {
   readonly lock?: { readonly path: string; readonly app?: string; readonly mode: 'write' | 'frozen' };
   /** Sentences about the request itself, reported as warnings. */
   readonly notes?: readonly string[];
+  /** Start the web process for its health check before the build counts as staged. */
+  readonly smoke?: boolean;
   /** Trace shell buildpacks. */
   readonly trace: boolean;
   /** What a manifest says about running: wins over the droplet's own commands. */

@@ -45,6 +45,7 @@ const phaseName = z.enum([
   'release',
   'droplet',
   'save-cache',
+  'smoke',
   'launch',
 ]);
 

@@ -53,6 +53,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     keep: settings.keep,
     ignoreStyle: settings.ignoreStyle,
     trace: settings.trace === true,
+    smoke: settings.smoke === true,
     ...(settings.buildpackApi !== undefined && { buildpackApi: settings.buildpackApi }),
     ...(settings.compression !== undefined && { compression: parseCompression(settings.compression) }),
     ...(settings.reproducible === true && { sourceDateEpoch: config.sourceDateEpoch }),
