@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createPackage } from '../src/staging/package/create.ts';
+import { storePackage } from '../src/staging/package/create.ts';
 import { openSource } from '../src/staging/source/open.ts';
 import { openBlobStore } from '../src/stores/blobs/open.ts';
 import type { BlobStore } from '../src/stores/blobs/port/blob-store.ts';
@@ -101,7 +101,7 @@ async function child([step, address = '', ...rest]: readonly string[]): Promise<
       guid: _guid,
       location: _location,
       ...facts
-    } = await createPackage(source, {
+    } = await storePackage(source, {
       store,
       signal,
       ...(rest[1] === undefined ? {} : { statCachePath: rest[1] }),

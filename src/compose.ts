@@ -19,7 +19,7 @@ import { BuildpackFetcher } from './staging/buildpack/acquire/fetch.ts';
 import { BuildpackRegistry } from './staging/buildpack/acquire/registry.ts';
 import type { ResolveParts } from './staging/buildpack/acquire/resolve.ts';
 import { installShipped } from './staging/buildpack/acquire/shipped.ts';
-import type { RunPorts } from './staging/run-droplet.ts';
+import type { RunDropletPorts } from './staging/run-droplet.ts';
 import type { StagePorts } from './staging/steps/staging.ts';
 import { openBlobStore } from './stores/blobs/open.ts';
 import type { BlobStore } from './stores/blobs/port/blob-store.ts';
@@ -133,7 +133,7 @@ export class Stager {
   }
 
   /** What running a droplet needs. */
-  async runPorts(signal: AbortSignal): Promise<RunPorts> {
+  async runPorts(signal: AbortSignal): Promise<RunDropletPorts> {
     await this.#openHome();
     const [{ sandbox }, blobs] = await Promise.all([this.sandbox(signal), this.blobs()]);
     const { records, workspaces, clock } = this;

@@ -21,7 +21,7 @@ import type { HealthCheck } from './launch/health.ts';
 import { runDirsAt } from './launch/layout.ts';
 import { type DropletPlace, type LocatedDroplet, locateDroplet, locatedBy } from './launch/locate.ts';
 import type { RunTarget } from './launch/request.ts';
-import { runDroplet as launch } from './launch/run-processes.ts';
+import { runProcesses as launch } from './launch/run-processes.ts';
 import type { DropletRun, RunResult } from './launch/supervise.ts';
 import { createRedactor } from './logs/redact.ts';
 import { appIdentity } from './request/request.ts';
@@ -52,7 +52,7 @@ export interface RunWish {
 }
 
 /** Everything a run works with. */
-export interface RunPorts {
+export interface RunDropletPorts {
   readonly sandbox: Sandbox;
   readonly stack: (name: string) => Promise<StagingStack>;
   readonly records: StagingRecords;
@@ -64,7 +64,7 @@ export interface RunPorts {
 }
 
 /** A droplet that runs, and is removed with its directory when it ends. */
-export interface Run {
+export interface RunningDroplet {
   readonly port?: number;
   readonly record?: StagingRecord;
   readonly ready: DropletRun['ready'];
@@ -80,9 +80,9 @@ export interface Run {
  */
 export async function run(
   wish: RunWish,
-  ports: RunPorts,
+  ports: RunDropletPorts,
   io: { readonly signal: AbortSignal; readonly emit: EmitRun },
-): Promise<Run> {
+): Promise<RunningDroplet> {
   const located =
     wish.record === undefined ? await locateDroplet(wish.droplet, ports.records) : locatedBy(wish.record);
   const { place } = located;
@@ -173,7 +173,11 @@ function nameOf(place: DropletPlace): string {
 async function unpack(
   located: LocatedDroplet,
   home: string,
-  { wish, ports, signal }: { readonly wish: RunWish; readonly ports: RunPorts; readonly signal: AbortSignal },
+  {
+    wish,
+    ports,
+    signal,
+  }: { readonly wish: RunWish; readonly ports: RunDropletPorts; readonly signal: AbortSignal },
 ): Promise<void> {
   await mkdir(home, { recursive: true });
   try {
@@ -194,7 +198,7 @@ async function unpack(
 /** S3 addresses hold no endpoint: when the configured store knows the address, it is the one to read from. */
 async function bodyOf(
   { place, record }: LocatedDroplet,
-  ports: RunPorts,
+  ports: RunDropletPorts,
   signal: AbortSignal,
 ): Promise<Readable> {
   if (place.kind === 'file') return createReadStream(place.path);
@@ -228,7 +232,7 @@ async function readAll(body: Readable): Promise<void> {
 /** A file's record is the one with its digest: staging_info.yml alone knows no process but web. */
 async function recordOf(
   { place, record }: LocatedDroplet,
-  ports: RunPorts,
+  ports: RunDropletPorts,
 ): Promise<StagingRecord | undefined> {
   if (record !== undefined || place.kind !== 'file') return record;
   const hash = createHash('sha256');

@@ -17,14 +17,14 @@ import { saveCache } from './steps/build-cache.ts';
 import { demandOutput, discardDroplet, dropReplaced, storeResult } from './steps/droplet.ts';
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { type StagePorts, Staging } from './steps/staging.ts';
-import { findStack, lockIfAsked, openWorkspace, resolveBuildpacks, runScripts } from './steps/steps.ts';
+import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts, verifiedStack } from './steps/steps.ts';
 
 /**
  * Stages one app.
  *
  * @throws StagerError of any code in docs/errors.md; `staging-ended` was emitted before with the same failure.
  */
-export async function stage(
+export async function stageApp(
   request: StageRequest,
   ports: StagePorts,
   io: { readonly signal: AbortSignal; readonly emit: Emit },
@@ -74,7 +74,7 @@ function placed(error: StagerError, home: string): StagerError {
 async function run(staging: Staging): Promise<StagingRecord> {
   checkLimits(staging.request);
   await demandOutput(staging);
-  const finding = findStack(staging);
+  const finding = verifiedStack(staging);
   const app = await packageApp(staging);
   const stack = await finding;
   await using buildpacks = await resolveBuildpacks(staging, stack, app.source);

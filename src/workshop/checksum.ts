@@ -32,7 +32,7 @@ function wholeHex(algorithm: Checksum['algorithm'], text: string): Checksum | un
 }
 
 /** Reads the file once. */
-export async function hashFile(
+export async function checksumOfFile(
   path: string,
   algorithm: Checksum['algorithm'],
   signal: AbortSignal,

@@ -4,8 +4,8 @@ import {
   describeMatcher,
   type Expectations,
   fits,
-  type Matcher,
   type RoundExpectations,
+  type ValueMatcher,
 } from './expectations.ts';
 import { exitsOf, type SeenRound } from './seen.ts';
 
@@ -120,7 +120,7 @@ export function filesLike(pattern: string, { files }: Pick<SeenRound, 'files'>):
 /** `only`: others than the named ones may be there; `all`: they may not. */
 function compareMap(
   where: string,
-  wanted: Readonly<Record<string, Matcher>> | undefined,
+  wanted: Readonly<Record<string, ValueMatcher>> | undefined,
   seen: Readonly<Record<string, string>>,
   rest: 'only' | 'all',
 ): readonly Difference[] {

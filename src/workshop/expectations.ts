@@ -48,7 +48,7 @@ const schema = round.extend({
   again: round.optional(),
 });
 
-export type Matcher = z.output<typeof matcher>;
+export type ValueMatcher = z.output<typeof matcher>;
 export type RoundExpectations = z.output<typeof round>;
 /** The whole file. Paths are `app/…`, `deps/…`, `cache/…`, `profile.d/…`. */
 export type Expectations = z.output<typeof schema>;
@@ -97,14 +97,14 @@ function invalid(path: string, problems: readonly string[]): StagerError {
 }
 
 /** Whether `text` is what the matcher asks for. `lines`: plain text is enough as a part of a line. */
-export function fits(wanted: Matcher, text: string, how: 'whole' | 'part' = 'whole'): boolean {
+export function fits(wanted: ValueMatcher, text: string, how: 'whole' | 'part' = 'whole'): boolean {
   if (typeof wanted === 'string') return how === 'part' ? text.includes(wanted) : text === wanted;
   if ('contains' in wanted) return text.includes(wanted.contains);
   return new RegExp(wanted.matches, 'm').test(text);
 }
 
 /** The matcher in words. */
-export function describeMatcher(wanted: Matcher): string {
+export function describeMatcher(wanted: ValueMatcher): string {
   if (typeof wanted === 'string') return JSON.stringify(wanted);
   return 'contains' in wanted
     ? `text with ${JSON.stringify(wanted.contains)}`

@@ -6,7 +6,7 @@ import { openSource } from '../staging/source/open.ts';
 import { isStagerError, StagerError } from '../words/errors.ts';
 
 /** One entry that would be sent; the totals come last. */
-export type ListedFile =
+export type SentEntry =
   | {
       readonly type: 'file';
       readonly path: string;
@@ -40,7 +40,7 @@ export interface FilesOptions {
  * @throws StagerError SOURCE_UNSAFE with every refused entry before the first one is handed out, and what opening
  * and reading a source can throw.
  */
-export async function* listFiles(path: string, options: FilesOptions): AsyncGenerator<ListedFile> {
+export async function* listFiles(path: string, options: FilesOptions): AsyncGenerator<SentEntry> {
   const source = await openSource(path, options);
   const { unusable } = await source.ignoreRules(options);
   for (const line of unusable) options.onUnusable?.(line);

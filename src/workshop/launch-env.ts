@@ -5,7 +5,7 @@ import { readSmall } from '../machine/host/read-small.ts';
 import type { RunInput } from '../staging/buildpack/run/run-buildpacks.ts';
 import { processEnvironment } from '../staging/launch/environment.ts';
 import { runDirsAt } from '../staging/launch/layout.ts';
-import { runDroplet } from '../staging/launch/run-processes.ts';
+import { runProcesses } from '../staging/launch/run-processes.ts';
 import type { StageRequest } from '../staging/request/request.ts';
 import type { StagePorts } from '../staging/steps/staging.ts';
 import { newGuid } from '../words/ids.ts';
@@ -38,7 +38,7 @@ export async function launchEnvironment(input: LaunchEnvInput): Promise<Readonly
   ] as const;
   for (const [from, to] of moves) await rename(from, to);
   try {
-    const droplet = await runDroplet(
+    const droplet = await runProcesses(
       {
         guid: newGuid(),
         dirs,

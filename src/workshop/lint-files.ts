@@ -1,9 +1,9 @@
 /** Rules about which files there are. */
 
-import type { Found, LintInput, Rule } from './lint-input.ts';
+import type { BareFinding, LintInput, Rule } from './lint-input.ts';
 import { semverLike } from './lint-manifest.ts';
 
-const at = (path: string, message: string): Found => ({ path, message });
+const at = (path: string, message: string): BareFinding => ({ path, message });
 
 const mentions = ({ scripts }: LintInput, text: string): boolean =>
   [...scripts.values()].some(

@@ -2,7 +2,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Family } from '../staging/buildpack/contract/contract.ts';
-import { type ReadManifest, readManifest } from './manifest.ts';
+import { type ReadManifest, readBuildpackManifest } from './manifest.ts';
 import { type ShellLine, shellText } from './shell-text.ts';
 
 /** One program in bin/. */
@@ -32,7 +32,7 @@ export interface LintInput {
 export type Severity = 'error' | 'warning' | 'note';
 
 /** One finding. */
-export interface Finding {
+export interface LintFinding {
   /** Stable, kebab-case; docs/workshop.md explains each. */
   readonly id: string;
   readonly severity: Severity;
@@ -49,11 +49,11 @@ export interface Rule {
   readonly id: string;
   readonly severity: Severity;
   readonly reason: string;
-  find(input: LintInput): Promise<readonly Found[]> | readonly Found[];
+  find(input: LintInput): Promise<readonly BareFinding[]> | readonly BareFinding[];
 }
 
 /** A finding before the rule's own facts are added; `severity` where a case is less or more than the rule. */
-export interface Found {
+export interface BareFinding {
   readonly path: string;
   readonly line?: number;
   readonly message: string;
@@ -74,7 +74,7 @@ export async function lintInput(root: string, family: Family, stackRoot: string)
     root,
     family,
     scripts,
-    manifest: await readManifest(root),
+    manifest: await readBuildpackManifest(root),
     names: new Set(await readdir(root)),
     inStack: async (program) => {
       const paths = program.startsWith('/') ? [program] : SEARCH_PATH.map((dir) => `${dir}/${program}`);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { satisfies, valid, validRange } from 'semver';
 import { buildpackVersion } from '../staging/buildpack/contract/facts.ts';
 import { statedChecksum } from './checksum.ts';
-import type { Found, LintInput, Rule } from './lint-input.ts';
+import type { BareFinding, LintInput, Rule } from './lint-input.ts';
 import type { BuildpackManifest, ManifestDependency } from './manifest.ts';
 import { packageFiles } from './package-files.ts';
 
@@ -18,7 +18,10 @@ const GONE_STACKS: ReadonlySet<string> = new Set([
   'heroku-20',
 ]);
 
-type Finder = (manifest: BuildpackManifest, input: LintInput) => Promise<readonly Found[]> | readonly Found[];
+type Finder = (
+  manifest: BuildpackManifest,
+  input: LintInput,
+) => Promise<readonly BareFinding[]> | readonly BareFinding[];
 
 function rule(id: string, severity: Rule['severity'], reason: string, find: Finder): Rule {
   return {
@@ -29,7 +32,7 @@ function rule(id: string, severity: Rule['severity'], reason: string, find: Find
   };
 }
 
-const at = (line: number, message: string): Found => ({ path: FILE, line, message });
+const at = (line: number, message: string): BareFinding => ({ path: FILE, line, message });
 const nameOf = ({ name, version }: ManifestDependency): string =>
   `${name ?? 'a dependency'} ${version ?? ''}`.trim();
 
@@ -61,7 +64,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
     const others = manifest.dependencies.flatMap(({ stacks, line }) =>
       stacks.map((name) => ({ name, line })),
     );
-    return [...own, ...others].flatMap(({ name, line }): Found[] => {
+    return [...own, ...others].flatMap(({ name, line }): BareFinding[] => {
       if (!STACK_NAME.test(name))
         return [{ ...at(line, `${JSON.stringify(name)} is not a name of a stack`), severity: 'error' }];
       return GONE_STACKS.has(name) ? [at(line, `stack ${name} is no longer supported`)] : [];
@@ -100,7 +103,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
     'error',
     'the manifest is used on machines that have nothing else (versions and downloads)',
     (manifest) =>
-      manifest.dependencies.flatMap(({ uri = '', line, ...rest }): Found[] => {
+      manifest.dependencies.flatMap(({ uri = '', line, ...rest }): BareFinding[] => {
         const scheme = /^([a-z-]+):/i.exec(uri)?.[1]?.toLowerCase();
         if (
           uri === '' ||
@@ -146,7 +149,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
     'error',
     'an offline package has the file inside (manifest.yml)',
     async (manifest, { root }) => {
-      const found: Found[] = [];
+      const found: BareFinding[] = [];
       for (const dependency of manifest.dependencies) {
         if (dependency.file === undefined || dependency.file.startsWith('/')) continue;
         const facts = await stat(join(root, dependency.file)).catch(() => undefined);
@@ -163,7 +166,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
     (manifest) => {
       const counts = new Map<string, number>();
       for (const { name = '' } of manifest.defaultVersions) counts.set(name, (counts.get(name) ?? 0) + 1);
-      return manifest.defaultVersions.flatMap(({ name = '', version = '', line }): Found[] => {
+      return manifest.defaultVersions.flatMap(({ name = '', version = '', line }): BareFinding[] => {
         if ((counts.get(name) ?? 0) > 1)
           return [at(line, `${name} has ${counts.get(name)} default versions`)];
         const versions = manifest.dependencies.filter((it) => it.name === name).map((it) => it.version ?? '');
@@ -179,7 +182,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
     'packaging fails when a listed file is missing (manifest.yml)',
     async (manifest, { root }) => {
       if (manifest.includeFiles === undefined) return [];
-      const found: Found[] = [];
+      const found: BareFinding[] = [];
       for (const name of manifest.includeFiles) {
         const isThere = await packageFiles(root, [name]).then(
           () => true,

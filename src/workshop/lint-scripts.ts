@@ -1,5 +1,5 @@
 /** Rules about the scripts in bin/: whether they can be started, and what they take for granted. */
-import { type Found, type LintInput, type LintScript, type Rule, shellLines } from './lint-input.ts';
+import { type BareFinding, type LintInput, type LintScript, type Rule, shellLines } from './lint-input.ts';
 import type { ShellLine } from './shell-text.ts';
 
 /** Scripts that the platform starts. */
@@ -26,8 +26,8 @@ interface Search {
 function matching(
   scripts: readonly (LintScript | undefined)[],
   { pattern, say, where = isCode }: Search,
-): readonly Found[] {
-  return scripts.flatMap((script): Found[] => {
+): readonly BareFinding[] {
+  return scripts.flatMap((script): BareFinding[] => {
     if (script === undefined) return [];
     return shellLines(script)
       .filter(where)
@@ -86,7 +86,7 @@ export const SCRIPT_RULES: readonly Rule[] = [
     severity: 'error',
     reason: 'only what the stack has can run a script (tools expected from the stack)',
     find: async (input) => {
-      const found: Found[] = [];
+      const found: BareFinding[] = [];
       for (const script of own(input)) {
         const [program = '', ...words] = script.shebang?.split(/\s+/) ?? [];
         // env takes options and variables before the program.

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { parseJson } from '../words/json.ts';
-import { type Found, isShell, type LintInput, type LintScript, type Rule } from './lint-input.ts';
+import { type BareFinding, isShell, type LintInput, type LintScript, type Rule } from './lint-input.ts';
 
 /** Milliseconds; of scripts that take it longer nothing is said. */
 const TIMEOUT_MS = 60_000;
@@ -26,7 +26,7 @@ export function shellcheckRule(program: string): Rule {
   };
 }
 
-async function findings(program: string, { root, scripts }: LintInput): Promise<readonly Found[]> {
+async function findings(program: string, { root, scripts }: LintInput): Promise<readonly BareFinding[]> {
   const paths = new Map(
     [...scripts.values()].filter(canBeRead).map(({ name }) => [join(root, 'bin', name), `bin/${name}`]),
   );

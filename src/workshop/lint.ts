@@ -5,7 +5,7 @@ import { findFamily, settleFamily } from '../staging/buildpack/contract/family.t
 import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
 import { isStagerError } from '../words/errors.ts';
 import { FILE_RULES } from './lint-files.ts';
-import { type Finding, lintInput, type Rule } from './lint-input.ts';
+import { type LintFinding, lintInput, type Rule } from './lint-input.ts';
 import { MANIFEST_RULES } from './lint-manifest.ts';
 import { SCRIPT_RULES } from './lint-scripts.ts';
 import { shellcheckRule } from './lint-shellcheck.ts';
@@ -28,14 +28,14 @@ export interface LintRequest {
 }
 
 /** The findings, worst first. A directory that is not a buildpack at all is one finding. */
-export async function lintBuildpack(request: LintRequest): Promise<readonly Finding[]> {
+export async function lintBuildpack(request: LintRequest): Promise<readonly LintFinding[]> {
   const dir = resolve(request.dir);
   try {
     const root = await buildpackRoot(dir, request.dir);
     const family = settleFamily(await findFamily(root, request.dir), [], request.stack);
     const stackRoot = request.rootfs.kind === 'host' ? '/' : request.rootfs.path;
     const input = await lintInput(root, family, stackRoot);
-    const findings: Finding[] = [];
+    const findings: LintFinding[] = [];
     const { shellcheck } = request;
     const rules = shellcheck === undefined ? RULES : [...RULES, shellcheckRule(shellcheck)];
     for (const { find, id, severity, reason } of rules) {

@@ -50,7 +50,7 @@ export type ReadManifest =
   | { readonly kind: 'manifest'; readonly manifest: BuildpackManifest };
 
 /** Reads `manifest.yml` at the root of a buildpack. */
-export async function readManifest(root: string): Promise<ReadManifest> {
+export async function readBuildpackManifest(root: string): Promise<ReadManifest> {
   const file = await readSmall(join(root, 'manifest.yml'), root);
   if (file.kind === 'absent') return { kind: 'absent' };
   if (file.kind === 'unusable') return { kind: 'broken', reason: file.reason, line: 1 };

@@ -1,7 +1,7 @@
 /** Looks at the workspace after each script of a buildpack. */
 import type { PhaseName, PhaseRef, Report } from '../words/events.ts';
 import { type Monotonic, Phases } from '../words/phases.ts';
-import { type Changes, changesBetween, type Snapshot } from './snapshot.ts';
+import { type AreaSnapshot, type Changes, changesBetween } from './snapshot.ts';
 
 /** The phases in which scripts run. */
 export const SCRIPT_PHASES = ['detect', 'supply', 'finalize', 'compile', 'release'] as const;
@@ -17,13 +17,13 @@ export interface PhaseTrace {
 /** Phases that keep a trace of what each script changed. */
 export class ObservedPhases extends Phases {
   readonly traces: PhaseTrace[] = [];
-  readonly #look: () => Promise<Snapshot>;
-  #last: Snapshot | undefined;
+  readonly #look: () => Promise<AreaSnapshot>;
+  #last: AreaSnapshot | undefined;
 
   constructor(ports: {
     readonly report: Report;
     readonly now: Monotonic;
-    readonly look: () => Promise<Snapshot>;
+    readonly look: () => Promise<AreaSnapshot>;
   }) {
     super(ports.report, ports.now);
     this.#look = ports.look;
@@ -52,7 +52,7 @@ export class ObservedPhases extends Phases {
   }
 
   /** The last look that was taken. */
-  get last(): Snapshot {
+  get last(): AreaSnapshot {
     return this.#last ?? new Map();
   }
 }

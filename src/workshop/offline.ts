@@ -6,7 +6,7 @@ import { type DownloadPorts, download } from '../staging/buildpack/acquire/downl
 import { redactUrls } from '../staging/logs/redact.ts';
 import { StagerError } from '../words/errors.ts';
 import { parseSha256 } from '../words/ids.ts';
-import { hashFile, statedChecksum } from './checksum.ts';
+import { checksumOfFile, statedChecksum } from './checksum.ts';
 import type { BuildpackManifest, ManifestDependency } from './manifest.ts';
 
 /** Ports of {@link fetchDependencies}. */
@@ -64,7 +64,7 @@ async function fetchOne(dependency: ManifestDependency, ports: OfflinePorts): Pr
     ports.downloads,
   );
   if (sha256 === undefined) {
-    const actual = await hashFile(got.path, checksum.algorithm, ports.downloads.signal);
+    const actual = await checksumOfFile(got.path, checksum.algorithm, ports.downloads.signal);
     if (actual !== checksum.digest) throw mismatch(`${name} ${version}`, checksum.digest, actual);
   }
   ports.onFetched?.({ name, version, sizeBytes: got.sizeBytes });

@@ -5,8 +5,8 @@ import { basename, join, resolve } from 'node:path';
 import { buildpackVersion } from '../staging/buildpack/contract/facts.ts';
 import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
 import { StagerError } from '../words/errors.ts';
-import { hashFile } from './checksum.ts';
-import { type BuildpackManifest, readManifest } from './manifest.ts';
+import { checksumOfFile } from './checksum.ts';
+import { type BuildpackManifest, readBuildpackManifest } from './manifest.ts';
 import { type DependencyFile, fetchDependencies, type OfflinePorts } from './offline.ts';
 import { type PackageFile, packageFiles } from './package-files.ts';
 import { writeZip, type ZipEntry } from './write-zip.ts';
@@ -65,7 +65,7 @@ export async function packageBuildpack(request: PackageRequest): Promise<Package
 }
 
 async function manifestOf(root: string): Promise<BuildpackManifest | undefined> {
-  const read = await readManifest(root);
+  const read = await readBuildpackManifest(root);
   if (read.kind === 'broken') {
     throw malformed(`manifest.yml line ${read.line}: ${read.reason}`, 'Correct manifest.yml.');
   }
@@ -120,7 +120,7 @@ async function entriesOf(
       sums.push(`${createHash('sha256').update(rewritten).digest('hex')}  ${file.path}`);
     } else {
       entries.push({ ...file, hostPath, compress: true });
-      sums.push(`${await hashFile(hostPath, 'sha256', signal)}  ${file.path}`);
+      sums.push(`${await checksumOfFile(hostPath, 'sha256', signal)}  ${file.path}`);
     }
   }
   for (const { path, hostPath, sha256 } of inside) {

@@ -14,7 +14,7 @@ export function areaPath(workspace: Workspace, area: Area): string {
 }
 
 /** `area/path` of every file and link → what tells one state of it from another. */
-export type Snapshot = ReadonlyMap<string, string>;
+export type AreaSnapshot = ReadonlyMap<string, string>;
 
 /** Names are `area/path`, sorted. Directories don't count. */
 export interface Changes {
@@ -24,7 +24,7 @@ export interface Changes {
 }
 
 /** Looks at all areas. What vanishes or can't be read meanwhile is not there. */
-export async function takeSnapshot(workspace: Workspace, signal: AbortSignal): Promise<Snapshot> {
+export async function takeSnapshot(workspace: Workspace, signal: AbortSignal): Promise<AreaSnapshot> {
   const found = new Map<string, string>();
   const pace = new Pace(signal);
   for (const area of AREAS) {
@@ -64,7 +64,7 @@ function stateOf(path: string): string {
 }
 
 /** What it takes to get from `before` to `after`. */
-export function changesBetween(before: Snapshot, after: Snapshot): Changes {
+export function changesBetween(before: AreaSnapshot, after: AreaSnapshot): Changes {
   const added: string[] = [];
   const changed: string[] = [];
   for (const [path, state] of after) {

@@ -1,7 +1,7 @@
 /** Writes what was seen as the new expectations; what still holds, and comments, stay as the author wrote them. */
 import { parseDocument } from 'yaml';
 import { filesLike } from './compare.ts';
-import { type Expectations, fits, type Matcher, type RoundExpectations } from './expectations.ts';
+import { type Expectations, fits, type RoundExpectations, type ValueMatcher } from './expectations.ts';
 import { exitsOf, type SeenRound } from './seen.ts';
 
 /** More files than these are nobody's list to read; the first ones are named. */
@@ -72,7 +72,7 @@ async function filesOf(
   before: RoundExpectations['files'],
   seen: SeenRound,
 ): Promise<NonNullable<RoundExpectations['files']>> {
-  const content: Record<string, Matcher> = {};
+  const content: Record<string, ValueMatcher> = {};
   for (const [path, matcher] of Object.entries(before?.content ?? {})) {
     const text = await seen.read(path);
     if (text !== undefined) content[path] = fits(matcher, text) ? matcher : text;
@@ -96,11 +96,11 @@ function leftFiles(seen: SeenRound): string[] {
 }
 
 function mapOf(
-  before: Readonly<Record<string, Matcher>> | undefined,
+  before: Readonly<Record<string, ValueMatcher>> | undefined,
   seen: Readonly<Record<string, string>>,
-): Readonly<Record<string, Matcher>> {
+): Readonly<Record<string, ValueMatcher>> {
   return Object.fromEntries(
-    Object.entries(seen).map(([name, value]): [string, Matcher] => {
+    Object.entries(seen).map(([name, value]): [string, ValueMatcher] => {
       const matcher = before?.[name];
       return [name, matcher !== undefined && fits(matcher, value) ? matcher : value];
     }),

@@ -14,7 +14,7 @@ import { BuildpackRegistry } from '../../src/staging/buildpack/acquire/registry.
 import { resolveOrder } from '../../src/staging/buildpack/acquire/resolve.ts';
 import type { BuildpackApi } from '../../src/staging/buildpack/contract/family.ts';
 import { parseReference } from '../../src/staging/buildpack/contract/reference.ts';
-import { type EnvironmentInput, stagingEnvironment } from '../../src/staging/buildpack/run/env.ts';
+import { type ScriptEnvironmentInput, stagingEnvironment } from '../../src/staging/buildpack/run/env.ts';
 import { type BuildpacksOutcome, runBuildpacks } from '../../src/staging/buildpack/run/run-buildpacks.ts';
 import { createWorkspace, type OwnedWorkspace } from '../../src/staging/workspace/workspace.ts';
 import { systemClock } from '../../src/words/clock.ts';
@@ -40,7 +40,7 @@ export interface Staging {
   /** Path → content. */
   readonly app?: Readonly<Record<string, string>>;
   readonly cache?: Readonly<Record<string, string>>;
-  readonly env?: Partial<EnvironmentInput>;
+  readonly env?: Partial<ScriptEnvironmentInput>;
   readonly api?: BuildpackApi;
   readonly stack?: string;
   readonly limits?: Partial<SandboxLimits>;

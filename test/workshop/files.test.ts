@@ -2,14 +2,14 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import yazl from 'yazl';
-import { explainFile, type ListedFile, listFiles } from '../../src/workshop/files.ts';
+import { explainFile, listFiles, type SentEntry } from '../../src/workshop/files.ts';
 import { tree } from './tree.ts';
 
 const signal = new AbortController().signal;
 const options = { ignoreStyle: 'cf', tempRoot: '/tmp', signal } as const;
 
-async function listed(path: string): Promise<readonly ListedFile[]> {
-  const files: ListedFile[] = [];
+async function listed(path: string): Promise<readonly SentEntry[]> {
+  const files: SentEntry[] = [];
   for await (const file of listFiles(path, options)) files.push(file);
   return files;
 }

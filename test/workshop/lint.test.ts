@@ -2,7 +2,7 @@ import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lintBuildpack, RULES } from '../../src/workshop/lint.ts';
-import type { Finding } from '../../src/workshop/lint-input.ts';
+import type { LintFinding } from '../../src/workshop/lint-input.ts';
 import { shellcheckRule } from '../../src/workshop/lint-shellcheck.ts';
 import { fill, tree } from './tree.ts';
 
@@ -16,7 +16,7 @@ const GOOD = {
   'manifest.yml': `language: x\ndefault_versions:\n  - { name: d, version: 1.x }\ndependencies:\n  - { name: d, version: 1.2.3, uri: "https://h/d.tgz", sha256: ${SHA} }\n`,
 };
 
-async function lint(changes: Readonly<Record<string, string>>): Promise<readonly Finding[]> {
+async function lint(changes: Readonly<Record<string, string>>): Promise<readonly LintFinding[]> {
   await using pack = await tree({ ...GOOD, ...changes });
   return await lintBuildpack({ dir: pack.path, rootfs: { kind: 'host' }, stack: 'host' });
 }
@@ -132,7 +132,7 @@ const CASES: readonly (readonly [
   ],
 ];
 
-const placeOf = ({ path, line }: Finding): string => (line === undefined ? path : `${path}:${line}`);
+const placeOf = ({ path, line }: LintFinding): string => (line === undefined ? path : `${path}:${line}`);
 
 describe('lint', () => {
   it('finds nothing in a buildpack that keeps to the contract', async () => {

@@ -2,13 +2,13 @@
 import { loadConfig } from '../../config/load.ts';
 import { noColorWanted } from '../../config/terminal.ts';
 import { checkLayout } from '../../machine/host/data-layout.ts';
-import type { Invocation, Run } from './input/context.ts';
+import type { CommandAction, Invocation } from './input/context.ts';
 import type { Action } from './program.ts';
 import { createOutput } from './terminal/output.ts';
 import { reportError } from './terminal/report-error.ts';
 import { ownStreams } from './terminal/streams.ts';
 
-const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
+const COMMANDS: Readonly<Record<string, () => Promise<CommandAction>>> = {
   stage: async () => (await import('./commands/stage.ts')).stageCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,
   'buildpack new': async () => (await import('./commands/buildpack-new.ts')).buildpackNew,
@@ -16,7 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   'buildpack lint': async () => (await import('./commands/buildpack-lint.ts')).buildpackLint,
   'buildpack package': async () => (await import('./commands/buildpack-package.ts')).buildpackPackage,
   files: async () => (await import('./commands/files.ts')).filesCommand,
-  shell: async () => (await import('./commands/shell.ts')).shellCommand,
+  shell: async () => (await import('./commands/shell.ts')).shellInSandbox,
   'buildpack list': async () => (await import('./commands/buildpacks.ts')).buildpackList,
   'buildpack add': async () => (await import('./commands/buildpacks.ts')).buildpackAdd,
   'buildpack update': async () => (await import('./commands/buildpacks.ts')).buildpackUpdate,

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import type { ProcessEntry } from '../../staging/buildpack/contract/process-list.ts';
 import type { BuilderConfig } from './builder-flags.ts';
 import { type BuildpackDirectories, buildpackDirectories } from './buildpack-directories.ts';
-import type { Caller } from './caller.ts';
+import type { DropinCaller } from './caller.ts';
 import { cleanDirectory, exists, makeContentsDir } from './directories.ts';
 import { downloadBuildpacks } from './download.ts';
 import { failure, SENTENCES, under } from './failure.ts';
@@ -16,11 +16,11 @@ import { join, mkdirAll, writeInPlace } from './go/path.ts';
 import { decodeUtf8 } from './go/utf8.ts';
 import { packageDroplet } from './package-droplet.ts';
 import { gatherProcesses } from './processes.ts';
-import { readMetadata, resultJson, stagingInfo, webCommand } from './result-files.ts';
+import { readMetadata, resultFileText, stagingInfoText, webCommand } from './result-files.ts';
 import { captureScript, runScript, type ScriptRun } from './script.ts';
 
 /** The environment and outputs of a build. */
-export type BuildCaller = Pick<Caller, 'env' | 'stdout' | 'stderr'>;
+export type BuildCaller = Pick<DropinCaller, 'env' | 'stdout' | 'stderr'>;
 
 /** The buildpack that finalizes. */
 interface Chosen {
@@ -199,14 +199,14 @@ class Build {
     const metadata = this.#metadata(chosen).map((it) =>
       !this.#config.skipDetect && it.name === '' ? { ...it, name: chosen.detected } : it,
     );
-    writeInPlace(join(this.#contentsDir, 'staging_info.yml'), stagingInfo(metadata, processes));
-    this.#writeResultJson(() => resultJson(metadata, processes));
+    writeInPlace(join(this.#contentsDir, 'staging_info.yml'), stagingInfoText(metadata, processes));
+    this.#writeResultJson(() => resultFileText(metadata, processes));
   }
 
   /** So that the platform can tell which buildpacks ran. What goes wrong here is not reported. */
   #writeFailedResult(chosen: Chosen): void {
     try {
-      this.#writeResultJson(() => resultJson(this.#metadata(chosen), undefined));
+      this.#writeResultJson(() => resultFileText(this.#metadata(chosen), undefined));
     } catch {
       // The build's own failure is what counts.
     }

@@ -1,16 +1,16 @@
 /** The builder program: arguments, platform options, CredHub, DATABASE_URL, then the build (staging-internals.md 6). */
 import { runBuild } from './build-run.ts';
 import { type BuilderConfig, parseBuilderArguments } from './builder-flags.ts';
-import type { Caller } from './caller.ts';
-import { databaseUrl } from './database-url.ts';
-import { exitCodeOf } from './failure.ts';
+import type { DropinCaller } from './caller.ts';
+import { goDatabaseUrl } from './database-url.ts';
+import { builderExitCode } from './failure.ts';
 import { credhubUri } from './platform-options.ts';
 
 const BAD_PLATFORM_OPTIONS = 3;
 const BAD_CREDHUB = 4;
 
 /** Runs the builder for `caller`; returns its exit status. */
-export async function builder(caller: Caller): Promise<number> {
+export async function builder(caller: DropinCaller): Promise<number> {
   const parsed = parseBuilderArguments(caller.args);
   if (!parsed.ok) {
     caller.stderr(parsed.text);
@@ -31,7 +31,7 @@ export async function builder(caller: Caller): Promise<number> {
       return BAD_CREDHUB;
     }
   }
-  const url = databaseUrl(env['VCAP_SERVICES'] ?? '');
+  const url = goDatabaseUrl(env['VCAP_SERVICES'] ?? '');
   if (url !== undefined) env = { ...env, DATABASE_URL: url };
   try {
     await runBuild(config, { ...caller, env });
@@ -39,11 +39,15 @@ export async function builder(caller: Caller): Promise<number> {
   } catch (error) {
     const message = messageOf(error);
     caller.stderr(`${message}\n`);
-    return exitCodeOf(message);
+    return builderExitCode(message);
   }
 }
 
-async function withCredhub(uri: string, config: BuilderConfig, caller: Caller): Promise<Caller['env']> {
+async function withCredhub(
+  uri: string,
+  config: BuilderConfig,
+  caller: DropinCaller,
+): Promise<DropinCaller['env']> {
   const { interpolatedServices } = await import('./credhub.ts');
   const options = { ...config.credhub, stdout: caller.stdout };
   const services = await interpolatedServices(uri, caller.env, options);

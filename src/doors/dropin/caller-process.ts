@@ -1,13 +1,13 @@
-/** The {@link Caller} of a program that `bin/dropin` started. */
+/** The {@link DropinCaller} of a program that `bin/dropin` started. */
 import { statSync } from 'node:fs';
 import { callerEnvironment } from '../../config/caller-environment.ts';
-import { type Caller, type IgnoredSignal, writeAll } from './caller.ts';
+import { type DropinCaller, type IgnoredSignal, writeAll } from './caller.ts';
 
 /**
  * Reads the arguments that `bin/dropin` puts before the caller's own: where the environment is handed over, limits of
  * open files and ignored signals, the program's name. Signals that were ignored are so again for this process.
  */
-export function callerOf(argv: readonly string[]): Caller {
+export function dropinCaller(argv: readonly string[]): DropinCaller {
   const [channel = '', limits = '', argv0 = '', ...args] = argv;
   const env = callerEnvironment(channel);
   const [soft, hard, mask = ''] = limits.split(':');

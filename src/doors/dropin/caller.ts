@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 export type IgnoredSignal = 'HUP' | 'INT';
 
 /** The caller's side of a drop-in program. */
-export interface Caller {
+export interface DropinCaller {
   /** Name of the program as it was called; part of its messages. */
   readonly argv0: string;
   readonly args: readonly string[];

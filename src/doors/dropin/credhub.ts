@@ -12,7 +12,7 @@ import { credhubDial } from './credhub-proxy.ts';
 import { failure } from './failure.ts';
 import { withPathError } from './go/errno.ts';
 import { call } from './go/http.ts';
-import { encodeJson, type Json, parseJson } from './go/json.ts';
+import { encodeJson, type GoJson, parseGoJson } from './go/json.ts';
 import { clean, join } from './go/path.ts';
 import { pemCertificates, systemRoots } from './go/system-roots.ts';
 import { kindOf } from './platform-options.ts';
@@ -135,7 +135,7 @@ function privateKey(pem: string): KeyObject {
 }
 
 async function interpolate(client: Client, services: string, env: Env): Promise<string> {
-  const document = parseJson(services);
+  const document = parseGoJson(services);
   if (!document.ok) throw failure(document.message);
   if (!(document.value instanceof Map) && document.value !== null) {
     const kind = kindOf(document.value);
@@ -164,7 +164,7 @@ async function interpolate(client: Client, services: string, env: Env): Promise<
 
 /** What a CredHub server says went wrong. */
 function serverError(status: number, body: string): string {
-  const parsed = parseJson(body);
+  const parsed = parseGoJson(body);
   if (!parsed.ok) return `The response body could not be decoded: ${parsed.message}`;
   const name = status === 404 ? 'NotFoundError' : 'Error';
   if (!(parsed.value instanceof Map)) {
@@ -176,7 +176,7 @@ function serverError(status: number, body: string): string {
   return description === '' ? error : `${error}: ${description}`;
 }
 
-function stringField(object: ReadonlyMap<string, Json>, name: string): string {
+function stringField(object: ReadonlyMap<string, GoJson>, name: string): string {
   const value = object.get(name);
   return typeof value === 'string' ? value : '';
 }

@@ -1,7 +1,7 @@
 /** DATABASE_URL from VCAP_SERVICES, as strict about the document's types as the original. */
 
 import { formatUrl, parseUrl } from '../../words/go-url.ts';
-import { type Json, parseJson } from './go/json.ts';
+import { type GoJson, parseGoJson } from './go/json.ts';
 
 const SCHEMES = new Map([
   ['mysql', 'mysql2'],
@@ -15,8 +15,8 @@ const SCHEMES = new Map([
  * (userinfo is escaped again). Undefined when there is none, or when anything in the document has another type
  * than Cloud Foundry gives it. The original takes the services in random order; this is the document's.
  */
-export function databaseUrl(services: string): string | undefined {
-  const parsed = parseJson(services);
+export function goDatabaseUrl(services: string): string | undefined {
+  const parsed = parseGoJson(services);
   const uris = parsed.ok ? urisOf(parsed.value) : undefined;
   for (const uri of uris ?? []) {
     const url = parseUrl(uri);
@@ -27,7 +27,7 @@ export function databaseUrl(services: string): string | undefined {
 }
 
 /** All `credentials.uri` that are not empty; undefined when the document does not decode. */
-function urisOf(document: Json): readonly string[] | undefined {
+function urisOf(document: GoJson): readonly string[] | undefined {
   if (!(document instanceof Map)) return document === null ? [] : undefined;
   const found: string[] = [];
   for (const bindings of document.values()) {
@@ -43,7 +43,7 @@ function urisOf(document: Json): readonly string[] | undefined {
 }
 
 /** Field names count in any case, as everywhere in Go's JSON. Undefined for a wrong type. */
-function uriOf(binding: Json): string | undefined {
+function uriOf(binding: GoJson): string | undefined {
   let uri = '';
   for (const credentials of fields(binding, 'credentials') ?? [undefined]) {
     if (credentials === undefined) return undefined;
@@ -56,7 +56,7 @@ function uriOf(binding: Json): string | undefined {
 }
 
 /** The values of `name` in an object; undefined when `value` is neither an object nor null. */
-function fields(value: Json, name: string): readonly Json[] | undefined {
+function fields(value: GoJson, name: string): readonly GoJson[] | undefined {
   if (value === null) return [];
   if (!(value instanceof Map)) return undefined;
   return [...value].flatMap(([key, item]) => (key.toLowerCase() === name ? [item] : []));

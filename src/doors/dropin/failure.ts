@@ -29,7 +29,7 @@ const EXITS: readonly (readonly [string, number])[] = [
 ];
 
 /** Exit code of a builder that fails with `message`. */
-export function exitCodeOf(message: string): number {
+export function builderExitCode(message: string): number {
   return EXITS.find(([sentence]) => message.includes(sentence))?.[1] ?? 1;
 }
 

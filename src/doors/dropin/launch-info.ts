@@ -3,7 +3,7 @@ import { readIfThere } from './go/path.ts';
 import { decodeYamlBytes } from './go/utf8.ts';
 
 /** Both may be empty. */
-export interface LaunchInfo {
+export interface DropinLaunchInfo {
   readonly startCommand: string;
   readonly entrypointPrefix: string;
 }
@@ -11,7 +11,7 @@ export interface LaunchInfo {
 const FILE = 'staging_info.yml';
 
 /** Reads the file; one that is missing says nothing. @throws Error with the message to print. */
-export async function readLaunchInfo(): Promise<LaunchInfo> {
+export async function readDropinLaunchInfo(): Promise<DropinLaunchInfo> {
   const content = readIfThere(FILE);
   if (content === undefined) return { startCommand: '', entrypointPrefix: '' };
   const text = decodeYamlBytes(content);
@@ -28,7 +28,7 @@ const PLAIN = /^[\t\n\r -~]*$/;
  * The file as builders write it, without loading a YAML parser, which takes a good part of a launcher's start.
  * Anything that is not plainly that is left to YAML.
  */
-function fromJson(text: string): LaunchInfo | undefined {
+function fromJson(text: string): DropinLaunchInfo | undefined {
   if (!text.startsWith('{') || NO_YAML.test(text) || !PLAIN.test(text)) return undefined;
   let document: unknown;
   try {
@@ -53,7 +53,7 @@ function field(document: unknown, name: string): unknown {
     : undefined;
 }
 
-async function fromYaml(text: string): Promise<LaunchInfo> {
+async function fromYaml(text: string): Promise<DropinLaunchInfo> {
   const { decodeYaml, stringShape, structShape } = await import('./go/yaml-decode.ts');
   const { configShape } = await import('./buildpack-config.ts');
   const shape = structShape(

@@ -2,7 +2,7 @@
  * The bash script between the launcher and the app (buildpack-contracts.md 1.12). Each command stands on the line
  * on which the original has it, since bash prints the line number when it fails.
  */
-import type { Caller } from './caller.ts';
+import type { DropinCaller } from './caller.ts';
 
 const PROFILES = [
   { glob: '../profile.d/*', line: 8 },
@@ -16,7 +16,10 @@ const PROFILES = [
  * @param prefix `config.entrypoint_prefix`; empty for `bash -c`.
  * @param caller what to put back first, since Node changed it.
  */
-export function launchScript(prefix: string, caller: Pick<Caller, 'openFiles' | 'ignored'>): string {
+export function dropinLaunchScript(
+  prefix: string,
+  caller: Pick<DropinCaller, 'openFiles' | 'ignored'>,
+): string {
   const { openFiles, ignored } = caller;
   const restored = [
     ...(openFiles === undefined ? [] : [`ulimit -Sn ${openFiles}`]),

@@ -1,14 +1,14 @@
 /** The launcher program: environment, profile scripts, then the app in our place (staging-internals.md 7.1 to 7.3). */
 import { CREDHUB_FLAGS, type CredhubRetry, credhubRetry } from './builder-flags.ts';
-import { type Caller, Exit } from './caller.ts';
-import { databaseUrl } from './database-url.ts';
+import { type DropinCaller, Exit } from './caller.ts';
+import { goDatabaseUrl } from './database-url.ts';
 import { pathError } from './go/errno.ts';
 import { parseFlags } from './go/flags.ts';
-import { encodeJson, type Json, parseJson } from './go/json.ts';
+import { encodeJson, type GoJson, parseGoJson } from './go/json.ts';
 import { clean, join } from './go/path.ts';
 import { parseInteger } from './go/text.ts';
-import { type LaunchInfo, readLaunchInfo } from './launch-info.ts';
-import { launchScript } from './launch-script.ts';
+import { type DropinLaunchInfo, readDropinLaunchInfo } from './launch-info.ts';
+import { dropinLaunchScript } from './launch-script.ts';
 import { credhubUri } from './platform-options.ts';
 
 const USAGE = '<app-directory> <start-command> <metadata>';
@@ -19,7 +19,7 @@ const EXEC_FAILED = 4;
 export type Execute = (file: string, args: readonly string[], env: Readonly<Record<string, string>>) => never;
 
 /** Starts the app of `caller` through `execute`. @throws Exit with the status when it can't be started. */
-export async function launcher(caller: Caller, execute: Execute): Promise<never> {
+export async function launcher(caller: DropinCaller, execute: Execute): Promise<never> {
   const { args, argv0 } = caller;
   const [dir, startCommand] = args;
   if (dir === undefined || startCommand === undefined || args.length < 3) {
@@ -40,7 +40,7 @@ export async function launcher(caller: Caller, execute: Execute): Promise<never>
   }
   const home = absolute(dir, caller.cwd) ?? dir;
   const env = await launchEnvironment(home, caller, credhubRetry(flags.values));
-  const script = launchScript(info.entrypointPrefix, caller);
+  const script = dropinLaunchScript(info.entrypointPrefix, caller);
   try {
     execute('/bin/bash', ['bash', '-c', script, argv0, home, command], env);
   } catch (error) {
@@ -55,9 +55,9 @@ function absolute(path: string, cwd: string | undefined): string | undefined {
   return cwd === undefined ? undefined : join(cwd, path);
 }
 
-async function stagingInfoOf(caller: Caller): Promise<LaunchInfo> {
+async function stagingInfoOf(caller: DropinCaller): Promise<DropinLaunchInfo> {
   try {
-    return await readLaunchInfo();
+    return await readDropinLaunchInfo();
   } catch (error) {
     caller.stderr(`Invalid staging info - ${error instanceof Error ? error.message : String(error)}`);
     throw new Exit(1);
@@ -66,7 +66,7 @@ async function stagingInfoOf(caller: Caller): Promise<LaunchInfo> {
 
 async function launchEnvironment(
   home: string,
-  caller: Caller,
+  caller: DropinCaller,
   retry: CredhubRetry,
 ): Promise<Readonly<Record<string, string>>> {
   const env: Record<string, string> = {
@@ -82,14 +82,14 @@ async function launchEnvironment(
   const services = await credhubServices(env, caller, retry);
   if (services !== undefined) env['VCAP_SERVICES'] = services;
   delete env['VCAP_PLATFORM_OPTIONS'];
-  const url = databaseUrl(env['VCAP_SERVICES'] ?? '');
+  const url = goDatabaseUrl(env['VCAP_SERVICES'] ?? '');
   if (url !== undefined) env['DATABASE_URL'] = url;
   return env;
 }
 
 async function credhubServices(
   env: Readonly<Record<string, string>>,
-  caller: Caller,
+  caller: DropinCaller,
   retry: CredhubRetry,
 ): Promise<string | undefined> {
   const refuse = (what: string, error: unknown): Exit => {
@@ -112,8 +112,11 @@ async function credhubServices(
 }
 
 /** VCAP_APPLICATION with what only the instance knows; undefined when it is not a JSON object. */
-function instanceApplication(env: Readonly<Record<string, string>>, caller: Caller): string | undefined {
-  const parsed = parseJson(env['VCAP_APPLICATION'] ?? '');
+function instanceApplication(
+  env: Readonly<Record<string, string>>,
+  caller: DropinCaller,
+): string | undefined {
+  const parsed = parseGoJson(env['VCAP_APPLICATION'] ?? '');
   if (!parsed.ok || hasHugeNumber(parsed.value)) return undefined;
   if (parsed.value === null) {
     // The original writes into a nil map and dies of it.
@@ -121,7 +124,7 @@ function instanceApplication(env: Readonly<Record<string, string>>, caller: Call
     throw new Exit(2);
   }
   if (!(parsed.value instanceof Map)) return undefined;
-  const application = new Map<string, Json | bigint>(parsed.value);
+  const application = new Map<string, GoJson | bigint>(parsed.value);
   application.set('host', '0.0.0.0');
   application.set('instance_id', env['INSTANCE_GUID'] ?? '');
   for (const [key, variable] of [
@@ -137,7 +140,7 @@ function instanceApplication(env: Readonly<Record<string, string>>, caller: Call
 }
 
 /** A number beyond float64, which Go refuses to decode. */
-function hasHugeNumber(value: Json): boolean {
+function hasHugeNumber(value: GoJson): boolean {
   if (typeof value === 'number') return !Number.isFinite(value);
   if (value instanceof Map) return [...value.values()].some(hasHugeNumber);
   return Array.isArray(value) && value.some(hasHugeNumber);

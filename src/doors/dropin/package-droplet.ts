@@ -7,7 +7,7 @@ import { packEntries } from '../../staging/droplet/pack/tarball.ts';
 import type { TreeEntry } from '../../staging/droplet/tar/tree-walk.ts';
 import { type ArchiveRoot, archiveEntries, capital, unreadableBelow } from './archive-entries.ts';
 import type { BuilderConfig } from './builder-flags.ts';
-import type { Caller } from './caller.ts';
+import type { DropinCaller } from './caller.ts';
 import { failure, under } from './failure.ts';
 import { errnoText } from './go/errno.ts';
 import { findProgram, join, mkdirAll } from './go/path.ts';
@@ -16,7 +16,7 @@ import { findProgram, join, mkdirAll } from './go/path.ts';
 export async function packageDroplet(
   config: BuilderConfig,
   contentsDir: string,
-  caller: Pick<Caller, 'env' | 'stderr'>,
+  caller: Pick<DropinCaller, 'env' | 'stderr'>,
 ): Promise<void> {
   const tar = findProgram('tar', caller.env) ?? 'tar';
   await under('Failed to set up droplet filesystem', () => {

@@ -1,11 +1,11 @@
 /** VCAP_PLATFORM_OPTIONS, from which only CredHub's address is read. */
 import { failure } from './failure.ts';
-import { type Json, parseJson } from './go/json.ts';
+import { type GoJson, parseGoJson } from './go/json.ts';
 
 /** CredHub's address, or nothing. @throws DropinFailure with Go's message for what does not decode. */
 export function credhubUri(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined;
-  const parsed = parseJson(text);
+  const parsed = parseGoJson(text);
   if (!parsed.ok) throw failure(parsed.message);
   const { value } = parsed;
   if (value === null) return undefined;
@@ -29,7 +29,7 @@ export function credhubUri(text: string | undefined): string | undefined {
 }
 
 /** A value's type as Go's decoder names it. */
-export function kindOf(value: Json): string {
+export function kindOf(value: GoJson): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
   if (value instanceof Map) return 'object';

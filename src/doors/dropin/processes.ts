@@ -13,10 +13,10 @@ import { join, readIfThere, statWorks } from './go/path.ts';
 import { decodeYamlBytes } from './go/utf8.ts';
 import {
   decodeYaml,
+  type GoShape,
   intShape,
   listShape,
   mapShape,
-  type Shape,
   stringShape,
   structShape,
 } from './go/yaml-decode.ts';
@@ -54,7 +54,7 @@ const launchShape = structShape<{ processes: readonly LaunchProcess[] }>(
   { processes: listShape(launchProcess) },
   () => ({ processes: [] }),
 );
-const commandsShape: Shape<ReadonlyMap<string, string>> = mapShape(stringShape);
+const commandsShape: GoShape<ReadonlyMap<string, string>> = mapShape(stringShape);
 const releaseShape = structShape<{ default_process_types: ReadonlyMap<string, string> }>(
   'buildpackrunner.Release',
   { default_process_types: mapShape(stringShape, 'buildpackapplifecycle.ProcessTypes') },

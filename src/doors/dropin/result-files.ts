@@ -48,7 +48,7 @@ export function readMetadata(key: string, depsDir: string, index: string): Build
 }
 
 /** Content of result.json; without `processes` it is that of a build that failed. */
-export function resultJson(
+export function resultFileText(
   buildpacks: readonly BuildpackMetadata[],
   processes: readonly ProcessEntry[] | undefined,
 ): string {
@@ -75,7 +75,7 @@ export function resultJson(
 }
 
 /** Content of staging_info.yml, of the last buildpack. */
-export function stagingInfo(
+export function stagingInfoText(
   buildpacks: readonly BuildpackMetadata[],
   processes: readonly ProcessEntry[],
 ): string {

@@ -6,7 +6,7 @@ import { collectGarbage, type GcReport } from '../../staging/package/gc.ts';
 import { type BrokenPackage, brokenPackages, repairPools } from '../../staging/package/repair.ts';
 import {
   diskUsage,
-  listNames,
+  listBlobNames,
   type Usage,
   type VerifyReport,
   verifyBlobs,
@@ -94,7 +94,7 @@ async function* entries(
   store: BlobStore,
   query: BlobsQuery & { readonly signal: AbortSignal },
 ): AsyncGenerator<BlobEntry, void, void> {
-  for await (const { key, sizeBytes, modifiedAtMs } of listNames(store, query)) {
+  for await (const { key, sizeBytes, modifiedAtMs } of listBlobNames(store, query)) {
     yield { key: `${key.kind}/${key.name}`, sizeBytes, modifiedAt: new Date(modifiedAtMs).toISOString() };
   }
 }

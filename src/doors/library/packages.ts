@@ -2,7 +2,7 @@
 import { Stager } from '../../compose.ts';
 import {
   type CreateProgress,
-  createPackage as create,
+  storePackage as create,
   type PackageResult,
 } from '../../staging/package/create.ts';
 import { appIdentity } from '../../staging/request/request.ts';

@@ -3,7 +3,7 @@ import { Stager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
 import { demandOutputFile } from '../../machine/host/output-file.ts';
 import { resultDocument, type StagingEnded } from '../../staging/droplet/result-document.ts';
-import { stage as stageApp } from '../../staging/stage.ts';
+import { stageApp } from '../../staging/stage.ts';
 import type { BuildEvent } from '../../words/events.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import type { QueueLimit } from './event-queue.ts';

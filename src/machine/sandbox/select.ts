@@ -16,7 +16,7 @@ import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
 import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
 import type { Sandbox } from './port/sandbox.ts';
 import { reap } from './reap.ts';
-import { placeOfThis, type Rejected, unavailable, unusable } from './unavailable.ts';
+import { type Rejected, surroundingsOfThis, unavailable, unusable } from './unavailable.ts';
 
 /** What is asked for. */
 export interface SelectOptions {
@@ -69,7 +69,7 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
     attempt = await firstThatWorks(ways, { stateDir, memory, recall: false, signal });
   const { sandbox } = attempt;
   const rejected = [...found.rejected, ...attempt.rejected];
-  if (sandbox === undefined) throw unavailable(rejected, await placeOfThis());
+  if (sandbox === undefined) throw unavailable(rejected, await surroundingsOfThis());
   return { sandbox, rejected, close: () => sandbox.close() };
 }
 

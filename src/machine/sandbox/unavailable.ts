@@ -11,14 +11,14 @@ export interface Rejected {
 }
 
 /** Where stager is run, as far as it decides what helps. */
-export type Place = 'container' | 'root' | 'user';
+export type Surroundings = 'container' | 'root' | 'user';
 
 /** Files that engines put into their containers. */
 const MARKS = ['/.dockerenv', '/run/.containerenv'] as const;
 const CAP_SYS_ADMIN = 1n << 21n;
 
 /** Looks where this process is. */
-export async function placeOfThis(): Promise<Place> {
+export async function surroundingsOfThis(): Promise<Surroundings> {
   const marks = MARKS.map((path) =>
     access(path).then(
       () => true,
@@ -26,7 +26,7 @@ export async function placeOfThis(): Promise<Place> {
     ),
   );
   const isMarked = (await Promise.all(marks)).includes(true);
-  return placeOf({
+  return surroundingsOf({
     isMarked,
     isRoot: process.getuid?.() === 0,
     status: (await readOrNothing('/proc/self/status')) ?? '',
@@ -34,11 +34,11 @@ export async function placeOfThis(): Promise<Place> {
 }
 
 /** `status`: the text of /proc/self/status. */
-export function placeOf(seen: {
+export function surroundingsOf(seen: {
   readonly isMarked: boolean;
   readonly isRoot: boolean;
   readonly status: string;
-}): Place {
+}): Surroundings {
   const bounding = BigInt(`0x${/^CapBnd:\s+([0-9a-f]+)$/m.exec(seen.status)?.[1] ?? '0'}`);
   // Root may lack it on a machine too, but then the same helps.
   const isConfined = (bounding & CAP_SYS_ADMIN) === 0n;
@@ -60,12 +60,12 @@ const ADVICE = {
     what: 'no OCI runtime works for this user',
     next: `Give it subordinate ids in /etc/subuid and /etc/subgid and allow user namespaces, or run as root, ${ELSE}`,
   },
-} as const satisfies Record<Place, { readonly what: string; readonly next: string }>;
+} as const satisfies Record<Surroundings, { readonly what: string; readonly next: string }>;
 
 const NOT_INSTALLED = 'not installed';
 
 /** SANDBOX_UNAVAILABLE; `details.rejected` has the reason for each way. */
-export function unavailable(rejected: readonly Rejected[], place: Place): StagerError {
+export function unavailable(rejected: readonly Rejected[], place: Surroundings): StagerError {
   const isMissing = rejected.every(({ why }) => why === NOT_INSTALLED);
   const { what, next } = isMissing
     ? { what: 'no OCI runtime is installed', next: `Install runc or crun, ${ELSE}` }

@@ -4,7 +4,7 @@ import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfCancelled } from '../../words/errors.ts';
-import type { TreeEntry, TreeWriter } from './tree-writer.ts';
+import type { StackEntry, StackWriter } from './tree-writer.ts';
 
 /** Below a root file system, but never of it: they are made again for every sandbox. */
 const SKIPPED: ReadonlySet<string> = new Set(['proc', 'sys', 'dev']);
@@ -13,7 +13,7 @@ const SKIPPED: ReadonlySet<string> = new Set(['proc', 'sys', 'dev']);
  * Copies `from` and returns the sha256 of what was copied: paths, kinds, modes, targets and content in the order
  * of names.
  */
-export async function copyDirectory(from: string, into: TreeWriter, signal: AbortSignal): Promise<string> {
+export async function copyDirectory(from: string, into: StackWriter, signal: AbortSignal): Promise<string> {
   const copy = new Copy(from, into, signal);
   await copy.directory('');
   return copy.digest();
@@ -21,13 +21,13 @@ export async function copyDirectory(from: string, into: TreeWriter, signal: Abor
 
 class Copy {
   readonly #from: string;
-  readonly #into: TreeWriter;
+  readonly #into: StackWriter;
   readonly #signal: AbortSignal;
   readonly #hash = createHash('sha256');
   /** Files with several names: device and inode → first path. */
   readonly #linked = new Map<string, string>();
 
-  constructor(from: string, into: TreeWriter, signal: AbortSignal) {
+  constructor(from: string, into: StackWriter, signal: AbortSignal) {
     this.#from = from;
     this.#into = into;
     this.#signal = signal;
@@ -59,7 +59,7 @@ class Copy {
     this.#hash.update(content.digest());
   }
 
-  async #describe(path: string, stats: Stats): Promise<TreeEntry> {
+  async #describe(path: string, stats: Stats): Promise<StackEntry> {
     const mode = stats.mode & 0o7777;
     if (stats.isDirectory()) return { path, kind: 'directory', mode };
     if (stats.isSymbolicLink()) {

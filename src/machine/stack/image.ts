@@ -12,7 +12,7 @@ import { StagerError } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 import { InsideView } from '../sandbox/child/inside-view.ts';
 import { unpackTar } from './tar-entries.ts';
-import type { TreeWriter } from './tree-writer.ts';
+import type { StackWriter } from './tree-writer.ts';
 
 const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const Descriptor = z.object({
@@ -54,7 +54,7 @@ export async function imageKind(directory: string): Promise<'oci' | 'docker' | u
  */
 export async function unpackImage(
   directory: string,
-  into: TreeWriter,
+  into: StackWriter,
   { kind, signal }: { readonly kind: 'oci' | 'docker'; readonly signal: AbortSignal },
 ): Promise<string> {
   const image = new Image(directory);

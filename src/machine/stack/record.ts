@@ -36,7 +36,7 @@ export function damagedStack(
 }
 
 /** STACK_NOT_FOUND with those that are known. */
-export function notFound(name: string, known: readonly string[]): StagerError {
+export function stackNotFound(name: string, known: readonly string[]): StagerError {
   const list = known.length === 0 ? '' : `; known: ${known.join(', ')}`;
   return new StagerError('STACK_NOT_FOUND', `there is no stack ${JSON.stringify(name)}${list}`, {
     next: 'Name one of them with --stack, or add it with `stager stack add NAME FROM`.',

@@ -23,7 +23,7 @@ import { readTree, sealTree } from '../host/tree-seal.ts';
 import type { Rootfs } from '../sandbox/port/sandbox.ts';
 import { checkStack } from './check.ts';
 import { hostStackDigest } from './host.ts';
-import { damagedStack, notFound, Record } from './record.ts';
+import { damagedStack, Record, stackNotFound } from './record.ts';
 import { checkTreeBeside } from './tree-check.ts';
 import { type UnpackedStack, unpackStack } from './unpack.ts';
 
@@ -194,7 +194,7 @@ export class StackStore {
       await sealTree(root, seal, await readTree(root, signal), signal).catch(() => throwIfCancelled(signal));
       return { record };
     }
-    if ((await this.#record(name))?.tree !== record.tree) throw notFound(name, []);
+    if ((await this.#record(name))?.tree !== record.tree) throw stackNotFound(name, []);
     const what = found.outcome === 'damaged' ? `${found.path}: ${found.why}` : `${seal} can't be read`;
     try {
       const again = await this.#add(name, source, { signal, like: record });
@@ -255,7 +255,7 @@ export class StackStore {
   async #known(name: string): Promise<Record> {
     const record = NAME.test(name) ? await this.#record(name) : undefined;
     if (record === undefined)
-      throw notFound(
+      throw stackNotFound(
         name,
         (await this.list()).map((stack) => stack.name),
       );

@@ -1,4 +1,4 @@
-/** Reads a tar, compressed or not, into a {@link TreeWriter}. */
+/** Reads a tar, compressed or not, into a {@link StackWriter}. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { errnoOf, isStagerError, StagerError } from '../../words/errors.ts';
-import type { TreeEntry, TreeWriter } from './tree-writer.ts';
+import type { StackEntry, StackWriter } from './tree-writer.ts';
 
 /** Digests of what was read. */
 export interface TarDigests {
@@ -22,7 +22,7 @@ export interface TarDigests {
  *
  * @throws StagerError STACK_INVALID when it is not a tar, damaged or unsafe.
  */
-export async function unpackTar(path: string, into: TreeWriter, signal: AbortSignal): Promise<TarDigests> {
+export async function unpackTar(path: string, into: StackWriter, signal: AbortSignal): Promise<TarDigests> {
   const whole = createHash('sha256');
   const inner = createHash('sha256');
   const unpacker = extract();
@@ -60,7 +60,7 @@ export async function unpackTar(path: string, into: TreeWriter, signal: AbortSig
   return { sha256: whole.digest('hex'), diffId: inner.digest('hex') };
 }
 
-const KINDS: Readonly<Record<string, TreeEntry['kind'] | undefined>> = {
+const KINDS: Readonly<Record<string, StackEntry['kind'] | undefined>> = {
   file: 'file',
   'contiguous-file': 'file',
   directory: 'directory',
@@ -68,7 +68,7 @@ const KINDS: Readonly<Record<string, TreeEntry['kind'] | undefined>> = {
   link: 'hardlink',
 };
 
-function treeEntry(header: Header, content: AsyncIterable<unknown>): TreeEntry {
+function treeEntry(header: Header, content: AsyncIterable<unknown>): StackEntry {
   return {
     path: header.name,
     kind: KINDS[header.type] ?? 'special',

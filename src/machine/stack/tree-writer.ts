@@ -14,7 +14,7 @@ import { errnoOf, StagerError } from '../../words/errors.ts';
 import { InsideView } from '../sandbox/child/inside-view.ts';
 
 /** One entry of an archive or a directory. */
-export interface TreeEntry {
+export interface StackEntry {
   /** As it stands in the archive. */
   readonly path: string;
   readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink' | 'special';
@@ -39,7 +39,7 @@ const OPAQUE = '.wh..wh..opq';
 const MODE_BITS = 0o1777;
 
 /** One tree; see the top of the file. */
-export class TreeWriter {
+export class StackWriter {
   readonly #root: string;
   readonly #view: InsideView;
   readonly #limits: TreeLimits;
@@ -67,7 +67,7 @@ export class TreeWriter {
    *
    * @throws StagerError STACK_INVALID when the entry would lead out of the tree or a limit is passed.
    */
-  async write(entry: TreeEntry): Promise<void> {
+  async write(entry: StackEntry): Promise<void> {
     this.#entries += 1;
     if (this.#entries > this.#limits.maxEntries) {
       throw invalid(`more than ${this.#limits.maxEntries} entries`, entry.path);
@@ -94,7 +94,7 @@ export class TreeWriter {
     return join(this.#root, path);
   }
 
-  async #place(entry: TreeEntry, at: string): Promise<void> {
+  async #place(entry: StackEntry, at: string): Promise<void> {
     const host = this.#host(at);
     const there = await lstat(host).catch(absent);
     if (entry.kind === 'directory') {
@@ -111,7 +111,7 @@ export class TreeWriter {
     await this.#file(entry, host);
   }
 
-  async #file(entry: TreeEntry, host: string): Promise<void> {
+  async #file(entry: StackEntry, host: string): Promise<void> {
     if (entry.content === undefined) throw new Error(`a file entry has content: ${entry.path}`);
     const tally = new Transform({
       transform: (chunk: Buffer, _, done) => {
@@ -125,7 +125,7 @@ export class TreeWriter {
     await chmod(host, (entry.mode & MODE_BITS) | 0o400);
   }
 
-  async #hardlink(entry: TreeEntry, at: string): Promise<void> {
+  async #hardlink(entry: StackEntry, at: string): Promise<void> {
     const target = cleanPath(entry.target ?? '');
     const parent = await this.#parent(posix.dirname(target), entry.path);
     const source = posix.join(parent, posix.basename(target));

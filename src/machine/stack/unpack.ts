@@ -6,7 +6,7 @@ import { removeTree } from '../host/remove-tree.ts';
 import { copyDirectory } from './directory-entries.ts';
 import { imageKind, unpackImage } from './image.ts';
 import { unpackTar } from './tar-entries.ts';
-import { TreeWriter } from './tree-writer.ts';
+import { StackWriter } from './tree-writer.ts';
 
 /** What was unpacked. */
 export interface UnpackedStack {
@@ -35,7 +35,7 @@ export async function unpackStack(from: string, into: string, signal: AbortSigna
   await makeRoot(rootfs);
   if (!stats.isDirectory()) return await unpackFile(from, into, signal);
   const kind = await imageKind(from);
-  const writer = new TreeWriter(rootfs);
+  const writer = new StackWriter(rootfs);
   const digest =
     kind === undefined
       ? await copyDirectory(from, writer, signal)
@@ -46,7 +46,7 @@ export async function unpackStack(from: string, into: string, signal: AbortSigna
 /** A tar is unpacked before it can be told whether it holds a root file system or an image. */
 async function unpackFile(from: string, into: string, signal: AbortSignal): Promise<UnpackedStack> {
   const rootfs = join(into, 'rootfs');
-  const writer = new TreeWriter(rootfs);
+  const writer = new StackWriter(rootfs);
   const { sha256 } = await unpackTar(from, writer, signal);
   const written = await writer.finish();
   const kind = await imageKind(rootfs);
@@ -54,7 +54,7 @@ async function unpackFile(from: string, into: string, signal: AbortSignal): Prom
   const image = join(into, 'image');
   await rename(rootfs, image);
   await makeRoot(rootfs);
-  const layers = new TreeWriter(rootfs);
+  const layers = new StackWriter(rootfs);
   const digest = await unpackImage(image, layers, { kind, signal });
   await removeTree(image);
   return { kind, digest, ...(await layers.finish()) };

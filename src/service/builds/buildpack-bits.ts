@@ -15,12 +15,12 @@ import {
   findBuildpack,
 } from '../resources/buildpacks.ts';
 import type { Queries } from '../state/database.ts';
-import type { Spool } from './spool.ts';
+import type { UploadSpool } from './spool.ts';
 
 export interface BuildpackBitsParts {
   readonly queries: Queries;
   readonly blobs: BlobStore;
-  readonly spool: Spool;
+  readonly spool: UploadSpool;
   readonly signal: AbortSignal;
 }
 

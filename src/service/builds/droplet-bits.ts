@@ -8,12 +8,12 @@ import { StagerError } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
 import { moveDroplet } from '../resources/droplets.ts';
 import type { Queries } from '../state/database.ts';
-import type { Spool } from './spool.ts';
+import type { UploadSpool } from './spool.ts';
 
 export interface DropletBitsParts {
   readonly queries: Queries;
   readonly blobs: BlobStore;
-  readonly spool: Spool;
+  readonly spool: UploadSpool;
   readonly signal: AbortSignal;
 }
 

@@ -11,12 +11,12 @@ import { StagerError } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
 import { movePackage } from '../resources/packages.ts';
 import type { Queries } from '../state/database.ts';
-import type { Spool } from './spool.ts';
+import type { UploadSpool } from './spool.ts';
 
 export interface PackageBitsParts {
   readonly queries: Queries;
   readonly blobs: BlobStore;
-  readonly spool: Spool;
+  readonly spool: UploadSpool;
   readonly signal: AbortSignal;
 }
 

@@ -9,7 +9,7 @@ import type { Guid } from '../../words/ids.ts';
 import { parseJson } from '../../words/json.ts';
 
 /** Files of one upload; each exists or not. */
-export class Spool {
+export class UploadSpool {
   readonly dir: string;
 
   constructor(dir: string) {

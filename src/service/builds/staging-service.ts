@@ -9,7 +9,7 @@ import { Followers } from './followers.ts';
 import { forgetOldLogs } from './log-store.ts';
 import type { StagingMeans } from './means.ts';
 import { deleteCaches, deleteDroplet, deletePackage, deleteStagedOf } from './remove.ts';
-import { Spool } from './spool.ts';
+import { UploadSpool } from './spool.ts';
 
 /** Days that the log of a build is kept. */
 const LOG_DAYS = 30;
@@ -17,7 +17,7 @@ const LOG_DAYS = 30;
 /** See the top of the file. */
 export class StagingService {
   readonly means: StagingMeans;
-  readonly spool: Spool;
+  readonly spool: UploadSpool;
   readonly worker: BuildWorker;
   readonly followers = new Followers(systemClock);
   readonly #database: Database;
@@ -26,7 +26,7 @@ export class StagingService {
   constructor(database: Database, means: StagingMeans) {
     this.#database = database;
     this.means = means;
-    this.spool = new Spool(means.uploads);
+    this.spool = new UploadSpool(means.uploads);
     this.worker = new BuildWorker({
       queries: database.queries,
       means,

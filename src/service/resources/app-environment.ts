@@ -4,7 +4,7 @@ import type { Services } from '../../staging/vcap/services.ts';
 import type { Guid } from '../../words/ids.ts';
 import { parseJson } from '../../words/json.ts';
 import type { Queries } from '../state/database.ts';
-import type { Variables } from '../state/schema-apps.ts';
+import type { AppVariables } from '../state/schema-apps.ts';
 import type { App } from './apps.ts';
 import { processesOf } from './processes.ts';
 
@@ -39,7 +39,7 @@ export async function appEnvironment(
 }
 
 /** Variables of a group; none when it was never set. */
-export async function variableGroup(queries: Queries, name: 'running' | 'staging'): Promise<Variables> {
+export async function variableGroup(queries: Queries, name: 'running' | 'staging'): Promise<AppVariables> {
   const row = await queries
     .selectFrom('environment_variable_groups')
     .select('var')

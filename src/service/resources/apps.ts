@@ -16,7 +16,7 @@ import {
   pageOf,
 } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
-import type { AppsTable, Variables } from '../state/schema-apps.ts';
+import type { AppsTable, AppVariables } from '../state/schema-apps.ts';
 import { newProcess } from './processes.ts';
 
 export type App = Row<AppsTable>;
@@ -34,7 +34,7 @@ export interface AppFields {
   readonly name?: string | undefined;
   readonly buildpacks?: readonly string[] | undefined;
   readonly stack?: string | null | undefined;
-  readonly environment_variables?: Variables | undefined;
+  readonly environment_variables?: AppVariables | undefined;
   readonly metadata?: MetadataPatch | undefined;
 }
 

@@ -7,7 +7,7 @@ import type { Queries } from '../state/database.ts';
 import { isTaken } from '../state/failures.ts';
 import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
-import type { BuildsTable, Variables } from '../state/schema-apps.ts';
+import type { AppVariables, BuildsTable } from '../state/schema-apps.ts';
 import { type OfAppFilters, ofVisibleApps } from './of-apps.ts';
 
 /** With the space of its app, and the droplet that came out. */
@@ -57,7 +57,7 @@ export interface NewBuild {
   readonly package: Guid;
   readonly buildpacks: readonly string[];
   readonly stack: string;
-  readonly environment: Variables;
+  readonly environment: AppVariables;
   readonly memory: number;
   readonly disk: number;
   readonly logRate: number;

@@ -9,10 +9,10 @@ export type Made<T> = ColumnType<T, never, never>;
 export type Instant = ColumnType<Date, Date | undefined, Date>;
 
 /** A jsonb column. Written as text, see {@link json}: drivers disagree on what an array means. */
-export type Json<T> = ColumnType<T, string, string>;
+export type JsonColumn<T> = ColumnType<T, string, string>;
 
 /** A jsonb column that the database fills when nothing is given. */
-export type DefaultJson<T> = ColumnType<T, string | undefined, string>;
+export type DefaultJsonColumn<T> = ColumnType<T, string | undefined, string>;
 
 /** Columns of every resource of the v3 API. */
 export interface ResourceColumns {
@@ -27,8 +27,8 @@ export type Pairs = Readonly<Record<string, string>>;
 
 /** Columns of what can be labelled. */
 export interface MetadataColumns {
-  labels: DefaultJson<Pairs>;
-  annotations: DefaultJson<Pairs>;
+  labels: DefaultJsonColumn<Pairs>;
+  annotations: DefaultJsonColumn<Pairs>;
 }
 
 /** A row as read. */

@@ -1,19 +1,26 @@
 /** Tables of migration 0002. */
 import type { Guid } from '../../words/ids.ts';
-import type { DefaultJson, Generated, Instant, Json, MetadataColumns, ResourceColumns } from './columns.ts';
+import type {
+  DefaultJsonColumn,
+  Generated,
+  Instant,
+  JsonColumn,
+  MetadataColumns,
+  ResourceColumns,
+} from './columns.ts';
 
 export type LifecycleType = 'buildpack' | 'cnb' | 'docker';
-export type Variables = Readonly<Record<string, string>>;
+export type AppVariables = Readonly<Record<string, string>>;
 
 export interface AppsTable extends ResourceColumns, MetadataColumns {
   name: string;
   space_guid: Guid;
   desired_state: Generated<'STARTED' | 'STOPPED'>;
   lifecycle_type: Generated<LifecycleType>;
-  buildpacks: DefaultJson<readonly string[]>;
+  buildpacks: DefaultJsonColumn<readonly string[]>;
   stack: string | null;
-  environment_variables: DefaultJson<Variables>;
-  features: DefaultJson<Readonly<Record<string, boolean>>>;
+  environment_variables: DefaultJsonColumn<AppVariables>;
+  features: DefaultJsonColumn<Readonly<Record<string, boolean>>>;
   current_droplet_guid: Guid | null;
   /** A job is deleting it: nothing new is made for it. */
   deleting: Generated<boolean>;
@@ -32,8 +39,8 @@ export interface ProcessesTable extends ResourceColumns, MetadataColumns {
   memory_in_mb: number;
   disk_in_mb: number;
   log_rate_limit_in_bytes_per_second: Generated<number>;
-  health_check: Json<HealthCheckColumn>;
-  readiness_health_check: Json<HealthCheckColumn>;
+  health_check: JsonColumn<HealthCheckColumn>;
+  readiness_health_check: JsonColumn<HealthCheckColumn>;
   process_user: string | null;
 }
 
@@ -41,7 +48,7 @@ export interface SidecarsTable extends ResourceColumns {
   app_guid: Guid;
   name: string;
   command: string;
-  process_types: Json<readonly string[]>;
+  process_types: JsonColumn<readonly string[]>;
   memory_in_mb: number | null;
   origin: Generated<'user' | 'buildpack'>;
 }
@@ -63,7 +70,7 @@ export interface PackagesTable extends ResourceColumns, MetadataColumns {
   size_in_bytes: number | null;
   /** The package in the blobstore; copies share it. */
   content_guid: Guid | null;
-  data: DefaultJson<Readonly<Record<string, unknown>>>;
+  data: DefaultJsonColumn<Readonly<Record<string, unknown>>>;
 }
 
 export type BuildState = 'STAGING' | 'STAGED' | 'FAILED';
@@ -76,12 +83,16 @@ export interface BuildsTable extends ResourceColumns, MetadataColumns {
   error_id: string | null;
   error_description: string | null;
   lifecycle_type: LifecycleType;
-  lifecycle_data: Json<{ readonly buildpacks: readonly string[]; readonly stack: string }>;
-  environment: DefaultJson<Variables>;
+  lifecycle_data: JsonColumn<{ readonly buildpacks: readonly string[]; readonly stack: string }>;
+  environment: DefaultJsonColumn<AppVariables>;
   staging_memory_in_mb: number;
   staging_disk_in_mb: number;
   staging_log_rate_limit_bytes_per_second: Generated<number>;
-  created_by: Json<{ readonly guid: string; readonly name: string | null; readonly email: string | null }>;
+  created_by: JsonColumn<{
+    readonly guid: string;
+    readonly name: string | null;
+    readonly email: string | null;
+  }>;
   cancel_requested_at: Instant | null;
   /** Which worker has it; with its fence it may write, see the migration. */
   claimed_by: string | null;
@@ -116,12 +127,12 @@ export interface DropletsTable extends ResourceColumns, MetadataColumns {
   state: DropletState;
   error: string | null;
   lifecycle_type: LifecycleType;
-  lifecycle_data: DefaultJson<Readonly<Record<string, unknown>>>;
+  lifecycle_data: DefaultJsonColumn<Readonly<Record<string, unknown>>>;
   stack: string | null;
   image: string | null;
-  buildpacks: DefaultJson<readonly DropletBuildpack[]>;
-  process_types: DefaultJson<Readonly<Record<string, string>>>;
-  sidecars: DefaultJson<readonly unknown[]>;
+  buildpacks: DefaultJsonColumn<readonly DropletBuildpack[]>;
+  process_types: DefaultJsonColumn<Readonly<Record<string, string>>>;
+  sidecars: DefaultJsonColumn<readonly unknown[]>;
   execution_metadata: Generated<string>;
   sha1: string | null;
   sha256: string | null;

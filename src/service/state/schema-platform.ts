@@ -1,7 +1,7 @@
 /** Tables of migration 0003. */
 import type { Guid } from '../../words/ids.ts';
-import type { DefaultJson, Generated, Instant, MetadataColumns, ResourceColumns } from './columns.ts';
-import type { LifecycleType, Variables } from './schema-apps.ts';
+import type { DefaultJsonColumn, Generated, Instant, MetadataColumns, ResourceColumns } from './columns.ts';
+import type { AppVariables, LifecycleType } from './schema-apps.ts';
 
 export interface StacksTable extends ResourceColumns, MetadataColumns {
   name: string;
@@ -32,7 +32,7 @@ export interface BuildpacksTable extends ResourceColumns, MetadataColumns {
 
 export interface EnvironmentVariableGroupsTable {
   name: 'running' | 'staging';
-  var: DefaultJson<Variables>;
+  var: DefaultJsonColumn<AppVariables>;
   updated_at: Instant | null;
 }
 
@@ -40,10 +40,10 @@ export interface ServiceInstancesTable extends ResourceColumns, MetadataColumns 
   space_guid: Guid;
   name: string;
   type: Generated<'user-provided'>;
-  credentials: DefaultJson<Readonly<Record<string, unknown>>>;
+  credentials: DefaultJsonColumn<Readonly<Record<string, unknown>>>;
   syslog_drain_url: string | null;
   route_service_url: string | null;
-  tags: DefaultJson<readonly string[]>;
+  tags: DefaultJsonColumn<readonly string[]>;
 }
 
 export interface ServiceCredentialBindingsTable extends ResourceColumns, MetadataColumns {
@@ -67,7 +67,7 @@ export interface RoutesTable extends ResourceColumns, MetadataColumns {
   path: Generated<string>;
   port: number | null;
   protocol: Generated<string>;
-  options: DefaultJson<Readonly<Record<string, string>>>;
+  options: DefaultJsonColumn<Readonly<Record<string, string>>>;
 }
 
 export interface RouteDestinationsTable extends ResourceColumns {
@@ -93,9 +93,9 @@ export interface JobsTable extends ResourceColumns {
   state: Generated<JobState>;
   user_guid: string | null;
   /** What the work needs to know to be taken up again after a crash. */
-  input: DefaultJson<Readonly<Record<string, unknown>>>;
-  errors: DefaultJson<readonly JobError[]>;
-  warnings: DefaultJson<readonly { readonly detail: string }[]>;
+  input: DefaultJsonColumn<Readonly<Record<string, unknown>>>;
+  errors: DefaultJsonColumn<readonly JobError[]>;
+  warnings: DefaultJsonColumn<readonly { readonly detail: string }[]>;
   claimed_by: string | null;
   heartbeat_at: Instant | null;
   fence: Generated<number>;
@@ -110,7 +110,7 @@ export interface AuditEventsTable extends ResourceColumns {
   target_guid: string;
   target_type: string;
   target_name: string | null;
-  data: DefaultJson<Readonly<Record<string, unknown>>>;
+  data: DefaultJsonColumn<Readonly<Record<string, unknown>>>;
   space_guid: Guid | null;
   organization_guid: Guid | null;
 }

@@ -1,7 +1,14 @@
 /** Tables of migration 0001. */
 import type { ColumnType } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
-import type { DefaultJson, Generated, Instant, Json, MetadataColumns, ResourceColumns } from './columns.ts';
+import type {
+  DefaultJsonColumn,
+  Generated,
+  Instant,
+  JsonColumn,
+  MetadataColumns,
+  ResourceColumns,
+} from './columns.ts';
 
 export interface OrganizationsTable extends ResourceColumns, MetadataColumns {
   name: string;
@@ -46,7 +53,7 @@ export interface AccountsTable extends ResourceColumns {
   family_name: string | null;
   password_hash: string | null;
   active: Generated<boolean>;
-  scopes: DefaultJson<readonly string[]>;
+  scopes: DefaultJsonColumn<readonly string[]>;
   failed_logins: Generated<number>;
   locked_until: ColumnType<Date | null, Date | null | undefined, Date | null>;
   tokens_valid_after: Instant;
@@ -55,14 +62,14 @@ export interface AccountsTable extends ResourceColumns {
 export interface ClientsTable {
   id: string;
   secret_hash: string | null;
-  grants: Json<readonly string[]>;
-  scopes: DefaultJson<readonly string[]>;
+  grants: JsonColumn<readonly string[]>;
+  scopes: DefaultJsonColumn<readonly string[]>;
   created_at: Instant;
 }
 
 export interface SigningKeysTable {
   kid: string;
-  private_jwk: Json<Readonly<Record<string, unknown>>>;
+  private_jwk: JsonColumn<Readonly<Record<string, unknown>>>;
   created_at: Instant;
 }
 

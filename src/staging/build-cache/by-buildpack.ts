@@ -43,7 +43,7 @@ export interface CacheIo {
  * @returns whether a cache was restored.
  * @throws StagerError CANCELLED only.
  */
-export async function restoreBuildCache(
+export async function restoreByBuildpack(
   cacheDir: string,
   unpack: () => Promise<boolean>,
   io: CacheIo,
@@ -67,7 +67,7 @@ export async function restoreBuildCache(
  * @returns what `pack` returned, or undefined.
  * @throws StagerError CANCELLED only.
  */
-export async function saveBuildCache<T>(
+export async function saveByBuildpack<T>(
   size: { readonly sizeBytes: number; readonly limitBytes: number },
   pack: () => Promise<T>,
   io: CacheIo,

@@ -10,7 +10,7 @@ import { databaseUrl, encodeServices, type Services } from '../vcap/services.ts'
 import { RUN_INSIDE } from './layout.ts';
 
 /** What the environment is made from. */
-export interface EnvironmentInput {
+export interface LaunchEnvironmentInput {
   /** The app's own variables; names are checked where they come in. */
   readonly env: Readonly<Record<string, string>>;
   readonly services?: Services;
@@ -41,7 +41,7 @@ const ADDRESS = '127.0.0.1';
  * All variables, later ones over earlier: container < app < platform < DATABASE_URL < launcher. Nothing of the
  * caller's own environment gets in.
  */
-export function processEnvironment(input: EnvironmentInput): Record<string, string> {
+export function processEnvironment(input: LaunchEnvironmentInput): Record<string, string> {
   const { instance, services = {} } = input;
   const url = databaseUrl(services);
   const platform: Record<string, string> = {
@@ -62,7 +62,7 @@ export function processEnvironment(input: EnvironmentInput): Record<string, stri
   return { ...rest, VCAP_APPLICATION: withInstance(text, platform) };
 }
 
-function application({ app, memoryMb, diskMb, instance, version }: EnvironmentInput): string {
+function application({ app, memoryMb, diskMb, instance, version }: LaunchEnvironmentInput): string {
   const facts = { ...app, limits: { memoryMb, diskMb, fds: DEFAULT_FDS } };
   if (instance === undefined) return stagingApplication(facts, version);
   return runningApplication(facts, { guid: instance.processGuid, type: instance.processType, version });

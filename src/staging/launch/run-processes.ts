@@ -22,8 +22,8 @@ import { launchArgv } from './script.ts';
 import { type LaunchInfo, readLaunchInfo } from './staging-info.ts';
 import { type DropletRun, supervise } from './supervise.ts';
 
-/** What {@link runDroplet} works with. */
-export interface RunPorts {
+/** What {@link runProcesses} works with. */
+export interface ProcessPorts {
   readonly sandbox: Sandbox;
   readonly clock: Clock;
   /** Fires: the run is stopped as by `stop()`. */
@@ -42,7 +42,7 @@ const PIDS = 1024;
  * @throws StagerError DROPLET_INVALID, NO_START_COMMAND, PORT_IN_USE, USAGE, CANCELLED before anything is
  * started. What happens later is told by the handle.
  */
-export async function runDroplet(request: RunRequest, ports: RunPorts): Promise<DropletRun> {
+export async function runProcesses(request: RunRequest, ports: ProcessPorts): Promise<DropletRun> {
   throwIfCancelled(ports.signal);
   await prepareRun(request.dirs, ports.sandbox.owner);
   const info = await readLaunchInfo(request.dirs.home);
@@ -51,7 +51,7 @@ export async function runDroplet(request: RunRequest, ports: RunPorts): Promise<
     : await startProcess(request, ports, { info, type: request.target.type ?? 'web' });
 }
 
-function startTask(request: RunRequest, ports: RunPorts, info: LaunchInfo): DropletRun {
+function startTask(request: RunRequest, ports: ProcessPorts, info: LaunchInfo): DropletRun {
   const { main } = planRun(request, info);
   const source = taskSource(request.target.kind === 'task' ? (request.target.name ?? 'run') : 'run');
   const task = start(request, ports, { what: main, source, info, owner: request.guid });
@@ -60,7 +60,7 @@ function startTask(request: RunRequest, ports: RunPorts, info: LaunchInfo): Drop
 
 async function startProcess(
   request: RunRequest,
-  ports: RunPorts,
+  ports: ProcessPorts,
   { info, type }: { readonly info: LaunchInfo; readonly type: string },
 ): Promise<DropletRun> {
   const plan = planRun(request, info);
@@ -107,7 +107,7 @@ async function startProcess(
 }
 
 /** A run without a network can't be reached from here: it is checked from inside, or by being alive. */
-function checkFor(request: RunRequest, ports: RunPorts, type: string): CompleteHealthCheck {
+function checkFor(request: RunRequest, ports: ProcessPorts, type: string): CompleteHealthCheck {
   const check = completeHealthCheck(type, request.healthCheck);
   if (request.network === 'host' || check.type === 'process') return check;
   if (sharesLoopback(request, ports)) {
@@ -118,18 +118,18 @@ function checkFor(request: RunRequest, ports: RunPorts, type: string): CompleteH
   return { ...check, type: 'process' };
 }
 
-function warn(ports: RunPorts, code: string, message: string): void {
+function warn(ports: ProcessPorts, code: string, message: string): void {
   ports.emit({ type: 'warning', at: new Date(ports.clock.now()).toISOString(), code, message });
 }
 
-function probeFor({ rootfs, guid, dirs, ...request }: RunRequest, ports: RunPorts): Probe {
+function probeFor({ rootfs, guid, dirs, ...request }: RunRequest, ports: ProcessPorts): Probe {
   if (ports.probe !== undefined) return ports.probe;
   if (!sharesLoopback(request, ports)) return hostProbe;
   return insideProbe({ sandbox: ports.sandbox, networkOf: guid, rootfs, diskRoot: dirs.tmp });
 }
 
 /** How commands of this run reach each other's loopback interface, where the host's is not shared. */
-function sharesLoopback({ network }: Pick<RunRequest, 'network'>, { sandbox }: RunPorts): boolean {
+function sharesLoopback({ network }: Pick<RunRequest, 'network'>, { sandbox }: ProcessPorts): boolean {
   return network === 'none' && sandbox.sharesNetworks === true;
 }
 
@@ -144,7 +144,7 @@ interface StartInput {
   readonly networkOf?: string;
 }
 
-function start(request: RunRequest, ports: RunPorts, input: StartInput): Instance {
+function start(request: RunRequest, ports: ProcessPorts, input: StartInput): Instance {
   const { source, what, instance } = input;
   ports.emit({
     type: 'run-started',

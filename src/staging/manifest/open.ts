@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { StagerError } from '../../words/errors.ts';
 import { readInput } from '../request/request.ts';
 import { type NamedApp, readManifest } from './read.ts';
-import { parseVariable, parseVariables, type Variables } from './variables.ts';
+import { type ManifestVariables, parseVariable, parseVariables } from './variables.ts';
 
 /** Which manifest, and how it is filled in. */
 export interface ManifestChoice {
@@ -71,8 +71,8 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-async function variables({ vars, varsFiles }: ManifestChoice): Promise<Variables> {
-  let merged: Variables = {};
+async function variables({ vars, varsFiles }: ManifestChoice): Promise<ManifestVariables> {
+  let merged: ManifestVariables = {};
   for (const file of varsFiles ?? []) {
     merged = { ...merged, ...parseVariables(await readInput(file, 'variables file'), file) };
   }

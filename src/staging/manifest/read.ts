@@ -8,7 +8,7 @@ import { parseHostileYaml } from '../../machine/host/hostile-yaml.ts';
 import { StagerError } from '../../words/errors.ts';
 import { keyWarnings, lineAt, type Places } from './places.ts';
 import { appSchema, INSTANCE_KEYS, type ManifestApp } from './schema.ts';
-import { interpolate, type Variables } from './variables.ts';
+import { interpolate, type ManifestVariables } from './variables.ts';
 
 /** An application that was chosen; it has a name by now. */
 export type NamedApp = ManifestApp & { readonly name: string };
@@ -25,7 +25,7 @@ export interface Manifest {
 export interface ManifestInput {
   readonly file: string;
   readonly text: string;
-  readonly variables: Variables;
+  readonly variables: ManifestVariables;
   /** Only the app of this name; where there is one alone, it takes the name, as in `cf push NAME`. */
   readonly appName?: string;
 }

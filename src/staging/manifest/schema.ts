@@ -104,7 +104,7 @@ export const appSchema = z.preprocess(canonical, application.superRefine(refuseC
 export type ManifestApp = z.output<typeof appSchema>;
 
 /** What an application says of its web process, or a process of itself. */
-export type Instance = Pick<ManifestApp, (typeof INSTANCE_KEYS)[number]>;
+export type ManifestInstance = Pick<ManifestApp, (typeof INSTANCE_KEYS)[number]>;
 
 /** Keys that a foundation understands and staging has no use for: neither used nor warned about. */
 const WITHOUT_EFFECT_ON_A_PROCESS = [

@@ -7,7 +7,7 @@ import { parseHostileYaml } from '../../machine/host/hostile-yaml.ts';
 import { StagerError } from '../../words/errors.ts';
 
 /** Variables by name. */
-export type Variables = Readonly<Record<string, unknown>>;
+export type ManifestVariables = Readonly<Record<string, unknown>>;
 
 /** The client's own expression; the `!` means nothing to it. */
 const WHOLE = /^\(\( ?!?([-/.\w\p{L}]+) ?\)\)$/u;
@@ -18,7 +18,7 @@ const INSIDE = /\(\( ?!?([-/.\w\p{L}]+) ?\)\)/gu;
  *
  * @throws StagerError CONFIG_INVALID when it is not a map.
  */
-export function parseVariables(text: string, file: string): Variables {
+export function parseVariables(text: string, file: string): ManifestVariables {
   const parsed = parseHostileYaml(text, { scalars: 'cf' });
   if (!parsed.ok) throw unusable(file, `is not YAML: ${parsed.reason}`);
   const value = parsed.value ?? {};
@@ -32,7 +32,7 @@ export function parseVariables(text: string, file: string): Variables {
  *
  * @throws StagerError CONFIG_INVALID.
  */
-export function parseVariable(pair: string): Variables {
+export function parseVariable(pair: string): ManifestVariables {
   const [, name = '', written = ''] = /^([^=]+)=(.+)$/s.exec(pair) ?? [];
   if (name === '') throw unusable(`--var ${pair.split('=', 1)[0] ?? ''}`, 'needs a name, = and a value');
   const parsed = parseHostileYaml(written, { scalars: 'cf' });
@@ -54,7 +54,7 @@ function unusable(where: string, why: string): StagerError {
  *
  * @throws StagerError MANIFEST_INVALID naming every variable without a value, or one that can't stand inside a text.
  */
-export function interpolate(value: unknown, variables: Variables): unknown {
+export function interpolate(value: unknown, variables: ManifestVariables): unknown {
   const missing = new Set<string>();
   const replaced = copied(value, {
     done: new Map(),
@@ -133,7 +133,7 @@ function replacedIn(text: string, { look }: Copying): unknown {
 }
 
 /** `a.b` is the variable of that name, or else the key `b` of the variable `a`. */
-function lookUp(variables: Variables, name: string): unknown {
+function lookUp(variables: ManifestVariables, name: string): unknown {
   if (Object.hasOwn(variables, name)) return variables[name];
   let value: unknown = variables;
   for (const part of name.split('.')) {

@@ -3,7 +3,7 @@ import type { HealthCheckWish } from '../../words/staging-record.ts';
 import type { StageRequest } from '../request/request.ts';
 import type { Services } from '../vcap/services.ts';
 import type { NamedApp } from './read.ts';
-import type { Instance } from './schema.ts';
+import type { ManifestInstance } from './schema.ts';
 
 /** Absent where the manifest does not say. */
 export interface ManifestWishes {
@@ -107,7 +107,7 @@ function hasEntries(map: object): boolean {
 }
 
 /** Undefined when the manifest does not say. Its times are seconds. */
-function healthCheckOf(process: Instance & { readonly type: string }): HealthCheckWish | undefined {
+function healthCheckOf(process: ManifestInstance & { readonly type: string }): HealthCheckWish | undefined {
   const named = process['health-check-type'];
   const endpoint = process['health-check-http-endpoint'];
   const invocation = process['health-check-invocation-timeout'];

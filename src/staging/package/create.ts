@@ -73,7 +73,7 @@ export interface PackageResult {
  * @throws StagerError SOURCE_* from the source, SOURCE_CHANGED when a file changes while it is read, PACKAGE_INVALID when two
  * entries contradict each other, BLOBSTORE_*.
  */
-export async function createPackage(source: Source, options: CreateOptions): Promise<PackageResult> {
+export async function storePackage(source: Source, options: CreateOptions): Promise<PackageResult> {
   const { store, signal } = options;
   const pool = new Pool(store, options.tenant ?? DEFAULT_TENANT);
   const gathered = await gather(source, options);

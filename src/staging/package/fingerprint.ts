@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Digester, type Digests, digestsOf } from '../../stores/blobs/port/digests.ts';
-import { changed } from '../../stores/resource-cache/pack-writer.ts';
+import { changedWhilePacked } from '../../stores/resource-cache/pack-writer.ts';
 import { cancelled, errnoOf, StagerError } from '../../words/errors.ts';
 
 /**
@@ -29,19 +29,19 @@ export interface HostFile {
  *
  * @throws StagerError SOURCE_CHANGED, SOURCE_UNREADABLE.
  */
-export function readSmall(file: HostFile, scratch: Buffer): Buffer {
+export function readIntoScratch(file: HostFile, scratch: Buffer): Buffer {
   const { sizeBytes } = file;
   try {
     const fd = openSync(file.hostPath, FLAGS);
     try {
       const before = fstatSync(fd);
-      if (!before.isFile() || before.size !== sizeBytes) throw changed(file.path);
+      if (!before.isFile() || before.size !== sizeBytes) throw changedWhilePacked(file.path);
       let filled = 0;
       // A read that has room for more and gets what was expected has reached the end.
       for (let length = -1; length !== 0 && (length < 0 || filled < sizeBytes); filled += length) {
         length = readSync(fd, scratch, filled, sizeBytes + 1 - filled, null);
       }
-      if (filled !== sizeBytes) throw changed(file.path);
+      if (filled !== sizeBytes) throw changedWhilePacked(file.path);
       return scratch.subarray(0, filled);
     } finally {
       closeSync(fd);
@@ -56,11 +56,11 @@ export async function fingerprintFile(
   file: HostFile,
   { signal, scratch }: { readonly signal: AbortSignal; readonly scratch: Buffer },
 ): Promise<Digests> {
-  if (file.sizeBytes <= SMALL_BYTES) return digestsOf(readSmall(file, scratch));
+  if (file.sizeBytes <= SMALL_BYTES) return digestsOf(readIntoScratch(file, scratch));
   const handle = await openLarge(file);
   try {
     const digests = await digestHandle(handle, signal);
-    if (digests.sizeBytes !== file.sizeBytes) throw changed(file.path);
+    if (digests.sizeBytes !== file.sizeBytes) throw changedWhilePacked(file.path);
     return digests;
   } catch (error) {
     throw unreadable(error, file.path);
@@ -76,7 +76,7 @@ export async function openLarge({ hostPath, path }: Omit<HostFile, 'sizeBytes'>)
   });
   if ((await handle.stat()).isFile()) return handle;
   await handle.close();
-  throw changed(path);
+  throw changedWhilePacked(path);
 }
 
 /** Reads the next block while the last one is hashed; two buffers in all. */
@@ -104,7 +104,7 @@ export async function fingerprintStream(stream: AsyncIterable<Uint8Array>): Prom
 function unreadable(error: unknown, path: string): unknown {
   const errno = errnoOf(error);
   if (error instanceof StagerError || errno === undefined) return error;
-  if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return changed(path, error);
+  if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return changedWhilePacked(path, error);
   return new StagerError('SOURCE_UNREADABLE', `${path} can't be read: ${errno}`, {
     next: 'Make it readable for the user that runs stager, or leave it out with .cfignore.',
     details: { path, errno },

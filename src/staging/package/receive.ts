@@ -14,7 +14,7 @@ import type { Source } from '../source/entry.ts';
 import { IgnoreRules } from '../source/ignore.ts';
 import { DEFAULT_SOURCE_LIMITS, type SourceLimits } from '../source/limits.ts';
 import { ZipSource } from '../source/zip.ts';
-import { type CreateOptions, createPackage, DEFAULT_TENANT, type PackageResult } from './create.ts';
+import { type CreateOptions, DEFAULT_TENANT, type PackageResult, storePackage } from './create.ts';
 import type { ListedFile } from './listing.ts';
 import { gone } from './open.ts';
 
@@ -40,7 +40,7 @@ const resourceV2 = z.object({ fn: z.string(), mode: octal.optional(), sha1: z.st
 const resourceList = z.array(z.union([resourceV3, resourceV2])).max(MAX_RESOURCES);
 
 /** An upload as it is on this host. */
-export interface Upload {
+export interface ReceivedPackage {
   /** The `bits` part: a zip, spooled to a file. */
   readonly zipPath?: string;
   /** The `resources` part, parsed from JSON; v3 or v2 form. */
@@ -58,7 +58,10 @@ export interface ReceiveOptions extends Omit<CreateOptions, 'extra' | 'statCache
  * @throws StagerError PACKAGE_INVALID (the list, a mode, neither part), SOURCE_UNSAFE (paths), SOURCE_ARCHIVE_INVALID,
  * SOURCE_TOO_LARGE, RESOURCE_MISSING when a matched resource is gone: the client matches again and sends it.
  */
-export async function receivePackage(upload: Upload, options: ReceiveOptions): Promise<PackageResult> {
+export async function receivePackage(
+  upload: ReceivedPackage,
+  options: ReceiveOptions,
+): Promise<PackageResult> {
   const { limits: given, ...create } = options;
   const limits = { ...DEFAULT_SOURCE_LIMITS, ...given };
   const resources = parseResources(upload.resources);
@@ -75,7 +78,7 @@ export async function receivePackage(upload: Upload, options: ReceiveOptions): P
     const left = limits.maxBytes - checkLimits(matched, limits);
     const source =
       upload.zipPath === undefined ? NOTHING : zipSource(upload.zipPath, { ...limits, maxBytes: left });
-    return createPackage(source, { ...create, extra: matched });
+    return storePackage(source, { ...create, extra: matched });
   });
 }
 

@@ -1,11 +1,11 @@
 /** The client's side of an upload: only contents that the pool lacks travel, each once. */
 import type { Digests } from '../../stores/blobs/port/digests.ts';
-import { changed, type NewResource } from '../../stores/resource-cache/pack-writer.ts';
+import { changedWhilePacked, type NewResource } from '../../stores/resource-cache/pack-writer.ts';
 import type { Pool } from '../../stores/resource-cache/pool.ts';
 import { StagerError } from '../../words/errors.ts';
 import type { Source } from '../source/entry.ts';
 import type { CreateOptions } from './create.ts';
-import { type HostFile, openLarge, readSmall, SCRATCH_BYTES, SMALL_BYTES } from './fingerprint.ts';
+import { type HostFile, openLarge, readIntoScratch, SCRATCH_BYTES, SMALL_BYTES } from './fingerprint.ts';
 import type { ListedFile } from './listing.ts';
 
 /** What is to be sent, where it is not there yet. */
@@ -18,7 +18,7 @@ export interface SendInput {
 }
 
 /** What was sent. */
-export interface Sent {
+export interface SentFiles {
   /** Files that were not known, equal ones counted each. */
   readonly files: number;
   /** Bytes of those files. */
@@ -28,7 +28,7 @@ export interface Sent {
 }
 
 /** Matches all files at once, then stores what is missing in path order. */
-export async function sendMissing(input: SendInput, options: CreateOptions): Promise<Sent> {
+export async function sendMissing(input: SendInput, options: CreateOptions): Promise<SentFiles> {
   const { pool, files } = input;
   const { signal, onProgress } = options;
   const known = await pool.match(files, { signal });
@@ -60,7 +60,7 @@ function* fromHost(wanted: ReadonlyMap<string, ListedFile>, root: string): Gener
       path,
       hostPath,
       open: async () =>
-        small ? [readSmall({ ...file, hostPath }, scratch)] : readLarge({ hostPath, path }, scratch),
+        small ? [readIntoScratch({ ...file, hostPath }, scratch)] : readLarge({ hostPath, path }, scratch),
     };
   }
 }
@@ -94,7 +94,7 @@ async function* fromArchive(
     const file = open.get(entry.path);
     if (entry.kind !== 'file' || file === undefined) continue;
     open.delete(entry.path);
-    if (entry.sizeBytes !== file.sizeBytes || entry.open === undefined) throw changed(entry.path);
+    if (entry.sizeBytes !== file.sizeBytes || entry.open === undefined) throw changedWhilePacked(entry.path);
     yield { ...digestsOf(file), path: entry.path, open: entry.open };
     if (open.size === 0) return;
   }

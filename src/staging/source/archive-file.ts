@@ -2,7 +2,7 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { errnoOf, isStagerError, StagerError } from '../../words/errors.ts';
-import { changed, unreadable } from './content.ts';
+import { changedWhileRead, unreadable } from './content.ts';
 
 /** An archive by its path; the stat tells whether it is still the one that was looked at first. */
 export class ArchiveFile {
@@ -30,7 +30,7 @@ export class ArchiveFile {
       return { handle, sizeBytes: stat.size };
     }
     await handle.close();
-    throw changed(this.description, 'was replaced');
+    throw changedWhileRead(this.description, 'was replaced');
   }
 
   /** SOURCE_ARCHIVE_INVALID; `entry` where it concerns one. A StagerError passes as it is. */

@@ -55,16 +55,16 @@ export async function openHostFile(hostPath: string, path: string, sizeBytes: nu
   const stat = await handle.stat();
   if (!stat.isFile()) {
     await handle.close();
-    throw changed(path, 'is no longer a regular file');
+    throw changedWhileRead(path, 'is no longer a regular file');
   }
   return checked(handle.createReadStream(), {
     sizeBytes,
-    failure: (what, cause) => (cause === undefined ? changed(path, what) : unreadable(path, cause)),
+    failure: (what, cause) => (cause === undefined ? changedWhileRead(path, what) : unreadable(path, cause)),
   });
 }
 
 /** SOURCE_CHANGED for one file. */
-export function changed(path: string, what: string): StagerError {
+export function changedWhileRead(path: string, what: string): StagerError {
   return new StagerError('SOURCE_CHANGED', `${path} changed while it was read: it ${what}`, {
     next: 'Stop what writes to the app and stage again.',
     details: { path },
@@ -74,7 +74,7 @@ export function changed(path: string, what: string): StagerError {
 /** SOURCE_UNREADABLE, or SOURCE_CHANGED where the entry has gone or become a link. */
 export function unreadable(path: string, error: unknown): StagerError {
   const errno = errnoOf(error);
-  if (errno === 'ENOENT' || errno === 'ELOOP') return changed(path, 'vanished or became a link');
+  if (errno === 'ENOENT' || errno === 'ELOOP') return changedWhileRead(path, 'vanished or became a link');
   return new StagerError('SOURCE_UNREADABLE', `${path} can't be read: ${errno ?? String(error)}`, {
     next: 'Make it readable for the user that runs stager, or list it in .cfignore.',
     details: { path, errno },

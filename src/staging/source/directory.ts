@@ -9,7 +9,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { Pace } from '../../machine/host/pace.ts';
 import { throwIfCancelled } from '../../words/errors.ts';
-import { changed, openHostFile, unreadable } from './content.ts';
+import { changedWhileRead, openHostFile, unreadable } from './content.ts';
 import { emptySource } from './empty.ts';
 import type { Source, SourceEntry } from './entry.ts';
 import type { IgnoreRules } from './ignore.ts';
@@ -100,7 +100,7 @@ export class DirectorySource implements Source {
   }
 
   #toEntry(found: Exclude<Found, { verdict: 'ignored' }>, links: Scan['links']): SourceEntry {
-    if (found.verdict === 'refused') throw changed(found.path, found.reason);
+    if (found.verdict === 'refused') throw changedWhileRead(found.path, found.reason);
     const { path } = found;
     const hostPath = `${this.#input.root}/${path}`;
     const stat = this.#attempt(path, () => lstatSync(hostPath, { bigint: true }));
@@ -114,9 +114,9 @@ export class DirectorySource implements Source {
       return { kind: 'file', path, mode, sizeBytes, mtimeMs, hostPath, open, stat: full };
     }
     if (stat.isDirectory()) return { kind: 'directory', path, mode, mtimeMs };
-    if (!stat.isSymbolicLink()) throw changed(path, 'is no longer a file, directory or link');
+    if (!stat.isSymbolicLink()) throw changedWhileRead(path, 'is no longer a file, directory or link');
     const target = this.#targetOf(path);
-    if (links.get(path) !== target) throw changed(path, 'is a link that was made or moved');
+    if (links.get(path) !== target) throw changedWhileRead(path, 'is a link that was made or moved');
     return { kind: 'symlink', path, target, mtimeMs };
   }
 

@@ -2,7 +2,7 @@
 import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { errnoOf } from '../../words/errors.ts';
 import { isRefused, parseRelPath, type RelPath } from '../../words/ids.ts';
-import { changed, unreadable } from './content.ts';
+import { changedWhileRead, unreadable } from './content.ts';
 import type { IgnoreRules, Verdict } from './ignore.ts';
 
 /** What `readdir` says about one entry; nothing was opened or followed. */
@@ -76,7 +76,7 @@ function levelOf(root: string, directory: string): Level {
     entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
     return { directory, entries, next: 0 };
   } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') throw changed(directory, 'is no longer a directory');
+    if (errnoOf(error) === 'ENOTDIR') throw changedWhileRead(directory, 'is no longer a directory');
     throw unreadable(directory === '' ? host : directory, error);
   }
 }

@@ -3,7 +3,7 @@ import { withLease } from '../../stores/blobs/lease.ts';
 import { StagerError } from '../../words/errors.ts';
 import type { Guid, Sha256 } from '../../words/ids.ts';
 import { formatBytes, formatCount, MEBIBYTE } from '../../words/units.ts';
-import { createPackage } from '../package/create.ts';
+import { storePackage } from '../package/create.ts';
 import { packageKey } from '../package/listing.ts';
 import { openPackage } from '../package/open.ts';
 import type { Source } from '../source/entry.ts';
@@ -50,7 +50,7 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
   const created = await staging.phases.run(
     phase,
     () =>
-      createPackage(source, {
+      storePackage(source, {
         store: ports.blobs,
         signal,
         app: request.app.guid,

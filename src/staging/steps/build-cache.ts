@@ -7,7 +7,7 @@ import { ownedDirectory } from '../../machine/host/owner.ts';
 import type { StoredBlob } from '../../words/staging-record.ts';
 import { formatBytes, MEBIBYTE } from '../../words/units.ts';
 import * as tarball from '../build-cache/build-cache.ts';
-import { buildCacheKey, restoreBuildCache, saveBuildCache } from '../build-cache/by-buildpack.ts';
+import { buildCacheKey, restoreByBuildpack, saveByBuildpack } from '../build-cache/by-buildpack.ts';
 import { storedBlob } from '../droplet/store.ts';
 import type { Workspace } from '../workspace/layout.ts';
 import { replacedPart } from '../workspace/own.ts';
@@ -35,7 +35,7 @@ export async function restoreCache(staging: Staging, { workspace, keys }: CacheI
   await phases.run(
     { name: 'restore-cache' },
     () =>
-      restoreBuildCache(
+      restoreByBuildpack(
         workspace.cache,
         async () => {
           const limits = { bytes: limitBytes(staging) };
@@ -75,7 +75,7 @@ export async function saveCache(
   const saved = await phases.run(
     { name: 'save-cache' },
     () =>
-      saveBuildCache(
+      saveByBuildpack(
         { sizeBytes: apparentBytes, limitBytes: limitBytes(staging) },
         () => tarball.saveBuildCache(workspace.cache, place, options),
         { report, signal },

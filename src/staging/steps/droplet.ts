@@ -8,7 +8,7 @@ import { sweepMemberCache } from '../droplet/pack/member-cache-sweep.ts';
 import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { demandOwn } from '../workspace/own.ts';
 import type { Staging } from './staging.ts';
-import type { Built, StagingWorkspace } from './steps.ts';
+import type { BuiltApp, StagingWorkspace } from './steps.ts';
 
 /** Refuses `output` before an hour of work rather than after it. @throws StagerError CONFIG_INVALID. */
 export async function demandOutput({ request }: Staging): Promise<void> {
@@ -18,7 +18,7 @@ export async function demandOutput({ request }: Staging): Promise<void> {
 /** Packs the droplet straight from the workspace into the blobstore. */
 export async function storeResult(
   staging: Staging,
-  { built, workspace }: { readonly built: Built; readonly workspace: StagingWorkspace },
+  { built, workspace }: { readonly built: BuiltApp; readonly workspace: StagingWorkspace },
 ) {
   const { request, ports, signal } = staging;
   await demandOwn(workspace, [workspace.app, workspace.deps, workspace.profileD]);

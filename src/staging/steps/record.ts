@@ -14,12 +14,12 @@ import { splitBlobAddress } from '../launch/locate.ts';
 import { encodeSorted } from '../vcap/application.ts';
 import type { PackagedApp } from './app.ts';
 import type { Staging, StagingStack } from './staging.ts';
-import type { Built } from './steps.ts';
+import type { BuiltApp } from './steps.ts';
 
 /** What goes into a record beside what the staging knows of itself. */
 export interface RecordParts {
   readonly package: Guid;
-  readonly built: Built;
+  readonly built: BuiltApp;
   readonly droplet: StoredBlob & { readonly guid: Guid };
   readonly buildCache: StoredBlob | undefined;
   readonly reuseKey: Sha256 | undefined;

@@ -43,7 +43,7 @@ const CPU_SHARES = 1024;
 export type HeldOrder = ResolvedOrder & AsyncDisposable;
 
 /** The stack, which is verified while the app is packaged. */
-export function findStack(staging: Staging): Promise<StagingStack> {
+export function verifiedStack(staging: Staging): Promise<StagingStack> {
   const finding = staging.ports.stack(staging.request.stack).then((stack) => {
     if (stack.notice !== undefined) staging.warn('stack-restored', stack.notice);
     return stack;
@@ -132,10 +132,10 @@ export interface ScriptsInput {
 }
 
 /** What came out of a staging that worked. */
-export type Built = Extract<BuildpacksOutcome, { kind: 'staged' }>;
+export type BuiltApp = Extract<BuildpacksOutcome, { kind: 'staged' }>;
 
 /** Runs detect, supply, finalize or compile, release. */
-export async function runScripts(staging: Staging, input: ScriptsInput): Promise<Built> {
+export async function runScripts(staging: Staging, input: ScriptsInput): Promise<BuiltApp> {
   const { ports, signal, report, phases } = staging;
   const run = await scriptRun(staging, input);
   const outcome = await runBuildpacks(run, {

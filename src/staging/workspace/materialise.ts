@@ -6,7 +6,7 @@ import type { Owner } from '../../machine/host/owner.ts';
 import { Pace } from '../../machine/host/pace.ts';
 import { errnoOf, throwIfCancelled } from '../../words/errors.ts';
 import type { Report } from '../../words/events.ts';
-import { changed, unreadable } from '../source/content.ts';
+import { changedWhileRead, unreadable } from '../source/content.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
 import { DEFAULT_SOURCE_LIMITS, type SourceLimits, Tally } from '../source/limits.ts';
 import { asWriteError, TreeWriter, writeFully } from './tree-writer.ts';
@@ -163,7 +163,8 @@ class Materialising {
       for (let more = -1; more !== 0 && size < SMALL_BYTES; size += more) {
         more = readSync(from, this.#buffer, size, SMALL_BYTES - size, null);
       }
-      if (size !== entry.sizeBytes) throw changed(entry.path, `holds ${size} bytes, not ${entry.sizeBytes}`);
+      if (size !== entry.sizeBytes)
+        throw changedWhileRead(entry.path, `holds ${size} bytes, not ${entry.sizeBytes}`);
       return size;
     } catch (error) {
       throw errnoOf(error) === undefined ? error : unreadable(entry.path, error);
@@ -196,7 +197,8 @@ class Materialising {
       closeSync(from);
     }
     const { size } = await lstat(to);
-    if (size !== entry.sizeBytes) throw changed(entry.path, `holds ${size} bytes, not ${entry.sizeBytes}`);
+    if (size !== entry.sizeBytes)
+      throw changedWhileRead(entry.path, `holds ${size} bytes, not ${entry.sizeBytes}`);
     this.#writer.close(openSync(to, constants.O_RDONLY | constants.O_NOFOLLOW), entry);
   }
 }
@@ -211,5 +213,5 @@ function openRegular(hostPath: string, entry: File): number {
   }
   if (fstatSync(descriptor).isFile()) return descriptor;
   closeSync(descriptor);
-  throw changed(entry.path, 'is no longer a regular file');
+  throw changedWhileRead(entry.path, 'is no longer a regular file');
 }

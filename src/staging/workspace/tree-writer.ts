@@ -31,7 +31,7 @@ import { fileTime } from '../../words/units.ts';
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** What a file ends up with. `mtimeMs` since the epoch. */
-export interface Facts {
+export interface FileFacts {
   readonly mode: number;
   readonly mtimeMs: number;
 }
@@ -41,7 +41,7 @@ export class TreeWriter {
   readonly #root: string;
   readonly #owner: Owner | undefined;
   /** Directories that exist and are ours: path → what they get in the end. */
-  readonly #directories = new Map<string, Facts | undefined>();
+  readonly #directories = new Map<string, FileFacts | undefined>();
 
   /** @param root exists, and is a directory. */
   constructor(root: string, owner: Owner | undefined) {
@@ -54,7 +54,7 @@ export class TreeWriter {
     return this.#directories.size;
   }
 
-  directory(path: RelPath, facts: Facts): void {
+  directory(path: RelPath, facts: FileFacts): void {
     this.#ensure(path);
     this.#directories.set(path, facts);
   }
@@ -81,7 +81,7 @@ export class TreeWriter {
   }
 
   /** Sets owner, mode and time, and closes. */
-  close(descriptor: number, facts: Facts): void {
+  close(descriptor: number, facts: FileFacts): void {
     try {
       if (this.#owner !== undefined) fchownSync(descriptor, this.#owner.uid, this.#owner.gid);
       fchmodSync(descriptor, facts.mode & 0o777);

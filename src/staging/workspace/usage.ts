@@ -11,7 +11,7 @@ export interface DirectoryUsage {
 }
 
 /** What is below a directory, itself included. */
-export interface Usage {
+export interface TreeUsage {
   /** Blocks in use; a hard-linked file counts once. */
   readonly diskBytes: number;
   /** Sum of file sizes as `ls` shows them; a hard-linked file counts once. */
@@ -41,7 +41,7 @@ const NEARLY_ALL = 0.8;
  *
  * @throws StagerError CANCELLED.
  */
-export async function usage(directory: string, options: UsageOptions = {}): Promise<Usage> {
+export async function usage(directory: string, options: UsageOptions = {}): Promise<TreeUsage> {
   const pace = new Pace(options.signal ?? new AbortController().signal);
   const count = new Count(options.depth ?? 3);
   count.addEntry(directory, []);
@@ -105,7 +105,7 @@ class Count {
     for (const directory of above) this.#sums.set(directory, (this.#sums.get(directory) ?? 0) + bytes);
   }
 
-  result(top: number): Usage {
+  result(top: number): TreeUsage {
     const outdone = this.#outdone();
     const largest = [...this.#sums]
       .filter(([path]) => !outdone.has(path))

@@ -18,7 +18,10 @@ export async function* listBlobs(store: BlobStore, query: AdminQuery): AsyncGene
 }
 
 /** As {@link listBlobs}, without digests. */
-export async function* listNames(store: BlobStore, query: AdminQuery): AsyncGenerator<BlobName, void, void> {
+export async function* listBlobNames(
+  store: BlobStore,
+  query: AdminQuery,
+): AsyncGenerator<BlobName, void, void> {
   for (const kind of query.kinds ?? BLOB_KINDS) yield* store.names(kind, optionsOf(query));
 }
 

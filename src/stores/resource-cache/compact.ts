@@ -9,7 +9,7 @@
 import { isStagerError } from '../../words/errors.ts';
 import type { BlobStore } from '../blobs/port/blob-store.ts';
 import { BLOCK_ENTRIES, KEY_BYTES, ROW_BYTES, type SegmentMeta } from './format.ts';
-import { CONTENT_BYTES, Cursor, inKeyOrder, type PlacedKey, sameContent } from './key-order.ts';
+import { CONTENT_BYTES, inKeyOrder, KeyCursor, type PlacedKey, sameContent } from './key-order.ts';
 import { segmentKey } from './layout.ts';
 import type { Segment } from './segment.ts';
 import { type ColumnSource, type PackRef, writeSegment } from './segment-writer.ts';
@@ -125,7 +125,7 @@ async function planMerge(
     if (!out.isEmpty) yield out.take();
   }
   async function* rows(): AsyncGenerator<Buffer, void, void> {
-    const cursors = chosen.map((segment) => new Cursor(io, segment, 'rows'));
+    const cursors = chosen.map((segment) => new KeyCursor(io, segment, 'rows'));
     const out = new BlockBuilder(ROW_BYTES);
     for (const step of order) {
       const cursor = cursors[step & ~SKIP];

@@ -20,7 +20,7 @@ export async function* inKeyOrder(
   io: StoreAccess,
   segments: readonly Segment[],
 ): AsyncGenerator<PlacedKey, void, void> {
-  const cursors = segments.map((segment) => new Cursor(io, segment, 'keys'));
+  const cursors = segments.map((segment) => new KeyCursor(io, segment, 'keys'));
   for (const cursor of cursors) await cursor.load();
   for (;;) {
     let source = -1;
@@ -41,7 +41,7 @@ export async function* inKeyOrder(
 }
 
 /** Walks a column of a segment. */
-export class Cursor {
+export class KeyCursor {
   readonly #blocks: AsyncIterator<{ readonly bytes: Buffer }>;
   readonly #width: number;
   #bytes: Buffer = Buffer.alloc(0);

@@ -94,10 +94,10 @@ async function writeLarge(io: Io, id: string, resource: NewResource): Promise<Wr
       await io.store.put(key, Readable.from(await resource.open(), { objectMode: false }), options);
     // The store opens it by its name, and would wait for the other end of a pipe that has taken it.
     else if (await isSame(hostPath, sizeBytes)) await io.store.putFile(key, hostPath, options);
-    else throw changed(resource.path);
+    else throw changedWhilePacked(resource.path);
   } catch (error) {
     const isGone = hostPath !== undefined && !(await isSame(hostPath, sizeBytes));
-    throw isGone || isStagerError(error, 'BLOB_CORRUPT') ? changed(resource.path, error) : error;
+    throw isGone || isStagerError(error, 'BLOB_CORRUPT') ? changedWhilePacked(resource.path, error) : error;
   }
   return { resources: [{ sha1, sha256, sizeBytes, pack: id, offset: 0 }], sizeBytes };
 }
@@ -149,12 +149,12 @@ async function* unchanged(resource: NewResource): AsyncGenerator<Uint8Array, voi
     for await (const piece of pieces) {
       hash.update(piece);
       sizeBytes += piece.byteLength;
-      if (sizeBytes > resource.sizeBytes) throw changed(resource.path);
+      if (sizeBytes > resource.sizeBytes) throw changedWhilePacked(resource.path);
       yield piece;
     }
     sha256 = sha256Of(hash);
   }
-  if (sizeBytes !== resource.sizeBytes || sha256 !== resource.sha256) throw changed(resource.path);
+  if (sizeBytes !== resource.sizeBytes || sha256 !== resource.sha256) throw changedWhilePacked(resource.path);
 }
 
 /** Joins pieces to blocks. */
@@ -183,7 +183,7 @@ class Blocks {
 }
 
 /** What to throw for a file that has changed since it was fingerprinted. */
-export function changed(path: string, cause?: unknown): StagerError {
+export function changedWhilePacked(path: string, cause?: unknown): StagerError {
   return new StagerError('SOURCE_CHANGED', `${path} changed while it was packaged`, {
     next: 'Make sure that nothing writes to the app while it is packaged, and try again.',
     details: { path },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { placeOf, reasonsOf, unavailable } from '../../../src/machine/sandbox/unavailable.ts';
+import { reasonsOf, surroundingsOf, unavailable } from '../../../src/machine/sandbox/unavailable.ts';
 
 const BROKEN = [{ candidate: 'runc 1.1.5, no cgroup', why: 'operation not permitted' }];
 const status = (bounding: string): string => `CapEff:\t0\nCapBnd:\t${bounding}\nCapAmb:\t0\n`;
@@ -25,9 +25,17 @@ describe('when no sandbox works', () => {
 
 describe('the place', () => {
   it("is a container by the engine's mark, or by Docker's default capabilities", () => {
-    expect(placeOf({ isMarked: true, isRoot: true, status: status('000001ffffffffff') })).toBe('container');
-    expect(placeOf({ isMarked: false, isRoot: true, status: status('00000000a80425fb') })).toBe('container');
-    expect(placeOf({ isMarked: false, isRoot: true, status: status('000001ffffffffff') })).toBe('root');
-    expect(placeOf({ isMarked: false, isRoot: false, status: status('000001ffffffffff') })).toBe('user');
+    expect(surroundingsOf({ isMarked: true, isRoot: true, status: status('000001ffffffffff') })).toBe(
+      'container',
+    );
+    expect(surroundingsOf({ isMarked: false, isRoot: true, status: status('00000000a80425fb') })).toBe(
+      'container',
+    );
+    expect(surroundingsOf({ isMarked: false, isRoot: true, status: status('000001ffffffffff') })).toBe(
+      'root',
+    );
+    expect(surroundingsOf({ isMarked: false, isRoot: false, status: status('000001ffffffffff') })).toBe(
+      'user',
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type EnvironmentInput, stagingEnvironment } from '../../../src/staging/buildpack/run/env.ts';
+import { type ScriptEnvironmentInput, stagingEnvironment } from '../../../src/staging/buildpack/run/env.ts';
 
-const INPUT: EnvironmentInput = {
+const INPUT: ScriptEnvironmentInput = {
   app: { guid: 'g', name: 'app', limits: { memoryMb: 512, diskMb: 1024, fds: 16_384 } },
   stack: 'cflinuxfs4',
   appEnv: {},

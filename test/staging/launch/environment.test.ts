@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type EnvironmentInput, processEnvironment } from '../../../src/staging/launch/environment.ts';
+import { type LaunchEnvironmentInput, processEnvironment } from '../../../src/staging/launch/environment.ts';
 
-const input: EnvironmentInput = {
+const input: LaunchEnvironmentInput = {
   env: { GREETING: 'hi' },
   app: { guid: 'app-guid', name: 'my-app', uris: ['my.example.org'] },
   memoryMb: 512,

@@ -7,7 +7,7 @@ import { logPrefix, type RunEvent } from '../../../src/staging/launch/events.ts'
 import { type RunDirs, runDirsAt } from '../../../src/staging/launch/layout.ts';
 import type { Probe } from '../../../src/staging/launch/probe.ts';
 import type { RunRequest } from '../../../src/staging/launch/request.ts';
-import { runDroplet } from '../../../src/staging/launch/run-processes.ts';
+import { runProcesses } from '../../../src/staging/launch/run-processes.ts';
 import type { DropletRun } from '../../../src/staging/launch/supervise.ts';
 import { type Clock, systemClock } from '../../../src/words/clock.ts';
 import { newGuid } from '../../../src/words/ids.ts';
@@ -63,7 +63,7 @@ export async function watchRun(
 ): Promise<Watched> {
   const events: RunEvent[] = [];
   const waiting = new Set<() => void>();
-  const run = await runDroplet(request, {
+  const run = await runProcesses(request, {
     sandbox,
     clock: more.clock ?? systemClock,
     signal: more.signal ?? new AbortController().signal,

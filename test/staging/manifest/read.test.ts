@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { readManifest } from '../../../src/staging/manifest/read.ts';
-import { parseVariable, parseVariables, type Variables } from '../../../src/staging/manifest/variables.ts';
+import {
+  type ManifestVariables,
+  parseVariable,
+  parseVariables,
+} from '../../../src/staging/manifest/variables.ts';
 
-const read = (text: string, variables: Variables = {}, appName?: string) =>
+const read = (text: string, variables: ManifestVariables = {}, appName?: string) =>
   readManifest({ file: 'manifest.yml', text, variables, ...(appName !== undefined && { appName }) });
-const one = (text: string, variables?: Variables) => read(`applications:\n- name: x\n${text}`, variables);
+const one = (text: string, variables?: ManifestVariables) =>
+  read(`applications:\n- name: x\n${text}`, variables);
 
 describe('a manifest', () => {
   it('merges a defaults block through anchors and merge keys', () => {

@@ -2,7 +2,7 @@
 import { chmod, lutimes, mkdir, mkdtemp, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPackage, type PackageResult } from '../../../src/staging/package/create.ts';
+import { type PackageResult, storePackage } from '../../../src/staging/package/create.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
 import { openBlobStore } from '../../../src/stores/blobs/open.ts';
 import type { BlobStore } from '../../../src/stores/blobs/port/blob-store.ts';
@@ -45,7 +45,7 @@ export async function createOf(
   { app, store }: { readonly app: string; readonly store: BlobStore },
   options: CreateOptions,
 ): Promise<PackageResult> {
-  return createPackage(await openSource(app), { store, signal, ...options });
+  return storePackage(await openSource(app), { store, signal, ...options });
 }
 
 /** What {@link contentsOf} says of it. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { openPackage } from '../../../src/staging/package/open.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
@@ -36,7 +36,7 @@ afterEach(async () => {
 const gc = (options = {}) => collectGarbage(store, { signal, graceMs: 0, keepPackages: 1, ...options });
 async function create(content: string): Promise<Guid> {
   await writeFile(join(root, 'app/file'), content);
-  return (await createPackage(await openSource(join(root, 'app')), { store, signal, app: 'a' })).guid;
+  return (await storePackage(await openSource(join(root, 'app')), { store, signal, app: 'a' })).guid;
 }
 async function dataFiles(): Promise<number> {
   const entries = await readdir(at('.data'), { recursive: true, withFileTypes: true });

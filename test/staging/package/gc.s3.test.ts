@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateMultipartUploadCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { openPackage } from '../../../src/staging/package/open.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
@@ -52,7 +52,7 @@ const gc = (options = {}) => collectGarbage(store, { signal, graceMs: 0, keepPac
 async function create(content: string): Promise<Guid> {
   await mkdir(join(root, 'app'), { recursive: true });
   await writeFile(join(root, 'app/file'), content);
-  return (await createPackage(await openSource(join(root, 'app')), { store, signal, app: 'a' })).guid;
+  return (await storePackage(await openSource(join(root, 'app')), { store, signal, app: 'a' })).guid;
 }
 const putObject = (Key: string, Body = 'mine') =>
   client.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { packageKey } from '../../../src/staging/package/listing.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 const create = async (content: string, app = 'one'): Promise<Guid> => {
   await writeFile(join(root, 'app/file'), content);
-  return (await createPackage(await openSource(join(root, 'app')), { store, signal, app })).guid;
+  return (await storePackage(await openSource(join(root, 'app')), { store, signal, app })).guid;
 };
 const gc = (options = {}) => collectGarbage(store, { signal, graceMs: 0, keepPackages: 1, ...options });
 

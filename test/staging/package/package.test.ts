@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPackage, type PackageResult } from '../../../src/staging/package/create.ts';
+import { type PackageResult, storePackage } from '../../../src/staging/package/create.ts';
 import { SMALL_BYTES } from '../../../src/staging/package/fingerprint.ts';
 import { openPackage } from '../../../src/staging/package/open.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
@@ -63,13 +63,13 @@ describe('creating a package', () => {
       'd/b.sh': { content: 'B', mode: 0o755 },
       l: { link: 'a.txt' },
     });
-    const result = await createPackage(await openSource(zip), { store, signal });
+    const result = await storePackage(await openSource(zip), { store, signal });
     expect(await contentsOf(store, result.guid)).toMatchObject({
       'a.txt': '644 A',
       'd/b.sh': '755 B',
       l: '-> a.txt',
     });
-    const again = await createPackage(await openSource(zip), { store, signal });
+    const again = await storePackage(await openSource(zip), { store, signal });
     expect(again).toMatchObject({ sentFiles: 0 });
   });
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { receivePackage } from '../../../src/staging/package/receive.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
 import { readLeases } from '../../../src/stores/blobs/lease.ts';
@@ -30,7 +30,7 @@ describe('receiving an upload', () => {
   beforeEach(async () => {
     zip = join(root, 'bits.zip');
     await makeApp(join(root, 'app'));
-    await createPackage(await openSource(join(root, 'app')), { store, signal });
+    await storePackage(await openSource(join(root, 'app')), { store, signal });
   });
   const matched = (path: string, text: string, mode?: string) => ({
     path,

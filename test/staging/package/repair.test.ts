@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { packageKey } from '../../../src/staging/package/listing.ts';
 import { type BrokenPackage, brokenPackages, repairPools } from '../../../src/staging/package/repair.ts';
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const create = async (content: string, tenant = 'local'): Promise<Guid> => {
   await writeFile(join(root, 'app/file'), content);
-  return (await createPackage(await openSource(join(root, 'app')), { store, signal, tenant })).guid;
+  return (await storePackage(await openSource(join(root, 'app')), { store, signal, tenant })).guid;
 };
 const broken = async (): Promise<BrokenPackage[]> => {
   const found: BrokenPackage[] = [];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
 import { openBlobStore } from '../../../src/stores/blobs/open.ts';
@@ -63,7 +63,7 @@ describe('a full disk', () => {
     await mkdir(app);
     await writeFile(join(app, 'large'), randomBytes(3_000_000));
     const source = await openSource(app);
-    await expect(createPackage(source, { store, signal })).rejects.toMatchObject({ code: 'BLOBSTORE_FULL' });
+    await expect(storePackage(source, { store, signal })).rejects.toMatchObject({ code: 'BLOBSTORE_FULL' });
     const found: string[] = [];
     for await (const { key: each } of store.names('packages', { signal })) found.push(each.name);
     expect(found).toEqual([]);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
 import { withLease } from '../../../src/stores/blobs/lease.ts';
@@ -35,7 +35,7 @@ for (let n = 0; work !== 'nothing'; n++) {
   }
   if (work === 'package') {
     for (let f = 0; f < 5; f++) await writeFile(join(app, `f${f}`), randomBytes(1_000 + f));
-    await createPackage(await openSource(app), { store, signal, app: 'app' });
+    await storePackage(await openSource(app), { store, signal, app: 'app' });
   }
   // Enough packages stay that their packs are rewritten, again and again.
   if (work === 'gc') await collectGarbage(store, { signal, graceMs: 0, keepPackages: 9 });

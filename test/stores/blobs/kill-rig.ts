@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { createPackage } from '../../../src/staging/package/create.ts';
+import { storePackage } from '../../../src/staging/package/create.ts';
 import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
 import { verifyBlobs } from '../../../src/stores/blobs/admin.ts';
@@ -85,7 +85,7 @@ export async function killMany(rig: KillRig): Promise<void> {
   const app = join(rig.root, 'app');
   await mkdir(app);
   await writeFile(join(app, 'file'), 'whole');
-  const { guid } = await createPackage(await openSource(app), { store, signal });
+  const { guid } = await storePackage(await openSource(app), { store, signal });
   expect(await contentsOf(store, guid)).toEqual({ file: '644 whole' });
   for (let n = 0; n < 3; n++) await collectGarbage(store, { signal, graceMs: 0, keepPackages: 1 });
   // Collections leave to the next one what may have begun beside them. Nobody works here any more.

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { Stager } from '../../../compose.ts';
 import { appOfDroplet, writeBlobTo } from '../../../staging/droplet/store.ts';
 import { collectGarbage, type GcReport } from '../../../staging/package/gc.ts';
-import { diskUsage, listBlobs, listNames, verifyBlobs } from '../../../stores/blobs/admin.ts';
+import { diskUsage, listBlobNames, listBlobs, verifyBlobs } from '../../../stores/blobs/admin.ts';
 import { withLease } from '../../../stores/blobs/lease.ts';
 import type { BlobKey, BlobKind, BlobName, BlobStore } from '../../../stores/blobs/port/blob-store.ts';
 import { BLOB_KINDS, parseBlobKey, parseBlobKind } from '../../../stores/blobs/port/key.ts';
@@ -32,7 +32,7 @@ export async function blobsList(context: Context): Promise<number> {
     }
     return 0;
   }
-  for await (const blob of listNames(blobs, query)) {
+  for await (const blob of listBlobNames(blobs, query)) {
     const { key, sizeBytes, modifiedAt } = facts(blob);
     output.line(`${modifiedAt}  ${formatBytes(sizeBytes).padStart(9)}  ${key}`);
   }

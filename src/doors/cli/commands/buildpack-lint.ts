@@ -5,7 +5,7 @@ import { printable } from '../../../staging/source/refusals.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { formatCount } from '../../../words/units.ts';
 import { lintBuildpack } from '../../../workshop/lint.ts';
-import type { Finding } from '../../../workshop/lint-input.ts';
+import type { LintFinding } from '../../../workshop/lint-input.ts';
 import type { Context } from '../input/context.ts';
 import type { Output } from '../terminal/output.ts';
 
@@ -21,7 +21,8 @@ export async function buildpackLint(context: Context): Promise<number> {
       if (output.json) output.object({ type: 'finding', ...finding });
       else if (!output.quiet || finding.severity === 'error') show(finding, output);
     }
-    const count = (severity: Finding['severity']) => findings.filter((it) => it.severity === severity).length;
+    const count = (severity: LintFinding['severity']) =>
+      findings.filter((it) => it.severity === severity).length;
     const [errors, warnings, notes] = [count('error'), count('warning'), count('note')];
     const rest = `${formatCount(warnings, 'warning')}, ${formatCount(notes, 'note')}`;
     if (errors > 0) {
@@ -37,7 +38,7 @@ export async function buildpackLint(context: Context): Promise<number> {
   }
 }
 
-function show({ id, severity, path, line, message, reason }: Finding, output: Output): void {
+function show({ id, severity, path, line, message, reason }: LintFinding, output: Output): void {
   const colours = createColors(output.colour);
   const paint = { error: colours.red, warning: colours.yellow, note: colours.cyan }[severity];
   const place = line === undefined ? printable(path) : `${printable(path)}:${line}`;

@@ -7,8 +7,8 @@ import {
   type Explanation,
   explainFile,
   type FilesOptions,
-  type ListedFile,
   listFiles,
+  type SentEntry,
 } from '../../../workshop/files.ts';
 import type { Context } from '../input/context.ts';
 
@@ -42,7 +42,7 @@ export async function filesCommand(context: Context): Promise<number> {
   return 0;
 }
 
-function row(file: Exclude<ListedFile, { type: 'totals' }>): string {
+function row(file: Exclude<SentEntry, { type: 'totals' }>): string {
   const name = printable(file.path);
   switch (file.type) {
     case 'file':
@@ -56,11 +56,11 @@ function row(file: Exclude<ListedFile, { type: 'totals' }>): string {
 
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
 
-function inOctal(file: ListedFile): unknown {
+function inOctal(file: SentEntry): unknown {
   return 'mode' in file ? { ...file, mode: octal(file.mode) } : file;
 }
 
-function totals(file: Extract<ListedFile, { type: 'totals' }>): string {
+function totals(file: Extract<SentEntry, { type: 'totals' }>): string {
   const counts = [
     formatCount(file.files, 'file'),
     formatCount(file.directories, 'directory', 'directories'),

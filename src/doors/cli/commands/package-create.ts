@@ -1,6 +1,6 @@
 /** `stager package create`: stores an app, sending only what the resource cache lacks. */
 import { Stager } from '../../../compose.ts';
-import { createPackage } from '../../../staging/package/create.ts';
+import { storePackage } from '../../../staging/package/create.ts';
 import { appIdentity } from '../../../staging/request/request.ts';
 import { openSource } from '../../../staging/source/open.ts';
 import { formatBytes, formatDuration } from '../../../words/units.ts';
@@ -18,7 +18,7 @@ export async function packageCreate({ config, output, args, signal }: Context): 
   const stager = new Stager(config);
   const store = await stager.blobs();
   const status = await createStatusLine(output);
-  const created = await createPackage(source, {
+  const created = await storePackage(source, {
     store,
     signal,
     app: app.guid,

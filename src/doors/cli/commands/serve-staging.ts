@@ -4,7 +4,7 @@ import { Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import type { StagingMeans } from '../../../service/builds/means.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
-import { stage } from '../../../staging/stage.ts';
+import { stageApp } from '../../../staging/stage.ts';
 import { StagingRecords } from '../../../stores/records/records.ts';
 
 /** Stagings at once: each may use the memory and disk that it is allowed. */
@@ -24,7 +24,7 @@ export function stagingMeans(stager: Stager, data: string): StagingMeans {
     buildpacks: (signal) => stager.buildpacks(signal),
     stage: async (request, { buildpacks, ...io }) => {
       const ports = await stager.stagePorts(io.signal);
-      return await stage(request, { ...ports, records, buildpacks }, io);
+      return await stageApp(request, { ...ports, records, buildpacks }, io);
     },
     uploads: join(data, 'uploads'),
     defaults: {

@@ -11,7 +11,7 @@ import { stageTargets } from '../input/manifest-apps.ts';
 import { type StageTarget, stageRequest } from '../input/stage-request.ts';
 
 /** Opens it; stdout belongs to the shell, so everything of ours goes to stderr. The shell's status is ours. */
-export async function shellCommand(context: Context): Promise<number> {
+export async function shellInSandbox(context: Context): Promise<number> {
   const { config, output, signal, args, flags } = context;
   const { workspace, command } = flags;
   if (workspace !== undefined && args[0] !== undefined) throw hasItsApp();

@@ -4,7 +4,7 @@ import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
 import { resultDocument } from '../../../staging/droplet/result-document.ts';
 import type { StageRequest } from '../../../staging/request/request.ts';
-import { stage } from '../../../staging/stage.ts';
+import { stageApp } from '../../../staging/stage.ts';
 import type { Context } from '../input/context.ts';
 import { stageTargets } from '../input/manifest-apps.ts';
 import { stageRequest } from '../input/stage-request.ts';
@@ -22,7 +22,7 @@ export async function stageCommand(context: Context): Promise<number> {
   const results: unknown[] = [];
   try {
     for (const request of requests) {
-      await stage(request, await stager.stagePorts(signal), {
+      await stageApp(request, await stager.stagePorts(signal), {
         signal,
         emit: (event) => {
           renderer.show(event);

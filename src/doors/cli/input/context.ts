@@ -20,4 +20,4 @@ export interface Context extends Invocation {
 }
 
 /** A command: does its work, returns the exit status. Failures are thrown. */
-export type Run = (context: Context) => Promise<number>;
+export type CommandAction = (context: Context) => Promise<number>;

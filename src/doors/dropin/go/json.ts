@@ -6,11 +6,11 @@ import { quote } from '../../../words/go-quote.ts';
 import { NOT_UTF8 } from './utf8.ts';
 
 /** A parsed value. Objects are maps in document order; of equal keys the last wins. */
-export type Json = null | boolean | number | string | readonly Json[] | ReadonlyMap<string, Json>;
+export type GoJson = null | boolean | number | string | readonly GoJson[] | ReadonlyMap<string, GoJson>;
 
 /** The value, or Go's message. */
 export type JsonOutcome =
-  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: true; readonly value: GoJson }
   | { readonly ok: false; readonly message: string };
 
 class Syntax extends Error {}
@@ -19,7 +19,7 @@ class Syntax extends Error {}
 const MAX_DEPTH = 1000;
 
 /** Parses one document. */
-export function parseJson(text: string): JsonOutcome {
+export function parseGoJson(text: string): JsonOutcome {
   const reader = new Reader(text);
   try {
     const value = reader.value('looking for beginning of value');
@@ -40,7 +40,7 @@ class Reader {
     this.#text = text;
   }
 
-  value(context: string): Json {
+  value(context: string): GoJson {
     this.#blank();
     const first = this.#text[this.#at];
     if (first === '{') return this.#object();
@@ -74,8 +74,8 @@ class Reader {
     if (++this.#depth > MAX_DEPTH) throw new Syntax('exceeded max depth');
   }
 
-  #object(): Json {
-    const entries = new Map<string, Json>();
+  #object(): GoJson {
+    const entries = new Map<string, GoJson>();
     this.#deeper();
     this.#at++;
     this.#blank();
@@ -98,8 +98,8 @@ class Reader {
     return entries;
   }
 
-  #array(): Json {
-    const items: Json[] = [];
+  #array(): GoJson {
+    const items: GoJson[] = [];
     this.#deeper();
     this.#at++;
     this.#blank();

@@ -9,7 +9,7 @@ const BREAKS = new Set(['\n', '\r', '\u0085', '\u2028', '\u2029']);
 export class YamlProblem extends Error {}
 
 /** Lines and columns count from 0, characters are code points. */
-export class Cursor {
+export class YamlCursor {
   readonly #characters: readonly string[];
   index = 0;
   line = 0;

@@ -8,7 +8,7 @@ import { readYamlTree, type ScalarNode, type YamlNode } from './yaml-node.ts';
 import { resolveScalar, shortTag, TAG } from './yaml-resolve.ts';
 
 /** How to read one Go type. `name` is the type as Go prints it. */
-export interface Shape<T> {
+export interface GoShape<T> {
   readonly name: string;
   zero(): T;
   /** The value of a node that is not an alias and not null; undefined when it does not fit. */
@@ -22,7 +22,7 @@ export interface Decoded<T> {
 }
 
 /** Decodes the first document of `text` over `start`. */
-export function decodeYaml<T>(shape: Shape<T>, text: string, start: T = shape.zero()): Decoded<T> {
+export function decodeYaml<T>(shape: GoShape<T>, text: string, start: T = shape.zero()): Decoded<T> {
   const decoder = new Decoder();
   const holder = { value: start };
   try {
@@ -47,7 +47,7 @@ export class Decoder {
   #aliasSteps = 0;
 
   /** Reads `node` as `shape`; undefined when it does not fit, which is noted. */
-  decode<T>(shape: Shape<T>, node: YamlNode, current: T): { readonly value: T } | undefined {
+  decode<T>(shape: GoShape<T>, node: YamlNode, current: T): { readonly value: T } | undefined {
     this.#count();
     if (node.kind === 'alias') {
       if (this.#open.has(node)) throw new YamlProblem(`anchor '${node.name}' value contains itself`);
@@ -102,7 +102,7 @@ function collectionTag(node: YamlNode): string {
 }
 
 /** Go's string: any scalar, with the text it was written with. */
-export const stringShape: Shape<string> = {
+export const stringShape: GoShape<string> = {
   name: 'string',
   zero: () => '',
   read(decoder, node) {
@@ -113,7 +113,7 @@ export const stringShape: Shape<string> = {
 };
 
 /** Go's int; a float is cut. */
-export const intShape: Shape<number> = {
+export const intShape: GoShape<number> = {
   name: 'int',
   zero: () => 0,
   read(decoder, node) {
@@ -126,7 +126,7 @@ export const intShape: Shape<number> = {
 };
 
 /** A Go slice; items that do not fit are left out. */
-export function listShape<T>(of: Shape<T>, name = `[]${of.name}`): Shape<readonly T[]> {
+export function listShape<T>(of: GoShape<T>, name = `[]${of.name}`): GoShape<readonly T[]> {
   return {
     name,
     zero: () => [],
@@ -145,9 +145,9 @@ export function listShape<T>(of: Shape<T>, name = `[]${of.name}`): Shape<readonl
 /** A Go struct whose yaml names are the keys of `fields`. */
 export function structShape<T extends object>(
   name: string,
-  fields: { readonly [K in keyof T]: Shape<T[K]> },
+  fields: { readonly [K in keyof T]: GoShape<T[K]> },
   zero: () => T,
-): Shape<T> {
+): GoShape<T> {
   const known = new Map<string, (decoder: Decoder, node: YamlNode, into: T) => void>();
   for (const key in fields) known.set(key, fieldReader(key, fields[key]));
   const read = (decoder: Decoder, node: YamlNode, into: T): { readonly value: T } | undefined => {
@@ -167,7 +167,7 @@ export function structShape<T extends object>(
 
 function fieldReader<T, K extends keyof T>(
   key: K,
-  shape: Shape<T[K]>,
+  shape: GoShape<T[K]>,
 ): (decoder: Decoder, node: YamlNode, into: T) => void {
   return (decoder, node, into) => {
     const read = decoder.decode(shape, node, into[key]);
@@ -176,7 +176,7 @@ function fieldReader<T, K extends keyof T>(
 }
 
 /** A Go map with string keys; entries that do not fit are left out. */
-export function mapShape<T>(of: Shape<T>, name = `map[string]${of.name}`): Shape<ReadonlyMap<string, T>> {
+export function mapShape<T>(of: GoShape<T>, name = `map[string]${of.name}`): GoShape<ReadonlyMap<string, T>> {
   const fill = (decoder: Decoder, node: YamlNode, into: Map<string, T>): boolean => {
     if (node.kind === 'scalar') return decoder.mismatch(node, scalarValue(node).tag, name) ?? false;
     if (node.kind !== 'mapping') return decoder.mismatch(node, TAG.seq, name) ?? false;
@@ -202,7 +202,7 @@ export function mapShape<T>(of: Shape<T>, name = `map[string]${of.name}`): Shape
 }
 
 /** A Go pointer; null leaves it nil. */
-export function pointerShape<T>(to: Shape<T>): Shape<T | undefined> {
+export function pointerShape<T>(to: GoShape<T>): GoShape<T | undefined> {
   return {
     name: `*${to.name}`,
     zero: () => undefined,
@@ -214,7 +214,7 @@ export function pointerShape<T>(to: Shape<T>): Shape<T | undefined> {
 }
 
 /** Go's interface{}. A map in it has no JSON form in Go, which is how nested output_metadata fails a staging. */
-export const anyShape: Shape<unknown> = {
+export const anyShape: GoShape<unknown> = {
   name: 'interface {}',
   zero: () => null,
   read(decoder, node) {

@@ -2,7 +2,7 @@
  * What may turn out to be a key of YAML. Only its colon tells, so the tokens behind it are read before it is handed out;
  * how far is part of which mistake is found first.
  */
-import type { Cursor, YamlProblem } from './yaml-cursor.ts';
+import type { YamlCursor, YamlProblem } from './yaml-cursor.ts';
 
 /** Something that is a key if a colon follows on its line, within {@link MAX_KEY} characters. */
 export interface PossibleKey {
@@ -28,7 +28,7 @@ export const MAX_DEPTH = 10_000;
 
 /** At most one possible key for each open flow collection, and one for the block around them. */
 export class PossibleKeys {
-  readonly #cursor: Cursor;
+  readonly #cursor: YamlCursor;
   readonly #levels: Level[] = [{ key: undefined, token: 0 }];
   /**
    * Tokens that may be keys, and the level of each. An empty flow collection takes the token of its own bracket out
@@ -36,7 +36,7 @@ export class PossibleKeys {
    */
   readonly #awaited = new Map<number, Level>();
 
-  constructor(cursor: Cursor) {
+  constructor(cursor: YamlCursor) {
     this.#cursor = cursor;
   }
 

@@ -1,5 +1,5 @@
 /** Anchors, tags and directives: the words of YAML that are not content. */
-import type { Cursor } from './yaml-cursor.ts';
+import type { YamlCursor } from './yaml-cursor.ts';
 
 /** A tag as it is written: `!!str` is the handle `!!` and the suffix `str`; `!<x>` has no handle. */
 export interface WrittenTag {
@@ -15,14 +15,14 @@ export type Directive =
 const WORD = /^[0-9A-Za-z_-]$/;
 const URI = /^[0-9A-Za-z_\-;/?:@&=+$,.!~*'()[\]%]$/;
 
-function takeWord(cursor: Cursor): string {
+function takeWord(cursor: YamlCursor): string {
   let word = '';
   while (WORD.test(cursor.at())) word += cursor.take();
   return word;
 }
 
 /** The name behind `&` or `*`. */
-export function anchorName(cursor: Cursor): string {
+export function anchorName(cursor: YamlCursor): string {
   cursor.skip();
   const name = takeWord(cursor);
   if (name === '' || !(cursor.isBlankOrEnd() || cursor.isOneOf('?:,]}%@`'))) {
@@ -32,13 +32,13 @@ export function anchorName(cursor: Cursor): string {
 }
 
 /** A tag, starting with its `!`. */
-export function tag(cursor: Cursor): WrittenTag {
+export function tag(cursor: YamlCursor): WrittenTag {
   const written = cursor.at(1) === '<' ? verbatim(cursor) : shorthand(cursor);
   if (!cursor.isBlankOrEnd()) throw cursor.problem('did not find expected whitespace or line break');
   return written;
 }
 
-function verbatim(cursor: Cursor): WrittenTag {
+function verbatim(cursor: YamlCursor): WrittenTag {
   cursor.skip(2);
   const suffix = uri(cursor, '');
   if (cursor.at() !== '>') throw cursor.problem("did not find the expected '>'");
@@ -46,21 +46,21 @@ function verbatim(cursor: Cursor): WrittenTag {
   return { handle: '', suffix };
 }
 
-function shorthand(cursor: Cursor): WrittenTag {
+function shorthand(cursor: YamlCursor): WrittenTag {
   const head = handle(cursor);
   if (head.length > 1 && head.endsWith('!')) return { handle: head, suffix: uri(cursor, '') };
   const suffix = uri(cursor, head);
   return suffix === '' ? { handle: '', suffix: '!' } : { handle: '!', suffix };
 }
 
-function handle(cursor: Cursor): string {
+function handle(cursor: YamlCursor): string {
   if (cursor.at() !== '!') throw cursor.problem("did not find expected '!'");
   const head = cursor.take() + takeWord(cursor);
   return cursor.at() === '!' ? head + cursor.take() : head;
 }
 
 /** @param head what was read of it before, with its `!`. */
-function uri(cursor: Cursor, head: string): string {
+function uri(cursor: YamlCursor, head: string): string {
   let text = head.slice(1);
   let isThere = head !== '';
   while (URI.test(cursor.at())) {
@@ -72,7 +72,7 @@ function uri(cursor: Cursor, head: string): string {
 }
 
 /** One character as `%XX`, once for each of its bytes. */
-function escapedCharacter(cursor: Cursor): string {
+function escapedCharacter(cursor: YamlCursor): string {
   const bytes: number[] = [];
   for (let left = 1; left > 0; left--) {
     const digits = cursor.at(1) + cursor.at(2);
@@ -101,7 +101,7 @@ function widthOf(octet: number): number {
 }
 
 /** A directive with the rest of its line. */
-export function directive(cursor: Cursor): Directive {
+export function directive(cursor: YamlCursor): Directive {
   cursor.skip();
   const name = takeWord(cursor);
   if (name === '') throw cursor.problem('could not find expected directive name');
@@ -116,14 +116,14 @@ export function directive(cursor: Cursor): Directive {
   return read;
 }
 
-function version(cursor: Cursor): Directive {
+function version(cursor: YamlCursor): Directive {
   const major = versionNumber(cursor);
   if (cursor.at() !== '.') throw cursor.problem("did not find expected digit or '.' character");
   cursor.skip();
   return { kind: 'version', version: `${major}.${versionNumber(cursor)}` };
 }
 
-function versionNumber(cursor: Cursor): number {
+function versionNumber(cursor: YamlCursor): number {
   let digits = '';
   while (/^\d$/.test(cursor.at())) {
     if (digits.length === 2) throw cursor.problem('found extremely long version number');
@@ -133,7 +133,7 @@ function versionNumber(cursor: Cursor): number {
   return Number(digits);
 }
 
-function tagDirective(cursor: Cursor): Directive {
+function tagDirective(cursor: YamlCursor): Directive {
   const name = handle(cursor);
   if (name !== '!' && !name.endsWith('!')) throw cursor.problem("did not find expected '!'");
   if (!cursor.isBlank()) throw cursor.problem('did not find expected whitespace');

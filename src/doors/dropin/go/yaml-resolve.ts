@@ -19,7 +19,7 @@ export const TAG = {
 } as const;
 
 /** A scalar's tag and value. A timestamp's value is its text. */
-export interface Resolved {
+export interface ResolvedScalar {
   readonly tag: string;
   readonly value: null | boolean | bigint | number | string;
 }
@@ -29,7 +29,7 @@ export function shortTag(tag: string): string {
   return tag.startsWith(PREFIX) ? `!!${tag.slice(PREFIX.length)}` : tag;
 }
 
-const WORDS = new Map<string, Resolved>([
+const WORDS = new Map<string, ResolvedScalar>([
   ...words({ tag: TAG.bool, value: true }, 'y Y yes Yes YES true True TRUE on On ON'),
   ...words({ tag: TAG.bool, value: false }, 'n N no No NO false False FALSE off Off OFF'),
   ...words({ tag: TAG.null, value: null }, '~ null Null NULL'),
@@ -40,14 +40,14 @@ const WORDS = new Map<string, Resolved>([
   ['<<', { tag: TAG.merge, value: '<<' }],
 ]);
 
-function words(meaning: Resolved, list: string): [string, Resolved][] {
+function words(meaning: ResolvedScalar, list: string): [string, ResolvedScalar][] {
   return list.split(' ').map((word) => [word, meaning]);
 }
 
 const RESOLVABLE = new Set<string>(['', TAG.str, TAG.bool, TAG.int, TAG.float, TAG.null, TAG.timestamp]);
 
 /** The meaning of the plain or explicitly tagged scalar `text`. @throws YamlProblem when the tag does not fit. */
-export function resolveScalar(tag: string, text: string): Resolved {
+export function resolveScalar(tag: string, text: string): ResolvedScalar {
   if (tag === TAG.str || !RESOLVABLE.has(tag)) return { tag, value: text };
   const guess = guessScalar(tag, text);
   if (tag === '' || tag === guess.tag) return guess;
@@ -55,8 +55,8 @@ export function resolveScalar(tag: string, text: string): Resolved {
   throw new YamlProblem(`cannot decode ${shortTag(guess.tag)} \`${text}\` as a ${shortTag(tag)}`);
 }
 
-function guessScalar(tag: string, text: string): Resolved {
-  const string: Resolved = { tag: TAG.str, value: text };
+function guessScalar(tag: string, text: string): ResolvedScalar {
+  const string: ResolvedScalar = { tag: TAG.str, value: text };
   const known = WORDS.get(text);
   if (known !== undefined && (text === '' || /^[-+.0-9yYnNtTfFoO~<]/.test(text))) {
     return text === '<<' ? string : known;

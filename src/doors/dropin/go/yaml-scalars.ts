@@ -1,5 +1,5 @@
 /** Scalars: quoted, plain, literal and folded, with the folding of YAML 1.1. */
-import type { Cursor } from './yaml-cursor.ts';
+import type { YamlCursor } from './yaml-cursor.ts';
 
 /** Line breaks and blanks between two words of a scalar that goes over several lines. */
 class Gap {
@@ -10,7 +10,7 @@ class Gap {
   isBroken = false;
 
   /** Leaves blanks and breaks behind. @param onBlank called before each blank. */
-  take(cursor: Cursor, onBlank?: () => void): void {
+  take(cursor: YamlCursor, onBlank?: () => void): void {
     while (cursor.isBlank() || cursor.isBreak()) {
       if (cursor.isBlank()) {
         onBlank?.();
@@ -34,7 +34,7 @@ class Gap {
 }
 
 /** A quoted scalar, from its first quote to behind its last. */
-export function quotedScalar(cursor: Cursor): string {
+export function quotedScalar(cursor: YamlCursor): string {
   const quote = cursor.take();
   let text = '';
   for (;;) {
@@ -83,7 +83,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const CODE_LENGTHS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
-function escaped(cursor: Cursor): string {
+function escaped(cursor: YamlCursor): string {
   const kind = cursor.at(1);
   const length = CODE_LENGTHS[kind];
   const plain = ESCAPES[kind];
@@ -102,7 +102,7 @@ function escaped(cursor: Cursor): string {
 
 /** A plain scalar, and whether it ended with line breaks behind it: then a key may follow. */
 export function plainScalar(
-  cursor: Cursor,
+  cursor: YamlCursor,
   context: { readonly indent: number; readonly isFlow: boolean },
 ): { readonly text: string; readonly keyMayFollow: boolean } {
   const indent = context.indent + 1;
@@ -129,7 +129,7 @@ export function plainScalar(
 }
 
 /** A block scalar, from its indicator on. @param parent indentation of the collection that it is in. */
-export function blockScalar(cursor: Cursor, parent: number): string {
+export function blockScalar(cursor: YamlCursor, parent: number): string {
   const isLiteral = cursor.take() === '|';
   const { chomping, increment } = blockHeader(cursor);
   let indent = increment === 0 ? 0 : Math.max(parent, 0) + increment;
@@ -152,7 +152,7 @@ export function blockScalar(cursor: Cursor, parent: number): string {
 }
 
 /** What follows `|` or `>` on its line. An increment of 0: none was given. */
-function blockHeader(cursor: Cursor): { readonly chomping: string; readonly increment: number } {
+function blockHeader(cursor: YamlCursor): { readonly chomping: string; readonly increment: number } {
   const chomp = (): string => (cursor.isOneOf('+-') ? cursor.take() : '');
   const digit = (): number => {
     if (!/^\d$/.test(cursor.at())) return 0;
@@ -171,7 +171,7 @@ function blockHeader(cursor: Cursor): { readonly chomping: string; readonly incr
 
 /** Empty lines, and the indentation of the next one. An `indent` of 0 is found out here, from the deepest line. */
 function blockBreaks(
-  cursor: Cursor,
+  cursor: YamlCursor,
   indent: number,
   parent: number,
 ): { readonly breaks: string; readonly indent: number } {

@@ -2,7 +2,7 @@
  * YAML text as the tokens of YAML 1.1, in the order and at the time at which libyaml has them: which mistake is found,
  * and on which line, hangs on how far it looks ahead.
  */
-import { Cursor } from './yaml-cursor.ts';
+import { YamlCursor } from './yaml-cursor.ts';
 import { MAX_DEPTH, PossibleKeys } from './yaml-keys.ts';
 import { anchorName, directive, tag } from './yaml-properties.ts';
 import { blockScalar, plainScalar, quotedScalar } from './yaml-scalars.ts';
@@ -13,7 +13,7 @@ const FLOW_ENDS: Readonly<Record<string, Mark>> = { ']': 'flow-sequence-end', '}
 
 /** Reads the tokens of one text. */
 export class Scanner {
-  readonly #cursor: Cursor;
+  readonly #cursor: YamlCursor;
   readonly #queue: Token[] = [];
   #taken = 0;
   /** Columns of the open block collections; -1 outside of all. */
@@ -22,7 +22,7 @@ export class Scanner {
   #keyAllowed = true;
 
   constructor(text: string) {
-    this.#cursor = new Cursor(text);
+    this.#cursor = new YamlCursor(text);
     this.#keys = new PossibleKeys(this.#cursor);
   }
 

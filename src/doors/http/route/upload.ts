@@ -2,7 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import type { FastifyRequest } from 'fastify';
-import type { Spool } from '../../../service/builds/spool.ts';
+import type { UploadSpool } from '../../../service/builds/spool.ts';
 import { CfError } from './cf-errors.ts';
 
 export interface Upload {
@@ -14,7 +14,7 @@ export interface Upload {
   discard(): Promise<void>;
 }
 
-export async function readUpload(request: FastifyRequest, spool: Spool): Promise<Upload> {
+export async function readUpload(request: FastifyRequest, spool: UploadSpool): Promise<Upload> {
   if (!request.isMultipart()) {
     throw new CfError(
       'UnprocessableEntity',

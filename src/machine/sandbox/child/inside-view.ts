@@ -16,7 +16,7 @@ export interface ViewMount {
 }
 
 /** A file that a path inside leads to. */
-export interface Resolved {
+export interface InsideFile {
   /** Path inside, without links. */
   readonly inside: string;
   /** Its path on the host; the last component is not a link. */
@@ -57,7 +57,7 @@ export class InsideView {
   }
 
   /** Follows `path` (absolute, inside) to the file that it names. */
-  async resolve(path: string): Promise<Resolved | Unresolved> {
+  async resolve(path: string): Promise<InsideFile | Unresolved> {
     const pending = path.split('/').reverse();
     let current = '/';
     let stats = await lstat(this.hostPath('/'));

@@ -7,13 +7,13 @@ import type { ExitOutcome } from '../port/exit-report.ts';
 import type { SandboxLimits } from '../port/sandbox.ts';
 
 /** Why we ended a run, if we did. */
-export type StopReason = 'timed-out' | 'cancelled' | 'out-of-disk' | 'out-of-memory';
+export type KillReason = 'timed-out' | 'cancelled' | 'out-of-disk' | 'out-of-memory';
 
 /** Everything that is known when a run has ended. */
 export interface Ending {
   /** Exit status as a shell gives it. */
   readonly status: number;
-  readonly stopped: StopReason | undefined;
+  readonly stopped: KillReason | undefined;
   readonly limits: SandboxLimits;
   readonly memory: MemoryUse;
   readonly overrun: Overrun | undefined;

@@ -6,7 +6,7 @@
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { InsideView, Resolved } from './inside-view.ts';
+import type { InsideFile, InsideView } from './inside-view.ts';
 
 /** Host ids that the command has, for the permission bits. */
 export interface ProgramUser {
@@ -74,7 +74,7 @@ const MISSING = {
   ELOOP: 'too many symbolic links',
 } as const;
 
-function mayExecute(file: Resolved, user: ProgramUser): boolean {
+function mayExecute(file: InsideFile, user: ProgramUser): boolean {
   const { mode, uid, gid } = file.stats;
   if (uid === user.uid) return (mode & 0o100) !== 0;
   if (gid === user.gid) return (mode & 0o010) !== 0;
@@ -83,7 +83,7 @@ function mayExecute(file: Resolved, user: ProgramUser): boolean {
 
 type Interpreter = { readonly path: string; readonly what: string } | { readonly bad: string };
 
-async function interpreterOf(file: Resolved): Promise<Interpreter | undefined> {
+async function interpreterOf(file: InsideFile): Promise<Interpreter | undefined> {
   const handle = await open(file.host, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const head = Buffer.alloc(HEAD_BYTES);

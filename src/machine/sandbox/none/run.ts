@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from '../child/child.ts';
 import { Flow } from '../child/flow.ts';
 import { InsideView } from '../child/inside-view.ts';
-import { outcomeOf, type StopReason } from '../child/outcome.ts';
+import { type KillReason, outcomeOf } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
 import { whyNotStartable } from '../child/program.ts';
 import { removeDirectory } from '../child/state-directory.ts';
@@ -26,7 +26,7 @@ export class NoRun {
   readonly #deadlines = new Deadlines();
   #child: ChildProcess | undefined;
   #flow: Flow | undefined;
-  #stopped: StopReason | undefined;
+  #stopped: KillReason | undefined;
 
   /** @param spec with paths of the host. */
   constructor(spec: SandboxSpec, parts: { readonly ledger: DiskLedger; readonly marker: string }) {
@@ -124,7 +124,7 @@ export class NoRun {
     return status;
   }
 
-  #stop(reason: StopReason, graceMs: number): void {
+  #stop(reason: KillReason, graceMs: number): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
     if (graceMs <= 0) return void this.#kill();

@@ -16,7 +16,7 @@ import {
   startPiped,
 } from '../child/child.ts';
 import { Flow } from '../child/flow.ts';
-import { outcomeOf, type StopReason } from '../child/outcome.ts';
+import { type KillReason, outcomeOf } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
 import { type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
@@ -62,7 +62,7 @@ export class OciRun {
   #child: ChildProcess | undefined;
   #flow: Flow | undefined;
   #memory: MemoryWatch | undefined;
-  #stopped: StopReason | undefined;
+  #stopped: KillReason | undefined;
   #ended = false;
 
   constructor(parts: OciRunParts) {
@@ -223,7 +223,7 @@ export class OciRun {
     );
   }
 
-  #stop(reason: StopReason, graceMs: number): void {
+  #stop(reason: KillReason, graceMs: number): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
     if (graceMs <= 0) return void this.#kill();

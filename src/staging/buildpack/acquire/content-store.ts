@@ -24,7 +24,7 @@ import { treeDigest } from './tree-digest.ts';
 const ALIAS_LIFE_MS = 30 * 24 * 3600 * 1000;
 
 /** A tree that a live process uses. */
-export interface Lease {
+export interface HeldTree {
   readonly digest: Sha256;
   /** Host directory of the tree. */
   readonly dir: string;
@@ -57,7 +57,7 @@ export class ContentStore {
    * Moves the tree at `dir` (in a {@link scratch}) into the store and leases it. One that is there already is kept, if
    * it is intact.
    */
-  async adopt(dir: string, signal: AbortSignal): Promise<Lease> {
+  async adopt(dir: string, signal: AbortSignal): Promise<HeldTree> {
     const entries = await readTree(dir, signal);
     const { digest } = treeDigest(entries);
     const kept = await this.lease(digest, signal);
@@ -78,7 +78,7 @@ export class ContentStore {
    * Leases a tree that is what was stored. Undefined when there is none: a damaged one is told of and set aside, so
    * that it is fetched again.
    */
-  async lease(digest: Sha256, signal: AbortSignal, onDamaged?: OnDamaged): Promise<Lease | undefined> {
+  async lease(digest: Sha256, signal: AbortSignal, onDamaged?: OnDamaged): Promise<HeldTree | undefined> {
     const lease = await this.#locked(signal, () => this.#lease(digest));
     const found = await this.#check(digest, signal).catch(async (error: unknown) => {
       await lease.release();
@@ -173,7 +173,7 @@ export class ContentStore {
     return doomed.map(({ digest }) => digest);
   }
 
-  async #lease(digest: Sha256): Promise<Lease> {
+  async #lease(digest: Sha256): Promise<HeldTree> {
     const dir = join(this.root, 'leases');
     await mkdir(dir, { recursive: true });
     const path = join(dir, `${digest}.${randomUUID()}`);

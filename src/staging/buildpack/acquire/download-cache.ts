@@ -29,7 +29,7 @@ const factsSchema = z.object({
   sha256: z.string().optional(),
 });
 /** What the server and we know of a file. */
-export type Facts = z.infer<typeof factsSchema>;
+export type DownloadFacts = z.infer<typeof factsSchema>;
 
 /** What verifies a download. */
 export interface Wanted {
@@ -43,7 +43,7 @@ export interface Wanted {
  *
  * @throws StagerError BUILDPACK_CHECKSUM_MISMATCH; `part` is removed then.
  */
-export async function publish(request: Wanted, dir: string, facts: Facts): Promise<Downloaded> {
+export async function publish(request: Wanted, dir: string, facts: DownloadFacts): Promise<Downloaded> {
   const partPath = join(dir, 'part');
   const hash = createHash('sha256');
   await pipeline(createReadStream(partPath), hash);
@@ -79,13 +79,13 @@ export async function cachedBody(dir: string): Promise<Downloaded | undefined> {
 }
 
 /** @throws StagerError BUILDPACK_CHECKSUM_MISMATCH when it is not what is wanted. */
-export function verified(request: Wanted, cached: Downloaded): Downloaded {
+export function demandWanted(request: Wanted, cached: Downloaded): Downloaded {
   if (request.sha256 === undefined || request.sha256 === cached.sha256) return cached;
   throw mismatch(request.key, request.sha256, cached.sha256);
 }
 
 /** What is known of `part` or `body`; undefined when nothing is. */
-export async function readFacts(path: string): Promise<Facts | undefined> {
+export async function readFacts(path: string): Promise<DownloadFacts | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   return text === undefined ? undefined : factsSchema.safeParse(parseJson(text)).data;
 }

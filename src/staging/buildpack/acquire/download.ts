@@ -15,7 +15,14 @@ import { isStagerError } from '../../../words/errors.ts';
 import type { Sha256 } from '../../../words/ids.ts';
 import { GaveUp, type RetryPolicy, withRetry } from '../../../words/retry.ts';
 import type { Address } from '../contract/reference.ts';
-import { cachedBody, type Downloaded, type Facts, publish, readFacts, verified } from './download-cache.ts';
+import {
+  cachedBody,
+  type Downloaded,
+  type DownloadFacts,
+  demandWanted,
+  publish,
+  readFacts,
+} from './download-cache.ts';
 import { type Attempted, describe, failed, Retryable, tooLarge } from './download-failure.ts';
 
 /** Largest archive in bytes: an offline buildpack is above 1 GB, Cloud Foundry's limit for uploads is 1 GB. */
@@ -95,7 +102,7 @@ async function attemptOnce({ request, ports, dir, cached }: Attempt): Promise<Do
   const { response, body } = got;
   if (response.statusCode === 304 && cached !== undefined) {
     body.destroy();
-    return verified(request, cached);
+    return demandWanted(request, cached);
   }
   if (response.statusCode === 416) {
     body.destroy();
@@ -107,7 +114,7 @@ async function attemptOnce({ request, ports, dir, cached }: Attempt): Promise<Do
   const start = append ? have : 0;
   const length = Number(response.headers['content-length'] ?? Number.NaN);
   const total = Number.isFinite(length) ? start + length : undefined;
-  const facts: Facts = {
+  const facts: DownloadFacts = {
     ...(response.headers.etag !== undefined && { etag: response.headers.etag }),
     ...(response.headers['last-modified'] !== undefined && {
       lastModified: response.headers['last-modified'],

@@ -16,7 +16,7 @@ import type { Sha256 } from '../../../words/ids.ts';
 import { buildpackVersion, manifestStack } from '../contract/facts.ts';
 import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
-import type { ContentStore, Lease, OnDamaged } from './content-store.ts';
+import type { ContentStore, HeldTree, OnDamaged } from './content-store.ts';
 import { download } from './download.ts';
 import { mismatch } from './download-failure.ts';
 import { extractArchive } from './extract.ts';
@@ -38,7 +38,7 @@ export interface Origin {
 export interface FetchedBuildpack {
   readonly key: string;
   /** Keeps the tree from being swept; release it when the copy was made. */
-  readonly lease: Lease;
+  readonly lease: HeldTree;
   /** Root relative to the tree: '' or the one nested directory. */
   readonly inner: string;
   readonly version?: string;
@@ -102,7 +102,7 @@ export class BuildpackFetcher {
     }
   }
 
-  async #tree(reference: FetchableReference, io: FetchIo): Promise<{ lease: Lease; origin: Origin }> {
+  async #tree(reference: FetchableReference, io: FetchIo): Promise<{ lease: HeldTree; origin: Origin }> {
     switch (reference.kind) {
       case 'directory':
         return {
@@ -128,7 +128,7 @@ export class BuildpackFetcher {
     }
   }
 
-  async #directory(path: string, key: string, io: FetchIo): Promise<Lease> {
+  async #directory(path: string, key: string, io: FetchIo): Promise<HeldTree> {
     const facts = await stat(path).catch(() => undefined);
     if (facts?.isDirectory() !== true)
       throw notThere(key, facts === undefined ? 'it does not exist' : 'it is not a directory');
@@ -140,7 +140,7 @@ export class BuildpackFetcher {
     });
   }
 
-  async #archive(archive: { path: string; sha256: Sha256; key: string }, io: FetchIo): Promise<Lease> {
+  async #archive(archive: { path: string; sha256: Sha256; key: string }, io: FetchIo): Promise<HeldTree> {
     const { store } = this.#parts;
     const source = `archive-${archive.sha256}`;
     const known = await store.recall(source);
@@ -161,7 +161,7 @@ export class BuildpackFetcher {
   async #git(
     reference: Extract<Reference, { kind: 'git' }>,
     io: FetchIo,
-  ): Promise<{ lease: Lease; origin: Origin }> {
+  ): Promise<{ lease: HeldTree; origin: Origin }> {
     const { store } = this.#parts;
     const sourceOf = (commit: string): string =>
       `git-${createHash('sha256').update(`${reference.address.url}#${commit}`).digest('hex')}`;
@@ -179,7 +179,7 @@ export class BuildpackFetcher {
     return { lease, origin: { kind: 'git', commit } };
   }
 
-  async #adopt(io: FetchIo, fill: (dir: string) => Promise<void>): Promise<Lease> {
+  async #adopt(io: FetchIo, fill: (dir: string) => Promise<void>): Promise<HeldTree> {
     const scratch = await this.#parts.store.scratch();
     try {
       const dir = join(scratch.dir, 'tree');

@@ -48,7 +48,7 @@ export function stackOf(fetched: FetchedBuildpack, wanted: string | undefined): 
 }
 
 /** @throws StagerError BUILDPACK_MALFORMED when new files are for another stack than the old ones. */
-export function checkStack(old: IndexEntry, fetched: FetchedBuildpack): void {
+export function demandSameStack(old: IndexEntry, fetched: FetchedBuildpack): void {
   if (old.stack === undefined || fetched.stack === undefined || old.stack === fetched.stack) return;
   throw new StagerError(
     'BUILDPACK_MALFORMED',

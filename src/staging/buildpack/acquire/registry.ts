@@ -4,13 +4,13 @@
  */
 import type { Clock } from '../../../words/clock.ts';
 import type { Sha256 } from '../../../words/ids.ts';
-import type { ContentStore, Lease, OnDamaged } from './content-store.ts';
+import type { ContentStore, HeldTree, OnDamaged } from './content-store.ts';
 import type { FetchedBuildpack } from './fetch.ts';
 import {
   ambiguous,
   checkName,
   checkPosition,
-  checkStack,
+  demandSameStack,
   disabled,
   lockedBits,
   notInstalled,
@@ -131,7 +131,7 @@ export class BuildpackRegistry {
       const { fetched } = change;
       const locked = change.locked ?? old.locked;
       if (fetched !== undefined && old.locked && locked) throw lockedBits(name);
-      if (fetched !== undefined) checkStack(old, fetched);
+      if (fetched !== undefined) demandSameStack(old, fetched);
       const stack = old.stack ?? fetched?.stack;
       const entry: IndexEntry = {
         ...old,
@@ -192,7 +192,7 @@ export class BuildpackRegistry {
     buildpack: InstalledBuildpack,
     signal: AbortSignal,
     onDamaged?: OnDamaged,
-  ): Promise<Lease | undefined> {
+  ): Promise<HeldTree | undefined> {
     return await this.#store.lease(buildpack.digest, signal, onDamaged);
   }
 

@@ -2,7 +2,7 @@
 import { isAbsolute, join } from 'node:path';
 import { isStagerError } from '../../../words/errors.ts';
 import { parseReference } from '../contract/reference.ts';
-import type { Lease } from './content-store.ts';
+import type { HeldTree } from './content-store.ts';
 import type { FetchableReference, FetchIo } from './fetch.ts';
 import type { InstalledBuildpack } from './registry.ts';
 import { filesGone } from './registry-failure.ts';
@@ -18,7 +18,7 @@ export async function reinstalled(
   buildpack: InstalledBuildpack,
   parts: Pick<ResolveParts, 'fetcher' | 'shipped'>,
   io: FetchIo,
-): Promise<Lease> {
+): Promise<HeldTree> {
   const reference = sourceOf(buildpack.source, parts.shipped);
   if (reference === undefined) throw filesGone(buildpack, 'nothing says where they came from');
   const fetched = await parts.fetcher.fetch(reference, io).catch((error: unknown) => {

@@ -9,7 +9,7 @@ import { type BuildpackApi, type FoundFamily, findFamily, settleFamily } from '.
 import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
 import type { OrderMode, ResolvedBuildpack } from '../contract/staged.ts';
-import type { ContentStore, Lease, OnDamaged } from './content-store.ts';
+import type { ContentStore, HeldTree, OnDamaged } from './content-store.ts';
 import {
   type BuildpackFetcher,
   type FetchableReference,
@@ -52,7 +52,7 @@ export interface InstalledBuildpacks {
     buildpack: InstalledBuildpack,
     signal: AbortSignal,
     onDamaged?: OnDamaged,
-  ): Promise<Lease | undefined>;
+  ): Promise<HeldTree | undefined>;
 }
 
 /** What an order is resolved with. */
@@ -71,7 +71,7 @@ interface Held {
   readonly key: string;
   readonly name: string;
   readonly cacheKey: string;
-  readonly lease: Lease;
+  readonly lease: HeldTree;
   readonly inner: string;
   readonly version?: string;
   readonly origin: Origin;
@@ -220,7 +220,7 @@ async function holdEntry(
 }
 
 /** From the store alone: nothing is asked of the network. */
-async function heldLocked(entry: LockEntry, lease: Lease): Promise<Held> {
+async function heldLocked(entry: LockEntry, lease: HeldTree): Promise<Held> {
   const root = await buildpackRoot(lease.dir, entry.buildpack);
   const version = entry.version ?? (await buildpackVersion(root));
   const installed = entry.source.kind === 'installed';

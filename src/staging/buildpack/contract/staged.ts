@@ -50,13 +50,13 @@ export interface StagedBuildpack extends ResolvedBuildpack {
 export type OrderMode = 'detect' | 'explicit';
 
 /** Whose the workspace is, and when to stop. */
-export interface StageOptions {
+export interface PrepareOptions {
   readonly owner: Owner;
   readonly signal: AbortSignal;
 }
 
 /** Where a buildpack stands: candidates of detect are each the last of an order of one. */
-export interface Place {
+export interface OrderPlace {
   readonly position: number;
   readonly count: number;
 }
@@ -65,7 +65,7 @@ export interface Place {
 export async function prepareWorkspace(
   workspace: Workspace,
   count: number,
-  options: StageOptions,
+  options: PrepareOptions,
 ): Promise<void> {
   await makeDirectories(workspace, options.owner);
   for (let position = 0; position < count; position += 1) {
@@ -77,7 +77,7 @@ export async function prepareWorkspace(
 export async function stageBuildpack(
   workspace: Workspace,
   buildpack: ResolvedBuildpack,
-  { position, count, ...options }: Place & StageOptions,
+  { position, count, ...options }: OrderPlace & PrepareOptions,
 ): Promise<StagedBuildpack> {
   const hash = await keyHash(buildpack.cacheKey);
   const inner = relative(buildpack.dir, buildpack.root);

@@ -15,7 +15,7 @@ import type { Family } from '../contract/contract.ts';
 type Variables = Readonly<Record<string, string>>;
 
 /** What the environment is made of. */
-export interface EnvironmentInput {
+export interface ScriptEnvironmentInput {
   readonly app: ApplicationFacts;
   readonly stack: string;
   /** Value of CF_STACK where it is not the stack's name. */
@@ -66,7 +66,7 @@ export interface StagingEnvironment {
  * @throws StagerError ENV_NAME_REFUSED for names that belong to the platform, SERVICES_INVALID when
  * VCAP_SERVICES is longer than Linux allows for one variable.
  */
-export function stagingEnvironment(input: EnvironmentInput): StagingEnvironment {
+export function stagingEnvironment(input: ScriptEnvironmentInput): StagingEnvironment {
   checkVariables(input.groupEnv ?? {}, 'staging environment variable group');
   checkVariables(input.appEnv, 'environment of the app');
   const services = input.services ?? {};

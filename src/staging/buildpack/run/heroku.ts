@@ -9,7 +9,7 @@ import { entriesOf, type ProcessEntry } from '../contract/process-list.ts';
 import type { StagedBuildpack } from '../contract/staged.ts';
 import { release } from './cloud-foundry.ts';
 import { outcomePhrase } from './failure.ts';
-import { type Built, hasScript, mustRun, phaseOf, type Session, start, warn } from './session.ts';
+import { type BuildpackOutput, hasScript, mustRun, phaseOf, type Session, start, warn } from './session.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -19,7 +19,10 @@ type Variables = Readonly<Record<string, string>>;
  *
  * @throws StagerError COMPILE_FAILED, RELEASE_FAILED, and the limits' own codes.
  */
-export async function runHeroku(session: Session, order: readonly StagedBuildpack[]): Promise<Built> {
+export async function runHeroku(
+  session: Session,
+  order: readonly StagedBuildpack[],
+): Promise<BuildpackOutput> {
   let env: Variables = session.env.processEnv('heroku');
   let processes: readonly ProcessEntry[] = [];
   const configVars = new Map<string, string>();

@@ -11,7 +11,7 @@ import {
 } from '../contract/staged.ts';
 import { type DetectTry, detect, nothingDetected } from './detect.ts';
 import { secretFilter } from './output.ts';
-import type { RunInput, RunPorts } from './run-buildpacks.ts';
+import type { OrderPorts, RunInput } from './run-buildpacks.ts';
 import { ScriptRunner } from './script.ts';
 import type { Session } from './session.ts';
 
@@ -25,7 +25,7 @@ export interface Progress {
 }
 
 /** What the scripts of one order share. */
-export function openSession(input: RunInput, ports: RunPorts): Session {
+export function openSession(input: RunInput, ports: OrderPorts): Session {
   return {
     runner: new ScriptRunner({ ...input, owner: input.build, filter: secretFilter(input.secrets) }, ports),
     env: input.env,

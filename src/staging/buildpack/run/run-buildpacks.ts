@@ -28,7 +28,7 @@ import type { StagingEnvironment } from './env.ts';
 import { runHeroku } from './heroku.ts';
 import { openSession, type Progress, prepareOrder } from './prepare.ts';
 import type { Peaks, ScriptPorts } from './script.ts';
-import { type Built, phaseOf, type Session, warn } from './session.ts';
+import { type BuildpackOutput, phaseOf, type Session, warn } from './session.ts';
 
 /** What to run, and where. */
 export interface RunInput {
@@ -57,7 +57,7 @@ export interface RunInput {
 }
 
 /** Ports of {@link runBuildpacks}. */
-export interface RunPorts extends ScriptPorts {
+export interface OrderPorts extends ScriptPorts {
   readonly phases: Phases;
 }
 
@@ -94,7 +94,7 @@ export type BuildpacksOutcome =
  * @returns what came out; failures of apps, buildpacks and limits are outcomes.
  * @throws only what is not a StagerError: a bug.
  */
-export async function runBuildpacks(input: RunInput, ports: RunPorts): Promise<BuildpacksOutcome> {
+export async function runBuildpacks(input: RunInput, ports: OrderPorts): Promise<BuildpacksOutcome> {
   const session = openSession(input, ports);
   const progress: Progress = { selected: [], finalStarted: false };
   const facts = (): Facts => ({
@@ -134,7 +134,7 @@ async function run(input: RunInput, session: Session, progress: Progress) {
   };
 }
 
-async function buildCloudFoundry(session: Session, progress: Progress): Promise<Built> {
+async function buildCloudFoundry(session: Session, progress: Progress): Promise<BuildpackOutput> {
   const supplies = progress.selected.slice(0, -1);
   const last = progress.selected.at(-1);
   if (last === undefined) throw nothingDetected([]);
@@ -145,7 +145,7 @@ async function buildCloudFoundry(session: Session, progress: Progress): Promise<
   return { processes, configVars: new Map(), addons: [] };
 }
 
-async function buildHeroku(input: RunInput, session: Session, progress: Progress): Promise<Built> {
+async function buildHeroku(input: RunInput, session: Session, progress: Progress): Promise<BuildpackOutput> {
   await writeEnvDir(input.workspace, input.env.configVars('heroku'), session.runner.ports.sandbox.owner);
   progress.finalStarted = true;
   return await runHeroku(session, progress.selected);

@@ -26,7 +26,7 @@ export interface Session {
 }
 
 /** The buildpacks' own part of a staged outcome. */
-export interface Built {
+export interface BuildpackOutput {
   readonly processes: readonly ProcessEntry[];
   readonly configVars: ReadonlyMap<string, string>;
   readonly addons: readonly string[];

@@ -24,7 +24,7 @@ import {
 import { ZSTD_MAGIC, zstdContent } from './zstd-frames.ts';
 
 /** A piece of the archive. Every segment owns its buffer, which may be transferred. */
-export interface Segment {
+export interface TarSegment {
   /** Whole entries (the content of the last may follow in pieces), or a piece of that content. */
   readonly kind: 'entries' | 'piece';
   readonly gzip: boolean;
@@ -47,7 +47,7 @@ const MAX_PADDING_BYTES = 16 * 1024 * 1024;
  *
  * @throws Refused when it is not an archive, or ends early; errors of zlib; whatever `body` fails with.
  */
-export async function* segmentsOf(body: Readable): AsyncGenerator<Segment> {
+export async function* segmentsOf(body: Readable): AsyncGenerator<TarSegment> {
   const reader = new ByteReader(body);
   const start = await reader.peek(BLOCK);
   if (start.length === 0) throw new Refused('it is empty');
@@ -64,7 +64,7 @@ export async function* segmentsOf(body: Readable): AsyncGenerator<Segment> {
   }
 }
 
-async function* ownMembers(reader: ByteReader): AsyncGenerator<Segment> {
+async function* ownMembers(reader: ByteReader): AsyncGenerator<TarSegment> {
   for (;;) {
     const start = await reader.peek(MEMBER_HEADER_BYTES);
     if (start.length === 0) return;
@@ -83,7 +83,7 @@ function gunzipped(reader: ByteReader): ByteReader {
 }
 
 /** Cuts a plain tar at entries. */
-async function* entries(reader: ByteReader): AsyncGenerator<Segment> {
+async function* entries(reader: ByteReader): AsyncGenerator<TarSegment> {
   let segment = new SegmentBuffer();
   let overrides: Overrides = {};
   let metaRun = 0;
@@ -130,13 +130,13 @@ class SegmentBuffer {
     return at;
   }
 
-  finish(): Segment {
+  finish(): TarSegment {
     const bytes = this.bytes.subarray(0, this.length);
     return { kind: 'entries', gzip: false, bytes, rawBytes: bytes.length };
   }
 }
 
-async function* pieces(reader: ByteReader, size: number): AsyncGenerator<Segment> {
+async function* pieces(reader: ByteReader, size: number): AsyncGenerator<TarSegment> {
   for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
     const bytes = await reader.take(padded(Math.min(BLOCK_BYTES, size - offset)));
     yield { kind: 'piece', gzip: false, bytes, rawBytes: bytes.length };

@@ -38,7 +38,7 @@ export class Failed extends Error {
 }
 
 /** Paths are clean byte strings relative to the directory. Synchronous: it runs in worker threads only. */
-export class Destination {
+export class UnpackTarget {
   readonly #root: string;
   readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Made or checked by this thread. */

@@ -18,7 +18,7 @@ import {
   parseHeader,
   Refused,
 } from '../tar/tar-parse.ts';
-import { Destination, Failed } from './unpack-files.ts';
+import { Failed, UnpackTarget } from './unpack-files.ts';
 
 /** What a worker is started with. */
 export interface UnpackWorkerData {
@@ -63,7 +63,7 @@ export interface UnpackReply {
 }
 
 const data: UnpackWorkerData = workerData;
-const files = new Destination(data.dest, data.owner);
+const files = new UnpackTarget(data.dest, data.owner);
 const NOTHING: UnpackReply = { files: 0, later: [], entries: 0, ended: false };
 
 parentPort?.on('message', (task: UnpackTask) => {

@@ -10,7 +10,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { cancelled, errnoOf, isStagerError, StagerError } from '../../../words/errors.ts';
 import { padded } from '../tar/tar-header.ts';
 import { type ParsedEntry, Refused } from '../tar/tar-parse.ts';
-import { type Segment, segmentsOf } from '../tar/tar-segments.ts';
+import { segmentsOf, type TarSegment } from '../tar/tar-segments.ts';
 import { type PoolTask, WorkerPool } from '../tar/worker-pool.ts';
 import { placeLater } from './unpack-later.ts';
 import type { UnpackReply, UnpackTask, UnpackWorkerData } from './unpack-worker.ts';
@@ -123,7 +123,7 @@ class Unpacking {
     await this.#settle(0);
   }
 
-  #task(segment: Segment): UnpackTask {
+  #task(segment: TarSegment): UnpackTask {
     const { gzip, bytes, rawBytes } = segment;
     if (segment.kind === 'entries') return { kind: 'entries', gzip, bytes, rawBytes };
     const open = this.#open;

@@ -21,13 +21,13 @@ import type {
 } from '../port/blob-store.ts';
 import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
-import { checkExpected, corrupt, verified } from '../port/verify.ts';
+import { checkExpected, corrupt, verifiedChunks } from '../port/verify.ts';
 import { displaced, storeError } from './errors.ts';
 import { dataName, dataPath, infoOf, linkPath, parseDataName } from './layout.ts';
 import { listKind } from './list.ts';
 import { checkStore, markKind } from './marker.ts';
 import { dataExists, pruneAbove, publishData, publishKey, readKey } from './publish.ts';
-import { blocks, cancellable, hashFile } from './read.ts';
+import { blocks, cancellable, digestDurably } from './read.ts';
 import { findLeftovers, storeTime, sweepDeadOwners } from './sweep.ts';
 import { dropTemp, openTemp, probeDirectory, shareFile, writeHashed } from './write.ts';
 
@@ -83,7 +83,7 @@ export class DirectoryBlobStore implements BlobStore {
     }
     return this.#guard('storing', location, async () => {
       try {
-        const digests = await hashFile(shared, options.signal);
+        const digests = await digestDurably(shared, options.signal);
         return await this.#publish(key, { path: shared, digests }, options);
       } finally {
         await dropTemp(shared);
@@ -104,7 +104,7 @@ export class DirectoryBlobStore implements BlobStore {
         throw cancelled(signal);
       }
       const raw = blocks(handle, range === undefined ? { start: 0 } : range);
-      const chunks = range === undefined ? verified(raw, info, location) : raw;
+      const chunks = range === undefined ? verifiedChunks(raw, info, location) : raw;
       return { info, body: Readable.from(cancellable(chunks, signal), { objectMode: false }) };
     });
   }

@@ -43,7 +43,7 @@ export function ownerState(name: string): 'alive' | 'dead' | 'unknown' {
 }
 
 /** Names in a directory; none when it does not exist. */
-export function namesIn(path: string): readonly string[] {
+export function namesNow(path: string): readonly string[] {
   try {
     return readdirSync(path);
   } catch {

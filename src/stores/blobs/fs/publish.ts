@@ -29,7 +29,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 /** mkdir -p whose new entries are durable. */
-export async function makeDirectory(path: string): Promise<void> {
+export async function makeDurableDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   let made = dirname(first);
@@ -46,7 +46,7 @@ export async function makeDirectory(path: string): Promise<void> {
  */
 export async function publishData(root: string, temp: string, name: string): Promise<void> {
   const target = dataPath(root, name);
-  await makeDirectory(dirname(target));
+  await makeDurableDirectory(dirname(target));
   await link(temp, target).catch((error: unknown) => {
     if (!NO_LINKS.has(errnoOf(error) ?? '')) throw error;
     return rename(temp, target);
@@ -92,7 +92,7 @@ function unlessAbsent(error: unknown): void {
 /** Runs `step` with its directory there, again when a delete removed the empty directory in between. */
 async function withDirectory<T>(path: string, step: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
-    await makeDirectory(path).catch((error: unknown) => {
+    await makeDurableDirectory(path).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT' || attempt === 20) throw error;
     });
     try {

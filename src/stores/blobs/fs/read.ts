@@ -37,7 +37,7 @@ export async function* cancellable(
 }
 
 /** Digests of a file, whose content is made durable. */
-export async function hashFile(path: string, signal: AbortSignal): Promise<Digests> {
+export async function digestDurably(path: string, signal: AbortSignal): Promise<Digests> {
   const digester = new Digester();
   await using handle = await open(path, 'r');
   await handle.sync();

@@ -6,7 +6,7 @@ import { errnoOf, throwIfCancelled } from '../../../words/errors.ts';
 import type { Leftover, SweepOptions } from '../port/blob-store.ts';
 import { DATA, dataNameOfLink, parseDataName, TEMP } from './layout.ts';
 import { adopt, checkStore } from './marker.ts';
-import { namesIn, ownerName, ownerState } from './owner.ts';
+import { namesNow, ownerName, ownerState } from './owner.ts';
 
 interface Found {
   readonly path: string;
@@ -16,7 +16,7 @@ interface Found {
 /** Removes the temporary files of processes of this host that are dead. Cheap: one readdir when there are none. */
 export async function sweepDeadOwners(root: string): Promise<void> {
   const own = ownerName();
-  for (const name of namesIn(join(root, TEMP))) {
+  for (const name of namesNow(join(root, TEMP))) {
     if (name === own || ownerState(name) !== 'dead') continue;
     await rm(join(root, TEMP, name), { recursive: true, force: true });
   }
@@ -34,15 +34,15 @@ export async function findLeftovers(root: string, options: SweepOptions): Promis
   if (beganMs === undefined) return [];
   const isMarked = await checkStore(root);
   const candidates: Found[] = [];
-  for (const owner of namesIn(join(root, TEMP))) {
+  for (const owner of namesNow(join(root, TEMP))) {
     if (ownerState(owner) === 'alive') continue;
-    for (const name of namesIn(join(root, TEMP, owner))) {
+    for (const name of namesNow(join(root, TEMP, owner))) {
       candidates.push({ path: join(root, TEMP, owner, name), what: 'temporary file' });
     }
   }
   const data: Found[] = [];
-  for (const shard of namesIn(join(root, DATA))) {
-    for (const name of namesIn(join(root, DATA, shard))) {
+  for (const shard of namesNow(join(root, DATA))) {
+    for (const name of namesNow(join(root, DATA, shard))) {
       if (parseDataName(name) === undefined) continue;
       data.push({ path: join(root, DATA, shard, name), what: 'unreferenced data' });
     }
@@ -134,7 +134,7 @@ async function removeOld(
   }
   if (options.dryRun !== true) {
     // The empty directory of a living process is one that it is about to use.
-    for (const owner of namesIn(join(root, TEMP)))
+    for (const owner of namesNow(join(root, TEMP)))
       if (ownerState(owner) !== 'alive') await rmdir(join(root, TEMP, owner)).catch(() => undefined);
   }
   return leftovers;

@@ -16,7 +16,7 @@ export function corrupt(location: string, what: string, details: Record<string, 
  * Passes `chunks` on and throws BLOB_CORRUPT after the last one when size or sha256 differ from `info`. It throws
  * as soon as there are too many bytes, so a wrong length can't fill the reader's disk.
  */
-export async function* verified(
+export async function* verifiedChunks(
   chunks: AsyncIterable<Uint8Array>,
   info: BlobInfo,
   location: string,

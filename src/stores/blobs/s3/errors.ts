@@ -158,7 +158,7 @@ export function isConditionUnmet(error: unknown): boolean {
 }
 
 /** Whether the store does not have the operation, or does not let us use it; told by any answer that says no for good. */
-export function isRefused(error: unknown): boolean {
+export function isDenied(error: unknown): boolean {
   const { name, status } = failureOf(error);
   return name === 'NotImplemented' || [403, 404, 405, 501].includes(status);
 }

@@ -36,7 +36,7 @@ export async function markStore(session: S3Session, signal: AbortSignal): Promis
  *
  * @throws StagerError BLOBSTORE_UNAVAILABLE, CONFIG_INVALID.
  */
-export async function checkStore(
+export async function checkBucket(
   session: S3Session,
   { signal, dryRun = false }: { readonly signal: AbortSignal; readonly dryRun?: boolean },
 ): Promise<void> {

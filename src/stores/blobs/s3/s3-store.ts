@@ -23,10 +23,10 @@ import type {
 } from '../port/blob-store.ts';
 import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
-import { verified } from '../port/verify.ts';
+import { verifiedChunks } from '../port/verify.ts';
 import { parseS3Address } from './address.ts';
 import { listNames } from './list.ts';
-import { checkStore, markStore } from './marker.ts';
+import { checkBucket, markStore } from './marker.ts';
 import { fileSource, type PartSource, streamSource } from './parts.ts';
 import { presignerOf } from './presign.ts';
 import { readResuming } from './read.ts';
@@ -39,7 +39,7 @@ import {
   recordKey,
   type S3Blob,
 } from './record.ts';
-import { openSession, type S3Reach, type S3Session } from './session.ts';
+import { openS3Session, type S3Reach, type S3Session } from './session.ts';
 import { sweepS3 } from './sweep.ts';
 import { S3Upload } from './upload.ts';
 
@@ -50,7 +50,7 @@ const LOOKS = 4;
 
 /** Opens a store at `s3://bucket/prefix?…`. Sends nothing. @throws StagerError CONFIG_INVALID. */
 export async function openS3BlobStore(address: string, reach: S3Reach): Promise<BlobStore> {
-  return new S3BlobStore(await openSession(parseS3Address(address), reach));
+  return new S3BlobStore(await openS3Session(parseS3Address(address), reach));
 }
 
 /** A blob store in a bucket. */
@@ -153,7 +153,7 @@ export class S3BlobStore implements BlobStore {
       end,
       signal,
     });
-    const chunks = range === undefined ? verified(raw, info, this.location(key)) : raw;
+    const chunks = range === undefined ? verifiedChunks(raw, info, this.location(key)) : raw;
     return { info, body: Readable.from(chunks, { objectMode: false }) };
   }
 
@@ -216,7 +216,7 @@ export class S3BlobStore implements BlobStore {
   }
 
   demandWhole(options: WholeOptions): Promise<void> {
-    return checkStore(this.#session, options);
+    return checkBucket(this.#session, options);
   }
 
   async now({ signal }: { readonly signal: AbortSignal }): Promise<number> {

@@ -28,7 +28,7 @@ const SAME_CLOCK_MS = 5_000;
 export const SLOWEST_RATE = 16;
 
 /** One request: what it is for people, and what bounds it. */
-export interface Sent {
+export interface RequestFacts {
   /** `storing`, `listing` … */
   readonly doing: string;
   /** Key inside the bucket; empty for the bucket itself. */
@@ -92,7 +92,7 @@ export class S3Session {
    * explain, whatever trickles in. Failures keep the SDK's type, as the cause of a GaveUp, so that the caller can tell
    * expected ones apart.
    */
-  async raw<T>(sent: Omit<Sent, 'doing' | 'key'>, step: Step<T>): Promise<T> {
+  async raw<T>(sent: Omit<RequestFacts, 'doing' | 'key'>, step: Step<T>): Promise<T> {
     const { signal } = sent;
     this.#usable ??= demandUsable(this.client);
     await this.#usable;
@@ -105,7 +105,7 @@ export class S3Session {
   }
 
   /** As {@link raw}, with failures as StagerErrors that name bucket, key, endpoint and tries. */
-  async send<T>(sent: Sent, step: Step<T>): Promise<T> {
+  async send<T>(sent: RequestFacts, step: Step<T>): Promise<T> {
     try {
       return await this.raw(sent, step);
     } catch (error) {
@@ -188,7 +188,7 @@ async function bounded<T>(
 }
 
 /** Connects nothing yet; credentials are resolved by the SDK's chain at the first request. */
-export async function openSession(address: S3Address, reach: S3Reach): Promise<S3Session> {
+export async function openS3Session(address: S3Address, reach: S3Reach): Promise<S3Session> {
   const ownCas = address.caFile === undefined ? [] : await readCaFile(address.caFile);
   const agents = agentsFor(
     { proxy: reach.proxy ?? {}, extraCa: [...((await reach.extraCas?.()) ?? []), ...ownCas] },

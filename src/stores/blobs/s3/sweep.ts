@@ -11,7 +11,7 @@ import { CLOCK_SKEW_MS } from '../../../words/clock.ts';
 import { isStagerError, throwIfCancelled } from '../../../words/errors.ts';
 import type { BlobKey, Leftover, SweepOptions } from '../port/blob-store.ts';
 import { keyOfPath } from '../port/key.ts';
-import { isAbsent, isRefused, OddAnswer } from './errors.ts';
+import { isAbsent, isDenied, OddAnswer } from './errors.ts';
 import { objects, type RawObject } from './list.ts';
 import { Pages } from './pages.ts';
 import { deleteObject, getRecord, META, objectKey } from './record.ts';
@@ -139,7 +139,7 @@ async function* uploads(session: S3Session, signal: AbortSignal): AsyncGenerator
       try {
         return await session.client.send(command, { abortSignal });
       } catch (error) {
-        if (isRefused(error)) return undefined;
+        if (isDenied(error)) return undefined;
         throw error;
       }
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseFlags } from '../../../../src/doors/dropin/go/flags.ts';
-import { encodeJson, parseJson } from '../../../../src/doors/dropin/go/json.ts';
+import { encodeJson, parseGoJson } from '../../../../src/doors/dropin/go/json.ts';
 import { byteSize, parseDurationMs, parseInteger } from '../../../../src/doors/dropin/go/text.ts';
 import { decodeUtf8 } from '../../../../src/doors/dropin/go/utf8.ts';
 import { quote } from '../../../../src/words/go-quote.ts';
@@ -68,7 +68,7 @@ describe('flags', () => {
 describe('JSON', () => {
   it('names the character and what was looked for', () => {
     const message = (text: string): string => {
-      const parsed = parseJson(text);
+      const parsed = parseGoJson(text);
       return parsed.ok ? '' : parsed.message;
     };
     expect(message('{x')).toBe("invalid character 'x' looking for beginning of object key string");
