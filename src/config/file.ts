@@ -4,7 +4,8 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { parseHostileYaml } from '../machine/host/hostile-yaml.ts';
 import { errnoOf, StagerError } from '../words/errors.ts';
-import { SETTINGS, type Setting } from './schema.ts';
+import { SETTINGS } from './schema.ts';
+import type { Setting } from './setting.ts';
 
 /** A value as a person wrote it. */
 export type Raw = string | number | boolean | readonly string[];

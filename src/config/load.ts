@@ -11,8 +11,9 @@ import { StagerError } from '../words/errors.ts';
 import { parseDuration, parseMegabytes } from '../words/units.ts';
 import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
 import { type ProxySettings, proxySettings } from './proxy.ts';
-import { CHOICES, SETTINGS, type Setting } from './schema.ts';
-import { type Settings, settingsSchema } from './settings.ts';
+import { SETTINGS } from './schema.ts';
+import { CHOICES, type Setting } from './setting.ts';
+import { assertSettings, type Settings } from './settings.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -73,17 +74,17 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
   }
   settings['caFile'] ??= extraAuthorities(env);
   if (settings['caFile'] === undefined) delete settings['caFile'];
-  const parsed = settingsSchema.parse(settings);
+  assertSettings(settings);
   return Object.freeze({
-    settings: Object.freeze(parsed),
+    settings: Object.freeze(settings),
     given: new Set(
       rows.flatMap(([key, row]) => (input.flags[key] !== undefined || env[row.variable] ? [key] : [])),
     ),
-    home: parsed.home ?? join(xdg(env, 'XDG_DATA_HOME', '.local/share'), 'stager'),
+    home: settings.home ?? join(xdg(env, 'XDG_DATA_HOME', '.local/share'), 'stager'),
     cacheHome:
-      parsed.home === undefined
+      settings.home === undefined
         ? join(xdg(env, 'XDG_CACHE_HOME', '.cache'), 'stager')
-        : join(parsed.home, 'cache'),
+        : join(settings.home, 'cache'),
     proxy: proxySettings(env),
     sourceDateEpoch: epochFrom(env),
     ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),

@@ -27,6 +27,7 @@ export interface TestRequest {
   /** What scripts see as CF_STACK, when it is not what follows from the stack. */
   readonly cfStack?: string;
   readonly network: 'host' | 'none';
+  readonly limits: Pick<StageRequest, 'memoryMb' | 'diskMb' | 'timeoutMs'>;
   /** Run shell scripts with `-x`. */
   readonly trace: boolean;
 }
@@ -54,9 +55,6 @@ export interface TestIo {
 /** Directories that may hold fixtures, the first one that is there counts. */
 const PLACES = ['test/fixtures', 'fixtures'] as const;
 const SUFFIX = '.expect.yml';
-const MEMORY_MB = 1024;
-const DISK_MB = 4096;
-const TIMEOUT_MS = 15 * 60_000;
 
 /**
  * Tests the fixtures one after another.
@@ -171,9 +169,7 @@ async function roundInput(
     ...(request.cfStack !== undefined && { cfStack: request.cfStack }),
     env,
     services: services === undefined ? {} : parseServices(JSON.stringify(services), `${path}${SUFFIX}`),
-    memoryMb: MEMORY_MB,
-    diskMb: DISK_MB,
-    timeoutMs: TIMEOUT_MS,
+    ...request.limits,
     network: request.network,
     cache: 'none',
     reuse: false,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type Config, type LoadInput, loadConfig } from '../../src/config/load.ts';
-import { CHOICES, SETTINGS, type Setting } from '../../src/config/schema.ts';
+import { SETTINGS } from '../../src/config/schema.ts';
+import { CHOICES, type Setting } from '../../src/config/setting.ts';
 
 let dir: string;
 

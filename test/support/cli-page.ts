@@ -1,4 +1,5 @@
-import { SETTINGS, type Setting } from '../../src/config/schema.ts';
+import { SETTINGS } from '../../src/config/schema.ts';
+import type { Setting } from '../../src/config/setting.ts';
 
 const BEGIN = '<!-- settings: made by scripts/docs.ts -->';
 const END = '<!-- end of settings -->';

@@ -1,5 +1,6 @@
 /** Every command, its arguments and the words of its help. */
-import type { CommandName, SettingKey } from '../../config/schema.ts';
+import type { SettingKey } from '../../config/schema.ts';
+import type { CommandName } from '../../config/setting.ts';
 
 /** One command, or a group of them. */
 export interface CommandSpec {

@@ -3,7 +3,8 @@
  * for `--help`; each command's work is imported when it runs.
  */
 import { Command, Option } from 'commander';
-import { CHOICES, type CommandName, type Setting, settingsOf } from '../../config/schema.ts';
+import { settingsOf } from '../../config/schema.ts';
+import { CHOICES, type CommandName, type Setting } from '../../config/setting.ts';
 import { COMMANDS, type CommandSpec } from './command-table.ts';
 import type { Invocation } from './input/context.ts';
 

@@ -25,7 +25,12 @@ it('--help loads commander, the command table and the settings, and nothing heav
   const names = [...loaded(MAIN)].map((file) => file.replace(/^.*\/src\//, '')).toSorted();
   expect(names).toEqual([
     'commander',
+    'config/general-settings.ts',
+    'config/sandbox-settings.ts',
     'config/schema.ts',
+    'config/server-settings.ts',
+    'config/setting.ts',
+    'config/staging-settings.ts',
     'doors/cli/command-table.ts',
     'doors/cli/main.ts',
     'doors/cli/program.ts',

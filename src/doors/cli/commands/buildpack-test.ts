@@ -9,6 +9,7 @@ import { createStatusLine } from '../terminal/status-line.ts';
 export async function buildpackTest(context: Context): Promise<number> {
   const { config, output, signal, args, flags } = context;
   const { fixture, update } = flags;
+  const { stack, cfStack, network, memory, disk, timeout } = config.settings;
   const trace = config.settings.trace === true;
   const stager = new Stager(config);
   const status = await createStatusLine(output);
@@ -18,9 +19,10 @@ export async function buildpackTest(context: Context): Promise<number> {
         dir: String(args[0]),
         ...(typeof fixture === 'string' && { fixture }),
         update: update === true,
-        stack: config.settings.stack,
-        ...(config.settings.cfStack !== undefined && { cfStack: config.settings.cfStack }),
-        network: config.settings.network,
+        stack,
+        ...(cfStack !== undefined && { cfStack }),
+        network,
+        limits: { memoryMb: memory, diskMb: disk, timeoutMs: timeout },
         trace,
       },
       await stager.stagePorts(signal),
