@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseAst } from 'rolldown/parseAst';
 import { describe, expect, it } from 'vitest';
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
@@ -104,5 +105,43 @@ describe('imports', () => {
 
   it('saw the program', () => {
     expect(arrows.length).toBeGreaterThan(500);
+  });
+});
+
+/** Kysely calls every migration's function by this name; only the list of migrations imports them. */
+const MIGRATION = /^service\/state\/migrations\/\d{4}-/;
+
+type Statement = ReturnType<typeof parseAst>['body'][number];
+
+/** Names that a statement declares and exports; a type and a value of one name are one. */
+function exportedBy(statement: Statement): readonly string[] {
+  if (statement.type !== 'ExportNamedDeclaration' || statement.declaration === null) return [];
+  const { declaration } = statement;
+  const ids =
+    declaration.type === 'VariableDeclaration'
+      ? declaration.declarations.map(({ id }) => id)
+      : 'id' in declaration
+        ? [declaration.id]
+        : [];
+  return ids.flatMap((id) => (id?.type === 'Identifier' ? [id.name] : []));
+}
+
+describe('exports', () => {
+  const declared = files
+    .filter((file) => !MIGRATION.test(relative(src, file)))
+    .flatMap((file) => {
+      const { body } = parseAst(readFileSync(file, 'utf8'), { lang: 'ts' });
+      return [...new Set(body.flatMap(exportedBy))].map((name) => ({ name, file: relative(src, file) }));
+    });
+
+  it('have a name each: one word for one thing, and one thing for one word', () => {
+    const twice = [...Map.groupBy(declared, ({ name }) => name)].filter(([, places]) => places.length > 1);
+    expect(twice.map(([name, places]) => `${name}: ${places.map(({ file }) => file).join(', ')}`)).toEqual(
+      [],
+    );
+  });
+
+  it('were seen', () => {
+    expect(declared.length).toBeGreaterThan(1500);
   });
 });

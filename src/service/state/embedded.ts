@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { PGliteDialect } from 'kysely';
-import { withLock } from '../../machine/host/file-lock.ts';
+import { withClaim } from '../../machine/host/file-claim.ts';
 import { systemClock } from '../../words/clock.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { Driver } from './driver.ts';
@@ -27,11 +27,11 @@ const START = [
 ];
 
 /** Long enough for a server that was told to end and is about to. */
-const LOCK_WAIT_MS = 5000;
+const CLAIM_WAIT_MS = 5000;
 
 export async function openEmbedded(dir: string): Promise<Driver> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const unlock = await lockDirectory(dir);
+  const unlock = await claimDirectory(dir);
   try {
     const fs = new SyncedFiles(join(dir, 'pgdata'));
     const pglite = await PGlite.create({ ...OPTIONS, startParams: START, fs });
@@ -92,21 +92,21 @@ function streamOperations(module: object): object {
   return operations;
 }
 
-/** Holds the lock until the returned function is called. */
-async function lockDirectory(dir: string): Promise<() => Promise<void>> {
+/** Holds the claim until the returned function is called. */
+async function claimDirectory(dir: string): Promise<() => Promise<void>> {
   const held = Promise.withResolvers<void>();
   const done = Promise.withResolvers<void>();
   const signal = new AbortController().signal;
-  const options = { clock: systemClock, signal, waitMs: LOCK_WAIT_MS };
-  const locked = withLock(join(dir, 'lock'), options, async () => {
+  const options = { clock: systemClock, signal, waitMs: CLAIM_WAIT_MS };
+  const claim = withClaim(join(dir, 'lock'), options, async () => {
     held.resolve();
     await done.promise;
   });
-  locked.catch((error: unknown) => held.reject(inUse(dir, error)));
+  claim.catch((error: unknown) => held.reject(inUse(dir, error)));
   await held.promise;
   return async () => {
     done.resolve();
-    await locked;
+    await claim;
   };
 }
 

@@ -25,7 +25,7 @@ export const INSIDE = {
 
 /** Host paths of one workspace. */
 export interface Workspace {
-  /** The workspace's own directory; holds `tmp` and `platform`. Its lock is beside it. */
+  /** The workspace's own directory; holds `tmp` and `platform`. Its claim is beside it. */
   readonly root: string;
   /** Host directory that is `/tmp` inside: the only writable one. */
   readonly tmp: string;

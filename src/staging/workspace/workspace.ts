@@ -5,8 +5,8 @@ import type { Owner } from '../../machine/host/owner.ts';
 import { removeTree } from '../../machine/host/remove-tree.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
+import { deadWorkspaces, removeClaim, writeClaim } from './claim.ts';
 import { type Workspace, workspaceAt } from './layout.ts';
-import { deadWorkspaces, removeLock, writeLock } from './lock.ts';
 
 /** How a workspace is made. */
 export interface WorkspaceOptions {
@@ -36,7 +36,7 @@ export interface OwnedWorkspace extends Workspace {
 }
 
 /**
- * Makes the private tree of one staging, with a lock that names this process.
+ * Makes the private tree of one staging, with a claim that names this process.
  *
  * @throws StagerError HOST_DISK_FULL, CONFIG_INVALID when the parent can't be written.
  */
@@ -47,7 +47,7 @@ export async function createWorkspace(options: WorkspaceOptions): Promise<OwnedW
   const paths = workspaceAt(root);
   try {
     await mkdir(parent, { recursive: true, mode: 0o700 });
-    await writeLock(parent, guid);
+    await writeClaim(parent, guid);
   } catch (error) {
     throw asHostError(parent, error);
   }
@@ -60,7 +60,7 @@ export async function createWorkspace(options: WorkspaceOptions): Promise<OwnedW
   } catch (error) {
     // A directory that was there before is somebody's kept workspace.
     if (made) await removeTree(root).catch(() => undefined);
-    await removeLock(parent, guid).catch(() => undefined);
+    await removeClaim(parent, guid).catch(() => undefined);
     throw asHostError(parent, error);
   }
   return { ...paths, guid, release: (how) => release(root, guid, how) };
@@ -85,7 +85,7 @@ export async function sweepWorkspaces(
   for (const guid of await deadWorkspaces(parent, options.now ?? Date.now())) {
     try {
       await removeTree(join(parent, guid));
-      await removeLock(parent, guid);
+      await removeClaim(parent, guid);
       removed.push(guid);
     } catch (error) {
       failed.push({ guid, error });
@@ -101,7 +101,7 @@ async function release(
 ): Promise<'kept' | 'removed'> {
   const kept = keep === 'always' || (keep === 'failed' && failed);
   if (!kept) await removeTree(root);
-  await removeLock(dirname(root), guid);
+  await removeClaim(dirname(root), guid);
   return kept ? 'kept' : 'removed';
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { withLock } from '../../../src/machine/host/file-lock.ts';
+import { withClaim } from '../../../src/machine/host/file-claim.ts';
 import { asidePath, sweepDead } from '../../../src/machine/host/process-label.ts';
 import { systemClock } from '../../../src/words/clock.ts';
 
@@ -38,14 +38,17 @@ it('removes what dead processes left, files and trees, and nothing else', async 
   expect((await readdir(dir)).toSorted()).toEqual(['index.json', mine.slice(dir.length + 1)].toSorted());
 });
 
-it.each(['a directory', 'a dangling link'])('a lock that is %s is refused at once, by name', async (what) => {
-  const path = join(dir, 'store.lock');
-  await (what === 'a directory'
-    ? mkdir(path)
-    : import('node:fs/promises').then((fs) => fs.symlink('/nowhere', path)));
-  await expect(withLock(path, { clock: systemClock, signal }, async () => 1)).rejects.toMatchObject({
-    code: 'CONFIG_INVALID',
-    message: expect.stringContaining(path),
-  });
-  expect(existsSync(path) || what !== 'a directory').toBe(true);
-});
+it.each(['a directory', 'a dangling link'])(
+  'a claim that is %s is refused at once, by name',
+  async (what) => {
+    const path = join(dir, 'store.lock');
+    await (what === 'a directory'
+      ? mkdir(path)
+      : import('node:fs/promises').then((fs) => fs.symlink('/nowhere', path)));
+    await expect(withClaim(path, { clock: systemClock, signal }, async () => 1)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(path),
+    });
+    expect(existsSync(path) || what !== 'a directory').toBe(true);
+  },
+);

@@ -17,7 +17,7 @@ import { dirname, join, relative } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { withLock } from '../../../src/machine/host/file-lock.ts';
+import { withClaim } from '../../../src/machine/host/file-claim.ts';
 import { ownIdentity } from '../../../src/machine/host/process-identity.ts';
 import { httpClient } from '../../../src/machine/proxy/http-client.ts';
 import { ContentStore } from '../../../src/staging/buildpack/acquire/content-store.ts';
@@ -211,7 +211,7 @@ describe('content', () => {
   it('of a buildpack that is installed while a sweep waits for its turn is kept', async () => {
     const bits = await fetched(await buildpack('late'));
     const turn = Promise.withResolvers<void>();
-    const before = withLock(
+    const before = withClaim(
       join(root, 'store/store.lock'),
       { clock: systemClock, signal },
       () => turn.promise,

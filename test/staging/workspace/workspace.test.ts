@@ -122,7 +122,7 @@ describe('sweeping', () => {
     expect(lifeOf({ ...own, pidNamespace: 'pid:[1]' })).toBe('unknown');
   });
 
-  it('leaves alone what is not ours: other names, and locks it does not understand', async () => {
+  it('leaves alone what is not ours: other names, and claims it does not understand', async () => {
     const parent = tempDir();
     mkdirSync(join(parent, 'holiday-photos'));
     const guid = newGuid();
@@ -132,7 +132,7 @@ describe('sweeping', () => {
     expect(readdirSync(parent).toSorted()).toEqual([guid, `${guid}.lock`, 'holiday-photos'].toSorted());
   });
 
-  it('a lock that is a link to outside removes nothing there', async () => {
+  it('a claim that is a link to outside removes nothing there', async () => {
     const parent = tempDir();
     const victim = tempDir();
     writeFileSync(join(victim, 'file'), 'mine');

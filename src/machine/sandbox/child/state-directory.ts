@@ -2,7 +2,7 @@
  * Where a sandbox keeps its bundles and its runtime's state, and whose it is.
  *
  * Every stager process has a directory of its own, named after the boot, its pid namespace, pid and start time.
- * The name alone says whether the owner lives, so there is no moment at which a directory exists without its lock.
+ * The name alone says whether the owner lives, so there is no moment at which a directory exists without its claim.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { withLock } from '../../../machine/host/file-lock.ts';
+import { withClaim } from '../../../machine/host/file-claim.ts';
 import { namesIn } from '../../../machine/host/names-in.ts';
 import { lifeOf, ownIdentity, ProcessIdentity } from '../../../machine/host/process-identity.ts';
 import { asidePath, lifeOfLabel } from '../../../machine/host/process-label.ts';
@@ -62,7 +62,7 @@ export class ContentStore {
     const { digest } = treeDigest(entries);
     const kept = await this.lease(digest, signal);
     if (kept !== undefined) return kept;
-    return await this.#locked(signal, async () => {
+    return await this.#claimed(signal, async () => {
       const place = this.#place(digest);
       if (!(await exists(join(place, 'tree')))) {
         // A private repository was cloned with credentials: what came out of it is as private.
@@ -79,7 +79,7 @@ export class ContentStore {
    * that it is fetched again.
    */
   async lease(digest: Sha256, signal: AbortSignal, onDamaged?: OnDamaged): Promise<HeldTree | undefined> {
-    const lease = await this.#locked(signal, () => this.#lease(digest));
+    const lease = await this.#claimed(signal, () => this.#lease(digest));
     const found = await this.#check(digest, signal).catch(async (error: unknown) => {
       await lease.release();
       throw error;
@@ -116,7 +116,7 @@ export class ContentStore {
   /** Another process may have stored a good one in the meantime, so it is looked at again. */
   async #setAside(digest: Sha256, signal: AbortSignal): Promise<void> {
     const aside = asidePath(join(this.root, 'tmp', 'damaged'));
-    await this.#locked(signal, async () => {
+    await this.#claimed(signal, async () => {
       const place = this.#place(digest);
       if ((await lstat(place).catch(() => undefined)) === undefined) return;
       if ((await this.#check(digest, signal))?.outcome === 'intact') return;
@@ -128,8 +128,8 @@ export class ContentStore {
 
   /** Remembers that `source` (an immutable thing: a commit, the bytes of an archive) unpacks to `digest`. */
   async remember(source: string, digest: Sha256, signal: AbortSignal): Promise<void> {
-    // Under the lock, since a sweep takes a file that is being written for a broken one.
-    await this.#locked(signal, async () => {
+    // Under the claim, since a sweep takes a file that is being written for a broken one.
+    await this.#claimed(signal, async () => {
       await mkdir(join(this.root, 'aliases'), { recursive: true });
       await replaceFile(this.#alias(source), JSON.stringify({ digest }), { durable: false });
     });
@@ -154,7 +154,7 @@ export class ContentStore {
     referenced: () => Promise<ReadonlySet<Sha256>>,
     signal: AbortSignal,
   ): Promise<readonly Sha256[]> {
-    const doomed = await this.#locked(signal, async () => {
+    const doomed = await this.#claimed(signal, async () => {
       const leased = await this.#leased();
       const kept = new Set([...leased, ...(await referenced()), ...(await this.#aliased())]);
       const found: { readonly digest: Sha256; readonly aside: string }[] = [];
@@ -215,9 +215,9 @@ export class ContentStore {
     }
   }
 
-  async #locked<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async #claimed<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await mkdir(this.root, { recursive: true, mode: 0o755 });
-    return await withLock(join(this.root, 'store.lock'), { clock: this.clock, signal }, work);
+    return await withClaim(join(this.root, 'store.lock'), { clock: this.clock, signal }, work);
   }
 
   #place(digest: Sha256): string {

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Got } from 'got';
-import { withLock } from '../../../machine/host/file-lock.ts';
+import { withClaim } from '../../../machine/host/file-claim.ts';
 import type { Clock } from '../../../words/clock.ts';
 import { isStagerError } from '../../../words/errors.ts';
 import type { Sha256 } from '../../../words/ids.ts';
@@ -28,8 +28,8 @@ import { type Attempted, describe, failed, Retryable, tooLarge } from './downloa
 /** Largest archive in bytes: an offline buildpack is above 1 GB, Cloud Foundry's limit for uploads is 1 GB. */
 const MAX_BYTES = 4 * 1024 ** 3;
 const RETRY: RetryPolicy = { attempts: 4, baseMs: 1_000, capMs: 8_000, deadlineMs: 3_600_000 };
-/** The lock of a download is held while it runs. */
-const LOCK_WAIT_MS = 15 * 60_000;
+/** The claim of a download is held while it runs. */
+const CLAIM_WAIT_MS = 15 * 60_000;
 
 /** What is asked for. */
 export interface DownloadRequest {
@@ -59,8 +59,8 @@ export interface DownloadPorts {
 export async function download(request: DownloadRequest, ports: DownloadPorts): Promise<Downloaded> {
   const dir = join(ports.cacheDir, createHash('sha256').update(request.address.url).digest('hex'));
   await mkdir(dir, { recursive: true });
-  const lock = { clock: ports.clock, signal: ports.signal, waitMs: LOCK_WAIT_MS };
-  return await withLock(join(dir, 'lock'), lock, async () => {
+  const claim = { clock: ports.clock, signal: ports.signal, waitMs: CLAIM_WAIT_MS };
+  return await withClaim(join(dir, 'lock'), claim, async () => {
     const cached = await cachedBody(dir);
     if (cached !== undefined && cached.sha256 === request.sha256) return cached;
     return await withRetry(() => attemptOnce({ request, ports, dir, cached }), {

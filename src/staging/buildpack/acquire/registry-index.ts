@@ -1,8 +1,8 @@
-/** The list of installed buildpacks as a file: read whole, changed under a lock, replaced atomically. */
+/** The list of installed buildpacks as a file: read whole, changed under a claim, replaced atomically. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { withLock } from '../../../machine/host/file-lock.ts';
+import { withClaim } from '../../../machine/host/file-claim.ts';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
 import type { Clock } from '../../../words/clock.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
@@ -71,7 +71,7 @@ export class RegistryIndex {
     change: (list: readonly IndexEntry[]) => { readonly list: readonly IndexEntry[]; readonly result: T },
   ): Promise<T> {
     await mkdir(this.#dir, { recursive: true });
-    return await withLock(join(this.#dir, 'index.lock'), { clock: this.#clock, signal }, async () => {
+    return await withClaim(join(this.#dir, 'index.lock'), { clock: this.#clock, signal }, async () => {
       const { list, result } = change(await this.read());
       await this.#write(list);
       return result;

@@ -1,6 +1,6 @@
 /**
- * One process at a time, by a file. The lock appears whole (link(2) of a file that already names its owner); one whose
- * owner died is broken, under a second lock of the same kind, so that two breakers can't remove a third one's lock.
+ * One process at a time, by a file. The claim appears whole (link(2) of a file that already names its owner); one whose
+ * owner died is broken, under a second claim of the same kind, so that two breakers can't remove a third one's claim.
  */
 import { link, lstat, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { Clock } from '../../words/clock.ts';
@@ -12,22 +12,22 @@ import { asidePath } from './process-label.ts';
 
 /** Milliseconds between tries. */
 const POLL_MS = 25;
-/** Work under a lock takes milliseconds; a download's lock waits longer. */
+/** Work under a claim takes milliseconds; a download's claim waits longer. */
 const DEFAULT_WAIT_MS = 60_000;
 
 /** How to wait. */
-export interface LockOptions {
+export interface ClaimOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly waitMs?: number;
 }
 
 /**
- * Runs `work` while holding the lock at `path`.
+ * Runs `work` while holding the claim at `path`.
  *
  * @throws StagerError UNEXPECTED when another live process holds it for longer than `waitMs`, CANCELLED.
  */
-export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
+export async function withClaim<T>(path: string, options: ClaimOptions, work: () => Promise<T>): Promise<T> {
   const release = await acquire(path, options);
   try {
     return await work();
@@ -36,7 +36,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
   }
 }
 
-async function acquire(path: string, options: LockOptions): Promise<() => Promise<void>> {
+async function acquire(path: string, options: ClaimOptions): Promise<() => Promise<void>> {
   await refuseOther(path);
   const mine = asidePath(path);
   await writeFile(mine, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o644 });
@@ -58,7 +58,7 @@ async function acquire(path: string, options: LockOptions): Promise<() => Promis
 async function refuseOther(path: string): Promise<void> {
   const facts = await lstat(path).catch(() => undefined);
   if (facts === undefined || facts.isFile()) return;
-  throw new StagerError('CONFIG_INVALID', `${path} is not a file, so it can't be used as a lock`, {
+  throw new StagerError('CONFIG_INVALID', `${path} is not a file, so it can't be used as a claim`, {
     next: 'Remove it, and run stager again.',
     details: { path },
   });
@@ -78,7 +78,7 @@ async function breakIfDead(path: string, mine: string): Promise<void> {
   if (!(await isDead(path))) return;
   const breaker = `${path}.break`;
   if (!(await tryLink(mine, breaker))) {
-    // Breaking takes milliseconds: a breaker's lock that is old belongs to one that was killed.
+    // Breaking takes milliseconds: a breaker's claim that is old belongs to one that was killed.
     const age = await stat(breaker).then(
       (facts) => Date.now() - facts.ctimeMs,
       () => 0,

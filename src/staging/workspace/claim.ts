@@ -1,6 +1,6 @@
 /**
  * Who owns a workspace: `GUID.lock` beside the directory `GUID`. It is there before the directory is made and
- * is removed after the directory, so a directory without a lock is one that was kept on request.
+ * is removed after the directory, so a directory without a claim is one that was kept on request.
  */
 import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,11 +13,11 @@ import { parseJson } from '../../words/json.ts';
 
 const SUFFIX = '.lock';
 const UNFINISHED = '.lock-new';
-/** A lock is written in a moment; one that is unfinished for an hour was left by a crash. */
+/** A claim is written in a moment; one that is unfinished for an hour was left by a crash. */
 const UNFINISHED_MS = 3_600_000;
 
-/** Writes the lock for this process; readers see all of it or nothing. Fails with EEXIST when there is one. */
-export async function writeLock(parent: string, guid: Guid): Promise<void> {
+/** Writes the claim of this process; readers see all of it or nothing. Fails with EEXIST when there is one. */
+export async function writeClaim(parent: string, guid: Guid): Promise<void> {
   const aside = asidePath(join(parent, `.${guid}`));
   await writeFile(aside, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 });
   try {
@@ -27,19 +27,19 @@ export async function writeLock(parent: string, guid: Guid): Promise<void> {
   }
 }
 
-/** Removes the lock; missing is fine. */
-export async function removeLock(parent: string, guid: Guid): Promise<void> {
+/** Removes the claim; missing is fine. */
+export async function removeClaim(parent: string, guid: Guid): Promise<void> {
   await rm(join(parent, `${guid}${SUFFIX}`), { force: true });
 }
 
-/** Whether the workspace has a lock whose owner is not known to be dead. */
+/** Whether the workspace has a claim whose owner is not known to be dead. */
 export async function isOwned(parent: string, guid: Guid): Promise<boolean> {
   const path = join(parent, `${guid}${SUFFIX}`);
   const facts = await stat(path).catch(() => undefined);
   return facts !== undefined && !(await ownerIsDead(path));
 }
 
-/** Guids of workspaces whose owner is dead. Removes unfinished locks that a crash left. */
+/** Guids of workspaces whose owner is dead. Removes unfinished claims that a crash left. */
 export async function deadWorkspaces(parent: string, now: number): Promise<Guid[]> {
   const dead: Guid[] = [];
   for (const name of await namesIn(parent)) {
@@ -51,16 +51,16 @@ export async function deadWorkspaces(parent: string, now: number): Promise<Guid[
   return dead;
 }
 
-async function ownerIsDead(lockPath: string): Promise<boolean> {
+async function ownerIsDead(claimPath: string): Promise<boolean> {
   let text: string;
   try {
-    text = await readFile(lockPath, 'utf8');
+    text = await readFile(claimPath, 'utf8');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
   const owner = ProcessIdentity.safeParse(parseJson(text));
-  // A lock is put in place whole, but a power cut can leave it empty: then its writer is gone as well.
+  // A claim is put in place whole, but a power cut can leave it empty: then its writer is gone as well.
   return owner.success ? lifeOf(owner.data) === 'dead' : text === '';
 }
 
