@@ -1,12 +1,13 @@
 /**
  * The story of one run: find the droplet → unpack it into a private directory → launch it in the sandbox → clean up.
  */
-import { createHash } from 'node:crypto';
+
 import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { fileDigest } from '../machine/host/file-digest.ts';
 import type { Sandbox } from '../machine/sandbox/port/sandbox.ts';
 import type { BlobStore } from '../stores/blobs/port/blob-store.ts';
 import type { StagingRecords } from '../stores/records/records.ts';
@@ -235,8 +236,6 @@ async function recordOf(
   ports: RunDropletPorts,
 ): Promise<StagingRecord | undefined> {
   if (record !== undefined || place.kind !== 'file') return record;
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(place.path), hash);
-  const sha256 = hash.digest('hex');
+  const sha256 = await fileDigest(place.path);
   return await ports.records.find(({ droplet }) => droplet.sha256 === sha256);
 }

@@ -1,8 +1,3 @@
-/** Checksums as a manifest states them, and their computation. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-
 /** What bytes must hash to; the digest is lower-case hex. */
 export interface Checksum {
   readonly algorithm: 'sha256' | 'sha384' | 'sha512';
@@ -29,15 +24,4 @@ function wholeHex(algorithm: Checksum['algorithm'], text: string): Checksum | un
   const digest = text.toLowerCase();
   const isWhole = digest.length === HEX_LENGTH[algorithm] && /^[0-9a-f]+$/.test(digest);
   return isWhole ? { algorithm, digest } : undefined;
-}
-
-/** Reads the file once. */
-export async function checksumOfFile(
-  path: string,
-  algorithm: Checksum['algorithm'],
-  signal: AbortSignal,
-): Promise<string> {
-  const hash = createHash(algorithm);
-  await pipeline(createReadStream(path), hash, { signal });
-  return hash.digest('hex');
 }

@@ -1,7 +1,9 @@
 /** What lint rules look at: the files of a buildpack, read once and bounded. */
+
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Family } from '../staging/buildpack/contract/contract.ts';
+import { shebangLine } from '../words/shebang.ts';
 import { type ReadManifest, readBuildpackManifest } from './manifest.ts';
 import { type ShellLine, shellText } from './shell-text.ts';
 
@@ -95,7 +97,7 @@ async function readScript(path: string, name: string): Promise<LintScript | unde
   if (isProgram) return { name, mode, hasCarriageReturns: false };
   const text = head.toString('utf8');
   const lines = text.split(/\r?\n/);
-  const shebang = /^#!(.*)$/.exec(lines[0] ?? '')?.[1]?.trim();
+  const shebang = shebangLine(text)?.trim();
   return {
     name,
     mode,

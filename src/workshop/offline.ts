@@ -1,12 +1,14 @@
 /** Brings the dependencies of a manifest into the package of an offline buildpack. */
+
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Registries } from '../config/registries.ts';
+import { fileChecksum } from '../machine/host/file-digest.ts';
 import { type DownloadPorts, download } from '../staging/buildpack/acquire/download.ts';
 import { redactUrls } from '../staging/logs/redact.ts';
 import { StagerError } from '../words/errors.ts';
 import { parseSha256 } from '../words/ids.ts';
-import { checksumOfFile, statedChecksum } from './checksum.ts';
+import { statedChecksum } from './checksum.ts';
 import type { BuildpackManifest, ManifestDependency } from './manifest.ts';
 
 /** Ports of {@link fetchDependencies}. */
@@ -64,7 +66,7 @@ async function fetchOne(dependency: ManifestDependency, ports: OfflinePorts): Pr
     ports.downloads,
   );
   if (sha256 === undefined) {
-    const actual = await checksumOfFile(got.path, checksum.algorithm, ports.downloads.signal);
+    const actual = await fileChecksum(got.path, checksum.algorithm, ports.downloads.signal);
     if (actual !== checksum.digest) throw mismatch(`${name} ${version}`, checksum.digest, actual);
   }
   ports.onFetched?.({ name, version, sizeBytes: got.sizeBytes });

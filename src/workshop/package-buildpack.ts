@@ -1,11 +1,12 @@
 /** Makes a zip of a buildpack, with its dependencies inside or not, byte-identical each time. */
+
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { fileDigest } from '../machine/host/file-digest.ts';
 import { buildpackVersion } from '../staging/buildpack/contract/facts.ts';
 import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
 import { StagerError } from '../words/errors.ts';
-import { checksumOfFile } from './checksum.ts';
 import { type BuildpackManifest, readBuildpackManifest } from './manifest.ts';
 import { type DependencyFile, fetchDependencies, type OfflinePorts } from './offline.ts';
 import { type PackageFile, packageFiles } from './package-files.ts';
@@ -120,7 +121,7 @@ async function entriesOf(
       sums.push(`${createHash('sha256').update(rewritten).digest('hex')}  ${file.path}`);
     } else {
       entries.push({ ...file, hostPath, compress: true });
-      sums.push(`${await checksumOfFile(hostPath, 'sha256', signal)}  ${file.path}`);
+      sums.push(`${await fileDigest(hostPath, signal)}  ${file.path}`);
     }
   }
   for (const { path, hostPath, sha256 } of inside) {

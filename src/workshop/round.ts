@@ -167,8 +167,8 @@ function endingOf(phase: ScriptPhase, { detect, error }: Endings): Pick<SeenPhas
 
 async function envFiles(workspace: Workspace): Promise<Readonly<Record<string, string>>> {
   const found: Record<string, string> = {};
-  for (const index of await namesIn(workspace.deps)) {
-    for (const name of await namesIn(join(workspace.deps, index, 'env'))) {
+  for (const index of await namesMadeIn(workspace.deps)) {
+    for (const name of await namesMadeIn(join(workspace.deps, index, 'env'))) {
       const file = await readSmall(join(workspace.deps, index, 'env', name), workspace.deps);
       if (file.kind === 'text') found[`deps/${index}/env/${name}`] = file.text;
     }
@@ -177,7 +177,7 @@ async function envFiles(workspace: Workspace): Promise<Readonly<Record<string, s
 }
 
 /** Names in a directory that a script made; nothing for a link, which could lead anywhere. */
-async function namesIn(path: string): Promise<string[]> {
+async function namesMadeIn(path: string): Promise<string[]> {
   const facts = await lstat(path).catch(() => undefined);
   return facts?.isDirectory() === true ? (await readdir(path)).sort() : [];
 }

@@ -1,4 +1,5 @@
 /** Names in directories that need not exist. */
+import { readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { errnoOf } from '../../words/errors.ts';
 
@@ -9,5 +10,14 @@ export async function namesIn(directory: string): Promise<string[]> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
     throw error;
+  }
+}
+
+/** For loops that are faster without a promise a directory: none when it can't be read, for whatever reason. */
+export function namesNow(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
   }
 }

@@ -6,14 +6,15 @@
  * backup that was brought back, an attack, a bad disk that was written to), every byte is read and compared, and what is
  * as it was gets a new signature. Only files that changed behind the file system's back stay unseen.
  */
+
 import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync, readdirSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { errnoOf, throwIfCancelled } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
+import { fileDigest } from './file-digest.ts';
 import { Pace } from './pace.ts';
 import { readHead } from './read-head.ts';
 import { replaceFile } from './replace-file.ts';
@@ -149,9 +150,7 @@ async function entryOf(
   if (stats.isDirectory()) return { ...about, kind: 'd', content: '' };
   if (stats.isSymbolicLink()) return { ...about, kind: 'l', content: await readlink(at) };
   if (!stats.isFile()) return { ...about, kind: 'o', content: '' };
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(at), hash);
-  return { ...about, kind: 'f', sizeBytes: stats.size, content: hash.digest('hex') };
+  return { ...about, kind: 'f', sizeBytes: stats.size, content: await fileDigest(at) };
 }
 
 /** Above every mode. */

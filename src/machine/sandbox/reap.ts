@@ -2,11 +2,13 @@
  * Removes what stagers left that were killed: containers, cgroups, composed roots. What belongs to a process that
  * lives is never touched.
  */
-import { readdir, readFile } from 'node:fs/promises';
+
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { parseJson } from '../../words/json.ts';
+import { namesNow } from '../host/names-in.ts';
 import { deadDirectories, removeDirectory } from './child/state-directory.ts';
 import { removeCgroups } from './kernel/cgroups.ts';
 import { OWNER_FILE } from './oci/oci.ts';
@@ -25,8 +27,8 @@ const Owner = z.object({
  */
 export async function reap(stateDir: string): Promise<string[]> {
   const removed: string[] = [];
-  for (const directory of await deadDirectories(stateDir)) {
-    const ids = await readdir(join(directory, 'runs')).catch(() => []);
+  for (const directory of deadDirectories(stateDir)) {
+    const ids = namesNow(join(directory, 'runs'));
     const owner = await readOwner(directory);
     for (const id of ids) {
       if (owner !== undefined) await removeContainer(directory, id, owner);

@@ -1,8 +1,8 @@
 /** Archives of buildpacks: checked, stored, and the shipped ones listed at the first start. */
-import { createHash } from 'node:crypto';
+
 import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import { fileDigest } from '../../machine/host/file-digest.ts';
 import { fileInArchive } from '../../staging/buildpack/acquire/extract.ts';
 import type { InstalledBuildpack } from '../../staging/buildpack/acquire/registry.ts';
 import { readScalars } from '../../staging/buildpack/contract/yaml.ts';
@@ -57,7 +57,7 @@ export async function storeUploadedBuildpack(
     const named = readScalars(manifest, ['stack'])['stack'];
     const stack = await stackFor(row, named, queries);
     const version = (await fileInArchive(bits, 'VERSION', io))?.split('\n', 1)[0]?.trim().slice(0, 64);
-    const sha256 = await digestOf(bits, signal);
+    const sha256 = await fileDigest(bits, signal);
     const key = `${row.guid}_${sha256}`;
     await blobs.put({ kind: 'buildpacks', name: key }, createReadStream(bits), {
       contentType: 'application/zip',
@@ -115,12 +115,6 @@ export async function deleteBuildpack(guid: Guid, parts: Omit<BuildpackBitsParts
 
 async function drop(blobs: BlobStore, name: string, signal: AbortSignal): Promise<void> {
   await blobs.delete({ kind: 'buildpacks', name }, { signal });
-}
-
-async function digestOf(file: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash, { signal });
-  return hash.digest('hex');
 }
 
 /** Source of those that ship, as the registry of this machine has it. */

@@ -3,13 +3,14 @@
  * (docs/packages.md): a header, then one entry a line in path order, with a fixed order of fields, so that equal
  * packages have equal bytes except for guid and date.
  */
+
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
-import { sha256Of } from '../../stores/blobs/port/digests.ts';
 import { corrupt } from '../../stores/blobs/port/verify.ts';
+import { sha256Of } from '../../words/digest.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import {
   type Guid,

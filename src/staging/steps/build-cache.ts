@@ -9,9 +9,9 @@ import { formatBytes, MEBIBYTE } from '../../words/units.ts';
 import * as tarball from '../build-cache/build-cache.ts';
 import { buildCacheKey, restoreByBuildpack, saveByBuildpack } from '../build-cache/by-buildpack.ts';
 import { storedBlob } from '../droplet/store.ts';
+import { apparentSize } from '../workspace/apparent-size.ts';
 import type { Workspace } from '../workspace/layout.ts';
 import { replacedPart } from '../workspace/own.ts';
-import { usage } from '../workspace/usage.ts';
 import type { Staging } from './staging.ts';
 
 /** The part of a build cache that belongs to one order of buildpacks. */
@@ -63,7 +63,7 @@ export async function saveCache(
     staging.warn('build-cache-not-kept', 'a script put something else in the place of the build cache');
     return undefined;
   }
-  const { apparentBytes } = await usage(workspace.cache, { signal });
+  const apparentBytes = await apparentSize(workspace.cache, signal);
   const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
   const { memberCache } = ports;
   const options = {

@@ -2,12 +2,13 @@
  * Reading resources out of packs. Contents lie in their packs in the order of paths in which they were packaged, and
  * are mostly read in that order; so packs are read in chunks that serve many small resources with one request.
  */
+
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { sha256Of } from '../../words/digest.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { BlobStore } from '../blobs/port/blob-store.ts';
-import { sha256Of } from '../blobs/port/digests.ts';
 import { corrupt } from '../blobs/port/verify.ts';
 import type { LocatedResource } from './format.ts';
 import { packKey } from './layout.ts';

@@ -7,13 +7,15 @@
  * A large resource gets a pack of its own, which holds its bytes and nothing else, and has another content type.
  * Packs are immutable.
  */
+
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { sha256Of, sha256OfBytes } from '../../words/digest.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { Sha256 } from '../../words/ids.ts';
 import type { BlobStore } from '../blobs/port/blob-store.ts';
-import { type Digests, sha256Of, sha256OfBytes } from '../blobs/port/digests.ts';
+import type { Digests } from '../blobs/port/digests.ts';
 import type { Resource } from './format.ts';
 import { newPoolId, PACK_TYPE, packKey, SINGLE_TYPE } from './layout.ts';
 import { directoryOf } from './pack-directory.ts';

@@ -1,7 +1,9 @@
 /** The machine's certificate authorities, found where Go looks for them on Linux. */
+
 import { X509Certificate } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { namesNow } from '../../../machine/host/names-in.ts';
 
 /** The first that exists is used, unless SSL_CERT_FILE names another. */
 const FILES = [
@@ -24,7 +26,7 @@ export function systemRoots(env: Readonly<Record<string, string>>): readonly str
   // Where the machine has one bundle, its directory holds the same certificates again, one a file.
   if (directories === '' && file !== undefined) return pemCertificates(file);
   const names = directories === '' ? DIRECTORIES : directories.split(':');
-  const texts = names.flatMap((dir) => namesIn(dir).map((name) => readText(join(dir, name))));
+  const texts = names.flatMap((dir) => namesNow(dir).map((name) => readText(join(dir, name))));
   return [file, ...texts].flatMap((text) => (text === undefined ? [] : pemCertificates(text)));
 }
 
@@ -47,13 +49,5 @@ function readText(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch {
     return undefined;
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }

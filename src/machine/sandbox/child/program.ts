@@ -4,8 +4,10 @@
  * A runtime tells only in words why an exec failed, and a shell runs a file without `#!` as a script; so the file
  * itself is looked at: mode, first line or ELF header, and the interpreter that they name.
  */
+
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { shebangLine } from '../../../words/shebang.ts';
 import type { InsideFile, InsideView } from './inside-view.ts';
 
 /** Host ids that the command has, for the permission bits. */
@@ -90,7 +92,8 @@ async function interpreterOf(file: InsideFile): Promise<Interpreter | undefined>
     const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0);
     const read = head.subarray(0, bytesRead);
     if (read.length === 0) return { bad: 'the file is empty' };
-    if (read.subarray(0, 2).toString('latin1') === '#!') return shebangOf(read);
+    const line = shebangLine(read.toString('utf8'));
+    if (line !== undefined) return scriptInterpreter(line);
     if (read.subarray(0, 4).toString('latin1') === '\x7fELF') {
       return await elfInterpreter(read, async (length, position) => {
         const piece = Buffer.alloc(length);
@@ -104,8 +107,7 @@ async function interpreterOf(file: InsideFile): Promise<Interpreter | undefined>
   }
 }
 
-function shebangOf(head: Buffer): Interpreter {
-  const line = head.toString('utf8').slice(2).split('\n')[0] ?? '';
+function scriptInterpreter(line: string): Interpreter {
   const path = line.replace(/^[ \t]+/, '').split(/[ \t\0]/)[0] ?? '';
   if (path === '') return { bad: 'the first line #! names no interpreter' };
   // Relative interpreters are looked up in the working directory; nobody means that, but exec allows it.

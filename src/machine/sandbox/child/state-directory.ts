@@ -4,8 +4,10 @@
  * Every stager process has a directory of its own, named after the boot, its pid namespace, pid and start time.
  * The name alone says whether the owner lives, so there is no moment at which a directory exists without its claim.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { namesNow } from '../../host/names-in.ts';
 import { lifeOfLabel, processLabel } from '../../host/process-label.ts';
 import { makeDirectory } from './files.ts';
 
@@ -19,9 +21,10 @@ export async function claimDirectory(stateDir: string, tag: string): Promise<str
 }
 
 /** Directories whose owners are gone; those that can't be judged are left alone. */
-export async function deadDirectories(stateDir: string): Promise<string[]> {
-  const names = await readdir(stateDir).catch(() => []);
-  return names.filter((name) => lifeOfLabel(name) === 'dead').map((name) => join(stateDir, name));
+export function deadDirectories(stateDir: string): readonly string[] {
+  return namesNow(stateDir)
+    .filter((name) => lifeOfLabel(name) === 'dead')
+    .map((name) => join(stateDir, name));
 }
 
 /** Removes one of our directories; nothing is mounted in it on the host. */

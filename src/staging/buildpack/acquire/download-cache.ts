@@ -1,12 +1,10 @@
 /** The files of a download in its directory: `part` while it lasts, then `body`, each with what is known of it. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { fileDigest } from '../../../machine/host/file-digest.ts';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
-import { sha256Of } from '../../../stores/blobs/port/digests.ts';
 import { parseSha256, type Sha256 } from '../../../words/ids.ts';
 import { parseJson } from '../../../words/json.ts';
 import { mismatch } from './download-failure.ts';
@@ -45,9 +43,7 @@ export interface Wanted {
  */
 export async function publish(request: Wanted, dir: string, facts: DownloadFacts): Promise<Downloaded> {
   const partPath = join(dir, 'part');
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(partPath), hash);
-  const sha256 = sha256Of(hash);
+  const sha256 = await fileDigest(partPath);
   const { size } = await stat(partPath);
   if (request.sha256 !== undefined && request.sha256 !== sha256) {
     await rm(partPath, { force: true });
@@ -66,12 +62,7 @@ export async function cachedBody(dir: string): Promise<Downloaded | undefined> {
   const sha256 = parseSha256(facts?.sha256 ?? '');
   const path = join(dir, 'body');
   if (facts === undefined || sha256 === undefined) return undefined;
-  const hash = createHash('sha256');
-  const read = await pipeline(createReadStream(path), hash).then(
-    () => true,
-    () => false,
-  );
-  if (!read || hash.digest('hex') !== sha256) {
+  if ((await fileDigest(path).catch(() => undefined)) !== sha256) {
     await rm(join(dir, 'body.json'), { force: true });
     return undefined;
   }

@@ -1,14 +1,13 @@
 /**
  * Reference → a verified tree in the content store: unpacked, digested, with its root, version and stack found.
  */
+
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { lstat, rm, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { Got } from 'got';
 import { copyTree } from '../../../machine/host/copy-tree.ts';
-import { sha256Of } from '../../../stores/blobs/port/digests.ts';
+import { fileDigest } from '../../../machine/host/file-digest.ts';
 import type { Clock } from '../../../words/clock.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
 import type { UntimedEvent } from '../../../words/events.ts';
@@ -110,7 +109,7 @@ export class BuildpackFetcher {
           origin: { kind: 'directory' },
         };
       case 'file': {
-        const sha256 = await fileDigest(reference.path, reference.key, io.signal);
+        const sha256 = await archiveDigest(reference.path, reference.key, io.signal);
         if (reference.sha256 !== undefined && reference.sha256 !== sha256) {
           throw mismatch(reference.key, reference.sha256, sha256);
         }
@@ -222,10 +221,9 @@ function filenameOf(reference: FetchableReference): string {
   return basename(path.replace(/\/+$/, ''));
 }
 
-async function fileDigest(path: string, key: string, signal: AbortSignal): Promise<Sha256> {
-  const hash = createHash('sha256');
+async function archiveDigest(path: string, key: string, signal: AbortSignal): Promise<Sha256> {
   try {
-    await pipeline(createReadStream(path), hash, { signal });
+    return await fileDigest(path, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     throw notThere(
@@ -233,7 +231,6 @@ async function fileDigest(path: string, key: string, signal: AbortSignal): Promi
       errnoOf(error) === 'ENOENT' ? 'it does not exist' : `it can't be read (${errnoOf(error)})`,
     );
   }
-  return sha256Of(hash);
 }
 
 function notThere(key: string, reason: string): StagerError {

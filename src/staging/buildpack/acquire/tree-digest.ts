@@ -3,9 +3,10 @@
  * As in git, of a file's mode only the execute bit counts, so that umask and archive format don't matter; times and
  * owners don't count. docs/buildpacks.md describes the format.
  */
+
 import { createHash } from 'node:crypto';
 import type { SealedEntry } from '../../../machine/host/tree-seal.ts';
-import { sha256Of } from '../../../stores/blobs/port/digests.ts';
+import { sha256Of } from '../../../words/digest.ts';
 import type { Sha256 } from '../../../words/ids.ts';
 
 /** First line of what is hashed. */

@@ -1,4 +1,5 @@
 /** Decides which contract a buildpack follows (buildpack-contracts.md 4.11). */
+
 import { constants } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
@@ -6,6 +7,7 @@ import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { readSmall } from '../../../machine/host/read-small.ts';
 import { StagerError } from '../../../words/errors.ts';
+import { shebangLine } from '../../../words/shebang.ts';
 import type { Family } from './contract.ts';
 import { malformed } from './root.ts';
 import { readYaml } from './yaml.ts';
@@ -127,8 +129,7 @@ export async function shebangOf(path: string, root: string): Promise<string | un
   if (file === undefined) return undefined;
   try {
     const { bytesRead, buffer } = await file.read(Buffer.alloc(256), 0, 256, 0);
-    const [line = ''] = buffer.toString('utf8', 0, bytesRead).split('\n', 1);
-    return line.startsWith('#!') ? line.slice(2).trim() : undefined;
+    return shebangLine(buffer.toString('utf8', 0, bytesRead))?.trim();
   } finally {
     await file.close();
   }

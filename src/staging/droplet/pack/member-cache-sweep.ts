@@ -1,8 +1,10 @@
 /** Keeps the member cache within its size and age. */
-import { readdirSync, statSync } from 'node:fs';
+
+import { statSync } from 'node:fs';
 import { rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { namesNow } from '../../../machine/host/names-in.ts';
 import { errnoOf, isStagerError, throwIfCancelled } from '../../../words/errors.ts';
 
 /** What the cache may be. */
@@ -72,7 +74,7 @@ async function sweep(dir: string, options: SweepOptions): Promise<MemberCacheSwe
   // A time in the future comes from a wrong clock.
   if (options.force !== true && ageMs >= 0 && ageMs < SWEEP_EVERY_MS) return { ...NOTHING, skipped: true };
   const found: Found[] = [];
-  for (const shard of namesIn(dir)) {
+  for (const shard of namesNow(dir)) {
     await setImmediate();
     throwIfCancelled(options.signal);
     if (shard === 'tmp') await removeAbandoned(join(dir, shard), now);
@@ -104,16 +106,7 @@ async function removeAbandoned(dir: string, now: number): Promise<void> {
 
 /** Synchronous, a shard at a time: 70,000 members take 0.4 s this way, and several seconds with a promise each. */
 function filesIn(dir: string): Found[] {
-  return namesIn(dir).flatMap((name) => statOrAbsent(join(dir, name)) ?? []);
-}
-
-function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
-    throw error;
-  }
+  return namesNow(dir).flatMap((name) => statOrAbsent(join(dir, name)) ?? []);
 }
 
 function statOrAbsent(path: string): Found | undefined {

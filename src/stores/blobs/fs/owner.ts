@@ -1,52 +1,21 @@
 /**
- * Whose temporary files are whose. Each process writes below a directory of its own, whose name says host, boot,
- * pid namespace, pid and start time. So the next process can tell at once what a killed one left, and never
- * touches a living one's files. On another host only age can tell.
+ * Whose temporary files are whose. Each process writes below a directory of its own, whose name says the host and the
+ * process (machine/host/process-label.ts). So the next process can tell at once what a killed one left, and never
+ * touches a living one's files. Several machines may share a store: of another one, or another boot, only age can tell.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { startTimeOf } from '../../../machine/host/process-identity.ts';
+import { lifeOfLabel, processLabel } from '../../../machine/host/process-label.ts';
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-function pidNamespace(): string {
-  try {
-    return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
-  } catch {
-    return '0';
-  }
-}
-
-/** Host, boot and pid namespace: within one of them a pid and its start time name one process. */
-function placeName(): string {
-  const host = hostname().replace(/[^A-Za-z0-9-]/g, '_');
-  const boot = read('/proc/sys/kernel/random/boot_id').slice(0, 8) || '0';
-  return `${host}.${boot}.${pidNamespace()}`;
-}
+/** Host, boot, pid namespace, pid, start time, and the tag that every label has. */
+const PLACE = /^(?:[^.]*\.){3}/;
 
 /** Name of this process's directory of temporary files. */
 export function ownerName(): string {
-  return `${placeName()}.${process.pid}.${startTimeOf(process.pid) ?? '0'}`;
+  return `${hostname().replace(/[^A-Za-z0-9-]/g, '_')}.${processLabel()}.writer`;
 }
 
-/** Whether the owner of that name still lives: unknown when it is of another place, or without /proc. */
+/** Whether the owner of that name still lives: unknown when it is of another host, boot or pid namespace. */
 export function ownerState(name: string): 'alive' | 'dead' | 'unknown' {
-  const match = /^(.+)\.(\d+)\.(\d+)$/.exec(name);
-  if (match === null || match[1] !== placeName() || match[3] === '0') return 'unknown';
-  return startTimeOf(Number(match[2])) === match[3] ? 'alive' : 'dead';
-}
-
-/** Names in a directory; none when it does not exist. */
-export function namesNow(path: string): readonly string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
+  const [place] = PLACE.exec(ownerName()) ?? [];
+  return place !== undefined && name.startsWith(place) ? lifeOfLabel(name) : 'unknown';
 }

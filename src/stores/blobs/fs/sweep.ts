@@ -2,11 +2,12 @@
 import { lstat, readdir, readlink, rm, rmdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { namesNow } from '../../../machine/host/names-in.ts';
 import { errnoOf, throwIfCancelled } from '../../../words/errors.ts';
 import type { Leftover, SweepOptions } from '../port/blob-store.ts';
 import { DATA, dataNameOfLink, parseDataName, TEMP } from './layout.ts';
 import { adopt, checkStore } from './marker.ts';
-import { namesNow, ownerName, ownerState } from './owner.ts';
+import { ownerName, ownerState } from './owner.ts';
 
 interface Found {
   readonly path: string;

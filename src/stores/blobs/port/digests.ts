@@ -1,6 +1,8 @@
 /** Both digests of a stream in one pass. */
+
 import { createHash, type Hash, hash as hashOf } from 'node:crypto';
-import { parseSha1, parseSha256, type Sha1, type Sha256 } from '../../../words/ids.ts';
+import { sha256Of, sha256OfBytes } from '../../../words/digest.ts';
+import { parseSha1, type Sha1, type Sha256 } from '../../../words/ids.ts';
 
 /** Size and digests of some bytes. */
 export interface Digests {
@@ -31,20 +33,6 @@ export function digestsOf(bytes: Uint8Array): Digests {
   const sha1 = parseSha1(hashOf('sha1', bytes));
   if (sha1 === undefined) throw new Error('not a sha1 hash');
   return { sizeBytes: bytes.byteLength, sha1, sha256: sha256OfBytes(bytes) };
-}
-
-/** The sha256 of bytes in memory; half the time of a hash object, for small ones. */
-export function sha256OfBytes(bytes: Uint8Array): Sha256 {
-  const digest = parseSha256(hashOf('sha256', bytes));
-  if (digest === undefined) throw new Error('not a sha256 hash');
-  return digest;
-}
-
-/** The digest of a finished sha256. */
-export function sha256Of(hash: Hash): Sha256 {
-  const digest = parseSha256(hash.digest('hex'));
-  if (digest === undefined) throw new Error('not a sha256 hash');
-  return digest;
 }
 
 /** The digest of a finished sha1. */

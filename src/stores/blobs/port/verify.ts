@@ -1,8 +1,10 @@
 /** Readers verify what they read: these streams fail instead of ending when the bytes are not the promised ones. */
+
 import { createHash } from 'node:crypto';
+import { sha256Of } from '../../../words/digest.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { BlobInfo, PutOptions } from './blob-store.ts';
-import { type Digests, sha256Of } from './digests.ts';
+import type { Digests } from './digests.ts';
 
 /** The failure of a reader whose bytes are not those of the record. */
 export function corrupt(location: string, what: string, details: Record<string, unknown> = {}): StagerError {
