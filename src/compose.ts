@@ -80,6 +80,7 @@ export class Stager {
       wanted: settings.sandbox,
       stateDir: join(home, 'sandbox'),
       searchPath: searchPath.split(':').filter((path) => path.startsWith('/')),
+      bound: settings.diskBound,
       signal,
       ...(settings.runtime !== undefined && { runtimePath: settings.runtime }),
     };

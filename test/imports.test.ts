@@ -30,6 +30,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['stores/blobs', 'stores/blobs/fs', 'stores/blobs/s3', 'stores/blobs/port'],
   ['machine/doctor', 'machine/stack'],
   ['machine/sandbox', 'machine/sandbox/none', 'machine/sandbox/oci', 'machine/sandbox/child'],
+  ['machine/sandbox/volume'],
   ['machine/sandbox/kernel', 'machine/sandbox/port'],
   ['machine/proxy'],
   ['config'],

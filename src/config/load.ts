@@ -164,6 +164,7 @@ function read(row: Setting, raw: Raw, at: { where: string; base: string }): unkn
         : refuse(at.where, text, 'a port, from 0 to 65535');
     case 'network':
     case 'sandbox':
+    case 'diskBound':
     case 'keep':
     case 'buildpackApi':
     case 'ignoreStyle':

@@ -38,6 +38,15 @@ export const SANDBOX_SETTINGS = {
     help: 'disk limit, such as 512M or 8G',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
   },
+  diskBound: {
+    group: 'Sandbox:',
+    flag: '--disk-bound <kind>',
+    variable: 'STAGER_DISK_BOUND',
+    kind: 'diskBound',
+    default: 'auto',
+    help: 'what holds the disk limit: image, tmpfs (in memory) or watch; auto is image where it can be had',
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+  },
   timeout: {
     group: 'Sandbox:',
     flag: '-t, --timeout <time>',

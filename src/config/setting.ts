@@ -18,6 +18,7 @@ export type SettingKind =
   | 'port'
   | 'network'
   | 'sandbox'
+  | 'diskBound'
   | 'keep'
   | 'buildpackApi'
   | 'ignoreStyle';
@@ -54,6 +55,7 @@ export type CommandName =
 export const CHOICES = {
   network: ['host', 'none'],
   sandbox: ['auto', 'oci', 'none'],
+  diskBound: ['auto', 'image', 'tmpfs', 'watch'],
   keep: ['never', 'failed', 'always'],
   buildpackApi: ['cf', 'heroku'],
   ignoreStyle: ['cf', 'git'],

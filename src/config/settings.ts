@@ -20,6 +20,7 @@ const KINDS = {
   port: z.number(),
   network: z.enum(CHOICES.network),
   sandbox: z.enum(CHOICES.sandbox),
+  diskBound: z.enum(CHOICES.diskBound),
   keep: z.enum(CHOICES.keep),
   buildpackApi: z.enum(CHOICES.buildpackApi),
   ignoreStyle: z.enum(CHOICES.ignoreStyle),

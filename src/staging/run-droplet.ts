@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileDigest } from '../machine/host/file-digest.ts';
-import type { Sandbox } from '../machine/sandbox/port/sandbox.ts';
+import { MAX_FILES, type Sandbox } from '../machine/sandbox/port/sandbox.ts';
 import type { BlobStore } from '../stores/blobs/port/blob-store.ts';
 import type { StagingRecords } from '../stores/records/records.ts';
 import type { Clock } from '../words/clock.ts';
@@ -28,6 +28,7 @@ import { createRedactor } from './logs/redact.ts';
 import { appIdentity } from './request/request.ts';
 import type { StagingStack } from './steps/staging.ts';
 import { type Services, secretValues } from './vcap/services.ts';
+import { outOfWorkspace } from './workspace/full.ts';
 import { createWorkspace, sweepWorkspaces } from './workspace/workspace.ts';
 
 /** What to run. Sizes in MiB. */
@@ -81,21 +82,31 @@ export interface RunningDroplet {
  */
 export async function run(
   wish: RunWish,
-  ports: RunDropletPorts,
+  given: RunDropletPorts,
   io: { readonly signal: AbortSignal; readonly emit: EmitRun },
 ): Promise<RunningDroplet> {
   const located =
-    wish.record === undefined ? await locateDroplet(wish.droplet, ports.records) : locatedBy(wish.record);
+    wish.record === undefined ? await locateDroplet(wish.droplet, given.records) : locatedBy(wish.record);
   const { place } = located;
-  const record = await recordOf(located, ports);
-  const stack = await ports.stack(wish.stack ?? record?.stack ?? 'host');
-  await sweepWorkspaces(ports.workspaces);
+  const record = await recordOf(located, given);
+  const stack = await given.stack(wish.stack ?? record?.stack ?? 'host');
+  await sweepWorkspaces(given.workspaces);
+  const { diskMb } = limitsOf(wish, record);
+  const own = await given.sandbox.apart?.();
+  const ports = { ...given, sandbox: own ?? given.sandbox };
   const workspace = await createWorkspace({
     parent: ports.workspaces,
     owner: ports.sandbox.owner,
     rootMode: 0o711,
+    volume: { volumes: ports.sandbox.volumes, size: { bytes: diskMb * MEBIBYTE, files: MAX_FILES } },
+  }).catch(async (error: unknown) => {
+    await own?.[Symbol.asyncDispose]();
+    throw error;
   });
-  const release = (): Promise<unknown> => workspace.release({ keep: 'never', failed: false });
+  const release = async (): Promise<void> => {
+    await workspace.release({ keep: 'never', failed: false });
+    await own?.[Symbol.asyncDispose]();
+  };
   try {
     const dirs = runDirsAt(join(workspace.root, 'run'));
     await unpack({ place, ...(record !== undefined && { record }) }, dirs.home, {
@@ -125,8 +136,9 @@ export async function run(
     );
     return { ...started, ...(record !== undefined && { record }), done: started.done.finally(release) };
   } catch (error) {
+    const filled = isStagerError(error, 'HOST_DISK_FULL') && (await workspace.isFull());
     await release();
-    throw error;
+    throw filled ? outOfWorkspace(error, diskMb) : error;
   }
 }
 

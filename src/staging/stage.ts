@@ -18,6 +18,7 @@ import { demandOutput, discardDroplet, dropReplaced, storeResult } from './steps
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { type StagePorts, Staging } from './steps/staging.ts';
 import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts, verifiedStack } from './steps/steps.ts';
+import { outOfWorkspace } from './workspace/full.ts';
 
 /**
  * Stages one app.
@@ -50,9 +51,7 @@ export async function stageApp(
     return record;
   } catch (thrown) {
     // What fails because everything is being torn down says nothing; that it was cancelled does.
-    const error = io.signal.aborted
-      ? cancelled(io.signal)
-      : placed(asStagerError(thrown), dirname(ports.workspaces));
+    const error = io.signal.aborted ? cancelled(io.signal) : placed(asStagerError(thrown), staging);
     const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
     const result = staging.failedResult;
     staging.report({ type: 'staging-ended', outcome, error: errorReport(error), ...(result && { result }) });
@@ -60,8 +59,10 @@ export async function stageApp(
   }
 }
 
-/** A full disk is told with its place; a write by itself does not know it. */
-function placed(error: StagerError, home: string): StagerError {
+/** A full disk is told with its place, or that it is the workspace's own; a write by itself does not know it. */
+function placed(error: StagerError, { ports, request, filledWorkspace }: Staging): StagerError {
+  const home = dirname(ports.workspaces);
+  if (error.code === 'HOST_DISK_FULL' && filledWorkspace) return outOfWorkspace(error, request.diskMb);
   if (error.code !== 'HOST_DISK_FULL' || error.message.includes(home)) return error;
   return new StagerError('HOST_DISK_FULL', `${error.message} (data home ${home})`, {
     ...(error.next !== undefined && { next: error.next }),

@@ -65,13 +65,13 @@ export async function withRound<T>(
     {
       ...run,
       mode: input.detect ? 'detect' : 'explicit',
-      restoreCache: () => restore(input, workspace),
+      restoreCache: () => restore({ ...input, ports: staging.ports }, workspace),
     },
-    { sandbox: ports.sandbox, signal, report: staging.report, clock: ports.clock, phases: observed },
+    { sandbox: staging.ports.sandbox, signal, report: staging.report, clock: ports.clock, phases: observed },
   );
   if (isStagerError(outcome.kind === 'failed' ? outcome.error : undefined, 'CANCELLED'))
     signal.throwIfAborted();
-  const seen = await seenOf({ outcome, observed, events, run, input });
+  const seen = await seenOf({ outcome, observed, events, run, input: { ...input, ports: staging.ports } });
   const result = await use(seen, workspace);
   workspace.succeeded();
   return result;

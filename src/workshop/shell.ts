@@ -102,8 +102,10 @@ async function inKept(staging: Staging, { shell, stack, io, dir }: KeptShell): P
     });
   }
   const workspace = await keptWorkspace(dir);
+  const { uid, gid } = await stat(workspace.tmp);
+  await using own = await staging.ports.sandbox.apart?.({ uid, gid });
+  staging.ports = { ...staging.ports, sandbox: own ?? staging.ports.sandbox };
   const { owner } = staging.ports.sandbox;
-  const { uid } = await stat(workspace.tmp);
   if (uid !== owner.uid) {
     staging.warn('workspace-owner', `files in ${dir} belong to user ${uid}, the shell is user ${owner.uid}`);
   }

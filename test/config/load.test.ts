@@ -56,6 +56,7 @@ function example({ kind }: Setting): readonly [text: string, value: unknown] {
       return ['8080', 8080];
     case 'network':
     case 'sandbox':
+    case 'diskBound':
     case 'keep':
     case 'buildpackApi':
     case 'ignoreStyle': {

@@ -35,24 +35,26 @@ export interface Command extends Partial<Omit<SandboxSpec, 'limits'>> {
 export class SandboxFixture {
   readonly home: string;
   readonly selection: Selection;
+  /** As a staging has it. */
+  readonly sandbox: Sandbox & Partial<AsyncDisposable>;
 
-  private constructor(home: string, selection: Selection) {
+  private constructor(home: string, selection: Selection, sandbox: Sandbox) {
     this.home = home;
     this.selection = selection;
+    this.sandbox = sandbox;
   }
 
   static async open(): Promise<SandboxFixture> {
     const home = mkdtempSync('/var/tmp/stager-sandbox-test-');
     // The runtime works as an unprivileged user and has to pass through.
     chmodSync(home, 0o711);
-    return new SandboxFixture(home, await selectSandbox({ wanted: 'oci', stateDir: join(home, 'state') }));
-  }
-
-  get sandbox(): Sandbox {
-    return this.selection.sandbox;
+    const selection = await selectSandbox({ wanted: 'oci', stateDir: join(home, 'state') });
+    const { sandbox } = selection;
+    return new SandboxFixture(home, selection, (await sandbox.apart?.()) ?? sandbox);
   }
 
   async close(): Promise<void> {
+    await this.sandbox[Symbol.asyncDispose]?.();
     await this.selection.close();
     rmSync(this.home, { recursive: true, force: true });
   }

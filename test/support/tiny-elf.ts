@@ -11,8 +11,10 @@ const SOCKET = { 'x86-64': 41, x32: 0x4000_0000 + 41, i386: 359 } as const;
 const SOCKETCALL = 102;
 const BASE = 0x40_0000;
 const HEADERS = 64 + 56;
+/** Where code begins in memory. */
+export const CODE_AT = BASE + HEADERS;
 
-const u32 = (value: number): number[] => [...new Uint8Array(new Uint32Array([value]).buffer)];
+export const u32 = (value: number): number[] => [...new Uint8Array(new Uint32Array([value]).buffer)];
 
 /** `socket(family, SOCK_STREAM, 0)`. */
 export function socketProgram(abi: Abi, family: number): Buffer {
@@ -60,7 +62,8 @@ function exitWithErrno(): number[] {
   ];
 }
 
-function elf(code: readonly number[]): Buffer {
+/** @param extraBytes of zeros behind the code; then all of it can be written to. */
+export function elf(code: readonly number[], extraBytes = 0): Buffer {
   const file = Buffer.alloc(HEADERS + code.length);
   file.write('\x7fELF\x02\x01\x01', 'latin1');
   file.writeUInt16LE(2, 16); // executable
@@ -72,11 +75,11 @@ function elf(code: readonly number[]): Buffer {
   file.writeUInt16LE(56, 54);
   file.writeUInt16LE(1, 56);
   file.writeUInt32LE(1, 64); // load
-  file.writeUInt32LE(5, 68); // readable, executable
+  file.writeUInt32LE(extraBytes > 0 ? 7 : 5, 68); // readable, executable, writable
   file.writeBigUInt64LE(BigInt(BASE), 80);
   file.writeBigUInt64LE(BigInt(BASE), 88);
   file.writeBigUInt64LE(BigInt(file.length), 96);
-  file.writeBigUInt64LE(BigInt(file.length), 104);
+  file.writeBigUInt64LE(BigInt(file.length + extraBytes), 104);
   file.writeBigUInt64LE(4096n, 112);
   file.set(code, HEADERS);
   return file;

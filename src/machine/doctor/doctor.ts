@@ -2,13 +2,17 @@
  * Gathers what decides whether and how stager works on this machine. It only looks and tries; the command line
  * shows it.
  */
-import { readFile, statfs } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, statfs } from 'node:fs/promises';
 import { arch, release, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { StagerError } from '../../words/errors.ts';
+import { newGuid } from '../../words/ids.ts';
 import { CONTROLLERS, planCgroups } from '../sandbox/kernel/cgroups.ts';
 import { idPlans } from '../sandbox/kernel/ids.ts';
 import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
+import type { Sandbox } from '../sandbox/port/sandbox.ts';
+import type { Bound } from '../sandbox/port/volume.ts';
 import { findRuntimes, type SelectOptions, selectSandbox } from '../sandbox/select.ts';
 import { type Rejected, reasonsOf } from '../sandbox/unavailable.ts';
 import type { StackInfo } from '../stack/store.ts';
@@ -67,6 +71,8 @@ export interface Diagnosis {
     readonly description: string;
     readonly unenforced: readonly { readonly limit: string; readonly reason: string }[];
     readonly rejected: readonly Rejected[];
+    /** What holds workspaces to their disk limit, found by trying. */
+    readonly bound: { readonly kind: Bound; readonly why?: string };
   }>;
   readonly stacks: Finding<{ readonly chosen: string; readonly known: readonly StackInfo[] }>;
   readonly home: Finding<{ readonly path: string; readonly freeBytes: number; readonly freeInodes: number }>;
@@ -76,6 +82,8 @@ export interface Diagnosis {
 /** A staging of an ordinary app needs about this much for workspace, caches and droplet. */
 const COMFORTABLE_BYTES = 4 * 1024 ** 3;
 const COMFORTABLE_INODES = 200_000;
+/** Of a volume that is only tried. */
+const TRIAL_BYTES = 16 * 1024 ** 2;
 
 /** Looks at the machine. What can't be used is a finding, not an exception. @throws StagerError CANCELLED */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
@@ -113,10 +121,26 @@ function advised(runtime: OciRuntime): Diagnosis['runtimes']['found'][number] {
 
 async function sandboxFinding(options: DiagnoseOptions): Promise<Diagnosis['sandbox']> {
   const { sandbox, rejected, close } = await selectSandbox({ ...options.sandbox, signal: options.signal });
-  await close();
+  const bound = await boundOf(sandbox, join(options.home, 'workspaces')).finally(close);
   const { kind, description, unenforced } = sandbox;
   const notes = unenforced.map(({ limit, reason }) => `${limit} is not enforced: ${reason}`);
-  return noted({ kind, description, unenforced, rejected }, notes);
+  return noted({ kind, description, unenforced, rejected, bound }, notes);
+}
+
+async function boundOf(
+  { volumes }: Pick<Sandbox, 'volumes'>,
+  workspaces: string,
+): Promise<{ readonly kind: Bound; readonly why?: string }> {
+  if (volumes === undefined) return { kind: 'watch' };
+  const at = join(workspaces, newGuid());
+  await mkdir(at, { recursive: true });
+  try {
+    const volume = await volumes.mount(at, { bytes: TRIAL_BYTES });
+    await volume?.release();
+  } finally {
+    await rmdir(at);
+  }
+  return { kind: volumes.bound, ...(volumes.why !== undefined && { why: volumes.why }) };
 }
 
 async function stackFinding(options: DiagnoseOptions): Promise<Diagnosis['stacks']> {

@@ -13,6 +13,7 @@ import { deadDirectories, removeDirectory } from './child/state-directory.ts';
 import { removeCgroups } from './kernel/cgroups.ts';
 import { OWNER_FILE } from './oci/oci.ts';
 import { deleteArguments } from './oci/runtime.ts';
+import { toldMounts, unmountAt } from './volume/unmount.ts';
 
 const Owner = z.object({
   runtime: z.object({ path: z.string() }),
@@ -34,6 +35,7 @@ export async function reap(stateDir: string): Promise<string[]> {
       if (owner !== undefined) await removeContainer(directory, id, owner);
       removed.push(id);
     }
+    for (const point of await toldMounts(directory)) await unmountAt(point);
     await removeDirectory(directory);
   }
   return removed;

@@ -9,14 +9,16 @@ import { resolve } from 'node:path';
 import { firstSearchable } from './child/state-directory.ts';
 import { type CgroupPlan, describeCgroups, planCgroups } from './kernel/cgroups.ts';
 import { type IdPlan, idPlans } from './kernel/ids.ts';
+import { firstExecutable } from './kernel/programs.ts';
 import { NoSandbox } from './none/none.ts';
-import { firstExecutable, type GuardPlan, planGuard } from './oci/guard.ts';
+import { type GuardPlan, planGuard } from './oci/guard.ts';
 import { type OciOptions, OciSandbox } from './oci/oci.ts';
 import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
 import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
 import type { Sandbox } from './port/sandbox.ts';
 import { reap } from './reap.ts';
 import { type Rejected, surroundingsOfThis, unavailable, unusable } from './unavailable.ts';
+import type { WantedBound } from './volume/volumes.ts';
 
 /** What is asked for. */
 export interface SelectOptions {
@@ -27,6 +29,8 @@ export interface SelectOptions {
   readonly stateDir: string;
   /** Directories in which runtimes are looked for. */
   readonly searchPath?: readonly string[];
+  /** What is to hold workspaces to their size; absent: `auto`. */
+  readonly bound?: WantedBound;
   readonly signal?: AbortSignal;
 }
 
@@ -63,10 +67,11 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   if (options.runtimePath !== undefined && only !== undefined) throw unusable(only);
   const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
   const ways = [...waysOf(found.runtimes, plans)];
-  let attempt = await firstThatWorks(ways, { stateDir, memory, recall: true, signal });
+  const how = { stateDir, memory, bound: options.bound, signal };
+  let attempt = await firstThatWorks(ways, { ...how, recall: true });
   // What was remembered may be past (a full disk, a runtime that was being replaced): ask again before giving up.
   if (attempt.sandbox === undefined && attempt.recalled)
-    attempt = await firstThatWorks(ways, { stateDir, memory, recall: false, signal });
+    attempt = await firstThatWorks(ways, { ...how, recall: false });
   const { sandbox } = attempt;
   const rejected = [...found.rejected, ...attempt.rejected];
   if (sandbox === undefined) throw unavailable(rejected, await surroundingsOfThis());
@@ -86,6 +91,7 @@ async function firstThatWorks(
     readonly stateDir: string;
     readonly memory: ProbeMemory;
     readonly recall: boolean;
+    readonly bound: WantedBound | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<Attempt> {
@@ -97,11 +103,27 @@ async function firstThatWorks(
     const key = await probeKey(oci);
     const known = how.recall ? await how.memory.recall(key) : undefined;
     const why = known ?? (await probeAndRemember(oci, { ...how, key }));
-    if (why === '') return { sandbox: await OciSandbox.open(oci), rejected, recalled };
+    if (why === '') {
+      const options = { ...oci, bound: how.bound ?? 'auto', spaces: await canJoin(oci, { ...how, key }) };
+      return { sandbox: await OciSandbox.open(options), rejected, recalled };
+    }
     recalled ||= known !== undefined;
     rejected.push({ candidate: describeWay(way), why });
   }
   return { rejected, recalled };
+}
+
+/** Whether a container can be put into a user namespace that was made before. */
+async function canJoin(
+  oci: OciOptions,
+  how: { readonly key: string; readonly memory: ProbeMemory; readonly signal: AbortSignal },
+): Promise<boolean> {
+  if (oci.ids.kind !== 'range' || oci.guard === undefined) return false;
+  const key = `${how.key}:joined`;
+  return (
+    ((await how.memory.recall(key)) ??
+      (await probeAndRemember({ ...oci, spaces: true }, { ...how, key }))) === ''
+  );
 }
 
 async function probeAndRemember(

@@ -51,7 +51,8 @@ export interface StagePorts {
 export class Staging {
   readonly build: Guid = newGuid();
   readonly request: StageRequest;
-  readonly ports: StagePorts;
+  /** The sandbox is one apart from when there is a workspace, which belongs to its ids. */
+  ports: StagePorts;
   readonly signal: AbortSignal;
   readonly phases: Phases;
   readonly warnings: string[] = [];
@@ -66,6 +67,8 @@ export class Staging {
   unrecorded: BlobKey | undefined;
   /** The stored build cache could not be read, so the next one takes its place. */
   cacheBroken = false;
+  /** The workspace had a file system of its own, and no room was left in it at the end. */
+  filledWorkspace = false;
   /** Droplets whose bytes have changed; this staging makes them again. */
   readonly replaced: BlobKey[] = [];
   readonly startedAt: string;

@@ -4,6 +4,7 @@ import { join, resolve as resolvePath } from 'node:path';
 import { writeCaBundle } from '../../machine/proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../../machine/proxy/settings.ts';
 import { MAX_FILES, type Sandbox } from '../../machine/sandbox/port/sandbox.ts';
+import type { VolumeSize } from '../../machine/sandbox/port/volume.ts';
 import { isStagerError, type StagerError } from '../../words/errors.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import { MEBIBYTE } from '../../words/units.ts';
@@ -99,11 +100,19 @@ export type StagingWorkspace = OwnedWorkspace & AsyncDisposable & { succeeded():
 export async function openWorkspace(staging: Staging): Promise<StagingWorkspace> {
   const { ports, request } = staging;
   await sweepWorkspaces(ports.workspaces);
+  const own = await ports.sandbox.apart?.();
+  const sandbox = own ?? ports.sandbox;
+  staging.ports = { ...ports, sandbox };
   const workspace = await createWorkspace({
     parent: ports.workspaces,
-    owner: ports.sandbox.owner,
+    owner: sandbox.owner,
     rootMode: 0o711,
     guid: staging.build,
+    // What is mounted goes with this process, and what is kept is for later.
+    ...(request.keep === 'never' && { volume: { volumes: ports.sandbox.volumes, size: sizeOf(request) } }),
+  }).catch(async (error: unknown) => {
+    await own?.[Symbol.asyncDispose]();
+    throw error;
   });
   let failed = true;
   return {
@@ -113,15 +122,24 @@ export async function openWorkspace(staging: Staging): Promise<StagingWorkspace>
     },
     [Symbol.asyncDispose]: async () => {
       try {
+        staging.filledWorkspace = await workspace.isFull();
         const outcome = await workspace.release({ keep: request.keep, failed });
         if (outcome === 'kept') staging.warn('workspace-kept', `the workspace was kept: ${workspace.root}`);
       } catch (error) {
         // The outcome of the staging still stands; the next start tries again.
         staging.warn('workspace-not-removed', error instanceof Error ? error.message : String(error));
+      } finally {
+        await own?.[Symbol.asyncDispose]();
       }
     },
   };
 }
+
+/** What a workspace may hold. */
+const sizeOf = ({ diskMb }: Pick<Staging['request'], 'diskMb'>): VolumeSize => ({
+  bytes: diskMb * MEBIBYTE,
+  files: MAX_FILES,
+});
 
 /** What the scripts are run with. */
 export interface ScriptsInput {

@@ -1,8 +1,10 @@
 /** Makes, removes and sweeps the directory tree of one staging. */
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Owner } from '../../machine/host/owner.ts';
 import { removeTree } from '../../machine/host/remove-tree.ts';
+import type { Volume, VolumeSize, Volumes } from '../../machine/sandbox/port/volume.ts';
+import { unmountAt } from '../../machine/sandbox/volume/unmount.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import { deadWorkspaces, removeClaim, writeClaim } from './claim.ts';
@@ -18,6 +20,8 @@ export interface WorkspaceOptions {
   readonly rootMode?: number;
   /** Default: a new one. Must not be in use. */
   readonly guid?: Guid;
+  /** The file system that the workspace is to have for itself; one that may be kept has none. */
+  readonly volume?: { readonly volumes: Volumes | undefined; readonly size: VolumeSize };
 }
 
 /** When a workspace stays for a person to look at. */
@@ -26,6 +30,8 @@ export type Keep = 'always' | 'failed' | 'never';
 /** A workspace that this process owns. */
 export interface OwnedWorkspace extends Workspace {
   readonly guid: Guid;
+  /** Whether a file system of its own has no room left: then its limit is to blame, not the machine's disk. */
+  isFull(): Promise<boolean>;
   /**
    * Ends the ownership: removes the tree, or keeps it as `keep` says. Safe to call twice.
    *
@@ -52,18 +58,29 @@ export async function createWorkspace(options: WorkspaceOptions): Promise<OwnedW
     throw asHostError(parent, error);
   }
   let made = false;
+  let volume: Volume | undefined;
   try {
     await mkdir(root, { mode: 0o700 });
     made = true;
+    volume = await options.volume?.volumes?.mount(root, options.volume.size);
     await makeTree(paths, options.owner);
     await chmod(root, rootMode);
   } catch (error) {
     // A directory that was there before is somebody's kept workspace.
+    await volume?.release();
     if (made) await removeTree(root).catch(() => undefined);
     await removeClaim(parent, guid).catch(() => undefined);
     throw asHostError(parent, error);
   }
-  return { ...paths, guid, release: (how) => release(root, guid, how) };
+  return {
+    ...paths,
+    guid,
+    isFull: async () => (await volume?.isFull()) === true,
+    release: async (how) => {
+      await volume?.release();
+      return await release(root, guid, how);
+    },
+  };
 }
 
 /**
@@ -84,6 +101,7 @@ export async function sweepWorkspaces(
   const failed: { guid: Guid; error: unknown }[] = [];
   for (const guid of await deadWorkspaces(parent, options.now ?? Date.now())) {
     try {
+      await unmountAt(join(await realpath(parent), guid));
       await removeTree(join(parent, guid));
       await removeClaim(parent, guid);
       removed.push(guid);

@@ -82,8 +82,66 @@ it("a runtime that gives stdin to vcap does not give it the machine's null devic
   expect([after.uid, after.gid]).toEqual([before.uid, before.gid]);
 });
 
+describe('what the kernel counts for each user', () => {
+  /** Takes all that there is of a kind, in C's words through Python, and says how much that was. */
+  const bombs = {
+    'inotify instances': 'take = lambda: libc.inotify_init()',
+    'pending signals': [
+      'import signal',
+      'signal.pthread_sigmask(signal.SIG_BLOCK, [40])',
+      'take = lambda: libc.sigqueue(os.getpid(), 40, 0)',
+    ].join('\n'),
+  };
+  const program = (take: string, rest: string): string =>
+    `import ctypes, os, time\nlibc = ctypes.CDLL(None)\n${take}\nn = 0\nwhile n < 20_000 and take() >= 0: n += 1\nprint(n, flush=True)\n${rest}`;
+
+  it.each(Object.entries(bombs))('a bomb of %s takes nothing from root', async (_, take) => {
+    const hosts = (): number =>
+      Number(execFileSync('python3', ['-c', program(take, '')], { encoding: 'utf8' }));
+    const before = hosts();
+    const controller = new AbortController();
+    let during = 0;
+    await fixture.run({
+      argv: ['/usr/bin/python3', '-uc', program(take, 'time.sleep(600)')],
+      limits: { openFiles: 4_096 },
+      signal: controller.signal,
+      onText: () => {
+        during = hosts();
+        controller.abort();
+      },
+    });
+    // Other tests run beside this one and may hold some.
+    expect(during).toBeGreaterThan(before / 2);
+  });
+
+  it('key rings can not be had, and so not be filled', async () => {
+    const python =
+      'import ctypes; l = ctypes.CDLL(None, use_errno=True); print(l.syscall(248, 0, 0, 0, 0, 0), ctypes.get_errno())';
+    const { stdout } = await fixture.run({ argv: ['/usr/bin/python3', '-c', python] });
+    expect(stdout.toString()).toBe(process.arch === 'x64' ? '-1 1\n' : '-1 38\n');
+  });
+
+  it('belongs to users that no other staging has at the same time', async () => {
+    const { sandbox } = fixture.selection;
+    const some = await Promise.all(Array.from({ length: 20 }, async () => await sandbox.apart?.()));
+    const uids = new Set(some.map((one) => one?.owner.uid));
+    expect(uids.size).toBe(20);
+    expect(uids.has(fixture.sandbox.owner.uid)).toBe(false);
+    for (const one of some) await one?.[Symbol.asyncDispose]();
+  });
+
+  it('is that of a kept workspace again when it is opened later', async () => {
+    const { sandbox } = fixture.selection;
+    await using first = await sandbox.apart?.();
+    const uid = first?.owner.uid ?? 0;
+    await first?.[Symbol.asyncDispose]();
+    await using second = await sandbox.apart?.({ uid, gid: uid });
+    expect(second?.owner.uid).toBe(uid);
+  });
+});
+
 describe('stagers side by side', () => {
-  it('have users of their own, whose inotify instances and keys are counted apart', () => {
+  it('have users of their own, also without a staging', () => {
     const script = `
       import { idPlans } from '${new URL('../../../src/machine/sandbox/kernel/ids.ts', import.meta.url).pathname}';
       console.log((await idPlans())[0].owner.uid);`;
@@ -102,7 +160,7 @@ it('a stager with few open files and small files, and without the right to raise
   const shell = 'ulimit -n 256; ulimit -f 2048; exec setpriv --bounding-set -sys_resource "$@"';
   const node = [process.execPath, '--input-type=module', '-e', script];
   const ran = spawnSync('sh', ['-c', shell, 'sh', ...node], { encoding: 'utf8' });
-  expect(JSON.parse(ran.stdout)).toEqual({ openFiles: 256, fileSize: 2048 * 512 });
+  expect(JSON.parse(ran.stdout)).toEqual({ openFiles: 256, fileSize: 2048 * 512, others: false });
 });
 
 it('a stager that may raise them grants what is asked', async () => {

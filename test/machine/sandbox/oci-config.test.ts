@@ -42,7 +42,7 @@ const parts: ConfigParts = {
   hasTmp: true,
   recursive: new Set(['/usr']),
   terminal: false,
-  grants: { openFiles: 32, fileSize: Number.POSITIVE_INFINITY },
+  grants: { openFiles: 32, fileSize: Number.POSITIVE_INFINITY, others: true },
   arch: 'x64',
 };
 const types = (config: ReturnType<typeof ociConfig>): unknown => config.linux['namespaces'];
@@ -145,7 +145,7 @@ describe('how a run ended', () => {
         status: 137,
         stopped: 'out-of-disk',
         limits: { ...limits, files: 8 },
-        overrun: { kind: 'files', count: { total: 10, fullest } },
+        overrun: { kind: 'files', limit: 8, count: { total: 10, fullest } },
       },
       { kind: 'too-many-files', limitFiles: 8, files: 10, fullest },
     ],

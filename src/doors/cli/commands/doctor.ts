@@ -2,6 +2,7 @@
 import { createColors } from 'picocolors';
 import { Stager } from '../../../compose.ts';
 import type { Diagnosis, Finding } from '../../../machine/doctor/doctor.ts';
+import type { Bound } from '../../../machine/sandbox/port/volume.ts';
 import { formatBytes } from '../../../words/units.ts';
 import type { Context } from '../input/context.ts';
 import { labelled, table } from '../terminal/table.ts';
@@ -17,6 +18,12 @@ export async function doctorCommand(context: Context): Promise<number> {
   const needed = [diagnosis.sandbox, diagnosis.stacks, diagnosis.home, diagnosis.blobstore];
   return needed.every(({ status }) => status !== 'failed') ? 0 : 1;
 }
+
+const BOUNDS = {
+  image: 'a file system image of its size for each workspace',
+  tmpfs: 'memory of its size for each workspace',
+  watch: 'watched, and ended when it is passed',
+} as const satisfies Record<Bound, string>;
 
 function lines(found: Diagnosis, colour: boolean): string[] {
   const { bold } = createColors(colour);
@@ -43,8 +50,9 @@ function lines(found: Diagnosis, colour: boolean): string[] {
     ),
     ...rowsOf('sandbox', found.sandbox, {
       colour,
-      show: ({ description, rejected }) => [
+      show: ({ description, rejected, bound }) => [
         description,
+        `disk limit: ${BOUNDS[bound.kind]}${bound.why === undefined ? '' : ` (${bound.why})`}`,
         ...rejected.map(({ candidate, why }) => `not ${candidate}: ${why}`),
       ],
     }),

@@ -12,8 +12,8 @@ export interface ChildCommand {
   readonly options: Pick<SpawnOptions, 'cwd' | 'env'>;
   /** What it reads instead of /dev/null. */
   readonly stdin?: string | undefined;
-  /** The child gets a pipe to us as descriptor 3. */
-  readonly piped?: boolean;
+  /** What the child gets as descriptor 3: a pipe to us, or a descriptor of ours. */
+  readonly fourth?: 'pipe' | number | undefined;
 }
 
 /** How a child ended: one of the two is null. */
@@ -28,8 +28,8 @@ export function isJoined({ stdin = 'null' }: SandboxSpec): boolean {
 }
 
 /** Starts a child that has the caller's streams. */
-export function startJoined({ program, args, options, piped }: ChildCommand): ChildProcess {
-  const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', piped === true ? 'pipe' : 'ignore'];
+export function startJoined({ program, args, options, fourth }: ChildCommand): ChildProcess {
+  const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', fourth ?? 'ignore'];
   return spawn(program, args, { ...options, stdio });
 }
 
@@ -40,15 +40,14 @@ export function startJoined({ program, args, options, piped }: ChildCommand): Ch
  * @returns the child, and what settles when all output was handed on.
  */
 export function startPiped(
-  { program, args, options, piped, stdin }: ChildCommand,
+  { program, args, options, fourth, stdin }: ChildCommand,
   pipes: { readonly stdout: OutputPipe; readonly stderr: OutputPipe },
   flow: Flow,
 ): { readonly child: ChildProcess; readonly drained: Promise<unknown>; readonly ended: Promise<ChildEnd> } {
   const drained = flow.drain(pipes);
   const { stdout, stderr } = pipes;
-  const fourth = piped === true ? 'pipe' : 'ignore';
   const input = stdin === undefined ? undefined : openSync(stdin, 'r');
-  const stdio: StdioOptions = [input ?? 'ignore', stdout.writer, stderr.writer, fourth];
+  const stdio: StdioOptions = [input ?? 'ignore', stdout.writer, stderr.writer, fourth ?? 'ignore'];
   const child = spawn(program, args, { ...options, stdio, detached: true });
   const ended = endOf(child);
   if (input !== undefined) closeSync(input);

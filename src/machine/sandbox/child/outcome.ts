@@ -45,7 +45,7 @@ function overrunOf(limits: SandboxLimits, overrun: Overrun): ExitOutcome {
   if (overrun.kind === 'bytes') return outOfDisk(limits, overrun.usage);
   if (overrun.kind === 'reserve') return { kind: 'host-disk-full', reserveBytes: overrun.bytes };
   const { total: files, fullest } = overrun.count;
-  return { kind: 'too-many-files', limitFiles: limits.files ?? files, files, fullest };
+  return { kind: 'too-many-files', limitFiles: overrun.limit, files, fullest };
 }
 
 function outOfDisk(limits: SandboxLimits, usage: DiskUsage): ExitOutcome {

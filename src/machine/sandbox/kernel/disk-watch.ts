@@ -26,7 +26,7 @@ interface Baseline {
 /** What went over its limit. */
 export type Overrun =
   | { readonly kind: 'bytes'; readonly usage: DiskUsage }
-  | { readonly kind: 'files'; readonly count: FileCount }
+  | { readonly kind: 'files'; readonly count: FileCount; readonly limit: number }
   /** Not the tree's own limit, but what the machine keeps for others. */
   | ({ readonly kind: 'reserve' } & Reserve);
 
@@ -45,6 +45,14 @@ interface Suspicion {
 /** What is known of trees from one command to the next; belongs to a sandbox. */
 export type DiskLedger = Map<string, Baseline>;
 
+/** What is behind a tree that has a file system of its own, which ends at its limit; see volume/volumes.ts. */
+export interface Backing {
+  /** The file system that all in it ends up on; undefined: memory holds it. */
+  use(): Promise<FileSystemUse | undefined>;
+  /** Files that there is room for. */
+  readonly files: number;
+}
+
 /** What a watch needs. */
 export interface DiskWatchOptions {
   readonly root: string;
@@ -52,6 +60,8 @@ export interface DiskWatchOptions {
   /** Absent: as many as the disk takes. */
   readonly limitFiles: number | undefined;
   readonly ledger: DiskLedger;
+  /** Absent: the tree shares its file system with others. */
+  readonly backing?: Backing | undefined;
   /** Bytes in files that were deleted but are still open; asked only when the counters do not add up. */
   readonly heldOpen: () => Promise<number>;
   /** Called once, when the tree is over its limit. */
@@ -110,10 +120,11 @@ export class DiskWatch {
   }
 
   async #look(): Promise<void> {
-    const { root, limitBytes, ledger } = this.#options;
+    const { root, limitBytes, ledger, backing } = this.#options;
     const known = ledger.get(root);
     const use = await fileSystemUse(root);
-    if (this.#belowReserve(use)) return;
+    if (this.#belowReserve(backing === undefined ? use : await backing.use())) return;
+    if (backing !== undefined && isFull(use)) return await this.#foundFull(use);
     const idle = performance.now() - this.#walkedAt;
     const due = idle > Math.max(WALK_EVERY_MS, this.#walkCostMs * WALK_PAUSE);
     const mayWalk = idle > this.#walkCostMs * SUSPICIOUS_PAUSE;
@@ -153,13 +164,27 @@ export class DiskWatch {
     if (totalBytes > limitBytes) {
       this.#overrun = { kind: 'bytes', usage: { totalBytes, largest: named(usage, held) } };
     } else if (count !== undefined && count.total > limitFiles) {
-      this.#overrun = { kind: 'files', count };
+      this.#overrun = { kind: 'files', count, limit: limitFiles };
     }
     if (this.#overrun !== undefined) this.#options.onOverrun();
   }
 
+  /** The kernel lets nobody write any more: whatever a walk says now, that is the limit. */
+  async #foundFull({ freeFiles }: FileSystemUse): Promise<void> {
+    const { root, limitFiles, backing } = this.#options;
+    await this.#walk({ bytes: true, files: true });
+    if (this.#overrun !== undefined) return;
+    const noFiles = freeFiles === 0 && limitFiles !== undefined && backing !== undefined;
+    this.#overrun = noFiles
+      ? { kind: 'files', count: await countFiles(root), limit: backing.files }
+      : { kind: 'bytes', usage: this.#options.ledger.get(root)?.usage ?? { totalBytes: 0, largest: [] } };
+    this.#options.onOverrun();
+  }
+
   /** Ends the command when the file system has less than its reserve left. */
-  #belowReserve({ freeBytes, freeFiles = Number.POSITIVE_INFINITY }: FileSystemUse): boolean {
+  #belowReserve(use: FileSystemUse | undefined): boolean {
+    if (use === undefined) return false;
+    const { freeBytes, freeFiles = Number.POSITIVE_INFINITY } = use;
     this.#reserve ??= {
       bytes: Math.min(RESERVE.bytes, freeBytes / 2),
       files: Math.min(RESERVE.files, freeFiles / 2),
@@ -172,10 +197,11 @@ export class DiskWatch {
   }
 
   async #lastLook(): Promise<void> {
-    const { root, ledger, limitBytes } = this.#options;
+    const { root, ledger, limitBytes, backing } = this.#options;
     const known = ledger.get(root);
     this.#peakBytes = Math.max(this.#peakBytes, known?.usage.totalBytes ?? 0);
     const use = await fileSystemUse(root);
+    if (backing !== undefined && isFull(use)) return await this.#foundFull(use);
     const added = known === undefined ? Number.POSITIVE_INFINITY : use.bytes - known.diskBytes;
     const files = this.#mayHoldTooMany(use);
     if (!files && Math.abs(added) < Math.min(NOISE_BYTES, limitBytes / 100)) return;
@@ -190,6 +216,12 @@ export class DiskWatch {
     if (ledger.size > LEDGER_SIZE && eldest !== undefined) ledger.delete(eldest);
   }
 }
+
+/** Less than most programs need. */
+const FULL_BYTES = 64 * 1024;
+
+const isFull = ({ freeBytes, freeFiles }: FileSystemUse): boolean =>
+  freeBytes < FULL_BYTES || freeFiles === 0;
 
 function named(usage: DiskUsage, held: number): DiskUsage['largest'] {
   const list =

@@ -6,6 +6,8 @@ export interface Grants {
   readonly openFiles: number;
   /** Bytes of one file. */
   readonly fileSize: number;
+  /** Whether limits of others may be set, even lowered. */
+  readonly others: boolean;
 }
 
 /** The most that a kernel allows, whoever asks (`fs.nr_open`). */
@@ -17,11 +19,12 @@ export async function ownGrants(): Promise<Grants> {
   const status = (await readOrNothing('/proc/self/status')) ?? '';
   const capabilities = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   if ((capabilities & CAP_SYS_RESOURCE) !== 0n)
-    return { openFiles: NR_OPEN, fileSize: Number.POSITIVE_INFINITY };
+    return { openFiles: NR_OPEN, fileSize: Number.POSITIVE_INFINITY, others: true };
   const limits = (await readOrNothing('/proc/self/limits')) ?? '';
   const hard = (name: string): number => {
     const text = new RegExp(`^${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(limits)?.[1];
     return text === undefined || text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
   };
-  return { openFiles: Math.min(hard('Max open files'), NR_OPEN), fileSize: hard('Max file size') };
+  const openFiles = Math.min(hard('Max open files'), NR_OPEN);
+  return { openFiles, fileSize: hard('Max file size'), others: false };
 }

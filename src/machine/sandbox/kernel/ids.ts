@@ -1,28 +1,17 @@
 /**
  * Which user a sandbox's vcap is outside. Foreign code is 2000:2000 inside and never root of the host.
  */
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { execa } from 'execa';
 import type { Owner } from '../../host/owner.ts';
+import { RANGE_SIZE, RANGES, RANGES_START } from './user-ranges.ts';
 
 /** vcap, as in Cloud Foundry's stacks. */
 export const VCAP = { uid: 2000, gid: 2000 } as const;
 
-/**
- * First host id of the range that a root caller maps. It is in what systemd's table of ids
- * (UIDS-GIDS.md) leaves unused, above the ranges of nspawn, dynamic users and useradd's /etc/subuid.
- */
-const ROOT_RANGE_START = 1_900_000_000;
-const RANGE_SIZE = 65_536;
-/** So many ranges are free up to where that table goes on (2,147,352,576). */
-const RANGES = 3_700;
-
-/**
- * A range for each process, so that what the kernel counts for each user (inotify, keys, pending signals, pipes) is its
- * own. Two of 3,700 that live at once can meet; then they share those counts and nothing else.
- */
-const rangeStart = (): number => ROOT_RANGE_START + (process.pid % RANGES) * RANGE_SIZE;
+/** For what has no range of its own. Two of 3,700 that live at once can meet; then they share what is counted for each user. */
+const processRange = (): number => RANGES_START + (process.pid % RANGES) * RANGE_SIZE;
 
 /** One row of /proc/<pid>/uid_map as an OCI config writes it. */
 export interface IdRange {
@@ -46,6 +35,8 @@ export interface IdPlan {
   readonly mappings?: IdMappings;
   /** A user namespace that is made around the runtime, in which it is root; `mappings` are then of that one's ids. */
   readonly around?: IdMappings;
+  /** The user namespace, if it was made before; see user-space.ts. */
+  readonly space?: FileHandle | undefined;
   /** Ids inside. */
   readonly user: { readonly uid: number; readonly gid: number };
   /** Ids outside. */
@@ -56,7 +47,7 @@ export interface IdPlan {
 export async function idPlans(): Promise<IdPlan[]> {
   const uid = process.getuid?.() ?? 0;
   const gid = process.getgid?.() ?? 0;
-  if (uid === 0) return [rangePlan(), droppedPlan()];
+  if (uid === 0) return [rangePlan(processRange()), droppedPlan()];
   const ranges = await rootlessRanges(uid, gid);
   const single = (inside: { uid: number; gid: number }): IdPlan => ({
     kind: 'rootless-single',
@@ -107,14 +98,16 @@ function nest(ranges: readonly IdRange[]): {
   };
 }
 
-function rangePlan(): IdPlan {
-  const range = [{ containerID: 0, hostID: rangeStart(), size: RANGE_SIZE }];
+/** For root: ids from 0 inside are those from `start` outside. */
+export function rangePlan(start: number, space?: FileHandle): IdPlan {
+  const range = [{ containerID: 0, hostID: start, size: RANGE_SIZE }];
   return {
     kind: 'range',
-    description: `user namespace, ids from 0 inside are a range of its own outside, from ${ROOT_RANGE_START} up`,
+    description: `user namespace, ids from 0 inside are a range of its own outside, from ${RANGES_START} up`,
     mappings: { uid: range, gid: range },
+    ...(space !== undefined && { space }),
     user: VCAP,
-    owner: { uid: rangeStart() + VCAP.uid, gid: rangeStart() + VCAP.gid },
+    owner: { uid: start + VCAP.uid, gid: start + VCAP.gid },
   };
 }
 

@@ -4,6 +4,7 @@ import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeExact } from '../child/files.ts';
 import type { Grants } from '../kernel/grants.ts';
+import type { IdPlan } from '../kernel/ids.ts';
 import { hasMountsBelow, parseMountInfo } from '../kernel/mountinfo.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import type { Rootfs, SandboxSpec } from '../port/sandbox.ts';
@@ -14,7 +15,9 @@ import { type ComposedRoot, composeRoot } from './root.ts';
 
 /** What a bundle is made with, the same for all of one process. */
 export interface BundleParts {
-  readonly options: Pick<OciOptions, 'ids' | 'cgroups' | 'guard'>;
+  readonly options: Pick<OciOptions, 'cgroups' | 'guard'>;
+  /** Ids inside. */
+  readonly user: IdPlan['user'];
   /** Directory of this process. */
   readonly home: string;
   readonly grants: Grants;
@@ -55,7 +58,7 @@ export class OciBundles {
     const made = composeEtc(path, {
       root,
       allowListOnly: rootfs.kind === 'host',
-      user: this.#parts.options.ids.user,
+      user: this.#parts.user,
     });
     const promise = made.then(() => path);
     this.#etc.set(root, promise);
@@ -70,7 +73,14 @@ export class OciBundles {
       spec,
       root,
       networkPath,
-    }: { bundle: string; spec: SandboxSpec; root: ComposedRoot; networkPath: string | undefined },
+      ids,
+    }: {
+      ids: IdPlan;
+      bundle: string;
+      spec: SandboxSpec;
+      root: ComposedRoot;
+      networkPath: string | undefined;
+    },
   ): Promise<void> {
     const { options, grants } = this.#parts;
     const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
@@ -80,7 +90,7 @@ export class OciBundles {
     }
     const config = ociConfig(spec, {
       id,
-      ids: options.ids,
+      ids,
       cgroups: options.cgroups,
       rootPath: 'root',
       binds: root.binds,

@@ -1,7 +1,5 @@
 /** What a warden does for a stager that ran containers and was killed. */
-
-/** Below the state directory of a process: paths of mounts to undo, one a line. */
-export const MOUNTS_FILE = 'mounts';
+import { MOUNTS_FILE } from '../volume/unmount.ts';
 
 /** What there is to clear up. */
 export interface ContainerDuty {
@@ -44,6 +42,12 @@ for run in runs/*; do
     done
   done
 done
-[ -f ${MOUNTS_FILE} ] && while read -r mount; do umount -l "$mount"; done <${MOUNTS_FILE}
+# A mount that was being made when its maker died may come a moment later.
+rounds=0
+while [ -f ${MOUNTS_FILE} ] && [ $rounds -lt 5 ]; do
+  while IFS= read -r mount; do umount -l "$mount"; done <${MOUNTS_FILE}
+  rounds=$((rounds + 1))
+  sleep 0.2
+done
 exit 0
 `;

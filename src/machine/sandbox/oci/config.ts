@@ -26,6 +26,9 @@ export interface ConfigParts {
 /** The runtime was started in the network namespace that the command is to have. */
 export const ENTERED = Symbol('entered');
 
+/** In a guard the runtime is the first process, and has {@link IdPlan.space} as its fourth descriptor. */
+const SPACE_PATH = '/proc/1/fd/3';
+
 interface OciMount {
   readonly destination: string;
   readonly type: string;
@@ -77,13 +80,13 @@ export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
     process: {
       terminal: parts.terminal,
       user: parts.ids.user,
-      args: ['/bin/sh', '-c', initScript(spec), 'stager-init', ...spec.argv],
+      args: ['/bin/sh', '-c', initScript(spec, parts), 'stager-init', ...spec.argv],
       env: variablesOf(spec).map(([name, value]) => `${name}=${value}`),
       cwd: spec.cwd,
       capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
       noNewPrivileges: true,
       oomScoreAdj: OOM_SCORE,
-      rlimits: rlimits(spec, parts),
+      rlimits: limitsItself(parts) ? [] : rlimits(spec, parts),
     },
     root: { path: parts.rootPath, readonly: true },
     hostname: spec.hostname ?? 'stager',
@@ -101,12 +104,32 @@ export function ociConfig(spec: SandboxSpec, parts: ConfigParts): OciConfig {
   };
 }
 
-function initScript(spec: SandboxSpec): string {
+/** A runtime that joins a user namespace which it did not make needs CAP_SYS_RESOURCE to set limits in it. */
+const limitsItself = ({ ids, grants }: ConfigParts): boolean => ids.space !== undefined && !grants.others;
+
+/** The same limits as the first process sets them for itself and all that come after; a block has 512 bytes. */
+const ULIMITS: Readonly<Record<Rlimit['type'], (value: number) => string>> = {
+  RLIMIT_NOFILE: (value) => `ulimit -n ${value}; `,
+  RLIMIT_CORE: (value) => `ulimit -c ${value}; `,
+  RLIMIT_FSIZE: (value) => `ulimit -f ${Math.ceil(value / 512)}; `,
+  // bash and dash call it by different letters.
+  RLIMIT_NPROC: (value) => `ulimit -u ${value} 2>/dev/null || ulimit -p ${value}; `,
+};
+
+function ulimits(spec: SandboxSpec, parts: ConfigParts): string {
+  if (!limitsItself(parts)) return '';
+  return rlimits(spec, parts)
+    .map(({ type, hard }) => ULIMITS[type](hard))
+    .join('');
+}
+
+function initScript(spec: SandboxSpec, parts: ConfigParts): string {
   const unset = UNASKED.filter((name) => !(name in spec.env));
   const carriers = oddVariables(spec).map((_, index) => `${CARRIER}${index}`);
   const via = [...carriers.map((name) => `-u ${name}`), ...carriers.map((name) => `"$${name}"`)];
   const script = init(via.length === 0 ? '' : `/usr/bin/env ${via.join(' ')} `);
-  return unset.length === 0 ? script : `unset ${unset.join(' ')}; ${script}`;
+  const limited = `${ulimits(spec, parts)}${script}`;
+  return unset.length === 0 ? limited : `unset ${unset.join(' ')}; ${limited}`;
 }
 
 /**
@@ -128,8 +151,14 @@ function oddVariables({ env }: SandboxSpec): readonly (readonly [string, string]
 
 const isShellName = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
 
-function rlimits(spec: SandboxSpec, parts: ConfigParts): readonly unknown[] {
-  const limit = (type: string, value: number): unknown => ({ type, hard: value, soft: value });
+interface Rlimit {
+  readonly type: 'RLIMIT_NOFILE' | 'RLIMIT_CORE' | 'RLIMIT_FSIZE' | 'RLIMIT_NPROC';
+  readonly hard: number;
+  readonly soft: number;
+}
+
+function rlimits(spec: SandboxSpec, parts: ConfigParts): readonly Rlimit[] {
+  const limit = (type: Rlimit['type'], value: number): Rlimit => ({ type, hard: value, soft: value });
   const list = [
     limit('RLIMIT_NOFILE', Math.min(spec.limits.openFiles, parts.grants.openFiles)),
     limit('RLIMIT_CORE', 0),
@@ -173,8 +202,8 @@ function namespaces(
   { ids, network }: ConfigParts,
 ): readonly { type: string; path?: string }[] {
   const types = ['pid', 'mount', 'ipc', 'uts', 'cgroup'];
-  if (ids.mappings !== undefined) types.push('user');
-  const own = types.map((type) => ({ type }));
+  const user = ids.space === undefined ? { type: 'user' } : { type: 'user', path: SPACE_PATH };
+  const own = [...types.map((type) => ({ type })), ...(ids.mappings === undefined ? [] : [user])];
   if (spec.network === 'host' || network === ENTERED) return own;
   return [...own, { type: 'network', ...(network === undefined ? {} : { path: network }) }];
 }

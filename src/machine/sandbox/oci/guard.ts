@@ -7,13 +7,14 @@
  * spaces below included. Nothing has to be alive to do it, and no script can prevent it. util-linux has the programs.
  */
 import type { ChildProcess } from 'node:child_process';
-import { access, constants, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, writeFile } from 'node:fs/promises';
 import { Duplex } from 'node:stream';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
 import type { IdMappings } from '../kernel/ids.ts';
 import { readOrNothing } from '../kernel/processes.ts';
+import { firstExecutable, SYSTEM_DIRECTORIES } from '../kernel/programs.ts';
+import { VOLUME_POINT } from '../volume/unmount.ts';
 import { OOM_SCORE } from './config.ts';
 
 /** The programs that a guard is made of: absolute paths. */
@@ -31,37 +32,21 @@ export interface GuardWish {
   readonly hide?: 'all' | 'v2';
   /** Network namespace to enter first. */
   readonly networkPath?: string;
+  /** Mount points of volumes that the command works in; absent: no volume can be mounted here. */
+  readonly volumes?: readonly string[];
   /** What unshare says of itself; the command's own stderr is the script's. */
   readonly logFile: string;
 }
 
-const DIRECTORIES = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
-
 /** Looks for the programs; whether they can do it is found by trying. */
 export async function planGuard(
-  directories: readonly string[] = DIRECTORIES,
+  directories: readonly string[] = SYSTEM_DIRECTORIES,
 ): Promise<GuardPlan | undefined> {
   const [setpriv, unshare, nsenter] = await Promise.all(
     ['setpriv', 'unshare', 'nsenter'].map((name) => firstExecutable(name, directories)),
   );
   if (setpriv === undefined || unshare === undefined || nsenter === undefined) return undefined;
   return { setpriv, unshare, nsenter };
-}
-
-/** The first executable file of that name. */
-export async function firstExecutable(
-  name: string,
-  directories: readonly string[],
-): Promise<string | undefined> {
-  for (const directory of directories) {
-    const path = join(directory, name);
-    const usable = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (usable) return path;
-  }
-  return undefined;
 }
 
 /** Waits on descriptor 3 for the ids of its user namespace; without them, or when we are gone, nothing is run. */
@@ -87,7 +72,8 @@ export function guarded(
   command: readonly string[],
   wish: GuardWish,
 ): readonly [string, ...string[]] {
-  const run = ['/bin/sh', '-c', `${HIDE[wish.hide ?? 'none']}${RUN}`, NAME, ...command];
+  const script = `${wish.volumes === undefined ? '' : dropVolumes(wish.volumes)}${HIDE[wish.hide ?? 'none']}${RUN}`;
+  const run = ['/bin/sh', '-c', script, NAME, ...command];
   const spaces = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc'];
   const tied = [plan.setpriv, '--pdeathsig', 'KILL', '/bin/sh', '-c', CHECK_PARENT, NAME] as const;
   const check = [String(process.pid), wish.logFile];
@@ -98,6 +84,16 @@ export function guarded(
   }
   if (wish.networkPath === undefined) return [...inside];
   return [plan.nsenter, `--net=${wish.networkPath}`, '--', ...inside];
+}
+
+/**
+ * Drops the copies of workspaces' file systems that the guard's mount namespace was born with, those in `keep` apart:
+ * who has one mounted here keeps it, with its loop device, when its owner has long unmounted it.
+ */
+function dropVolumes(keep: readonly string[]): string {
+  const kept = keep.map((point) => `'${point.replaceAll("'", "'\\''")}'`).join('|');
+  const others = kept === '' ? '' : `${kept}) ;; `;
+  return `grep -Eo '${VOLUME_POINT}' /proc/self/mounts | while read -r at kind; do at=$(printf %b "$at"); case $at in ${others}*) umount -l "$at";; esac; done; `;
 }
 
 /**

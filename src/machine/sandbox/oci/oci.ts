@@ -5,23 +5,28 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import type { Owner } from '../../host/owner.ts';
 import { makeDirectory } from '../child/files.ts';
 import { ownNull } from '../child/pipes.ts';
 import { whyNotStartable } from '../child/program.ts';
 import { claimDirectory, removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
-import { type CgroupPlan, CONTROLLERS, describeCgroups } from '../kernel/cgroups.ts';
+import { type CgroupPlan, describeCgroups } from '../kernel/cgroups.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
 import { type Grants, ownGrants } from '../kernel/grants.ts';
-import type { IdPlan } from '../kernel/ids.ts';
+import { type IdPlan, rangePlan } from '../kernel/ids.ts';
+import { claimRange } from '../kernel/user-ranges.ts';
+import { userSpaceOf } from '../kernel/user-space.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
+import { MountedVolumes, type WantedBound } from '../volume/volumes.ts';
 import { OciBundles } from './bundle.ts';
 import { CLEAR_UP, clearUpArguments } from './clear-up.ts';
 import type { GuardPlan } from './guard.ts';
 import type { ComposedRoot } from './root.ts';
 import { OciRun } from './run.ts';
 import type { OciRuntime } from './runtime.ts';
+import { tooLittle, unenforced } from './unenforced.ts';
 
 /** What was chosen for this machine; see select.ts. */
 export interface OciOptions {
@@ -32,6 +37,15 @@ export interface OciOptions {
   readonly guard?: GuardPlan;
   /** Directory for bundles and state; the mapped root must be able to pass through to it. */
   readonly stateDir: string;
+  /** What is to hold workspaces to their size; absent: `auto`. */
+  readonly bound?: WantedBound;
+  /** Each staging's user namespace is made before, by a user of its own; works where the runtime can join one. */
+  readonly spaces?: boolean;
+}
+
+interface RunIo {
+  readonly signal: AbortSignal;
+  readonly onOutput: OnOutput;
 }
 
 /** Name of the file that tells a later process how to remove what this one left. */
@@ -56,17 +70,27 @@ export class OciSandbox implements Sandbox {
   readonly #owners = new Map<string, number>();
   readonly #warden: Warden;
   readonly #nullDevice: string | undefined;
+  readonly volumes: MountedVolumes;
 
   private constructor(
     options: OciOptions,
     home: string,
-    { grants, nullDevice }: { readonly grants: Grants; readonly nullDevice: string | undefined },
+    {
+      grants,
+      nullDevice,
+      volumes,
+    }: {
+      readonly grants: Grants;
+      readonly nullDevice: string | undefined;
+      readonly volumes: MountedVolumes;
+    },
   ) {
     this.#nullDevice = nullDevice;
+    this.volumes = volumes;
     const { runtime, ids, cgroups } = options;
     this.#options = options;
     this.#home = home;
-    this.#bundles = new OciBundles({ options, home, grants });
+    this.#bundles = new OciBundles({ options, home, grants, user: ids.user });
     this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
     this.unenforced = [...unenforced(options), ...tooLittle(grants)];
     this.owner = ids.owner;
@@ -97,22 +121,46 @@ export class OciSandbox implements Sandbox {
       }),
     );
     const nullDevice = process.getuid?.() === 0 ? await ownNull(home) : undefined;
-    return new OciSandbox(options, home, { grants: await ownGrants(), nullDevice });
+    const volumes = await MountedVolumes.open({ wanted: options.bound ?? 'auto', home });
+    return new OciSandbox(options, home, { grants: await ownGrants(), nullDevice, volumes });
   }
 
   /** Removes this process's state directory. Call it when no command is running. */
   async close(): Promise<void> {
+    await this.volumes.close();
     await removeDirectory(this.#home);
     await this.#warden.dismiss();
   }
 
-  async run(
-    spec: SandboxSpec,
-    io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
-  ): Promise<ExitReport> {
+  async run(spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
+    return await this.runAs(this.#options.ids, spec, io);
+  }
+
+  async apart(near?: Owner): Promise<Sandbox & AsyncDisposable> {
+    const { ids, guard, spaces } = this.#options;
+    const lease = ids.kind === 'range' ? await claimRange(near) : undefined;
+    const space =
+      lease === undefined || guard === undefined || spaces !== true
+        ? undefined
+        : await userSpaceOf(guard.unshare, lease.start);
+    const own = lease === undefined ? ids : rangePlan(lease.start, space);
+    const { kind, description, unenforced, sharesNetworks, volumes } = this;
+    return {
+      ...{ kind, description, unenforced, sharesNetworks, volumes, owner: own.owner },
+      run: (spec, io) => this.runAs(own, spec, io),
+      signal: (owner, signal) => this.signal(owner, signal),
+      [Symbol.asyncDispose]: async () => {
+        await space?.close();
+        lease?.release();
+      },
+    };
+  }
+
+  /** {@link run} with other ids than this process's. */
+  async runAs(ids: IdPlan, spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
     this.#owners.set(spec.owner, (this.#owners.get(spec.owner) ?? 0) + 1);
     try {
-      return await this.#runOnce(spec, io);
+      return await this.#runOnce(ids, spec, io);
     } finally {
       const left = (this.#owners.get(spec.owner) ?? 1) - 1;
       if (left === 0) this.#owners.delete(spec.owner);
@@ -120,10 +168,7 @@ export class OciSandbox implements Sandbox {
     }
   }
 
-  async #runOnce(
-    spec: SandboxSpec,
-    io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
-  ): Promise<ExitReport> {
+  async #runOnce(ids: IdPlan, spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
     if (io.signal.aborted) return { outcome: { kind: 'cancelled' }, durationMs: 0 };
     const begun = performance.now();
     const id = `stager-${ownerLabel(spec.owner)}-${randomBytes(4).toString('hex')}`;
@@ -131,7 +176,7 @@ export class OciSandbox implements Sandbox {
     await makeDirectory(bundle, 0o711);
     try {
       const root = await this.#bundles.compose(bundle, spec);
-      const reason = await whyNot(spec, root, this.owner);
+      const reason = await whyNot(spec, root, ids.owner);
       if (reason !== undefined) {
         return { outcome: { kind: 'not-started', reason }, durationMs: performance.now() - begun };
       }
@@ -141,8 +186,9 @@ export class OciSandbox implements Sandbox {
       }
       // Through our own descriptor, since the pid of the other command may be another's by now.
       const networkPath = network === undefined ? undefined : `/proc/${process.pid}/fd/${network.fd}`;
-      await this.#bundles.writeConfig(id, { bundle, spec, root, networkPath });
-      return await this.#track(spec.owner, this.#newRun({ id, bundle, spec, networkPath }), io);
+      const made = { bundle, spec, networkPath, ids };
+      await this.#bundles.writeConfig(id, { ...made, root });
+      return await this.#track(spec.owner, this.#newRun({ ...made, id }), io);
     } finally {
       await removeDirectory(bundle);
     }
@@ -172,18 +218,20 @@ export class OciSandbox implements Sandbox {
     readonly bundle: string;
     readonly spec: SandboxSpec;
     readonly networkPath: string | undefined;
+    readonly ids: IdPlan;
   }): OciRun {
-    const { runtime, cgroups, ids, guard } = this.#options;
-    const { id, bundle, spec, networkPath } = made;
+    const { runtime, cgroups, guard } = this.#options;
+    const { id, bundle, spec, networkPath, ids } = made;
     return new OciRun({
       spec,
       runtime,
       cgroups,
-      owner: this.owner,
-      around: ids.around,
+      ids,
       nullDevice: this.#nullDevice,
       guard,
       networkPath,
+      backing: this.volumes.backingOf(spec.diskRoot),
+      volumes: this.volumes.pointsOf(spec.mounts.map(({ source }) => source)),
       stateRoot: join(this.#home, 'state'),
       files: {
         id,
@@ -196,11 +244,7 @@ export class OciSandbox implements Sandbox {
     });
   }
 
-  async #track(
-    owner: string,
-    run: OciRun,
-    io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
-  ): Promise<ExitReport> {
+  async #track(owner: string, run: OciRun, io: RunIo): Promise<ExitReport> {
     const runs = this.#running.get(owner) ?? new Set();
     this.#running.set(owner, runs.add(run));
     try {
@@ -229,35 +273,4 @@ async function whyNot(
 function ownerLabel(owner: string): string {
   if (/^[A-Za-z0-9-]{1,64}$/.test(owner)) return owner;
   return createHash('sha256').update(owner).digest('hex').slice(0, 16);
-}
-
-/** What programs of an app are granted elsewhere, and can't be here. */
-function tooLittle({ openFiles }: Grants): Sandbox['unenforced'] {
-  if (openFiles >= USUAL_OPEN_FILES) return [];
-  const reason = `stager itself may open ${openFiles} files only; raise its hard limit (ulimit -Hn)`;
-  return [{ limit: 'openFiles', reason }];
-}
-
-/** As on a Cloud Foundry cell. */
-const USUAL_OPEN_FILES = 16_384;
-
-const LIMIT_OF = { memory: 'memoryBytes', pids: 'pids', cpu: 'cpuShares' } as const;
-
-function unenforced({ cgroups, ids, runtime, guard }: OciOptions): Sandbox['unenforced'] {
-  const list: { limit: Sandbox['unenforced'][number]['limit']; reason: string }[] = [];
-  for (const name of CONTROLLERS) {
-    const reason = cgroups.reasons[name];
-    if (cgroups.parents[name] !== undefined || reason === undefined) continue;
-    // A limit of processes of a user holds in its place where the user is the sandbox's own.
-    if (name === 'pids' && ids.mappings !== undefined && runtime.name !== 'runsc') continue;
-    const watched = name === 'memory' ? 'it is only watched, five times a second, since ' : '';
-    list.push({ limit: LIMIT_OF[name], reason: `${watched}${reason}` });
-  }
-  if (guard === undefined) {
-    list.push({
-      limit: 'lifetime',
-      reason: 'setpriv, unshare and nsenter (util-linux) are missing or not allowed to work',
-    });
-  }
-  return list;
 }

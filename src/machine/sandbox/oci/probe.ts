@@ -26,10 +26,11 @@ export interface Unusable {
 
 /** Runs `true` in a container of this kind: undefined when that worked. */
 export async function probe(options: OciOptions, signal: AbortSignal): Promise<Unusable | undefined> {
-  const sandbox = await OciSandbox.open(options);
+  const sandbox = await OciSandbox.open({ ...options, bound: 'watch' });
   let said = '';
   try {
-    const report = await sandbox.run(
+    await using own = await sandbox.apart();
+    const report = await (options.spaces === true ? own : sandbox).run(
       {
         owner: 'probe',
         argv: ['/bin/sh', '-c', 'exit 0'],

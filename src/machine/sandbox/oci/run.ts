@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
-import type { Owner } from '../../host/owner.ts';
 import {
   type ChildCommand,
   type ChildEnd,
@@ -19,8 +18,8 @@ import { Flow } from '../child/flow.ts';
 import { type KillReason, outcomeOf } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
-import { type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
-import type { IdMappings } from '../kernel/ids.ts';
+import { type Backing, type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
+import type { IdPlan } from '../kernel/ids.ts';
 import { MemoryWatch } from '../kernel/memory-watch.ts';
 import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
@@ -33,14 +32,16 @@ export interface OciRunParts {
   readonly spec: SandboxSpec;
   readonly runtime: OciRuntime;
   readonly cgroups: CgroupPlan;
-  readonly owner: Owner;
+  readonly ids: IdPlan;
   readonly guard: GuardPlan | undefined;
-  /** Ids of the user namespace around the runtime. */
-  readonly around: IdMappings | undefined;
   /** A null device of our own. */
   readonly nullDevice: string | undefined;
   /** Network namespace to enter. */
   readonly networkPath: string | undefined;
+  /** What is behind the volume that the disk root is in. */
+  readonly backing: Backing | undefined;
+  /** Mount points of volumes that the command works in. */
+  readonly volumes: readonly string[];
   readonly stateRoot: string;
   readonly files: RunFiles;
   readonly ledger: DiskLedger;
@@ -48,9 +49,7 @@ export interface OciRunParts {
 
 /** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
 const KILL_PATIENCE_MS = 1_000;
-/** In the bundle. */
 const GUARD_LOG = 'guard.log';
-/** A container takes some fifty milliseconds to start. */
 const START_POLL_MS = 10;
 /** Where a runtime, and the shells of a guard, look for programs. */
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } as const;
@@ -71,13 +70,14 @@ export class OciRun {
 
   /** Runs to the end. Whatever happens, nothing of the container is left afterwards. */
   async finish(io: { readonly signal: AbortSignal; readonly onOutput: OnOutput }): Promise<ExitReport> {
-    const { spec, ledger } = this.#parts;
+    const { spec, ledger, backing } = this.#parts;
     const begun = performance.now();
     const watch = new DiskWatch({
       root: spec.diskRoot,
       limitBytes: spec.limits.diskBytes,
       limitFiles: spec.limits.files,
       ledger,
+      backing,
       heldOpen: () => this.#heldOpen(),
       onOverrun: () => this.#stop('out-of-disk', 0),
     });
@@ -149,7 +149,7 @@ export class OciRun {
 
   /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
   async #start(onOutput: OnOutput): Promise<number> {
-    const { files, spec, owner } = this.#parts;
+    const { files, spec, ids } = this.#parts;
     const command = this.#command();
     if (isJoined(spec)) {
       const child = startJoined(command);
@@ -157,7 +157,7 @@ export class OciRun {
       const [end] = await Promise.all([endOf(child), this.#giveIds(child)]);
       return statusOf(end);
     }
-    const pipes = await outputPipes(files.bundle, owner);
+    const pipes = await outputPipes(files.bundle, ids.owner);
     const flow = new Flow(onOutput);
     this.#flow = flow;
     const { child, drained, ended } = startPiped(command, pipes, flow);
@@ -169,11 +169,13 @@ export class OciRun {
 
   /** The runtime's command line, in a guard where there is one. */
   #command(): ChildCommand {
-    const { runtime, stateRoot, files, guard, around, networkPath, cgroups } = this.#parts;
+    const { runtime, stateRoot, files, guard, ids, networkPath, cgroups, volumes } = this.#parts;
+    const { around, space } = ids;
     const noCgroups = cgroups.pathPrefix === undefined;
     const bare = [runtime.path, ...runArguments(runtime, { state: stateRoot, files, noCgroups })];
     const wish = {
       logFile: join(files.bundle, GUARD_LOG),
+      ...(around === undefined && { volumes }),
       ...(runtime.name === 'crun' && noCgroups && { hide: 'all' as const }),
       ...(runtime.name === 'crun' && cgroups.mode === 'hybrid' && !noCgroups && { hide: 'v2' as const }),
       ...(around !== undefined && { around }),
@@ -181,11 +183,13 @@ export class OciRun {
     };
     const [program = '', ...args] = guard === undefined ? bare : guarded(guard, bare, wish);
     const options = { cwd: files.bundle, env: ENVIRONMENT };
-    return { program, args, options, piped: around !== undefined, stdin: this.#parts.nullDevice };
+    const fourth = around === undefined ? space?.fd : 'pipe';
+    return { program, args, options, fourth, stdin: this.#parts.nullDevice };
   }
 
   async #giveIds(child: ChildProcess): Promise<void> {
-    if (this.#parts.around !== undefined) await mapIds(child, this.#parts.around);
+    const { around } = this.#parts.ids;
+    if (around !== undefined) await mapIds(child, around);
   }
 
   async #report(status: number, durationMs: number, watch: DiskWatch): Promise<ExitReport> {
@@ -298,7 +302,5 @@ export class OciRun {
 /** All that these know of a container is a directory of its name. */
 const FORGETTABLE: ReadonlySet<string> = new Set(['runc', 'crun']);
 
-const RUNTIME_KILLED = 137;
-
-/** The runtime passes the command's status on; by a signal only the runtime itself ends. */
-const statusOf = ({ code }: ChildEnd): number => code ?? RUNTIME_KILLED;
+/** The runtime passes the command's status on; by a signal (SIGKILL) only the runtime itself ends. */
+const statusOf = ({ code }: ChildEnd): number => code ?? 137;

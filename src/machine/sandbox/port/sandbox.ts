@@ -3,6 +3,7 @@
  */
 import type { Owner } from '../../host/owner.ts';
 import type { ExitReport } from './exit-report.ts';
+import type { Volumes } from './volume.ts';
 
 /** One directory or file of the host that the sandbox sees. */
 export interface Mount {
@@ -89,6 +90,15 @@ export interface Sandbox {
   }[];
   /** True: {@link SandboxSpec.networkOf} works. */
   readonly sharesNetworks?: boolean;
+  /** File systems that hold workspaces to their size; absent: there are none. */
+  readonly volumes?: Volumes;
+  /**
+   * The same sandbox with host ids of its own, which no other staging or run has while this one lasts: what the kernel
+   * counts for each user is then its own as well. Absent: commands run as the caller.
+   *
+   * @param near ids that files to work with have already.
+   */
+  apart?(near?: Owner): Promise<Sandbox & AsyncDisposable>;
   /** Host uid and gid that vcap (2000:2000) has outside; workspaces are given to it. */
   readonly owner: Owner;
   /**
