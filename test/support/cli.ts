@@ -245,7 +245,9 @@ async function names(path: string): Promise<string[]> {
 /** Command line, environment and root of a process, or undefined when it is gone. */
 function factsOf(pid: string): string | undefined {
   try {
-    const text = ['cmdline', 'environ', 'mountinfo'].map((name) =>
+    // What is mounted on the machine while a staging lasts, every process of the machine sees.
+    const apart = readlinkSync(`/proc/${pid}/ns/mnt`) !== readlinkSync('/proc/self/ns/mnt');
+    const text = ['cmdline', 'environ', ...(apart ? ['mountinfo'] : [])].map((name) =>
       readFileSync(`/proc/${pid}/${name}`, 'utf8'),
     );
     return [...text, readlinkSync(`/proc/${pid}/cwd`)].join(' ').replaceAll('\0', ' ');

@@ -72,7 +72,7 @@ export interface Diagnosis {
     readonly unenforced: readonly { readonly limit: string; readonly reason: string }[];
     readonly rejected: readonly Rejected[];
     /** What holds workspaces to their disk limit, found by trying. */
-    readonly bound: { readonly kind: Bound; readonly why?: string };
+    readonly bound: { readonly kind: 'image' | 'tmpfs' | 'watch'; readonly why?: string };
   }>;
   readonly stacks: Finding<{ readonly chosen: string; readonly known: readonly StackInfo[] }>;
   readonly home: Finding<{ readonly path: string; readonly freeBytes: number; readonly freeInodes: number }>;
