@@ -59,7 +59,7 @@ export async function mountImage(at: string, size: VolumeSize, plan: ImagePlan):
     await file.truncate(imageBytes(size));
     const inodes = ['-N', String(imageFiles(size)), '-I', String(INODE)];
     const extended = ['-E', 'lazy_itable_init=1,nodiscard'];
-    await run(plan, [
+    await runTied(plan, [
       plan.mkfs,
       '-q',
       '-F',
@@ -73,7 +73,7 @@ export async function mountImage(at: string, size: VolumeSize, plan: ImagePlan):
       ...extended,
       path,
     ]);
-    await run(plan, [plan.mount, '-t', 'ext4', '-o', MOUNT_OPTIONS, path, at]);
+    await runTied(plan, [plan.mount, '-t', 'ext4', '-o', MOUNT_OPTIONS, path, at]);
     return { file };
   } catch (error) {
     await file.close();
@@ -84,7 +84,7 @@ export async function mountImage(at: string, size: VolumeSize, plan: ImagePlan):
 }
 
 /** Runs a program of the system that ends with this process. @throws what it said. */
-export async function run(
+export async function runTied(
   { setpriv }: Pick<ImagePlan, 'setpriv'>,
   command: readonly string[],
 ): Promise<void> {

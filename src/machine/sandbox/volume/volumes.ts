@@ -9,7 +9,7 @@ import type { Backing } from '../kernel/disk-watch.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import { firstExecutable, SYSTEM_DIRECTORIES } from '../kernel/programs.ts';
 import type { Bound, Volume, VolumeSize, Volumes } from '../port/volume.ts';
-import { type Image, type ImagePlan, imageFiles, mountImage, run } from './image.ts';
+import { type Image, type ImagePlan, imageFiles, mountImage, runTied } from './image.ts';
 import { MOUNTS_FILE, unmountAt } from './unmount.ts';
 
 /** What is asked for; `auto`: an image where it can be had, else a watcher. */
@@ -117,7 +117,7 @@ export class MountedVolumes implements Volumes {
     const files = imageFiles(size);
     if (this.bound === 'tmpfs') {
       const options = `nosuid,nodev,mode=711,size=${size.bytes},nr_inodes=${files}`;
-      await run(plan, [plan.mount, '-t', 'tmpfs', '-o', options, 'stager', point]);
+      await runTied(plan, [plan.mount, '-t', 'tmpfs', '-o', options, 'stager', point]);
       return { backing: { files, use: async () => undefined } };
     }
     const image = await mountImage(point, size, plan);
