@@ -13,7 +13,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 const FLOORS: readonly (readonly string[])[] = [
   ['doors/cli', 'doors/cli/commands', 'doors/cli/input', 'doors/cli/terminal'],
   ['doors/dropin', 'doors/dropin/go'],
-  ['doors/http', 'doors/http/uaa', 'doors/http/v3', 'doors/http/route'],
+  ['doors/http', 'doors/http/uaa', 'doors/http/v2', 'doors/http/v3', 'doors/http/route'],
   ['index.ts', 'doors/library'],
   ['compose.ts'],
   ['workshop'],

@@ -69,4 +69,20 @@ export const SERVER_SETTINGS = {
     help: 'address that links in answers begin with; default: the one that a request came to',
     on: ['serve'],
   },
+  systemDomain: {
+    group: 'Server:',
+    flag: '--system-domain <domain>',
+    variable: 'STAGER_SYSTEM_DOMAIN',
+    kind: 'text',
+    help: 'domain whose names api., login., uaa. and log-cache. lead here, as those of a foundation',
+    on: ['serve'],
+  },
+  acceptStart: {
+    group: 'Server:',
+    flag: '--accept-start',
+    variable: 'STAGER_ACCEPT_START',
+    kind: 'flag',
+    help: 'let cf push and cf start succeed with a warning: the app is started in name only, nothing runs here',
+    on: ['serve'],
+  },
 } as const satisfies Record<string, Setting>;

@@ -3,6 +3,7 @@ import type { ServedRoute } from './route/route.ts';
 import { loginRoutes } from './uaa/login-routes.ts';
 import { tokenRoutes } from './uaa/token-routes.ts';
 import { userRoutes } from './uaa/user-routes.ts';
+import { v2Routes } from './v2/routes.ts';
 import { absentRoutes } from './v3/absent/routes.ts';
 import { appActionRoutes } from './v3/apps/action-routes.ts';
 import { appDropletRoutes } from './v3/apps/droplet-routes.ts';
@@ -64,6 +65,7 @@ export const ROUTES: readonly ServedRoute[] = [
   ...loginRoutes,
   ...tokenRoutes,
   ...userRoutes,
+  ...v2Routes,
   ...manifestRoutes,
   ...serviceInstanceRoutes,
   ...serviceBindingRoutes,

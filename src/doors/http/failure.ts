@@ -1,7 +1,7 @@
 /** Every failure's way out: in the shape that the route's clients read, after what they still send was read. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { drain } from './drain.ts';
-import { CfError, errorAnswer } from './route/cf-errors.ts';
+import { CfError, type ErrorObject, errorAnswer } from './route/cf-errors.ts';
 import { isUaaPath, UaaError } from './route/uaa-error.ts';
 
 /** Answers with the failure. */
@@ -24,7 +24,19 @@ export async function answerFailure(
   if (status >= 500 && !(error instanceof CfError)) request.log.error(error);
   // The CLI tells what it repeats from this header alone.
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="stager"');
-  return await reply.code(status).type('application/json').send({ errors });
+  const body = isV2(request) ? inV2(errors) : { errors };
+  return await reply.code(status).type('application/json').send(body);
+}
+
+/** v2 has its own shape, and names what there is not outside of v3 as well. */
+function isV2({ url, routeOptions }: FastifyRequest): boolean {
+  return url.startsWith('/v2/') || (routeOptions.url === undefined && !/^\/v3(?:[/?]|$)/.test(url));
+}
+
+function inV2(errors: readonly ErrorObject[]) {
+  const [first] = errors;
+  const description = errors.map(({ detail }) => detail).join(' ');
+  return { description, error_code: first?.title, code: first?.code };
 }
 
 async function sendUaa(reply: FastifyReply, failure: UaaError): Promise<FastifyReply> {

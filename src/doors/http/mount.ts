@@ -33,7 +33,8 @@ export function mount(server: FastifyInstance, route: ServedRoute, service: Http
           request,
         },
       );
-      if (warnings.length > 0) reply.header('x-cf-warnings', warnings.map(encodeURIComponent));
+      // One header: clients read no second one.
+      if (warnings.length > 0) reply.header('x-cf-warnings', warnings.map(encodeURIComponent).join(','));
       return await send(route, answer, reply);
     },
   });

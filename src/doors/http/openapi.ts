@@ -11,6 +11,7 @@ import { isUaaPath } from './route/uaa-error.ts';
 const ErrorBody = z.object({
   errors: z.array(z.object({ code: z.int(), title: z.string(), detail: z.string() })),
 });
+const V2ErrorBody = z.object({ description: z.string(), error_code: z.string(), code: z.int() });
 const UaaErrorBody = z.object({ error: z.string(), error_description: z.string() });
 
 export async function addOpenApi(server: FastifyInstance, settings: HttpSettings): Promise<void> {
@@ -40,6 +41,7 @@ export function schemaOf(route: ServedRoute): FastifySchema {
         ? z.unknown().describe('bytes')
         : schema,
   ]);
+  const failure = route.path.startsWith('/v2/') ? V2ErrorBody : ErrorBody;
   return {
     summary: route.summary,
     tags: [tagOf(route.path)],
@@ -49,8 +51,8 @@ export function schemaOf(route: ServedRoute): FastifySchema {
     ...(route.body !== undefined && { body: route.body }),
     response: {
       ...Object.fromEntries(answers),
-      '4xx': isUaaPath(route.path) ? UaaErrorBody : ErrorBody,
-      '5xx': ErrorBody,
+      '4xx': isUaaPath(route.path) ? UaaErrorBody : failure,
+      '5xx': failure,
     },
   };
 }

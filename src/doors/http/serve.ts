@@ -25,6 +25,9 @@ export interface ServeOptions {
   /** Allows plain HTTP beyond loopback. */
   readonly insecureHttp: boolean;
   readonly publicUrl?: string;
+  readonly systemDomain?: string;
+  /** Takes `start` and `restart`, though nothing runs. */
+  readonly acceptStart: boolean;
   readonly adminPassword?: string;
   readonly version: string;
   /** Made where they are not there yet. */
@@ -83,9 +86,15 @@ export async function serve(
 
 async function openService(
   database: Database,
-  { publicUrl, version, staging }: ServeOptions,
+  { publicUrl, systemDomain, acceptStart, version, staging }: ServeOptions,
 ): Promise<HttpService> {
-  const settings = { name: 'stager', version, ...(publicUrl !== undefined && { publicUrl }) };
+  const settings = {
+    name: 'stager',
+    version,
+    acceptStart,
+    ...(publicUrl !== undefined && { publicUrl }),
+    ...(systemDomain !== undefined && { systemDomain }),
+  };
   return await createService({ database, settings, staging });
 }
 

@@ -10,9 +10,10 @@ import { createListener, type TlsFiles } from './listener.ts';
 import { mount } from './mount.ts';
 import { addOpenApi } from './openapi.ts';
 import { CfError } from './route/cf-errors.ts';
+import { meantPath } from './route/foundation.ts';
 import { LIMITS } from './route/limits.ts';
 import type { ServedRoute } from './route/route.ts';
-import type { HttpService } from './route/service.ts';
+import type { HttpService, HttpSettings } from './route/service.ts';
 
 export interface ServerOptions {
   readonly routes: readonly ServedRoute[];
@@ -22,7 +23,7 @@ export interface ServerOptions {
 
 /** @returns a server that is ready to listen. */
 export async function createServer(service: HttpService, options: ServerOptions): Promise<FastifyInstance> {
-  const server = Fastify(serverOptions(options));
+  const server = Fastify(serverOptions(options, service.settings));
   // Input and output are checked in define-route.ts and mount.ts, against the same schemas that are documented.
   server.setValidatorCompiler(() => (value) => ({ value }));
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
@@ -44,8 +45,9 @@ export async function createServer(service: HttpService, options: ServerOptions)
   return server;
 }
 
-function serverOptions({ tls }: ServerOptions): FastifyServerOptions {
+function serverOptions({ tls }: ServerOptions, settings: HttpSettings): FastifyServerOptions {
   return {
+    rewriteUrl: ({ url = '/', headers: { host } }) => meantPath(settings, { host, path: url }),
     serverFactory: (handler) => createListener(handler, tls),
     bodyLimit: LIMITS.jsonBytes,
     clientErrorHandler: answerBrokenRequest,

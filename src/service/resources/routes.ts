@@ -29,6 +29,8 @@ export interface RouteFilters extends CommonFilters {
   readonly hosts?: readonly string[] | undefined;
   readonly paths?: readonly string[] | undefined;
   readonly ports?: readonly string[] | undefined;
+  /** Routes that are bound to one of these services: none is. */
+  readonly service_instance_guids?: readonly string[] | undefined;
 }
 
 export interface RouteFields {
@@ -56,6 +58,7 @@ export async function listRoutes(
   if (columns.ports !== undefined) {
     query = query.where(sql<boolean>`routes.port::text = any(${[...columns.ports]}::text[])`);
   }
+  if (columns.service_instance_guids !== undefined) query = query.where(sql<boolean>`false`);
   if (app_guids !== undefined) {
     query = query.where('routes.guid', 'in', (eb) =>
       eb

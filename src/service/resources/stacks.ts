@@ -37,12 +37,18 @@ export async function findStack(queries: Queries, guid: Guid): Promise<Stack | u
   return await queries.selectFrom('stacks').selectAll().where('guid', '=', guid).executeTakeFirst();
 }
 
-export interface NewStack {
+/** What can be said of one after it was made; what is left out stays. */
+export interface StackFields {
+  readonly state?: string | undefined;
+  readonly state_reason?: string | null | undefined;
+  readonly metadata?: MetadataPatch | undefined;
+}
+
+export interface NewStack extends StackFields {
   readonly name: string;
   readonly description?: string | null | undefined;
   readonly rootfs?: string | undefined;
   readonly isDefault?: boolean | undefined;
-  readonly metadata?: MetadataPatch | undefined;
 }
 
 /** @returns undefined when the name is taken. */
@@ -57,6 +63,7 @@ export async function createStack(queries: Queries, stack: NewStack): Promise<St
         description,
         rootfs,
         is_default: isDefault,
+        ...stateOf(stack),
         ...newMetadata(metadata),
       })
       .returningAll()
@@ -67,17 +74,19 @@ export async function createStack(queries: Queries, stack: NewStack): Promise<St
   }
 }
 
-export async function updateStack(
-  queries: Queries,
-  guid: Guid,
-  metadata: MetadataPatch | undefined,
-): Promise<Stack> {
+export async function updateStack(queries: Queries, guid: Guid, fields: StackFields): Promise<Stack> {
   return await queries
     .updateTable('stacks')
-    .set({ ...mergedMetadata(metadata), updated_at: sql<Date>`now()` })
+    .set({ ...stateOf(fields), ...mergedMetadata(fields.metadata), updated_at: sql<Date>`now()` })
     .where('guid', '=', guid)
     .returningAll()
     .executeTakeFirstOrThrow();
+}
+
+/** A new state without a reason has none: the old one was about the old state. */
+function stateOf({ state, state_reason }: StackFields) {
+  if (state === undefined) return state_reason === undefined ? {} : { state_reason };
+  return { state, state_reason: state_reason ?? null };
 }
 
 /** @returns false when apps are staged on it. */

@@ -39,8 +39,7 @@ if (installed.status !== 0) {
           '--max-examples=2',
           '--seed=1',
           '--checks=not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance',
-          // These answer 501 on purpose: nothing runs here.
-          '--exclude-path-regex=^/(uaa|docs)|/actions/(re)?start$|/tasks$|^/v3/deployments$',
+          '--exclude-path-regex=^/(uaa|docs)',
           '--request-timeout=120',
           '--suppress-health-check=all',
           '--no-color',

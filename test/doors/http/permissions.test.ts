@@ -4,6 +4,7 @@ import { describeApi, resourcesIn } from './support/api.ts';
 import type { PermissionRow, PermissionTable } from './support/permissions.ts';
 import { type Actor, SIGNED_IN } from './support/world.ts';
 import { uaaPermissions } from './uaa/permissions.ts';
+import { v2Permissions } from './v2/permissions.ts';
 import { absentPermissions } from './v3/absent/permissions.ts';
 import { appPermissions } from './v3/apps/permissions.ts';
 import { auditEventPermissions } from './v3/audit-events/permissions.ts';
@@ -41,6 +42,7 @@ const TABLE: PermissionTable = {
   ...processPermissions,
 
   ...uaaPermissions,
+  ...v2Permissions,
   ...manifestPermissions,
   ...servicePermissions,
   ...environmentGroupPermissions,

@@ -46,7 +46,7 @@ async function stacksOf({ stacks, config }: Stager): Promise<ServeOptions['stack
 }
 
 function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions, 'stacks' | 'staging'> {
-  const { tlsCert, tlsKey, database, publicUrl } = settings;
+  const { tlsCert, tlsKey, database, publicUrl, systemDomain } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {
       next: 'Give --tls-cert and --tls-key together.',
@@ -57,9 +57,11 @@ function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions
     port: settings.port,
     data: settings.data ?? join(home, 'serve'),
     insecureHttp: settings.insecureHttp ?? false,
+    acceptStart: settings.acceptStart ?? false,
     version: version(),
     ...(database !== undefined && { database }),
     ...(publicUrl !== undefined && { publicUrl }),
+    ...(systemDomain !== undefined && { systemDomain }),
     ...(adminPassword !== undefined && { adminPassword }),
     ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { certFile: tlsCert, keyFile: tlsKey } }),
   };

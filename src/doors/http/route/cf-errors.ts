@@ -96,9 +96,9 @@ export function notAuthorized(): CfError {
   return new CfError('NotAuthorized', 'You are not authorized to perform the requested action');
 }
 
-/** v3 has it and we do not: said, never silently ignored. */
+/** v3 has it and we do not: said, never silently ignored. Of a 422 `cf` prints the sentence, of a 501 the raw answer. */
 export function notImplemented(what: string): CfError {
-  return new CfError('NotImplemented', `stager does not have ${what}.`);
+  return unprocessable(`stager does not have ${what}.`);
 }
 
 /** One entry of the answer's list. */

@@ -17,24 +17,24 @@ function keyFault(key: string, maxName: number): string | undefined {
   if (prefix !== undefined && !PREFIX.test(prefix)) return `prefix '${prefix}' must be in valid dns format`;
   if (prefix?.toLowerCase() === RESERVED_PREFIX) return 'prefix: Cloudfoundry.org is a reserved domain';
   if (name === '') return 'key cannot be empty string';
-  if (name.length > maxName) return `key '${name.slice(0, 8)}...' is greater than ${maxName} characters`;
-  return NAME.test(name) ? undefined : `key '${name}' contains invalid characters`;
+  if (name.length > maxName) return `'${name.slice(0, 8)}...' is greater than ${maxName} characters`;
+  return NAME.test(name) ? undefined : `'${name}' contains invalid characters`;
 }
 
 function labelFault([key, value]: readonly [string, string | null]): string | undefined {
   const fault = keyFault(key, MAX_KEY);
-  if (fault !== undefined) return `Metadata label ${fault}`;
+  if (fault !== undefined) return `Metadata label key error: ${fault}`;
   if (value === null || value === '') return undefined;
   if (value.length > MAX_VALUE)
-    return `Metadata label value '${value.slice(0, 8)}...' is greater than 63 characters`;
-  return NAME.test(value) ? undefined : `Metadata label value '${value}' contains invalid characters`;
+    return `Metadata label value error: '${value.slice(0, 8)}...' is greater than 63 characters`;
+  return NAME.test(value) ? undefined : `Metadata label value error: '${value}' contains invalid characters`;
 }
 
 function annotationFault([key, value]: readonly [string, string | null]): string | undefined {
   const fault = keyFault(key, MAX_ANNOTATION_KEY);
-  if (fault !== undefined) return `Metadata annotation ${fault}`;
+  if (fault !== undefined) return `Metadata annotation key error: ${fault}`;
   if ((value?.length ?? 0) <= MAX_ANNOTATION_VALUE) return undefined;
-  return `Metadata annotation value '${value?.slice(0, 8)}...' is greater than ${MAX_ANNOTATION_VALUE} characters`;
+  return `Metadata annotation value error: '${value?.slice(0, 8)}...' is greater than ${MAX_ANNOTATION_VALUE} characters`;
 }
 
 function pairs(fault: (entry: readonly [string, string | null]) => string | undefined) {

@@ -35,6 +35,10 @@ export interface HttpSettings {
   /** Shown by `/v3/info`. */
   readonly name: string;
   readonly version: string;
+  /** Takes `start` and `restart`, though nothing runs. */
+  readonly acceptStart?: boolean;
   /** Where clients reach us, when that is not what their requests say (behind a proxy). */
   readonly publicUrl?: string;
+  /** Below it the parts have names of their own: `api.`, `login.`, `uaa.`, `log-cache.`. */
+  readonly systemDomain?: string;
 }

@@ -1,4 +1,5 @@
 /** `/uaa/oauth/token`: the grants that clients of Cloud Foundry use, and revocation. */
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { tryPassword } from '../../../service/sign-in/accounts.ts';
 import { type Client, checkClient, findClient } from '../../../service/sign-in/clients.ts';
@@ -54,7 +55,10 @@ const token = route({
     if (body.grant_type !== undefined && !client.grants.includes(body.grant_type))
       throw unknownGrant(body.grant_type);
     const hint = body.login_hint ?? query.login_hint;
-    return { status: 200, body: await grant(parts, { ...body, login_hint: hint }, client) };
+    const answer = await grant(parts, { ...body, login_hint: hint }, client);
+    // As UAA's answers have one. Nothing here reads it: browsers do not sign in.
+    const cookie = `X-Uaa-Csrf=${randomUUID()}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax`;
+    return { status: 200, headers: { 'set-cookie': cookie }, body: answer };
   },
 });
 

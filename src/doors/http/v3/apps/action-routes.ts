@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { mayDevelop, mayOperateApps, mayReadSecrets } from '../../../../service/access/may.ts';
 import { standingInSpace } from '../../../../service/access/standing.ts';
 import { type App as AppRow, setDesiredState, setFeature } from '../../../../service/resources/apps.ts';
-import { notFound, notImplemented } from '../../route/cf-errors.ts';
+import { notFound, notImplemented, unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { ByGuid, GuidText } from '../../route/params.ts';
 import { appFor, visibleApp } from './find.ts';
@@ -30,15 +30,21 @@ const starts = (['start', 'restart'] as const).map((action) =>
   route({
     method: 'POST',
     path: `/v3/apps/:guid/actions/${action}`,
-    summary: `Refused: stager stages apps, and runs none behind this API (${action})`,
+    summary: `Refused: nothing runs behind this API. With --accept-start kept as what is wanted (${action})`,
     access: 'signed-in',
     params: ByGuid,
-    answers: {},
+    answers: { 200: AppAnswer },
     handle: async (call) => {
-      await appFor(call, call.params.guid, mayOperateApps);
-      throw notImplemented(
-        'a place to run apps behind this API: it stages them. Use `cf push --no-start`, and start the droplet with `stager run`',
-      );
+      const { caller, service, base } = call;
+      const found = await appFor(call, call.params.guid, mayOperateApps);
+      if (service.settings.acceptStart !== true) throw nothingRuns();
+      const { queries } = service.database;
+      if (found.current_droplet_guid === null)
+        throw unprocessable('Assign a droplet before starting this app.');
+      const started = await setDesiredState(queries, found.guid, 'STARTED');
+      await service.audit.record({ type: `audit.app.${action}`, caller, app: started });
+      call.warn(`${found.name} is started in name only: stager stages apps and runs none.`);
+      return { status: 200, body: presentApp(started, base) };
     },
   }),
 );
@@ -142,6 +148,12 @@ const permissions = route({
 });
 
 export const appActionRoutes = [stop, ...starts, features, feature, changeFeature, sshEnabled, permissions];
+
+function nothingRuns(): Error {
+  return notImplemented(
+    'a place to run apps behind this API: it stages them. Use `cf push --no-start`, and start the droplet with `stager run`',
+  );
+}
 
 function featureOf(app: AppRow, name: string) {
   const description = FEATURES.get(name);

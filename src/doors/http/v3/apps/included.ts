@@ -1,20 +1,20 @@
-/** `include=space,space.organization` of apps: the spaces and organizations that their rows name, once each. */
-import type { App } from '../../../../service/resources/apps.ts';
+/** `include=space,space.organization` of apps and other rows of a space: the spaces and organizations that their rows name, once each. */
 import type { Queries } from '../../../../service/state/database.ts';
+import type { Guid } from '../../../../words/ids.ts';
 import { presentOrganization } from '../organizations/present.ts';
 import { presentSpace } from '../spaces/present.ts';
 
 /** `org` is the old name of `space.organization`. */
 export type AppInclude = 'space' | 'org' | 'space.organization';
 
-/** What is in them is seen by whoever sees the app. */
+/** What is in them is seen by whoever sees the row. */
 export async function includedWithApps(
   queries: Queries,
-  apps: readonly App[],
+  rows: readonly { readonly space_guid: Guid }[],
   { include, base }: { readonly include: readonly AppInclude[] | undefined; readonly base: string },
 ) {
   if (include === undefined) return {};
-  const guids = [...new Set(apps.map((app) => app.space_guid))];
+  const guids = [...new Set(rows.map((row) => row.space_guid))];
   const spaces =
     guids.length === 0
       ? []

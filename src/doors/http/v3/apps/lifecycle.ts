@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { AppFields } from '../../../../service/resources/apps.ts';
 import type { Queries } from '../../../../service/state/database.ts';
-import { unprocessable } from '../../route/cf-errors.ts';
+import { CfError, unprocessable } from '../../route/cf-errors.ts';
 import type { LifecycleInput } from './schema.ts';
 
 type Whole = z.output<typeof LifecycleInput>;
@@ -50,6 +50,18 @@ export async function demandBuildpacks(queries: Queries, names: readonly string[
 async function demandStack(queries: Queries, name: string, who: string): Promise<void> {
   const found = await queries.selectFrom('stacks').select('guid').where('name', '=', name).executeTakeFirst();
   if (found === undefined) throw unprocessable(`${who}Stack must be an existing stack`);
+}
+
+/** A new app may not begin on a stack that is on its way out. @throws CfError. */
+export async function demandOpenStack(queries: Queries, name: string | null | undefined): Promise<void> {
+  const found = await queries
+    .selectFrom('stacks')
+    .select(['name', 'state'])
+    .where((eb) => (name == null ? eb('is_default', '=', true) : eb('name', '=', name)))
+    .executeTakeFirst();
+  if (found?.state !== 'RESTRICTED' && found?.state !== 'DISABLED') return;
+  const text = `Stack '${found.name}' is ${found.state.toLowerCase()} and can't be used for new apps.`;
+  throw new CfError('StackValidationFailed', text);
 }
 
 function unknownBuildpack(name: string, who: string): Error {

@@ -12,7 +12,7 @@ import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import { appFor, visibleApp } from './find.ts';
 import { includedWithApps } from './included.ts';
-import { lifecycleFields } from './lifecycle.ts';
+import { demandOpenStack, lifecycleFields } from './lifecycle.ts';
 import { presentApp } from './present.ts';
 import { AppAnswer, AppQuery, Apps, AppsQuery, CreateApp, UpdateApp } from './schema.ts';
 import { variablesOf } from './variables.ts';
@@ -71,6 +71,7 @@ const create = route({
       throw unprocessable('Invalid space. Ensure that the space exists and you have access to it.');
     }
     demand(mayDevelop, await standingInSpace(queries, caller, space));
+    await demandOpenStack(queries, body.lifecycle?.data.stack);
     const created = await createApp(queries, space, {
       name: body.name,
       metadata: body.metadata,

@@ -95,7 +95,7 @@ const create = route({
     const guid = await createBuildRow(queries, {
       app,
       package: source.guid,
-      ...(await lifecycleOf(queries, app, body)),
+      ...(await lifecycleOf(queries, app, { lifecycle: body.lifecycle, warn: call.warn })),
       environment: await environmentOf(queries, app, body),
       memory: body.staging_memory_in_mb ?? memoryMb,
       disk: body.staging_disk_in_mb ?? diskMb,

@@ -11,18 +11,24 @@ import type { CreateBuild } from './schema.ts';
 type Request = z.output<typeof CreateBuild>;
 
 /** @throws CfError for a lifecycle, stack or buildpack that can't be used. */
-export async function lifecycleOf(queries: Queries, app: App, { lifecycle }: Request) {
+export async function lifecycleOf(
+  queries: Queries,
+  app: App,
+  { lifecycle, warn }: Pick<Request, 'lifecycle'> & { readonly warn: (text: string) => void },
+) {
   const type = lifecycle?.type ?? app.lifecycle_type;
   if (type !== 'buildpack') throw notImplemented(`the lifecycle ${type}`);
   const buildpacks = lifecycle?.data?.buildpacks ?? app.buildpacks;
   const stack = lifecycle?.data?.stack ?? app.stack ?? (await defaultStack(queries));
-  const { stacks } = { stacks: await queries.selectFrom('stacks').select(['name', 'state']).execute() };
+  const stacks = await queries.selectFrom('stacks').select(['name', 'state', 'state_reason']).execute();
   const known = stacks.find(({ name }) => name === stack);
   if (known === undefined && stacks.length > 0) throw unprocessable('Stack must be an existing stack');
   if (known?.state === 'DISABLED') {
     throw new CfError('StackValidationFailed', `Stack '${stack}' is disabled and can't be used for staging.`);
   }
   for (const text of buildpacks) await demandBuildpack(queries, text);
+  if (known?.state === 'DEPRECATED')
+    warn(`Stack '${stack}' is deprecated. ${known.state_reason ?? ''}`.trim());
   return { buildpacks, stack };
 }
 

@@ -10,8 +10,15 @@ import type { HttpService } from '../../route/service.ts';
 import { visibleApp } from '../apps/find.ts';
 import { processFor } from './find.ts';
 import { routesOfOne } from './one.ts';
-import { presentProcess, presentSidecar } from './present.ts';
-import { AppProcessesQuery, Processes, ProcessesQuery, Sidecars, SidecarsQuery } from './schema.ts';
+import { instancesOf, presentProcess, presentSidecar } from './present.ts';
+import {
+  AppProcessesQuery,
+  Processes,
+  ProcessesQuery,
+  ProcessInstances,
+  Sidecars,
+  SidecarsQuery,
+} from './schema.ts';
 
 const list = route({
   method: 'GET',
@@ -70,6 +77,21 @@ const sidecarsOfApp = route({
   },
 });
 
+const instances = route({
+  method: 'GET',
+  path: '/v3/processes/:guid/process_instances',
+  summary: 'Instances of a process, without what they use: nothing runs here, so all are down',
+  access: 'signed-in',
+  params: ByGuid,
+  answers: { 200: ProcessInstances },
+  handle: async (call) => {
+    const { process } = await processFor(call, call.params);
+    const self = `${call.base}/v3/processes/${process.guid}`;
+    const links = { self: { href: `${self}/process_instances` }, process: { href: self } };
+    return { status: 200, body: { resources: instancesOf(process), links } };
+  },
+});
+
 export const processRoutes = [
   list,
   listOfApp,
@@ -79,6 +101,7 @@ export const processRoutes = [
     params: z.object({ guid: GuidText, type: z.string().max(255) }),
     names: ({ guid, type }) => ({ app: guid, type }),
   }),
+  instances,
   sidecars,
   sidecarsOfApp,
 ];

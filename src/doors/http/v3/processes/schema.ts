@@ -83,6 +83,8 @@ export const ProcessAnswer = z
   .describe('process');
 export const Processes = listOf(ProcessAnswer);
 
+export const ProcessInstances = z.object({ resources: z.array(Instance), links: Links });
+
 export const ProcessStats = z.object({
   resources: z.array(z.object({ type: z.string(), index: z.int(), state: z.string() }).loose()),
 });

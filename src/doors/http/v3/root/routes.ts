@@ -1,13 +1,15 @@
 /** `/`, `/v3`, `/v3/info`: where everything is. Clients read these before they sign in. */
 import { z } from 'zod';
 import { route } from '../../route/define-route.ts';
+import { partUrl } from '../../route/foundation.ts';
 import type { HttpService } from '../../route/service.ts';
+import { UAA_PREFIX } from '../../route/uaa-error.ts';
 
 /**
- * Of Cloud Controller. Clients choose their requests by it: 3.168 is where `--lifecycle` begins, from 3.211 on `cf apps`
- * asks for embedded process instances.
+ * Of Cloud Controller. Clients choose their requests by it: 3.168 is where `--lifecycle` begins, 3.211 where stacks have
+ * states and `cf apps` asks for embedded process instances.
  */
-export const API_VERSION = '3.210.0';
+export const API_VERSION = '3.211.0';
 
 const RootLink = z.object({ href: z.string(), meta: z.record(z.string(), z.string()).optional() }).nullable();
 const Root = z.object({ links: z.record(z.string(), RootLink) });
@@ -25,9 +27,9 @@ const root = route({
         self: { href: base },
         cloud_controller_v2: null,
         cloud_controller_v3: { href: `${base}/v3`, meta: { version: API_VERSION } },
-        login: { href: signInUrl(service, base) },
-        uaa: { href: signInUrl(service, base) },
-        log_cache: { href: base },
+        login: { href: signInUrl(service, { base, part: 'login' }) },
+        uaa: { href: signInUrl(service, { base, part: 'uaa' }) },
+        log_cache: { href: partUrl(service.settings, { base, part: 'log-cache' }) ?? base },
         log_stream: null,
         logging: null,
         network_policy_v0: null,
@@ -114,6 +116,10 @@ const info = route({
 
 export const rootRoutes = [root, v3, info];
 
-function signInUrl({ signIn }: HttpService, base: string): string {
-  return signIn.kind === 'embedded' ? `${base}/uaa` : signIn.url;
+function signInUrl(
+  { signIn, settings }: HttpService,
+  { base, part }: { readonly base: string; readonly part: 'login' | 'uaa' },
+): string {
+  if (signIn.kind === 'external') return signIn.url;
+  return partUrl(settings, { base, part }) ?? `${base}${UAA_PREFIX}`;
 }

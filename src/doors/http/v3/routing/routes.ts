@@ -21,11 +21,13 @@ import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
 import { routeFor, shownRoute, visibleRoute } from './find.ts';
+import { includedWithRoutes, type RouteInclude } from './included.ts';
 import { presentRoute } from './present.ts';
 import {
   AppRoutesQuery,
   CreateRoute,
   RouteAnswer,
+  RouteQuery,
   Routes,
   RoutesQuery,
   UnmappedQuery,
@@ -62,11 +64,15 @@ const get = route({
   summary: 'Get a route',
   access: 'signed-in',
   params: ByGuid,
+  query: RouteQuery,
   answers: { 200: RouteAnswer },
-  handle: async (call) => ({
-    status: 200,
-    body: await shownRoute(call, await visibleRoute(call, call.params.guid)),
-  }),
+  handle: async (call) => {
+    const { query, service, base } = call;
+    const found = await visibleRoute(call, call.params.guid);
+    const place = { include: query.include, base };
+    const included = await includedWithRoutes(service.database.queries, [found], place);
+    return { status: 200, body: { ...(await shownRoute(call, found)), ...included } };
+  },
 });
 
 const create = route({
@@ -157,7 +163,7 @@ async function listed(
     base,
     url,
   }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'service' | 'base' | 'url'>,
-  query: PageQuery & RouteFilters,
+  query: PageQuery & RouteFilters & { readonly include?: readonly RouteInclude[] | undefined },
 ) {
   const { queries } = service.database;
   const page = await listRoutes(queries, caller, { filters: query, paging: pagingOf(query) });
@@ -168,7 +174,8 @@ async function listed(
   const body = presentList(page, { base, url, query }, (row) =>
     presentRoute(row, destinations.get(row.guid) ?? [], base),
   );
-  return { status: 200, body };
+  const included = await includedWithRoutes(queries, page.rows, { include: query.include, base });
+  return { status: 200, body: { ...body, ...included } };
 }
 
 function taken({ host, path }: { readonly host: string; readonly path: string }, domain: string): string {

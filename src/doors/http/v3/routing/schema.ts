@@ -7,6 +7,9 @@ import { Links, listOf, Metadata, ResourceFields, ToOne } from '../../route/pres
 
 const Options = z.record(z.string(), z.string().nullable());
 
+const include = oneOrMoreOf(['domain', 'space', 'space.organization']).optional();
+
+export const RouteQuery = z.strictObject({ include });
 export const RoutesQuery = listQuery({
   app_guids: texts.optional(),
   space_guids: texts.optional(),
@@ -15,13 +18,17 @@ export const RoutesQuery = listQuery({
   hosts: texts.optional(),
   paths: texts.optional(),
   ports: texts.optional(),
-  include: oneOrMoreOf(['domain', 'space', 'space.organization']).optional(),
+  service_instance_guids: texts.optional(),
+  include,
 });
 export const AppRoutesQuery = listQuery({
   hosts: texts.optional(),
   paths: texts.optional(),
   ports: texts.optional(),
   domain_guids: texts.optional(),
+  space_guids: texts.optional(),
+  organization_guids: texts.optional(),
+  include,
 });
 
 export const CreateRoute = z.strictObject({
@@ -84,6 +91,7 @@ export const RouteAnswer = z
     relationships: z.object({ space: ToOne, domain: ToOne }),
     metadata: Metadata,
     links: Links,
+    included: z.record(z.string(), z.array(z.unknown())).optional(),
   })
   .describe('route');
 export const Routes = listOf(RouteAnswer);

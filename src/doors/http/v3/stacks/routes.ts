@@ -84,7 +84,7 @@ const create = route({
 const update = route({
   method: 'PATCH',
   path: '/v3/stacks/:guid',
-  summary: 'Label a stack',
+  summary: 'Label a stack, or say who may use it still',
   access: 'signed-in',
   params: ByGuid,
   body: UpdateStack,
@@ -93,7 +93,7 @@ const update = route({
     const { queries } = service.database;
     demand(mayAdminister, globalStanding(caller));
     const found = await existing(queries, params.guid);
-    return { status: 200, body: presentStack(await updateStack(queries, found.guid, body.metadata), base) };
+    return { status: 200, body: presentStack(await updateStack(queries, found.guid, body), base) };
   },
 });
 

@@ -6,13 +6,19 @@ import { Links, listOf, Metadata, ResourceFields } from '../../route/present.ts'
 
 export const StacksQuery = listQuery({ names: texts.optional(), default: flag.optional() }, ['name']);
 
+const state = {
+  state: z.enum(['ACTIVE', 'RESTRICTED', 'DEPRECATED', 'DISABLED']).optional(),
+  state_reason: z.string().max(1000).nullable().optional(),
+};
+
 export const CreateStack = z.strictObject({
   name: z.string().min(1).max(250),
   description: z.string().max(250).nullable().optional(),
+  ...state,
   metadata: MetadataInput,
 });
 
-export const UpdateStack = z.strictObject({ metadata: MetadataInput });
+export const UpdateStack = z.strictObject({ ...state, metadata: MetadataInput });
 
 export const StackAnswer = z
   .object({

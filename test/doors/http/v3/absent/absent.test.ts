@@ -20,6 +20,6 @@ describeApi('what a server that only stages has none of', (api) => {
 
   it('says plainly that nothing is deployed', async () => {
     const refused = await api().ask('POST', '/v3/deployments', { body: { strategy: 'rolling' } });
-    expect([refused.status, detailsIn(refused).join()]).toEqual([501, expect.stringContaining('--strategy')]);
+    expect([refused.status, detailsIn(refused).join()]).toEqual([422, expect.stringContaining('--strategy')]);
   });
 });

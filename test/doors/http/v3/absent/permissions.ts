@@ -19,13 +19,13 @@ export const absentPermissions: PermissionTable = {
   'GET /v3/apps/:guid/revisions': noneOfApp('revisions'),
   'GET /v3/apps/:guid/revisions/deployed': noneOfApp('revisions/deployed'),
   'POST /v3/apps/:guid/tasks': {
-    status: 501,
+    status: 422,
     may: ['admin', 'space_developer', 'space_supporter'],
     forbidden: SEES_SPACE,
     request: async (api) => ({ path: `/v3/apps/${await newApp(api)}/tasks`, body: { command: 'true' } }),
   },
   'POST /v3/deployments': {
-    status: 501,
+    status: 422,
     may: 'everyone',
     request: () => ({ path: '/v3/deployments', body: {} }),
   },

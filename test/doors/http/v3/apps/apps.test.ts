@@ -118,7 +118,7 @@ describeApi('/v3/apps', (api) => {
     const app = await newApp(api());
     expect((await api().ask('POST', `/v3/apps/${app}/actions/stop`)).body['state']).toBe('STOPPED');
     const started = await api().ask('POST', `/v3/apps/${app}/actions/start`);
-    expect([started.status, detailsIn(started).join()]).toEqual([501, expect.stringContaining('stager run')]);
+    expect([started.status, detailsIn(started).join()]).toEqual([422, expect.stringContaining('stager run')]);
   });
 
   it('goes with all that it owns, in a job', async () => {

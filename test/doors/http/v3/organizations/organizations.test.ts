@@ -122,6 +122,18 @@ describeApi('organizations', (api) => {
     expect(await names('acme.com/team')).toEqual(['sel-3']);
   });
 
+  it('say what is wrong with labels, in words that clients read', async () => {
+    const { world } = api();
+    const body = { metadata: { labels: { '': 'test', sha2: '108&eb90d734', '^^snorky': null } } };
+    const reply = await api().ask('PATCH', `/v3/organizations/${world.organization}`, { body });
+    expect([reply.status, detailsIn(reply)]).toEqual([
+      422,
+      [
+        "Metadata label key error: key cannot be empty string, Metadata label value error: '108&eb90d734' contains invalid characters, Metadata label key error: '^^snorky' contains invalid characters",
+      ],
+    ]);
+  });
+
   it('are chosen by when they were made', async () => {
     const { body } = await create('dated');
     const at = String(body['created_at']);

@@ -54,7 +54,7 @@ describeApi('packages', (api) => {
     const body = { type: 'docker', relationships: { app: { data: { guid: await newApp(api()) } } } };
     const reply = await api().ask('POST', '/v3/packages', { body });
     expect([reply.status, detailsIn(reply)[0]]).toEqual([
-      501,
+      422,
       'stager does not have packages of docker images.',
     ]);
   });

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { describeApi, detailsIn, guidIn, resourcesIn } from '../../support/api.ts';
+import { readyPackage } from '../../support/builds.ts';
 
 describeApi('feature flags and stacks', (api) => {
   it('flags have defaults until somebody sets them', async () => {
@@ -36,6 +37,36 @@ describeApi('feature flags and stacks', (api) => {
     expect(used.status).toBe(422);
     await api().job(await api().ask('DELETE', `/v3/apps/${guidIn(app)}`));
     expect((await api().ask('DELETE', `/v3/stacks/${guidIn(stack)}`)).status).toBe(204);
+  });
+
+  it('stacks say who may use them still: new apps, old ones, nobody', async () => {
+    const created = await api().ask('POST', '/v3/stacks', { body: { name: 'cflinuxfs8' } });
+    const path = `/v3/stacks/${guidIn(created)}`;
+    const become = async (state: string, more = {}) =>
+      await api().ask('PATCH', path, { body: { state, ...more } });
+    const app = async () =>
+      await api().ask('POST', '/v3/apps', {
+        body: {
+          name: `on-eight-${crypto.randomUUID()}`,
+          relationships: { space: { data: { guid: api().world.space } } },
+          lifecycle: { type: 'buildpack', data: { stack: 'cflinuxfs8' } },
+        },
+      });
+    const there = guidIn(await app());
+    expect((await become('RESTRICTED')).body).toMatchObject({ state: 'RESTRICTED', state_reason: null });
+    expect((await app()).body['errors']).toMatchObject([{ code: 250004 }]);
+    const ready = await readyPackage(api(), there);
+    const stage = async () => await api().ask('POST', '/v3/builds', { body: { package: { guid: ready } } });
+    const reason = { state_reason: 'Use cflinuxfs9.' };
+    expect((await become('DEPRECATED', reason)).body).toMatchObject(reason);
+    const staged = await stage();
+    expect(decodeURIComponent(staged.headers.get('x-cf-warnings') ?? '')).toBe(
+      "Stack 'cflinuxfs8' is deprecated. Use cflinuxfs9.",
+    );
+    await api().service.staging.worker.idle();
+    expect((await become('DISABLED')).body).toMatchObject({ state: 'DISABLED', state_reason: null });
+    expect((await stage()).body['errors']).toMatchObject([{ code: 250004 }]);
+    expect((await become('GONE')).status).toBe(422);
   });
 
   it('every organization has the quota that limits nothing', async () => {

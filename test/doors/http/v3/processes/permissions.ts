@@ -49,6 +49,7 @@ export const processPermissions: PermissionTable = {
   'PATCH /v3/processes/:guid': change(byGuid),
   'POST /v3/processes/:guid/actions/scale': scale(byGuid),
   'GET /v3/processes/:guid/stats': read(byGuid, '/stats'),
+  'GET /v3/processes/:guid/process_instances': read(byGuid, '/process_instances'),
   'GET /v3/processes/:guid/sidecars': read(byGuid, '/sidecars'),
   'GET /v3/apps/:guid/processes/:type': read(byType),
   'PATCH /v3/apps/:guid/processes/:type': change(byType),

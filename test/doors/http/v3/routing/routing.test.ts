@@ -58,6 +58,23 @@ describeApi('/v3/routes', (api) => {
     expect([refused.status, detailsIn(refused).join()]).toEqual([422, expect.stringMatching(words)]);
   });
 
+  it('bring their domain, space and organization along when asked', async () => {
+    const route = await newRoute(api());
+    const { world } = api();
+    for (const path of [`/v3/routes/${route}`, `/v3/routes?guids=${route}`]) {
+      const { body } = await api().ask(
+        'GET',
+        `${path}${path.includes('?') ? '&' : '?'}include=domain,space.organization`,
+      );
+      expect(body['included']).toEqual({
+        domains: [expect.objectContaining({ name: 'apps.localhost' })],
+        organizations: [expect.objectContaining({ guid: world.organization })],
+      });
+    }
+    const { body } = await api().ask('GET', `/v3/routes/${route}?include=space`);
+    expect(body['included']).toMatchObject({ spaces: [{ guid: world.space }] });
+  });
+
   it('deletes those of a space that lead nowhere, and no others', async () => {
     const [free, used, app] = [await newRoute(api()), await newRoute(api()), await newApp(api())];
     await api().ask('POST', `/v3/routes/${used}/destinations`, {
