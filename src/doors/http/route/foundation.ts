@@ -2,7 +2,7 @@
  * The names that a foundation's parts have below one domain: `api.`, `login.`, `uaa.`, `log-cache.`. All of them are
  * this server; who signs in is at the root of `login.` and `uaa.`, where scripts and tools expect it.
  */
-import type { HttpSettings } from './service.ts';
+import type { HttpService, HttpSettings } from './service.ts';
 import { isUaaPath, UAA_PREFIX } from './uaa-error.ts';
 
 export type Part = 'login' | 'uaa' | 'log-cache';
@@ -19,6 +19,15 @@ export function partUrl(
   if (url.hostname !== `api.${systemDomain.toLowerCase()}`) return undefined;
   url.hostname = `${part}.${systemDomain}`;
   return url.origin;
+}
+
+/** Where users sign in: a part of this server, or the issuer that the server trusts. */
+export function signInUrl(
+  { signIn, settings }: Pick<HttpService, 'signIn' | 'settings'>,
+  { base, part }: { readonly base: string; readonly part: 'login' | 'uaa' },
+): string {
+  if (signIn.kind === 'external') return signIn.url;
+  return partUrl(settings, { base, part }) ?? `${base}${UAA_PREFIX}`;
 }
 
 /** The path that a request means: `/oauth/token` of `login.` is `/uaa/oauth/token`. */

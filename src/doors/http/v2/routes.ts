@@ -13,6 +13,7 @@ import type { Guid } from '../../../words/ids.ts';
 import { CfError, notFound } from '../route/cf-errors.ts';
 import { route } from '../route/define-route.ts';
 import { demand } from '../route/demand.ts';
+import { signInUrl } from '../route/foundation.ts';
 import { ByGuid } from '../route/params.ts';
 import { appToRead } from '../v3/apps/find.ts';
 import { spaceFor } from '../v3/spaces/find.ts';
@@ -29,8 +30,7 @@ const info = route({
   access: 'anyone',
   answers: { 200: Info },
   handle: async ({ base, service }) => {
-    const { settings, signIn } = service;
-    const endpoint = signIn.kind === 'embedded' ? `${base}/uaa` : signIn.url;
+    const { settings } = service;
     return {
       status: 200,
       body: {
@@ -39,8 +39,8 @@ const info = route({
         support: '',
         version: 0,
         description: 'The staging part of Cloud Foundry: see /v3',
-        authorization_endpoint: endpoint,
-        token_endpoint: endpoint,
+        authorization_endpoint: signInUrl(service, { base, part: 'login' }),
+        token_endpoint: signInUrl(service, { base, part: 'uaa' }),
         api_version: '2.0.0',
       },
     };

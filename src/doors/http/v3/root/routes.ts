@@ -1,9 +1,7 @@
 /** `/`, `/v3`, `/v3/info`: where everything is. Clients read these before they sign in. */
 import { z } from 'zod';
 import { route } from '../../route/define-route.ts';
-import { partUrl } from '../../route/foundation.ts';
-import type { HttpService } from '../../route/service.ts';
-import { UAA_PREFIX } from '../../route/uaa-error.ts';
+import { partUrl, signInUrl } from '../../route/foundation.ts';
 
 /**
  * Of Cloud Controller. Clients choose their requests by it: 3.168 is where `--lifecycle` begins, 3.211 where stacks have
@@ -115,11 +113,3 @@ const info = route({
 });
 
 export const rootRoutes = [root, v3, info];
-
-function signInUrl(
-  { signIn, settings }: HttpService,
-  { base, part }: { readonly base: string; readonly part: 'login' | 'uaa' },
-): string {
-  if (signIn.kind === 'external') return signIn.url;
-  return partUrl(settings, { base, part }) ?? `${base}${UAA_PREFIX}`;
-}
