@@ -5,14 +5,14 @@
 import type { HttpService, HttpSettings } from './service.ts';
 import { isUaaPath, UAA_PREFIX } from './uaa-error.ts';
 
-export type Part = 'login' | 'uaa' | 'log-cache';
+export type FoundationPart = 'login' | 'uaa' | 'log-cache';
 
 const SIGN_IN: readonly string[] = ['login', 'uaa'];
 
 /** The address of a part, for whoever came to `api.` of the domain; undefined for all others. */
 export function partUrl(
   { systemDomain }: HttpSettings,
-  { base, part }: { readonly base: string; readonly part: Part },
+  { base, part }: { readonly base: string; readonly part: FoundationPart },
 ): string | undefined {
   if (systemDomain === undefined) return undefined;
   const url = new URL(base);

@@ -1,6 +1,6 @@
 /** Rows in the shape of v2. Pure. */
 import { resourceFields } from '../route/present.ts';
-import type { PageQuery } from './schema.ts';
+import type { V2PageQuery } from './schema.ts';
 
 interface Row {
   readonly guid: string;
@@ -16,7 +16,7 @@ export function presentV2<R extends Row, Entity>(path: string, row: R, entity: (
 /** One page; addresses of others are paths, as v2 has them. */
 export function presentV2Page<R extends Row, Entity>(
   { rows, total }: { readonly rows: readonly R[]; readonly total: number },
-  { path, query }: { readonly path: string; readonly query: PageQuery },
+  { path, query }: { readonly path: string; readonly query: V2PageQuery },
   entity: (row: R) => Entity,
 ) {
   const { page, 'results-per-page': perPage } = query;

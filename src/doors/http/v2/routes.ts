@@ -18,7 +18,7 @@ import { ByGuid } from '../route/params.ts';
 import { appToRead } from '../v3/apps/find.ts';
 import { spaceFor } from '../v3/spaces/find.ts';
 import { presentV2, presentV2Page } from './present.ts';
-import { Apps, CreateSpace, DeleteSpaceQuery, Info, PageQuery, Space, Stacks } from './schema.ts';
+import { DeleteSpaceQuery, Info, V2Apps, V2CreateSpace, V2PageQuery, V2Space, V2Stacks } from './schema.ts';
 
 /** Milliseconds. v2 answers when the space is gone. */
 const WAIT_MS = 20_000;
@@ -52,8 +52,8 @@ const stacks = route({
   path: '/v2/stacks',
   summary: 'List stacks',
   access: 'signed-in',
-  query: PageQuery,
-  answers: { 200: Stacks },
+  query: V2PageQuery,
+  answers: { 200: V2Stacks },
   handle: async ({ query, service }) => {
     const page = await listStacks(service.database.queries, { filters: {}, paging: pagingOf(query) });
     const place = { path: '/v2/stacks', query };
@@ -69,8 +69,8 @@ const apps = route({
   path: '/v2/apps',
   summary: 'List apps',
   access: 'signed-in',
-  query: PageQuery,
-  answers: { 200: Apps },
+  query: V2PageQuery,
+  answers: { 200: V2Apps },
   handle: async ({ query, caller, service }) => {
     const by = { filters: {}, paging: pagingOf(query) };
     const page = await listApps(service.database.queries, caller, by);
@@ -106,8 +106,8 @@ const create = route({
   path: '/v2/spaces',
   summary: 'Create a space',
   access: 'signed-in',
-  body: CreateSpace,
-  answers: { 201: Space },
+  body: V2CreateSpace,
+  answers: { 201: V2Space },
   handle: async ({ body, caller, service }) => {
     const { queries } = service.database;
     const { organization_guid: organization, name } = body;
@@ -149,7 +149,7 @@ const remove = route({
 
 export const v2Routes = [info, stacks, apps, droplet, create, remove];
 
-function pagingOf({ page, 'results-per-page': perPage }: PageQuery) {
+function pagingOf({ page, 'results-per-page': perPage }: V2PageQuery) {
   return { page, perPage, order: { column: 'created_at', direction: 'asc' } } as const;
 }
 

@@ -9,11 +9,11 @@ const number = (most: number) =>
     .transform((text) => Math.min(Number(text), most));
 
 /** v2's own: pages of 50, at most 100. */
-export const PageQuery = z.strictObject({
+export const V2PageQuery = z.strictObject({
   page: number(1_000_000).default(1),
   'results-per-page': number(100).default(50),
 });
-export type PageQuery = z.output<typeof PageQuery>;
+export type V2PageQuery = z.output<typeof V2PageQuery>;
 
 const Metadata = z.object({
   guid: z.string(),
@@ -36,13 +36,13 @@ function pageOf<Entity extends z.ZodType>(entity: Entity) {
   });
 }
 
-export const Stacks = pageOf(z.object({ name: z.string(), description: z.string().nullable() }));
-export const Apps = pageOf(
+export const V2Stacks = pageOf(z.object({ name: z.string(), description: z.string().nullable() }));
+export const V2Apps = pageOf(
   z.object({ name: z.string(), space_guid: z.string(), state: z.string(), buildpack: z.string().nullable() }),
 );
-export const Space = resourceOf(z.object({ name: z.string(), organization_guid: z.string() }));
+export const V2Space = resourceOf(z.object({ name: z.string(), organization_guid: z.string() }));
 
-export const CreateSpace = z.strictObject({
+export const V2CreateSpace = z.strictObject({
   name: z.string().min(1).max(255),
   organization_guid: GuidText,
 });
