@@ -44,9 +44,10 @@ export class Stager {
   #extraCas: Promise<readonly string[]> | undefined;
   #home: Promise<void> | undefined;
 
-  constructor(config: Config) {
+  /** @param records directory of the records of stagings. */
+  constructor(config: Config, records = join(config.home, 'stagings')) {
     this.config = config;
-    this.records = new StagingRecords(join(config.home, 'stagings'));
+    this.records = new StagingRecords(records);
     this.stacks = new StackStore(join(config.home, 'stacks'));
     this.workspaces = join(config.home, 'workspaces');
   }
@@ -148,6 +149,7 @@ export class Stager {
     await this.#openHome();
     return await diagnose({
       sandbox: this.sandboxOptions(signal),
+      select: () => selectSandbox(this.sandboxOptions(signal)),
       home,
       stacks: this.stacks,
       stack: settings.stack,
@@ -171,6 +173,10 @@ export class Stager {
   /** Gives back what this process holds. Call it when nothing is running. */
   async close(): Promise<void> {
     await (await this.#sandbox?.catch(() => undefined))?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** Says in one sentence what whoever writes there first would otherwise have to say. */
@@ -206,6 +212,17 @@ export class Stager {
     await installShipped({ from: SHIPPED, dir, buildpacks, signal });
     return buildpacks;
   }
+}
+
+/** What every door begins with. */
+export function openStager(config: Config): Stager {
+  return new Stager(config);
+}
+
+/** For an endpoint, which keeps blobs and records in `data` unless the settings name a blobstore. */
+export function openEndpointStager(config: Config, data: string): Stager {
+  const blobstore = config.settings.blobstore ?? join(data, 'blobs');
+  return new Stager({ ...config, settings: { ...config.settings, blobstore } }, join(data, 'stagings'));
 }
 
 /** Made if it is not there, looked at as a whole, and without what dead processes left. */

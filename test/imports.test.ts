@@ -146,3 +146,51 @@ describe('exports', () => {
     expect(declared.length).toBeGreaterThan(1500);
   });
 });
+
+/** Classes that stand behind a port or keep something from one call to the next, each with the room that is theirs. */
+const ADAPTERS = new Map(
+  Object.entries({
+    Stager: 'compose.ts',
+    DirectoryBlobStore: 'stores/blobs/',
+    S3BlobStore: 'stores/blobs/',
+    StagingRecords: 'stores/records/',
+    OciSandbox: 'machine/sandbox/',
+    NoSandbox: 'machine/sandbox/',
+    StackStore: 'machine/stack/',
+    ContentStore: 'staging/buildpack/acquire/',
+    BuildpackRegistry: 'staging/buildpack/acquire/',
+    BuildpackFetcher: 'staging/buildpack/acquire/',
+  }),
+);
+
+/** Functions of a room that choose among its adapters. */
+const CHOOSERS = new Map(
+  Object.entries({
+    openBlobStore: 'stores/blobs/',
+    openS3BlobStore: 'stores/blobs/',
+    selectSandbox: 'machine/sandbox/',
+    httpClient: 'machine/proxy/',
+  }),
+);
+
+describe('adapters', () => {
+  it('are constructed in compose.ts, or by the room that is theirs and chooses among them', () => {
+    const wrong = files.flatMap((file) => {
+      const path = relative(src, file);
+      const made = [...codeOf(file).matchAll(/\bnew (\w+)\(|(?<!function )\b(\w+)\(/g)];
+      return made.flatMap(([, constructed = '', called = '']) => {
+        const room = ADAPTERS.get(constructed) ?? CHOOSERS.get(called);
+        const allowed = room === undefined || path === 'compose.ts' || path.startsWith(room);
+        return allowed ? [] : [`${path} makes ${constructed}${called}`];
+      });
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('are all of those that serve a port', () => {
+    const port = /export class (\w+) implements (?:BlobStore|Sandbox)\b/g;
+    const serving = files.flatMap((file) => [...codeOf(file).matchAll(port)].map(([, name = '']) => name));
+    expect(serving.length).toBeGreaterThan(3);
+    expect(serving.filter((name) => !ADAPTERS.has(name))).toEqual([]);
+  });
+});

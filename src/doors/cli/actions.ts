@@ -1,4 +1,5 @@
 /** Finds what a command does. Each is imported when it is called for, so that none pays for the others. */
+import type { Stager } from '../../compose.ts';
 import { loadConfig } from '../../config/load.ts';
 import { noColorWanted } from '../../config/terminal.ts';
 import { checkLayout } from '../../machine/host/data-layout.ts';
@@ -56,9 +57,18 @@ export async function actionFor(path: string, signal: AbortSignal): Promise<Acti
       ...ownStreams(),
       noColor: noColorWanted(),
     });
+    let opened: Promise<Stager> | undefined;
+    const stager = (): Promise<Stager> => {
+      opened ??= import('../../compose.ts').then(({ openStager }) => openStager(config));
+      return opened;
+    };
     try {
       if (!WITHOUT_HOME.has(path)) await checkLayout(config.home);
-      return await run({ ...invocation, flags, config, output, signal });
+      try {
+        return await run({ ...invocation, flags, config, output, signal, stager });
+      } finally {
+        await (await opened)?.close();
+      }
     } catch (error) {
       return reportError(error, output);
     }

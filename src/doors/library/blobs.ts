@@ -1,6 +1,6 @@
 /** The blobstore for the library: what `stager blobs` does. */
 import type { Readable } from 'node:stream';
-import { Stager } from '../../compose.ts';
+import { openStager } from '../../compose.ts';
 import { appOfDroplet } from '../../staging/droplet/store.ts';
 import { collectGarbage, type GcReport } from '../../staging/package/gc.ts';
 import { type BrokenPackage, brokenPackages, repairPools } from '../../staging/package/repair.ts';
@@ -75,7 +75,7 @@ export interface Blobs {
 
 /** Opens the blobstore that the options name, or the one in the data home. */
 export async function openBlobs(options: BlobsOptions = {}): Promise<Blobs> {
-  const store = await new Stager(await configOf(options)).blobs();
+  const store = await openStager(await configOf(options)).blobs();
   const signal = options.signal ?? new AbortController().signal;
   return {
     url: store.url,

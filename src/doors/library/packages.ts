@@ -1,5 +1,5 @@
 /** Packages for the library: an app that is stored before it is staged. */
-import { Stager } from '../../compose.ts';
+import { openStager } from '../../compose.ts';
 import {
   type CreateProgress,
   storePackage as create,
@@ -30,16 +30,12 @@ export async function createPackage(options: PackageOptions = {}): Promise<Packa
   const config = await configOf(options);
   const source = await openSource(path, { ignoreStyle: options.ignoreStyle ?? config.settings.ignoreStyle });
   const app = await appIdentity(path, options.appName);
-  const stager = new Stager(config);
-  try {
-    return await create(source, {
-      store: await stager.blobs(),
-      signal: options.signal ?? new AbortController().signal,
-      app: app.guid,
-      statCachePath: stager.statCache(app.guid),
-      ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
-    });
-  } finally {
-    await stager.close();
-  }
+  await using stager = openStager(config);
+  return await create(source, {
+    store: await stager.blobs(),
+    signal: options.signal ?? new AbortController().signal,
+    app: app.guid,
+    statCachePath: stager.statCache(app.guid),
+    ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
+  });
 }

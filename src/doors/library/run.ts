@@ -1,5 +1,5 @@
 /** The library's `runDroplet`. */
-import { Stager } from '../../compose.ts';
+import { openStager } from '../../compose.ts';
 import type { Config } from '../../config/load.ts';
 import type { RunEvent } from '../../staging/launch/events.ts';
 import type { HealthCheck } from '../../staging/launch/health.ts';
@@ -124,14 +124,10 @@ async function runWith(
 ): Promise<RunResult> {
   const config = await configOf(options);
   const wish = wishOf(options, config);
-  const stager = new Stager(config);
-  try {
-    const started = await run(wish, await stager.runPorts(io.signal), io);
-    io.started(started);
-    return await started.done;
-  } finally {
-    await stager.close();
-  }
+  await using stager = openStager(config);
+  const started = await run(wish, await stager.runPorts(io.signal), io);
+  io.started(started);
+  return await started.done;
 }
 
 function wishOf(options: RunOptions, { settings }: Pick<Config, 'settings'>): RunWish {

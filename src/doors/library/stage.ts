@@ -1,5 +1,5 @@
 /** The library's `stage`: typed options in, a handle out. No global state, no output, no process.exit. */
-import { Stager } from '../../compose.ts';
+import { openStager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
 import { demandOutputFile } from '../../machine/host/output-file.ts';
 import { resultDocument, type StagingEnded } from '../../staging/droplet/result-document.ts';
@@ -49,7 +49,7 @@ async function stageWith(
   const config = await configOf(options);
   const request = await requestOf(options, config);
   if (options.result !== undefined) await demandOutputFile(options.result);
-  const stager = new Stager(config);
+  await using stager = openStager(config);
   let ended: StagingEnded | undefined;
   const emit = (event: BuildEvent): void => {
     if (event.type === 'staging-ended') ended = event;
@@ -58,7 +58,6 @@ async function stageWith(
   try {
     return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
   } finally {
-    await stager.close();
     if (options.result !== undefined && ended !== undefined) {
       await writeJsonFile(options.result, resultDocument(ended));
     }

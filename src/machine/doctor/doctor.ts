@@ -13,13 +13,15 @@ import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
 import type { Sandbox } from '../sandbox/port/sandbox.ts';
 import type { Bound } from '../sandbox/port/volume.ts';
-import { findRuntimes, type SelectOptions, selectSandbox } from '../sandbox/select.ts';
+import { findRuntimes, type Selection, type SelectOptions } from '../sandbox/select.ts';
 import { type Rejected, reasonsOf } from '../sandbox/unavailable.ts';
 import type { StackInfo } from '../stack/store.ts';
 
 /** Where to look. */
 export interface DiagnoseOptions {
   readonly sandbox: SelectOptions;
+  /** Chooses the sandbox anew. */
+  readonly select: () => Promise<Selection>;
   /** Data home, for its free space. */
   readonly home: string;
   readonly stacks: { list(): Promise<StackInfo[]> };
@@ -120,7 +122,7 @@ function advised(runtime: OciRuntime): Diagnosis['runtimes']['found'][number] {
 }
 
 async function sandboxFinding(options: DiagnoseOptions): Promise<Diagnosis['sandbox']> {
-  const { sandbox, rejected, close } = await selectSandbox({ ...options.sandbox, signal: options.signal });
+  const { sandbox, rejected, close } = await options.select();
   const bound = await boundOf(sandbox, join(options.home, 'workspaces')).finally(close);
   const { kind, description, unenforced } = sandbox;
   const notes = unenforced.map(({ limit, reason }) => `${limit} is not enforced: ${reason}`);

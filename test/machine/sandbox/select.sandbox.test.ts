@@ -163,8 +163,10 @@ describe('a stager that was killed', () => {
 
 describe('the doctor', () => {
   it('tells what will be used and what cannot be', async () => {
+    const sandbox = { wanted: 'auto', stateDir: home } as const;
     const diagnosis = await diagnose({
-      sandbox: { wanted: 'auto', stateDir: home },
+      sandbox,
+      select: () => selectSandbox(sandbox),
       home,
       stacks: new StackStore(join(home, 'stacks')),
       stack: 'host',

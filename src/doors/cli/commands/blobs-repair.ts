@@ -1,6 +1,5 @@
 /** `stager blobs repair`: makes damaged or lost indexes of the resource cache again, and names broken packages. */
 
-import { Stager } from '../../../compose.ts';
 import { type BrokenPackage, brokenPackages, repairPools } from '../../../staging/package/repair.ts';
 import { printable } from '../../../staging/source/refusals.ts';
 import type { BlobStore } from '../../../stores/blobs/port/blob-store.ts';
@@ -12,7 +11,7 @@ import type { Context } from '../input/context.ts';
 /** Repairs; ends with the status of RESOURCE_MISSING when packages stay that can't be staged. */
 export async function blobsRepair(context: Context): Promise<number> {
   const { output, signal, flags } = context;
-  const store = await new Stager(context.config).blobs();
+  const store = await (await context.stager()).blobs();
   const dryRun = flags['dryRun'] === true;
   const pools = await repairPools(store, { signal, dryRun });
   const damaged = pools.some(({ damagedSegments }) => damagedSegments > 0);

@@ -2,7 +2,6 @@
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { Stager } from '../../../compose.ts';
 import { appOfDroplet, writeBlobTo } from '../../../staging/droplet/store.ts';
 import { collectGarbage, type GcReport } from '../../../staging/package/gc.ts';
 import { diskUsage, listBlobNames, listBlobs, verifyBlobs } from '../../../stores/blobs/admin.ts';
@@ -177,8 +176,8 @@ async function demandReadable(path: string): Promise<void> {
   });
 }
 
-function storeOf({ config }: Context): Promise<BlobStore> {
-  return new Stager(config).blobs();
+async function storeOf({ stager }: Context): Promise<BlobStore> {
+  return (await stager()).blobs();
 }
 
 function word({ args }: Context, index: number): string {

@@ -1,5 +1,4 @@
 /** `stager buildpack test`: a buildpack over its fixtures, and what each script left behind. */
-import { Stager } from '../../../compose.ts';
 import { testBuildpack } from '../../../workshop/test-buildpack.ts';
 import type { Context } from '../input/context.ts';
 import { fixtureLines, fixtureObject } from '../terminal/render-test.ts';
@@ -11,7 +10,7 @@ export async function buildpackTest(context: Context): Promise<number> {
   const { fixture, update } = flags;
   const { stack, cfStack, network, memory, disk, timeout } = config.settings;
   const trace = config.settings.trace === true;
-  const stager = new Stager(config);
+  const stager = await context.stager();
   const status = await createStatusLine(output);
   try {
     await testBuildpack(
@@ -48,6 +47,5 @@ export async function buildpackTest(context: Context): Promise<number> {
     return 0;
   } finally {
     status.clear();
-    await stager.close();
   }
 }

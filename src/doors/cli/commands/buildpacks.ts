@@ -1,6 +1,5 @@
 /** `stager buildpack list|add|update|show|remove`: the installed buildpacks, as `cf buildpacks` has them. */
 
-import { Stager } from '../../../compose.ts';
 import type { FetchedBuildpack } from '../../../staging/buildpack/acquire/fetch.ts';
 import type { BuildpackSettings, InstalledBuildpack } from '../../../staging/buildpack/acquire/registry.ts';
 import type { ResolveParts } from '../../../staging/buildpack/acquire/resolve.ts';
@@ -82,13 +81,9 @@ async function withBuildpacks(
   context: Context,
   work: (parts: ResolveParts) => Promise<void>,
 ): Promise<number> {
-  const stager = new Stager(context.config);
-  try {
-    await work(await stager.buildpacks(context.signal));
-    return 0;
-  } finally {
-    await stager.close();
-  }
+  const stager = await context.stager();
+  await work(await stager.buildpacks(context.signal));
+  return 0;
 }
 
 function words({ args }: Context): readonly [string, string] {

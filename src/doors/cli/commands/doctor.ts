@@ -1,6 +1,5 @@
 /** `stager doctor`: what will be used on this machine, and why other things can't be. */
 import { createColors } from 'picocolors';
-import { Stager } from '../../../compose.ts';
 import type { Diagnosis, Finding } from '../../../machine/doctor/doctor.ts';
 import type { Bound } from '../../../machine/sandbox/port/volume.ts';
 import { formatBytes } from '../../../words/units.ts';
@@ -9,8 +8,8 @@ import { labelled, table } from '../terminal/table.ts';
 
 /** 0 when a staging would work here, 1 when something it needs is missing. */
 export async function doctorCommand(context: Context): Promise<number> {
-  const { config, flags, signal, output } = context;
-  const stager = new Stager(config);
+  const { flags, signal, output } = context;
+  const stager = await context.stager();
   if (flags['repair'] === true) for (const done of await stager.repair()) output.note(done);
   const diagnosis = await stager.diagnose(signal);
   if (output.json) output.object(diagnosis);

@@ -1,5 +1,4 @@
 /** `stager package create`: stores an app, sending only what the resource cache lacks. */
-import { Stager } from '../../../compose.ts';
 import { storePackage } from '../../../staging/package/create.ts';
 import { appIdentity } from '../../../staging/request/request.ts';
 import { openSource } from '../../../staging/source/open.ts';
@@ -9,13 +8,14 @@ import { createStatusLine } from '../terminal/status-line.ts';
 import { table } from '../terminal/table.ts';
 
 /** Creates a package and says what happened. */
-export async function packageCreate({ config, output, args, signal }: Context): Promise<number> {
+export async function packageCreate(context: Context): Promise<number> {
+  const { config, output, args, signal } = context;
   const { settings } = config;
   const path = typeof args[0] === 'string' ? args[0] : '.';
   const startedAt = performance.now();
   const source = await openSource(path, { ignoreStyle: settings.ignoreStyle });
   const app = await appIdentity(path, settings.appName);
-  const stager = new Stager(config);
+  const stager = await context.stager();
   const store = await stager.blobs();
   const status = await createStatusLine(output);
   const created = await storePackage(source, {

@@ -1,5 +1,4 @@
 /** `stager run`: a droplet's process with its sidecars, or one command in its environment. */
-import { Stager } from '../../../compose.ts';
 import type { HealthCheck } from '../../../staging/launch/health.ts';
 import type { RunTarget } from '../../../staging/launch/request.ts';
 import { shellCommand } from '../../../staging/launch/script.ts';
@@ -20,40 +19,36 @@ export async function runCommand(context: Context): Promise<number> {
   const { droplet, command } = positional(context);
   const env = await readEnv(settings.env ?? [], settings.envFile);
   checkVariables(env, '--env and --env-file');
-  const stager = new Stager(config);
-  try {
-    const started = await run(
-      {
-        ...(droplet !== undefined && { droplet }),
-        target: targetOf(context, command),
-        ...(context.flags['port'] !== undefined && { port: portOf(context.flags['port']) }),
-        env,
-        services: await readServices(settings.services),
-        ...(settings.appName !== undefined && { appName: settings.appName }),
-        memoryMb: settings.memory,
-        diskMb: settings.disk,
-        usual: { memory: !config.given.has('memory'), disk: !config.given.has('disk') },
-        ...(config.given.has('stack') && { stack: settings.stack }),
-        network: settings.network,
-        ...healthCheckOf(context),
-      },
-      await stager.runPorts(signal),
-      { signal, emit: runRenderer(output, { task: command.length > 0 }) },
-    );
-    const { record } = started;
-    if (record !== undefined && !output.json && !output.quiet) {
-      output.note(`app ${oneLine(record.app.name)}, staged ${record.startedAt} as ${record.build}`);
-    }
-    if (started.port !== undefined && answers(context) && !output.json && !output.quiet) {
-      output.note(`will listen on http://localhost:${started.port}`);
-    }
-    const { end, exitCode } = await started.done;
-    if (end.kind !== 'unhealthy') return exitCode;
-    reportError(end.failure, output);
-    return CODES[end.failure.code].exit;
-  } finally {
-    await stager.close();
+  const stager = await context.stager();
+  const started = await run(
+    {
+      ...(droplet !== undefined && { droplet }),
+      target: targetOf(context, command),
+      ...(context.flags['port'] !== undefined && { port: portOf(context.flags['port']) }),
+      env,
+      services: await readServices(settings.services),
+      ...(settings.appName !== undefined && { appName: settings.appName }),
+      memoryMb: settings.memory,
+      diskMb: settings.disk,
+      usual: { memory: !config.given.has('memory'), disk: !config.given.has('disk') },
+      ...(config.given.has('stack') && { stack: settings.stack }),
+      network: settings.network,
+      ...healthCheckOf(context),
+    },
+    await stager.runPorts(signal),
+    { signal, emit: runRenderer(output, { task: command.length > 0 }) },
+  );
+  const { record } = started;
+  if (record !== undefined && !output.json && !output.quiet) {
+    output.note(`app ${oneLine(record.app.name)}, staged ${record.startedAt} as ${record.build}`);
   }
+  if (started.port !== undefined && answers(context) && !output.json && !output.quiet) {
+    output.note(`will listen on http://localhost:${started.port}`);
+  }
+  const { end, exitCode } = await started.done;
+  if (end.kind !== 'unhealthy') return exitCode;
+  reportError(end.failure, output);
+  return CODES[end.failure.code].exit;
 }
 
 /** `[droplet] [-- command…]`: what comes after `--` is the command, so one word before it is the droplet. */

@@ -1,30 +1,22 @@
 /** What `serve` stages with: this machine's sandbox, stacks and buildpacks, and blobs below the data directory. */
 import { join } from 'node:path';
-import { Stager } from '../../../compose.ts';
-import type { Config } from '../../../config/load.ts';
+import type { Stager } from '../../../compose.ts';
 import type { StagingMeans } from '../../../service/builds/means.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
 import { stageApp } from '../../../staging/stage.ts';
-import { StagingRecords } from '../../../stores/records/records.ts';
 
 /** Stagings at once: each may use the memory and disk that it is allowed. */
 const WORKERS = 2;
 
 /** @param data directory of the endpoint's state. */
-export function stagerOf(config: Config, data: string): Stager {
-  const blobstore = config.settings.blobstore ?? join(data, 'blobs');
-  return new Stager({ ...config, settings: { ...config.settings, blobstore } });
-}
-
 export function stagingMeans(stager: Stager, data: string): StagingMeans {
   const { settings } = stager.config;
-  const records = new StagingRecords(join(data, 'stagings'));
   return {
     blobs: () => stager.blobs(),
     buildpacks: (signal) => stager.buildpacks(signal),
     stage: async (request, { buildpacks, ...io }) => {
       const ports = await stager.stagePorts(io.signal);
-      return await stageApp(request, { ...ports, records, buildpacks }, io);
+      return await stageApp(request, { ...ports, buildpacks }, io);
     },
     uploads: join(data, 'uploads'),
     defaults: {

@@ -1,12 +1,12 @@
 /** `stager serve`: the HTTP endpoint. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Stager } from '../../../compose.ts';
+import { openEndpointStager, type Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
 import type { Context } from '../input/context.ts';
-import { stagerOf, stagingMeans } from './serve-staging.ts';
+import { stagingMeans } from './serve-staging.ts';
 
 /** Runs until SIGTERM or SIGINT, which is how it is meant to end: 0. */
 export async function serveCommand({ config, output, signal }: Context): Promise<number> {
@@ -15,13 +15,9 @@ export async function serveCommand({ config, output, signal }: Context): Promise
     else for (const line of lines(facts)) output.line(line);
   };
   const options = optionsOf(config);
-  const stager = stagerOf(config, options.data);
-  try {
-    const [stacks, staging] = [await stacksOf(stager), stagingMeans(stager, options.data)];
-    await serve({ ...options, stacks, staging }, { signal, listening });
-  } finally {
-    await stager.close();
-  }
+  await using stager = openEndpointStager(config, options.data);
+  const [stacks, staging] = [await stacksOf(stager), stagingMeans(stager, options.data)];
+  await serve({ ...options, stacks, staging }, { signal, listening });
   return 0;
 }
 

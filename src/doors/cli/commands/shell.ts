@@ -1,6 +1,5 @@
 /** `stager shell`: a person, or one command, in the sandbox of a staging. */
 import { isatty } from 'node:tty';
-import { Stager } from '../../../compose.ts';
 import { terminalKind } from '../../../config/terminal.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { BuildEvent } from '../../../words/events.ts';
@@ -17,32 +16,28 @@ export async function shellInSandbox(context: Context): Promise<number> {
   if (workspace !== undefined && args[0] !== undefined) throw hasItsApp();
   const target = only(await stageTargets(context));
   const isTerminal = isatty(0) && isatty(1);
-  const stager = new Stager(config);
-  try {
-    return await openShell(
-      {
-        request: await stageRequest(config, target),
-        ...(typeof workspace === 'string' && { workspace }),
-        ...(typeof command === 'string' && { command }),
-        ...(isTerminal && { terminal: terminalKind() }),
+  const stager = await context.stager();
+  return await openShell(
+    {
+      request: await stageRequest(config, target),
+      ...(typeof workspace === 'string' && { workspace }),
+      ...(typeof command === 'string' && { command }),
+      ...(isTerminal && { terminal: terminalKind() }),
+    },
+    await stager.stagePorts(signal),
+    {
+      signal,
+      emit: (event) => tell(event, context),
+      onReady: (place) => {
+        if (command !== undefined || !isTerminal || output.quiet) return;
+        const fate = workspace !== undefined || config.settings.keep === 'always' ? 'stays' : 'is removed';
+        const beside = place.buildpacks.length === 0 ? '' : ` with ${place.buildpacks.join(', ')}`;
+        output.note(
+          `A shell in ${place.cwd}${beside}. Leave it with exit; the workspace ${fate}: ${place.workspace}`,
+        );
       },
-      await stager.stagePorts(signal),
-      {
-        signal,
-        emit: (event) => tell(event, context),
-        onReady: (place) => {
-          if (command !== undefined || !isTerminal || output.quiet) return;
-          const fate = workspace !== undefined || config.settings.keep === 'always' ? 'stays' : 'is removed';
-          const beside = place.buildpacks.length === 0 ? '' : ` with ${place.buildpacks.join(', ')}`;
-          output.note(
-            `A shell in ${place.cwd}${beside}. Leave it with exit; the workspace ${fate}: ${place.workspace}`,
-          );
-        },
-      },
-    );
-  } finally {
-    await stager.close();
-  }
+    },
+  );
 }
 
 function only([target, ...others]: readonly StageTarget[]): StageTarget {

@@ -1,13 +1,12 @@
 /** `stager stack list|add|remove`. */
-import { Stager } from '../../../compose.ts';
 import type { StackInfo } from '../../../machine/stack/store.ts';
 import { formatBytes } from '../../../words/units.ts';
 import type { Context } from '../input/context.ts';
 import { table } from '../terminal/table.ts';
 
 /** The known stacks. */
-export async function stackList({ config, output }: Context): Promise<number> {
-  const list = await new Stager(config).stacks.list();
+export async function stackList({ stager, output }: Context): Promise<number> {
+  const list = await (await stager()).stacks.list();
   if (output.json) for (const stack of list) output.object(stack);
   else
     for (const line of table([['name', 'kind', 'size', 'description'], ...list.map(row)])) output.line(line);
@@ -15,9 +14,9 @@ export async function stackList({ config, output }: Context): Promise<number> {
 }
 
 /** Adds or replaces one. */
-export async function stackAdd({ config, output, args, signal }: Context): Promise<number> {
+export async function stackAdd({ stager, output, args, signal }: Context): Promise<number> {
   const [name, rootfs] = args;
-  const added = await new Stager(config).stacks.add(String(name), String(rootfs), { signal });
+  const added = await (await stager()).stacks.add(String(name), String(rootfs), { signal });
   if (output.json) output.object(added);
   else if (!output.quiet)
     output.line(
@@ -29,8 +28,8 @@ export async function stackAdd({ config, output, args, signal }: Context): Promi
 }
 
 /** Removes one. */
-export async function stackRemove({ config, output, args }: Context): Promise<number> {
-  await new Stager(config).stacks.remove(String(args[0]));
+export async function stackRemove({ stager, output, args }: Context): Promise<number> {
+  await (await stager()).stacks.remove(String(args[0]));
   if (!output.quiet && !output.json) output.line(`Removed ${String(args[0])}`);
   return 0;
 }

@@ -1,5 +1,4 @@
 /** `stager stage`: one app, or those of a manifest. */
-import { Stager } from '../../../compose.ts';
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
 import { resultDocument } from '../../../staging/droplet/result-document.ts';
@@ -17,7 +16,7 @@ export async function stageCommand(context: Context): Promise<number> {
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
   const { result } = config.settings;
   if (result !== undefined) await demandOutputFile(result);
-  const stager = new Stager(config);
+  const stager = await context.stager();
   const renderer = await createRenderer(output);
   const results: unknown[] = [];
   try {
@@ -34,7 +33,6 @@ export async function stageCommand(context: Context): Promise<number> {
     return 0;
   } finally {
     renderer.clear();
-    await stager.close();
     if (result !== undefined && results.length > 0) {
       await writeJsonFile(result, requests.length === 1 ? results[0] : results);
     }

@@ -1,4 +1,5 @@
 /** What the command line hands to a command. */
+import type { Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import type { Output } from '../terminal/output.ts';
 
@@ -17,6 +18,8 @@ export interface Context extends Invocation {
   readonly config: Config;
   readonly output: Output;
   readonly signal: AbortSignal;
+  /** Opened when it is first asked for, and closed when the command is done. */
+  readonly stager: () => Promise<Stager>;
 }
 
 /** A command: does its work, returns the exit status. Failures are thrown. */
