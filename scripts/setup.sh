@@ -43,8 +43,14 @@ export PATH
 if [ ! -f dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json package-lock.json -newer dist/.built -print -quit)" ]; then
   say 'building dist/'
   # Files that an older tree left would be packed and loaded as well.
-  if [ -d dist ]; then find dist -mindepth 1 -maxdepth 1 ! -name kit ! -name buildpacks -exec rm -rf {} +; fi
+  if [ -d dist ]; then find dist -mindepth 1 -maxdepth 1 ! -name kit ! -name buildpacks \
+    ! -name first-data.tar.gz -exec rm -rf {} +; fi
   node_modules/.bin/tsc -p tsconfig.build.json
   touch dist/.built
+fi
+# The first start of `stager serve` would have to make it otherwise.
+if [ ! -f dist/first-data.tar.gz ] || [ -n "$(find src/service/state package-lock.json -newer dist/first-data.tar.gz -print -quit)" ]; then
+  say 'making the first data of the embedded database'
+  node --disable-warning=ExperimentalWarning dist/service/state/make-first-data.js dist/first-data.tar.gz
 fi
 node buildpacks/kit/build.ts

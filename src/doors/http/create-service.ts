@@ -7,6 +7,7 @@ import { seedDomain } from '../../service/resources/domains.ts';
 import { embeddedAuthenticator } from '../../service/sign-in/authenticator.ts';
 import { SigningKeys } from '../../service/sign-in/keys.ts';
 import type { Database } from '../../service/state/database.ts';
+import { systemClock } from '../../words/clock.ts';
 import { jobTable } from './job-table.ts';
 import { errorAnswer } from './route/cf-errors.ts';
 import { Downloads } from './route/downloads.ts';
@@ -32,7 +33,8 @@ export async function createService(parts: ServiceParts): Promise<HttpService> {
   const staging = new StagingService(database, parts.staging);
   await staging.repair();
   const jobs = new Jobs({
-    queries,
+    database,
+    clock: systemClock,
     table: jobTable(database, staging),
     explain: (error) => errorAnswer(error).errors,
   });

@@ -16,7 +16,11 @@ export interface ReplaceOptions {
  *
  * @throws what the system says.
  */
-export async function replaceFile(path: string, content: string, options: ReplaceOptions): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  options: ReplaceOptions,
+): Promise<void> {
   const aside = asidePath(path);
   try {
     {

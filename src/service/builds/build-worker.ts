@@ -1,27 +1,24 @@
 /**
- * Runs the builds that are STAGING, oldest first, several at once. A claim raises the fence of a build, and what its
- * worker writes later names that fence: one that was given up and wakes again changes nothing. Claims are kept alive by
- * a heartbeat; a build whose worker fell silent is taken up by another, once, and fails with the reason after that.
+ * Runs the builds that wait in the queue, several at once. Every claim raises the fence of a build's row, and what its
+ * worker writes later names that fence: one that was given up and wakes again changes nothing. A build whose worker fell
+ * silent is taken up by another, once, and fails with the reason after that.
  */
 import { sql } from 'kysely';
 import type { Clock } from '../../words/clock.ts';
 import { asStagerError } from '../../words/error-report.ts';
 import { StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
-import type { Queries } from '../state/database.ts';
+import { Taker } from '../queue/taker.ts';
+import type { Database, Queries } from '../state/database.ts';
 import { type BuildFailure, buildFailure } from './build-failure.ts';
 import { BuildLog } from './build-log.ts';
 import type { StagingMeans } from './means.ts';
 import { type BuildRow, dropletRow, stageBuild } from './stage-build.ts';
 
-/** Seconds. A claim that was not renewed for so long is nobody's. */
-const SILENT_S = 30;
-/** Milliseconds between renewals, and between looks for builds of silent workers. */
-const BEAT_MS = 8000;
 const MAX_ATTEMPTS = 2;
 
 export interface BuildWorkerParts {
-  readonly queries: Queries;
+  readonly database: Database;
   readonly means: StagingMeans;
   readonly clock: Clock;
   /** Called when there is something new to read of a build: lines, or its end. */
@@ -31,107 +28,90 @@ export interface BuildWorkerParts {
 /** See the top of the file. */
 export class BuildWorker {
   readonly #parts: BuildWorkerParts;
+  readonly #queries: Queries;
   readonly #name = newGuid();
-  readonly #running = new Map<Guid, { readonly abort: AbortController; readonly done: Promise<void> }>();
-  #claiming: Promise<void> = Promise.resolve();
+  readonly #taker: Taker;
   #closed = false;
-  #cancelTimer: (() => void) | undefined;
 
   constructor(parts: BuildWorkerParts) {
+    const { database, means, clock } = parts;
     this.#parts = parts;
+    this.#queries = database.queries;
+    this.#taker = new Taker({
+      queue: database.queue,
+      name: 'builds',
+      most: means.defaults.workers,
+      clock,
+      work: async (guid, signal) => await this.#work(guid, signal),
+      onBeat: async (running) => await this.#beat(running),
+    });
   }
 
-  /** Begins to look for builds. `alone`: no other process has this database, so every claim is a dead one's. */
-  async start({ alone }: { readonly alone: boolean }): Promise<void> {
-    if (alone) {
-      await this.#parts.queries
-        .updateTable('builds')
-        .set({ claimed_by: null, heartbeat_at: sql<Date>`null` })
-        .where('state', '=', 'STAGING')
-        .execute();
-    }
-    this.wake();
-    this.#beat();
+  /** Begins to look for builds. */
+  async start(): Promise<void> {
+    const { database } = this.#parts;
+    // Those that a backup brought back wait in no queue.
+    const left = await this.#queries
+      .selectFrom('builds')
+      .select('guid')
+      .where('state', '=', 'STAGING')
+      .execute();
+    for (const { guid } of left) await database.queue.add('builds', guid, database.queries);
+    await this.#taker.start({ alone: database.kind === 'embedded' });
   }
 
   /** There may be a build to run. */
   wake(): void {
-    this.#claiming = this.#claiming.then(() => this.#claim()).catch(() => undefined);
+    this.#taker.wake();
   }
 
   /** Settles when nothing runs that this process has claimed. */
   async idle(): Promise<void> {
-    await this.#claiming;
-    while (this.#running.size > 0) {
-      await Promise.all([...this.#running.values()].map(({ done }) => done));
-      await this.#claiming;
-    }
+    await this.#taker.idle();
   }
 
-  /** Ends a build. Settles when it is final, if it runs here. */
+  /** Ends a build. Settles when it is final, if it runs here or nowhere. */
   async cancel(build: Guid, reason: string): Promise<void> {
-    await this.#parts.queries
+    await this.#queries
       .updateTable('builds')
       .set({ cancel_requested_at: sql<Date>`now()` })
       .where('guid', '=', build)
       .where('state', '=', 'STAGING')
       .execute();
-    const running = this.#running.get(build);
-    if (running !== undefined) {
-      running.abort.abort(cancelledBecause(reason));
-      await running.done;
-      return;
-    }
+    if (await this.#taker.abort(build, cancelledBecause(reason))) return;
     await this.#finishUnclaimed(build, { id: 'StagingError', description: `Staging error: ${reason}` });
   }
 
   /** Ends what runs; it is taken up at the next start. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#cancelTimer?.();
-    for (const { abort } of this.#running.values()) abort.abort(new StagerError('CANCELLED', STOPPED));
-    await this.idle();
+    await this.#taker.close(new StagerError('CANCELLED', STOPPED));
   }
 
-  #beat(): void {
-    if (this.#closed) return;
-    this.#cancelTimer = this.#parts.clock.schedule(BEAT_MS, () => {
-      void this.#renew()
-        .catch(() => undefined)
-        .finally(() => this.#beat());
-    });
-  }
-
-  async #renew(): Promise<void> {
-    const rows = await this.#parts.queries
-      .updateTable('builds')
-      .set({ heartbeat_at: sql<Date>`now()` })
-      .where('claimed_by', '=', this.#name)
-      .where('state', '=', 'STAGING')
-      .returning(['guid', 'cancel_requested_at'])
+  /** Ends what was cancelled through another process, and what another worker has by now. */
+  async #beat(running: readonly Guid[]): Promise<void> {
+    if (running.length === 0) return;
+    const rows = await this.#queries
+      .selectFrom('builds')
+      .select(['guid', 'cancel_requested_at', 'claimed_by'])
+      .where('guid', 'in', running)
       .execute();
-    for (const { guid, cancel_requested_at } of rows) {
-      if (cancel_requested_at !== null)
-        this.#running.get(guid)?.abort.abort(cancelledBecause('it was cancelled'));
-    }
-    this.wake();
-  }
-
-  async #claim(): Promise<void> {
-    while (!this.#closed && this.#running.size < this.#parts.means.defaults.workers) {
-      const build = await this.#next();
-      if (build === undefined) return;
-      const abort = new AbortController();
-      const done = this.#run(build, abort.signal).finally(() => {
-        this.#running.delete(build.guid);
-        this.wake();
-      });
-      this.#running.set(build.guid, { abort, done });
+    for (const guid of running) {
+      const row = rows.find((found) => found.guid === guid);
+      const isOurs = row !== undefined && row.claimed_by === this.#name;
+      if (isOurs && row.cancel_requested_at === null) continue;
+      void this.#taker.abort(guid, cancelledBecause(isOurs ? 'it was cancelled' : 'it was taken over'));
     }
   }
 
-  async #next(): Promise<BuildRow | undefined> {
-    return await this.#parts.queries
+  async #work(guid: Guid, signal: AbortSignal): Promise<'done' | 'again'> {
+    const build = await this.#claim(guid);
+    return build === undefined ? 'done' : await this.#run(build, signal);
+  }
+
+  /** @returns undefined when it is over already. */
+  async #claim(guid: Guid): Promise<BuildRow | undefined> {
+    return await this.#queries
       .updateTable('builds')
       .set({
         claimed_by: this.#name,
@@ -140,25 +120,15 @@ export class BuildWorker {
         fence: sql<number>`fence + 1`,
         attempts: sql<number>`attempts + 1`,
       })
-      .where('guid', 'in', (eb) =>
-        eb
-          .selectFrom('builds')
-          .select('guid')
-          .where('state', '=', 'STAGING')
-          .where(
-            sql<boolean>`(claimed_by is null or heartbeat_at < now() - ${SILENT_S} * interval '1 second')`,
-          )
-          .orderBy('id')
-          .limit(1)
-          .forUpdate()
-          .skipLocked(),
-      )
+      .where('guid', '=', guid)
+      .where('state', '=', 'STAGING')
       .returningAll()
       .executeTakeFirst();
   }
 
-  async #run(build: BuildRow, signal: AbortSignal): Promise<void> {
-    const { queries, means, clock, onChange } = this.#parts;
+  async #run(build: BuildRow, signal: AbortSignal): Promise<'done' | 'again'> {
+    const { means, clock, onChange } = this.#parts;
+    const queries = this.#queries;
     try {
       const log = await BuildLog.open({
         queries,
@@ -179,29 +149,28 @@ export class BuildWorker {
         if (this.#closed && signal.aborted) {
           await log.flush();
           await this.#release(build);
-          return;
+          return 'again';
         }
         const failure = buildFailure(asStagerError(signal.aborted ? (signal.reason ?? error) : error));
         log.line('stderr', `${failure.id} - ${failure.description}`);
         await log.close().catch(() => undefined);
         await this.#failed(build, failure);
       }
-    } catch {
-      // The database is away: the claim runs out, and the build is taken up again.
+      return 'done';
     } finally {
       onChange(build.guid);
     }
   }
 
   async #staged(build: BuildRow, record: Parameters<typeof dropletRow>[1]): Promise<void> {
-    await this.#parts.queries.transaction().execute(async (transaction) => {
+    await this.#queries.transaction().execute(async (transaction) => {
       if (!(await settle(transaction, build, { state: 'STAGED' }))) return;
       await transaction.insertInto('droplets').values(dropletRow(build, record)).execute();
     });
   }
 
   async #failed(build: BuildRow, { id, description }: BuildFailure): Promise<void> {
-    await settle(this.#parts.queries, build, {
+    await settle(this.#queries, build, {
       state: 'FAILED',
       error_id: id,
       error_description: description,
@@ -210,7 +179,7 @@ export class BuildWorker {
 
   /** Gives it back as if it had not been begun. */
   async #release(build: BuildRow): Promise<void> {
-    await this.#parts.queries
+    await this.#queries
       .updateTable('builds')
       .set({ claimed_by: null, heartbeat_at: sql<Date>`null`, attempts: sql<number>`attempts - 1` })
       .where('guid', '=', build.guid)
@@ -220,7 +189,7 @@ export class BuildWorker {
   }
 
   async #finishUnclaimed(build: Guid, { id, description }: BuildFailure): Promise<void> {
-    await this.#parts.queries
+    await this.#queries
       .updateTable('builds')
       .set({
         state: 'FAILED',
@@ -233,7 +202,7 @@ export class BuildWorker {
       .where('state', '=', 'STAGING')
       .where('claimed_by', 'is', null)
       .execute();
-    await this.#parts.queries
+    await this.#queries
       .updateTable('build_logs')
       .set({ closed_at: sql<Date>`now()` })
       .where('build_guid', '=', build)

@@ -28,7 +28,7 @@ export class StagingService {
     this.means = means;
     this.spool = new UploadSpool(means.uploads);
     this.worker = new BuildWorker({
-      queries: database.queries,
+      database,
       means,
       clock: systemClock,
       onChange: (build) => {
@@ -64,7 +64,7 @@ export class StagingService {
 
   /** Begins to stage. */
   async start(): Promise<void> {
-    await this.worker.start({ alone: this.#database.kind === 'embedded' });
+    await this.worker.start();
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
 import { json, type Row } from '../state/columns.ts';
-import type { Queries } from '../state/database.ts';
+import type { Database, Queries } from '../state/database.ts';
 import { isTaken } from '../state/failures.ts';
 import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
@@ -65,8 +65,11 @@ export interface NewBuild {
   readonly metadata?: MetadataPatch | undefined;
 }
 
-/** With its log. @returns undefined when another build of the app is STAGING. */
-export async function createBuildRow(queries: Queries, fields: NewBuild): Promise<Guid | undefined> {
+/** With its log, waiting in the queue. @returns undefined when another build of the app is STAGING. */
+export async function createBuildRow(
+  { queries, queue }: Pick<Database, 'queries' | 'queue'>,
+  fields: NewBuild,
+): Promise<Guid | undefined> {
   const guid = newGuid();
   const { app, by } = fields;
   try {
@@ -92,6 +95,7 @@ export async function createBuildRow(queries: Queries, fields: NewBuild): Promis
         .insertInto('build_logs')
         .values({ build_guid: guid, app_guid: app.guid, space_guid: app.space_guid })
         .execute();
+      await queue.add('builds', guid, transaction);
     });
     return guid;
   } catch (error) {

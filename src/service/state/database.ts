@@ -11,6 +11,7 @@ import { openEmbedded, openInMemory } from './embedded.ts';
 import { migrate } from './migrate.ts';
 import { openPostgres } from './postgres.ts';
 import type { Schema } from './schema.ts';
+import { WorkQueue } from './work-queue.ts';
 
 /** Queries, or a transaction: functions that read and write take either. */
 export type Queries = Kysely<Schema>;
@@ -19,6 +20,7 @@ export type Queries = Kysely<Schema>;
 export interface Database {
   readonly queries: Queries;
   readonly kind: 'embedded' | 'postgres';
+  readonly queue: WorkQueue;
   /** Runs SQL with `$1` parameters outside of the query layer, for libraries that bring their own SQL. */
   run(text: string, values?: readonly unknown[]): Promise<{ rows: readonly unknown[] }>;
   close(): Promise<void>;
@@ -38,8 +40,10 @@ export type DatabasePlace =
 export async function openDatabase(place: DatabasePlace): Promise<Database> {
   const driver = await openDriver(place);
   const queries = new Kysely<Schema>({ dialect: driver.dialect });
+  let queue: WorkQueue;
   try {
     await migrate(queries);
+    queue = await WorkQueue.open(driver.queueDb, driver.kind);
   } catch (cause) {
     await queries.destroy().catch(() => undefined);
     await driver.release();
@@ -47,9 +51,11 @@ export async function openDatabase(place: DatabasePlace): Promise<Database> {
   }
   return {
     queries,
+    queue,
     kind: driver.kind,
     run: driver.run,
     close: async () => {
+      await queue.close();
       await queries.destroy();
       await driver.release();
     },

@@ -1,11 +1,14 @@
 /** What is different between the two databases; nothing above this folder knows. */
 import type { Dialect } from 'kysely';
+import type { Db } from 'pg-boss';
 import type { Database } from './database.ts';
 
 export interface Driver {
   readonly kind: Database['kind'];
   readonly dialect: Dialect;
   readonly run: Database['run'];
+  /** The same database for the queue, which sends scripts of several statements as well. */
+  readonly queueDb: Db;
   /** Gives back what the query layer's own end does not. */
   release(): Promise<void>;
 }

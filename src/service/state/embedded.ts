@@ -10,21 +10,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
-import { PGliteDialect } from 'kysely';
+import { fromPglite } from 'pg-boss';
 import { withClaim } from '../../machine/host/file-claim.ts';
 import { systemClock } from '../../words/clock.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { Driver } from './driver.ts';
-
-/** OIDs of PostgreSQL's types. */
-const INT8 = 20;
-const OPTIONS = { parsers: { [INT8]: Number } } as const;
-
-/** PGlite's own, but synced, and with buffers for our few megabytes: its 128 MB of them would all become resident. */
-const START = [
-  ...PGlite.defaultStartParams.filter((param) => param !== '-F'),
-  ...['shared_buffers=16MB', 'wal_sync_method=fsync', 'max_wal_size=64MB'].flatMap((set) => ['-c', set]),
-];
+import { placeFirstData } from './first-data.ts';
+import { OneAtATimeDialect } from './pglite-dialect.ts';
+import { PGLITE_OPTIONS } from './pglite-options.ts';
 
 /** Long enough for a server that was told to end and is about to. */
 const CLAIM_WAIT_MS = 5000;
@@ -33,8 +26,9 @@ export async function openEmbedded(dir: string): Promise<Driver> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const unlock = await claimDirectory(dir);
   try {
+    await placeFirstData(dir);
     const fs = new SyncedFiles(join(dir, 'pgdata'));
-    const pglite = await PGlite.create({ ...OPTIONS, startParams: START, fs });
+    const pglite = await PGlite.create({ ...PGLITE_OPTIONS, fs });
     return driverOver(pglite, unlock);
   } catch (error) {
     await unlock();
@@ -45,8 +39,7 @@ export async function openEmbedded(dir: string): Promise<Driver> {
 /** For tests: gone at its end. `template` is the dump of another. */
 export async function openInMemory(template?: Blob): Promise<Driver> {
   const pglite = await PGlite.create({
-    ...OPTIONS,
-    startParams: START,
+    ...PGLITE_OPTIONS,
     ...(template !== undefined && { loadDataDir: template }),
   });
   return driverOver(pglite, () => Promise.resolve());
@@ -55,7 +48,8 @@ export async function openInMemory(template?: Blob): Promise<Driver> {
 function driverOver(pglite: PGlite, unlock: () => Promise<void>): Driver {
   return {
     kind: 'embedded',
-    dialect: new PGliteDialect({ pglite }),
+    dialect: new OneAtATimeDialect(pglite),
+    queueDb: fromPglite(pglite),
     run: async (text, values = []) => await pglite.query(text, [...values]),
     release: async () => {
       if (!pglite.closed) await pglite.close();

@@ -27,11 +27,25 @@ export function openPostgres(url: string): Driver {
   return {
     kind: 'postgres',
     dialect: new PostgresDialect({ pool }),
+    queueDb: { executeSql: async (text, values) => await script(pool, text, values) },
     run: async (text, values = []) => await pool.query(text, [...values]),
     release: async () => {
       if (!pool.ended) await pool.end();
     },
   };
+}
+
+/** A connection on which one failed may be in the middle of a transaction of it, and is not used again. */
+async function script(pool: pg.Pool, text: string, values: unknown[] | undefined) {
+  const client = await pool.connect();
+  try {
+    const result: pg.QueryResult | pg.QueryResult[] = await client.query(text, values);
+    client.release();
+    return { rows: [result].flat().flatMap(({ rows }) => rows) };
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
 }
 
 /** Counts and sizes are whole numbers below 2^53: as a number they are the same from both databases. */

@@ -57,7 +57,7 @@ export function describeApi(name: string, tests: (api: () => Api) => void): void
     tests(
       useApi(async () => {
         const postgres = await startPostgres();
-        return { database: await openDatabase({ url: await postgres.createDatabase() }), postgres };
+        return { database: await openDatabase({ url: postgres.migrated }), postgres };
       }),
     );
   });

@@ -8,32 +8,29 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { PGlite } from '@electric-sql/pglite';
-import { Kysely, PGliteDialect } from 'kysely';
-import { migrate } from '../../../../src/service/state/migrate.ts';
-import type { Schema } from '../../../../src/service/state/schema.ts';
+import { makeFirstData } from '../../../../src/service/state/make-first-data.ts';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 
 export async function embeddedTemplate(): Promise<Blob> {
-  const path = join(tmpdir(), `stager-pglite-${userId()}-${fingerprint()}.tar.gz`);
+  const path = join(tmpdir(), `stager-pglite-${userId()}-${migrationsDigest()}.tar.gz`);
   const kept = await readFile(path).catch(() => undefined);
   if (kept !== undefined) return new Blob([kept]);
-  const pglite = await PGlite.create();
-  await migrate(new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) }));
-  const dump = await pglite.dumpDataDir('gzip');
-  await pglite.close();
+  const dump = await makeFirstData();
   const aside = `${path}.${process.pid}`;
   await writeFile(aside, Buffer.from(await dump.arrayBuffer()), { mode: 0o600 });
   await rename(aside, path);
   return dump;
 }
 
-function fingerprint(): string {
+/** Changes with the tables, and with the library that stands below. */
+export function migrationsDigest(): string {
   const hash = createHash('sha256');
-  hash.update(readFileSync(join(root, 'node_modules/@electric-sql/pglite/package.json')));
-  for (const file of globSync('src/service/state/migrat*/**', { cwd: root }).toSorted()) {
-    if (file.endsWith('.ts')) hash.update(readFileSync(join(root, file)));
+  for (const name of ['@electric-sql/pglite', 'pg-boss']) {
+    hash.update(readFileSync(join(root, 'node_modules', name, 'package.json')));
+  }
+  for (const file of globSync('src/service/state/{migrat*{,/*},work-queue}.ts', { cwd: root }).toSorted()) {
+    hash.update(readFileSync(join(root, file)));
   }
   return hash.digest('hex').slice(0, 16);
 }

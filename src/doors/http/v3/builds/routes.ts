@@ -92,7 +92,7 @@ const create = route({
       throw new CfError('BadRequest', 'Bad request: Cannot stage package whose state is not ready.');
     }
     const { memoryMb, diskMb } = service.staging.means.defaults;
-    const guid = await createBuildRow(queries, {
+    const guid = await createBuildRow(service.database, {
       app,
       package: source.guid,
       ...(await lifecycleOf(queries, app, { lifecycle: body.lifecycle, warn: call.warn })),

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { newGuid, parseGuid } from '../../../../../src/words/ids.ts';
 import { describeApi, detailsIn, guidIn, resourcesIn } from '../../support/api.ts';
 import { newApp } from '../../support/apps.ts';
 import { emptyPackage, readyPackage, staged } from '../../support/builds.ts';
@@ -112,6 +113,7 @@ describeApi('builds', (api) => {
            heartbeat_at = now() - interval '1 minute' where guid = $1`,
         [guid, attempts],
       );
+      await database.queue.add('builds', parseGuid(guid) ?? newGuid(), database.queries);
       staging.worker.wake();
       await staging.worker.idle();
     };
