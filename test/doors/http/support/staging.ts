@@ -1,11 +1,12 @@
 /**
  * What the endpoint stages with in tests: real blobs and a real content store in a directory, and a staging that runs no
- * script. Variables of the app say how it goes: FAKE=fail, FAKE=wait (until cancelled), FAKE_LINES=n.
+ * script. Variables of the app say how it goes: FAKE=fail, FAKE=wait (until cancelled), FAKE_LINES=n, FAKE_PAUSE=ms.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import got from 'got';
 import type { StageIo, StagingMeans } from '../../../../src/service/builds/means.ts';
 import { ContentStore } from '../../../../src/staging/buildpack/acquire/content-store.ts';
@@ -27,8 +28,9 @@ export interface FakeMeans extends StagingMeans {
   remove(): Promise<void>;
 }
 
-export async function fakeMeans(): Promise<FakeMeans> {
-  const dir = await mkdtemp(join(tmpdir(), 'stager-http-'));
+/** @param given a directory that outlives the process; without, one of its own. */
+export async function fakeMeans(given?: string): Promise<FakeMeans> {
+  const dir = given ?? (await mkdtemp(join(tmpdir(), 'stager-http-')));
   const proxy = {};
   const blobs = await openBlobStore(join(dir, 'blobs'), { proxy, extraCas: async () => [] });
   const store = new ContentStore(join(dir, 'buildpacks'), systemClock);
@@ -84,6 +86,8 @@ async function fakeStaging(
     if (signal.aborted) throw cancelled(signal);
     await promise;
   }
+  const pause = Number(request.env['FAKE_PAUSE'] ?? '0');
+  if (pause > 0) await setTimeout(pause, undefined, { signal });
   if (request.env['FAKE'] === 'fail') throw new StagerError('COMPILE_FAILED', 'the script failed');
   const guid = newGuid();
   const body = Readable.from([Buffer.from(`droplet of ${request.app.name}`)], { objectMode: false });
