@@ -103,23 +103,22 @@ export class Stager {
   async stagePorts(signal: AbortSignal): Promise<StagePorts> {
     const { home, proxy } = this.config;
     await this.#openHome();
-    const [{ sandbox }, blobs, buildpacks, extraCas] = await Promise.all([
-      this.sandbox(signal),
+    const [place, blobs, buildpacks, extraCas] = await Promise.all([
+      this.#sandboxAndPlace(signal),
       this.blobs(),
       this.buildpacks(signal),
       this.extraCas(),
     ]);
     return {
-      sandbox,
+      ...place,
       blobs,
       buildpacks,
       extraCas,
       proxy,
       statCache: (app) => this.statCache(app),
-      temp: this.workspaces,
+      temp: place.workspaces,
       stack: (name) => this.stacks.resolve(name),
       records: this.records,
-      workspaces: this.workspaces,
       memberCache: join(home, 'members'),
       kitNode: process.execPath,
       clock: this.clock,
@@ -137,10 +136,16 @@ export class Stager {
   /** What running a droplet needs. */
   async runPorts(signal: AbortSignal): Promise<RunDropletPorts> {
     await this.#openHome();
-    const [{ sandbox }, blobs] = await Promise.all([this.sandbox(signal), this.blobs()]);
-    const { records, workspaces, clock } = this;
+    const [place, blobs] = await Promise.all([this.#sandboxAndPlace(signal), this.blobs()]);
+    const { records, clock } = this;
     const stack = (name: string) => this.stacks.resolve(name);
-    return { sandbox, blobs, records, workspaces, clock, stack, openStore: this.#openStore };
+    return { ...place, blobs, records, clock, stack, openStore: this.#openStore };
+  }
+
+  /** The sandbox, and where workspaces are that it can use. */
+  async #sandboxAndPlace(signal: AbortSignal): Promise<Pick<RunDropletPorts, 'sandbox' | 'workspaces'>> {
+    const { sandbox, workspacesAt } = await this.sandbox(signal);
+    return { sandbox, workspaces: await workspacesAt(this.workspaces) };
   }
 
   /** What will be used on this machine, and why other things can't be. @throws StagerError CANCELLED. */

@@ -46,7 +46,11 @@ function from(file: string, values: Record<string, Raw>): ConfigEntries {
 /** Who stages an app in its directory did not choose its files: none of them takes the sandbox away. */
 function refuseWayOut(values: Record<string, Raw>, file: string): void {
   for (const [key, value] of Object.entries(values)) {
-    if (key === 'runtime' || key === 'diskBound' || (key === 'sandbox' && value === 'none'))
+    if (
+      key === 'runtime' ||
+      key === 'diskBound' ||
+      (key === 'sandbox' && (value === 'none' || value === 'process'))
+    )
       throw notOfAnApp(file, key, `${String(value)} can't be set`);
   }
 }

@@ -71,7 +71,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_SANDBOX',
     kind: 'sandbox',
     default: 'auto',
-    help: 'auto or oci; none gives up all isolation',
+    help: 'auto, oci, or process inside a container that can start no other; none gives up all isolation',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
   },
   runtime: {

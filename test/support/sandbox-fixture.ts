@@ -44,11 +44,11 @@ export class SandboxFixture {
     this.sandbox = sandbox;
   }
 
-  static async open(): Promise<SandboxFixture> {
+  static async open(wanted: 'oci' | 'process' = 'oci'): Promise<SandboxFixture> {
     const home = mkdtempSync('/var/tmp/stager-sandbox-test-');
     // The runtime works as an unprivileged user and has to pass through.
     chmodSync(home, 0o711);
-    const selection = await selectSandbox({ wanted: 'oci', stateDir: join(home, 'state') });
+    const selection = await selectSandbox({ wanted, stateDir: join(home, 'state') });
     const { sandbox } = selection;
     return new SandboxFixture(home, selection, (await sandbox.apart?.()) ?? sandbox);
   }

@@ -9,7 +9,7 @@ import { ROOMY } from './sandbox-fixture.ts';
 
 const home = process.argv[2] ?? '';
 const { sandbox } = await selectSandbox({
-  wanted: process.argv[4] === 'none' ? 'none' : 'oci',
+  wanted: process.argv[4] === 'none' || process.argv[4] === 'process' ? process.argv[4] : 'oci',
   stateDir: home,
 });
 const workspace = mkdtempSync(join(home, 'workspace-'));

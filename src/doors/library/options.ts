@@ -20,7 +20,7 @@ export interface CommonOptions {
   /** A directory, `file:///…` or `s3://bucket/prefix?…`; default below the data home. */
   readonly blobstore?: string;
   /** Default `auto`: an OCI runtime, never silently `none`. */
-  readonly sandbox?: 'auto' | 'oci' | 'none';
+  readonly sandbox?: 'auto' | 'oci' | 'process' | 'none';
   /** Path of the OCI runtime to use. */
   readonly runtime?: string;
   /** Default `host`. */

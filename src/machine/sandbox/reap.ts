@@ -13,6 +13,8 @@ import { deadDirectories, removeDirectory } from './child/state-directory.ts';
 import { removeCgroups } from './kernel/cgroups.ts';
 import { OWNER_FILE } from './oci/oci.ts';
 import { deleteArguments } from './oci/runtime.ts';
+import { STARTER } from './process/plan.ts';
+import { ENDS } from './process/process.ts';
 import { toldMounts, unmountAt } from './volume/unmount.ts';
 
 const Owner = z.object({
@@ -29,6 +31,7 @@ const Owner = z.object({
 export async function reap(stateDir: string): Promise<string[]> {
   const removed: string[] = [];
   for (const directory of deadDirectories(stateDir)) {
+    await endLeftUsers(directory);
     const ids = namesNow(join(directory, 'runs'));
     const owner = await readOwner(directory);
     for (const id of ids) {
@@ -36,9 +39,21 @@ export async function reap(stateDir: string): Promise<string[]> {
       removed.push(id);
     }
     for (const point of await toldMounts(directory)) await unmountAt(point);
-    await removeDirectory(directory);
+    // Another user's is left to that one.
+    await removeDirectory(directory).catch(() => undefined);
   }
   return removed;
+}
+
+/** Of confined processes, should the warden have been killed as well; each list ends all that one user runs. */
+async function endLeftUsers(directory: string): Promise<void> {
+  const lists = namesNow(join(directory, ENDS));
+  for (const list of lists)
+    await execa(join(directory, STARTER), [join(directory, ENDS, list)], {
+      reject: false,
+      stdin: 'ignore',
+      env: {},
+    });
 }
 
 async function removeContainer(directory: string, id: string, owner: z.infer<typeof Owner>): Promise<void> {

@@ -1,8 +1,8 @@
 /**
  * Chooses a sandbox: ordered ways, the first that works, with the reason why the others did not.
  *
- * `auto` means an OCI runtime. Running without isolation is never chosen for somebody: it has to be asked for by
- * name.
+ * `auto` means an OCI runtime, and inside a container in which none works a confined process, which is said. Running
+ * without isolation is never chosen for somebody: it has to be asked for by name.
  */
 import { chmod, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -16,13 +16,21 @@ import { type OciOptions, OciSandbox } from './oci/oci.ts';
 import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
 import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
 import type { Sandbox } from './port/sandbox.ts';
+import { reachablePlace } from './process/places.ts';
+import { ProcessSandbox } from './process/process.ts';
 import { reap } from './reap.ts';
-import { type Rejected, surroundingsOfThis, unavailable, unusable } from './unavailable.ts';
+import {
+  isConfinedForGood,
+  type Rejected,
+  surroundingsOfThis,
+  unavailable,
+  unusable,
+} from './unavailable.ts';
 import type { WantedBound } from './volume/volumes.ts';
 
 /** What is asked for. */
 export interface SelectOptions {
-  readonly wanted: 'auto' | 'oci' | 'none';
+  readonly wanted: 'auto' | 'oci' | 'process' | 'none';
   /** An OCI runtime to use and no other. */
   readonly runtimePath?: string;
   /** Directory for bundles and state; made if need be. */
@@ -38,6 +46,8 @@ export interface SelectOptions {
 export interface Selection {
   readonly sandbox: Sandbox;
   readonly rejected: readonly Rejected[];
+  /** The directory for workspaces, which the sandbox's user has to get to: the one that is given, or another. */
+  workspacesAt(path: string): Promise<string>;
   /** Removes what the sandbox keeps for this process; call it when nothing is running. */
   close(): Promise<void>;
 }
@@ -56,8 +66,9 @@ const SYSTEM_STATE_DIR = '/run/stager';
 export async function selectSandbox(options: SelectOptions): Promise<Selection> {
   if (options.wanted === 'none') {
     const sandbox = new NoSandbox();
-    return { sandbox, rejected: [], close: () => sandbox.close() };
+    return { sandbox, rejected: [], workspacesAt: asGiven, close: () => sandbox.close() };
   }
+  if (options.wanted === 'process') return await selectProcess(options.stateDir, []);
   const signal = options.signal ?? new AbortController().signal;
   const stateDir = await usableStateDir(options.stateDir);
   await reap(stateDir);
@@ -70,12 +81,33 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   const how = { stateDir, memory, bound: options.bound, signal };
   let attempt = await firstThatWorks(ways, { ...how, recall: true });
   // What was remembered may be past (a full disk, a runtime that was being replaced): ask again before giving up.
-  if (attempt.sandbox === undefined && attempt.recalled)
+  if (
+    attempt.sandbox === undefined &&
+    attempt.recalled &&
+    !(options.wanted === 'auto' && (await isConfinedForGood()))
+  )
     attempt = await firstThatWorks(ways, { ...how, recall: false });
   const { sandbox } = attempt;
   const rejected = [...found.rejected, ...attempt.rejected];
-  if (sandbox === undefined) throw unavailable(rejected, await surroundingsOfThis());
-  return { sandbox, rejected, close: () => sandbox.close() };
+  if (sandbox !== undefined)
+    return { sandbox, rejected, workspacesAt: asGiven, close: () => sandbox.close() };
+  const place = await surroundingsOfThis();
+  if (options.wanted === 'auto' && place === 'container')
+    return await selectProcess(options.stateDir, rejected);
+  throw unavailable(rejected, place);
+}
+
+const asGiven = async (path: string): Promise<string> => path;
+
+/** @throws StagerError SANDBOX_UNAVAILABLE with these reasons and why no process can be confined. */
+async function selectProcess(stateDir: string, reasons: readonly Rejected[]): Promise<Selection> {
+  const place = await reachablePlace(stateDir);
+  await reap(place);
+  const sandbox = await ProcessSandbox.open(place);
+  if (!('why' in sandbox))
+    return { sandbox, rejected: reasons, workspacesAt: reachablePlace, close: () => sandbox.close() };
+  const rejected = [...reasons, { candidate: 'process', why: sandbox.why }];
+  throw unavailable(rejected, await surroundingsOfThis());
 }
 
 interface Attempt {

@@ -14,7 +14,7 @@ export interface Rejected {
 export type Surroundings = 'container' | 'root' | 'user';
 
 /** Files that engines put into their containers. */
-const MARKS = ['/.dockerenv', '/run/.containerenv'] as const;
+const MARKS = ['/.dockerenv', '/run/.containerenv', '/run/secrets/kubernetes.io'] as const;
 const CAP_SYS_ADMIN = 1n << 21n;
 
 /** Looks where this process is. */
@@ -33,24 +33,34 @@ export async function surroundingsOfThis(): Promise<Surroundings> {
   });
 }
 
+/** Whether no right that making a container takes can be had, whatever is tried: nothing of that changes. */
+export async function isConfinedForGood(): Promise<boolean> {
+  return isConfined((await readOrNothing('/proc/self/status')) ?? '');
+}
+
+function isConfined(status: string): boolean {
+  const bounding = BigInt(`0x${/^CapBnd:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  return (bounding & CAP_SYS_ADMIN) === 0n;
+}
+
 /** `status`: the text of /proc/self/status. */
 export function surroundingsOf(seen: {
   readonly isMarked: boolean;
   readonly isRoot: boolean;
   readonly status: string;
 }): Surroundings {
-  const bounding = BigInt(`0x${/^CapBnd:\s+([0-9a-f]+)$/m.exec(seen.status)?.[1] ?? '0'}`);
   // Root may lack it on a machine too, but then the same helps.
-  const isConfined = (bounding & CAP_SYS_ADMIN) === 0n;
-  if (seen.isMarked || isConfined) return 'container';
+  if (seen.isMarked || isConfined(seen.status)) return 'container';
   return seen.isRoot ? 'root' : 'user';
 }
 
 const ELSE = 'or give up isolation with `--sandbox none`; `stager doctor` shows each reason.';
+const FLAGS =
+  'with crun in it, and `--cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined` (docker, podman; docs/sandbox.md has more, and Kubernetes)';
 const ADVICE = {
   container: {
     what: 'no OCI runtime can start a container inside this one',
-    next: `Run it with \`--privileged\` (docker, podman; \`securityContext.privileged\` in Kubernetes), ${ELSE}`,
+    next: `Take \`--sandbox process\`, or run this container ${FLAGS}, ${ELSE}`,
   },
   root: {
     what: 'no OCI runtime works on this machine',

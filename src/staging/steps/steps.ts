@@ -229,7 +229,9 @@ async function writePlatform(
   });
   // A file has to be there for the binary to be mounted over: the directory is read-only inside.
   await writeFile(join(workspace.platform, 'node'), '');
-  return { ...proxyVariables(ports.proxy), ...bundle };
+  // Where nothing is mounted, a path in a script's own text leads nowhere, but one in a variable is the right one.
+  const node = ports.sandbox.kind === 'oci' ? {} : { STAGER_NODE: `${INSIDE.platform}/node` };
+  return { ...proxyVariables(ports.proxy), ...bundle, ...node };
 }
 
 /** `--lock`: records the buildpacks that were used. */

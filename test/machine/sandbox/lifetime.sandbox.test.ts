@@ -24,7 +24,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 async function kill(
   mode: 'once' | 'loop',
   afterMs: number,
-  { uid, kind = 'oci' }: { readonly uid?: number; readonly kind?: 'oci' | 'none' } = {},
+  { uid, kind = 'oci' }: { readonly uid?: number; readonly kind?: 'oci' | 'process' | 'none' } = {},
 ): Promise<void> {
   if (uid !== undefined) chownSync(home, uid, uid);
   const child = spawn(process.execPath, [VICTIM, home, mode, kind], {
@@ -84,6 +84,16 @@ it('kill -9 at any moment leaves no process of an ordinary user', async () => {
 it('kill -9 takes what runs without isolation with it', async () => {
   for (const afterMs of [0, 20]) {
     await kill('once', afterMs, { kind: 'none' });
+    await expect.poll(left, PATIENCE).toEqual([]);
+  }
+});
+
+it.each([
+  ['root', undefined],
+  ['an ordinary user', NOBODY],
+] as const)('kill -9 takes confined processes of %s with it', async (_, uid) => {
+  for (const mode of ['once', 'loop'] as const) {
+    await kill(mode, 20, { kind: 'process', ...(uid !== undefined && { uid }) });
     await expect.poll(left, PATIENCE).toEqual([]);
   }
 });

@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { onHost } from '../../../src/machine/sandbox/child/host-paths.ts';
 import { allPids } from '../../../src/machine/sandbox/kernel/processes.ts';
-import { NoSandbox, onHost } from '../../../src/machine/sandbox/none/none.ts';
+import { NoSandbox } from '../../../src/machine/sandbox/none/none.ts';
 import type { SandboxSpec } from '../../../src/machine/sandbox/port/sandbox.ts';
 
 let root: string;

@@ -42,7 +42,12 @@ const parts: ConfigParts = {
   hasTmp: true,
   recursive: new Set(['/usr']),
   terminal: false,
-  grants: { openFiles: 32, fileSize: Number.POSITIVE_INFINITY, others: true },
+  grants: {
+    openFiles: 32,
+    fileSize: Number.POSITIVE_INFINITY,
+    processes: Number.POSITIVE_INFINITY,
+    others: true,
+  },
   arch: 'x64',
 };
 const types = (config: ReturnType<typeof ociConfig>): unknown => config.linux['namespaces'];

@@ -6,7 +6,7 @@ const status = (bounding: string): string => `CapEff:\t0\nCapBnd:\t${bounding}\n
 
 describe('when no sandbox works', () => {
   it.each([
-    ['container', /inside this one$/, /--privileged/],
+    ['container', /inside this one$/, /--sandbox process.*--cap-add SYS_ADMIN/],
     ['root', /on this machine$/, /Update runc/],
     ['user', /for this user$/, /subordinate ids/],
   ] as const)('one sentence and one piece of advice are given: %s', (place, message, next) => {

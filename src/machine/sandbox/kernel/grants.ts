@@ -8,6 +8,8 @@ export interface Grants {
   readonly fileSize: number;
   /** Whether limits of others may be set, even lowered. */
   readonly others: boolean;
+  /** Processes and threads of a user. */
+  readonly processes: number;
 }
 
 /** The most that a kernel allows, whoever asks (`fs.nr_open`). */
@@ -19,12 +21,21 @@ export async function ownGrants(): Promise<Grants> {
   const status = (await readOrNothing('/proc/self/status')) ?? '';
   const capabilities = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   if ((capabilities & CAP_SYS_RESOURCE) !== 0n)
-    return { openFiles: NR_OPEN, fileSize: Number.POSITIVE_INFINITY, others: true };
+    return {
+      openFiles: NR_OPEN,
+      fileSize: Number.POSITIVE_INFINITY,
+      processes: Number.POSITIVE_INFINITY,
+      others: true,
+    };
   const limits = (await readOrNothing('/proc/self/limits')) ?? '';
   const hard = (name: string): number => {
     const text = new RegExp(`^${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(limits)?.[1];
     return text === undefined || text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
   };
-  const openFiles = Math.min(hard('Max open files'), NR_OPEN);
-  return { openFiles, fileSize: hard('Max file size'), others: false };
+  return {
+    openFiles: Math.min(hard('Max open files'), NR_OPEN),
+    fileSize: hard('Max file size'),
+    processes: hard('Max processes'),
+    others: false,
+  };
 }

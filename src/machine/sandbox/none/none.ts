@@ -1,16 +1,24 @@
 /**
  * No isolation: commands run on the host as the caller. It is used only when asked for by name (select.ts).
  *
- * Paths inside do not exist on the host, so the target of every mount is replaced by its source wherever it stands
- * as a path in arguments, environment and working directory; links likewise. A script that has `/tmp/app` written
- * in its own text will not find it: that is one of the things that are given up (docs/sandbox.md).
+ * Paths inside become those of the host (child/host-paths.ts).
  */
 import { randomUUID } from 'node:crypto';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onHost } from '../child/host-paths.ts';
+import { HostRun, type Tether } from '../child/host-run.ts';
+import { outputPipes } from '../child/pipes.ts';
+import { removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
+import { markedPids } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
-import { NoRun } from './run.ts';
+
+/** Set in the environment of everything that a command starts: how its daemons are found again. */
+const MARKER = 'STAGER_SANDBOX_RUN';
 
 /** See the top of the file. */
 export class NoSandbox implements Sandbox {
@@ -25,7 +33,7 @@ export class NoSandbox implements Sandbox {
   ];
   readonly owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   readonly #ledger: DiskLedger = new Map();
-  readonly #running = new Map<string, Set<NoRun>>();
+  readonly #running = new Map<string, Set<HostRun>>();
   /** In the environment of all that this process runs. */
   readonly #marker = randomUUID();
   readonly #warden = new Warden(KILL_MARKED, [this.#marker]);
@@ -40,7 +48,19 @@ export class NoSandbox implements Sandbox {
     io: { readonly signal: AbortSignal; readonly onOutput: OnOutput },
   ): Promise<ExitReport> {
     if (io.signal.aborted) return { outcome: { kind: 'cancelled' }, durationMs: 0 };
-    const run = new NoRun(onHost(spec), { ledger: this.#ledger, marker: `${this.#marker}/${randomUUID()}` });
+    const mapped = onHost(spec);
+    const run = new HostRun({
+      spec: mapped,
+      ledger: this.#ledger,
+      owner: this.owner,
+      tether: marked(mapped, `${this.#marker}/${randomUUID()}`),
+      pipes: async () => {
+        // Open pipes need no name, so none is left however this process ends.
+        const directory = await mkdtemp(join(tmpdir(), 'stager-pipes-'));
+        return await outputPipes(directory, this.owner).finally(() => removeDirectory(directory));
+      },
+      watchesMemory: false,
+    });
     const runs = this.#running.get(spec.owner) ?? new Set();
     this.#running.set(spec.owner, runs.add(run));
     try {
@@ -58,6 +78,16 @@ export class NoSandbox implements Sandbox {
   }
 }
 
+/** The command as it is, with a variable that its children inherit. */
+function marked({ argv, env, cwd }: SandboxSpec, marker: string): Tether {
+  const [program, ...args] = argv;
+  const variables = { ...env, [MARKER]: marker };
+  return {
+    command: { program, args, options: { cwd, env: variables } },
+    members: () => markedPids(`${MARKER}=${marker}`),
+  };
+}
+
 /** Ends what a stager that was killed ran: whoever has its marker, until nobody is found. */
 const KILL_MARKED = `
 tries=0
@@ -71,33 +101,3 @@ while [ $tries -lt 200 ]; do
   tries=$((tries + 1))
 done
 `;
-
-/** The spec with the host's paths instead of those inside. */
-export function onHost(spec: SandboxSpec): SandboxSpec {
-  const map = hostPaths(spec);
-  const [program, ...args] = spec.argv;
-  return {
-    ...spec,
-    argv: [map(program), ...args.map(map)],
-    env: Object.fromEntries(Object.entries(spec.env).map(([name, value]) => [name, map(value)])),
-    cwd: map(spec.cwd),
-  };
-}
-
-function hostPaths(spec: SandboxSpec): (text: string) => string {
-  const mounts = spec.mounts.map(({ source, target }) => [target, source] as const);
-  const byLength = [...mounts].sort(([a], [b]) => b.length - a.length);
-  const sourceOf = (path: string): string => {
-    const found = byLength.find(([target]) => path === target || path.startsWith(`${target}/`));
-    return found === undefined ? path : found[1] + path.slice(found[0].length);
-  };
-  const links = Object.entries(spec.links ?? {}).map(
-    ([inside, target]) => [inside, sourceOf(target)] as const,
-  );
-  const all = new Map([...byLength, ...links].sort(([a], [b]) => b.length - a.length));
-  if (all.size === 0) return (text) => text;
-  const names = [...all.keys()].map((path) => path.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  // Only where a path can begin and only whole components: not `/tmp` in `/var/tmp` or `/tmpfs`.
-  const pattern = new RegExp(`(?<![\\w./-])(?:${names.join('|')})(?![\\w.-])`, 'g');
-  return (text) => text.replaceAll(pattern, (path) => all.get(path) ?? path);
-}

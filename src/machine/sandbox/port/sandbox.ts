@@ -79,8 +79,7 @@ export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => unknown;
 
 /** A way to run foreign code. Several runs at once are fine. */
 export interface Sandbox {
-  /** `oci`, `none` … */
-  readonly kind: 'oci' | 'none';
+  readonly kind: 'oci' | 'process' | 'none';
   /** For people: `runc 1.1.5, cgroup v1, user namespace 0 → 65536`. */
   readonly description: string;
   /** Limits that can't be enforced here, each with the reason; shown as warnings. */
