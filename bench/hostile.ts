@@ -103,7 +103,7 @@ async function together(): Promise<void> {
   for (const { stderr } of failed) fault(`an honest staging failed: ${stderr.slice(-500)}`);
   if (freeBytes < RESERVE_BYTES) fault('the reserve of the disk was touched');
   if (peakKib >= MOST_KIB) fault('a stager was too large');
-  if (hostile.ends.some(({ code }) => code === 0 || code > 128))
+  if (hostile.ends.some(({ code }) => code === 0 || code === 137))
     fault('a hostile staging ended well, or was killed');
 }
 

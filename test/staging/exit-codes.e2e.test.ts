@@ -212,6 +212,13 @@ const CASES: readonly Case[] = [
     next: /--disk/,
   },
   {
+    exit: 52,
+    when: 'the files of the app are small, and their blocks are more than --disk has',
+    args: async () => stageArgs(await manyFiles(30_000), { SUPPLY: 'sleep 1000' }, ['--disk', '64M']),
+    error: /^OUT_OF_DISK \(app\).* 64/,
+    next: /--disk/,
+  },
+  {
     exit: 222,
     when: 'no buildpack wants the app',
     args: async () => ['stage', await cli.app('odd', { 'sub/main.zig': 'x' }), '-e', 'DETECT=exit 1'],
@@ -252,6 +259,12 @@ async function unsafeApp(): Promise<string> {
 async function sparseApp(): Promise<string> {
   const root = await cli.app('large', { big: '' });
   await truncate(join(root, 'big'), 64 << 20);
+  return root;
+}
+
+async function manyFiles(count: number): Promise<string> {
+  const root = await cli.app('many', { 'd/': '' });
+  for (let index = 0; index < count; index += 1) writeFileSync(join(root, 'd', String(index)), 'x');
   return root;
 }
 

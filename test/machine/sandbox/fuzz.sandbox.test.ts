@@ -27,7 +27,6 @@ const machine = (): Readonly<Record<string, string>> =>
       '/proc/sys/kernel/domainname',
       '/proc/sys/kernel/random/boot_id',
       '/proc/swaps',
-      '/proc/modules',
     ].map((path) => [path, readFileSync(path, 'utf8')]),
   );
 

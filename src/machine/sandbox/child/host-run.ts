@@ -20,7 +20,7 @@ import {
 } from './child.ts';
 import { Flow } from './flow.ts';
 import { InsideView } from './inside-view.ts';
-import { type KillReason, outcomeOf } from './outcome.ts';
+import { endsAnyhow, type KillReason, outcomeOf } from './outcome.ts';
 import type { outputPipes } from './pipes.ts';
 import { whyNotStartable } from './program.ts';
 
@@ -164,7 +164,7 @@ export class HostRun {
     { watch, memory }: { readonly watch: DiskWatch; readonly memory: MemoryWatch | undefined },
   ): Promise<ExitReport> {
     const { spec, ledger } = this.#parts;
-    const { peakBytes, overrun } = await watch.stop();
+    const { peakBytes, overrun } = await watch.stop({ giveUp: endsAnyhow(this.#stopped) });
     const outcome = outcomeOf({
       status,
       stopped: this.#stopped,

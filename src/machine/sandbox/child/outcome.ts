@@ -9,6 +9,10 @@ import type { SandboxLimits } from '../port/sandbox.ts';
 /** Why we ended a run, if we did. */
 export type KillReason = 'timed-out' | 'cancelled' | 'out-of-disk' | 'out-of-memory';
 
+/** Nothing that the disk could tell changes how such a run ended. */
+export const endsAnyhow = (reason: StopReason | undefined): boolean =>
+  reason === 'timed-out' || reason === 'cancelled';
+
 /** Everything that is known when a run has ended. */
 export interface Ending {
   /** Exit status as a shell gives it. */

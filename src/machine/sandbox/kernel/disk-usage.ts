@@ -30,15 +30,17 @@ const DOMINANT = 0.8;
 const NOTABLE_BYTES = 1024 * 1024;
 const NOTABLE_FILES = 100;
 
-/** Measures `root`. Files that vanish meanwhile are fine. */
-export async function measureDisk(root: string): Promise<DiskUsage> {
-  const { total, most } = await measure(root, { flag: '-k', factor: 1024, notable: NOTABLE_BYTES });
+/** Measures `root`. Files that vanish meanwhile are fine; after an abort it is what was seen until then. */
+export async function measureDisk(root: string, signal?: AbortSignal): Promise<DiskUsage> {
+  const how = { flag: '-k', factor: 1024, notable: NOTABLE_BYTES, signal } as const;
+  const { total, most } = await measure(root, how);
   return { totalBytes: total, largest: most.map(({ path, amount }) => ({ path, sizeBytes: amount })) };
 }
 
 /** Counts what is below `root`, itself included; 0 where du is one that can't count. */
-export async function countFiles(root: string): Promise<FileCount> {
-  const { total, most } = await measure(root, { flag: '--inodes', factor: 1, notable: NOTABLE_FILES });
+export async function countFiles(root: string, signal?: AbortSignal): Promise<FileCount> {
+  const how = { flag: '--inodes', factor: 1, notable: NOTABLE_FILES, signal } as const;
+  const { total, most } = await measure(root, how);
   return { total, fullest: most.map(({ path, amount }) => ({ path, files: amount })) };
 }
 
@@ -48,6 +50,7 @@ interface Measure {
   readonly factor: number;
   /** Amount from which a directory may be named. */
   readonly notable: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 interface Measured {
@@ -55,7 +58,7 @@ interface Measured {
   readonly most: readonly { readonly path: string; readonly amount: number }[];
 }
 
-async function measure(root: string, { flag, factor, notable }: Measure): Promise<Measured> {
+async function measure(root: string, { flag, factor, notable, signal }: Measure): Promise<Measured> {
   const child = execa('du', ['-x', flag, '-d', String(DEPTH), '.'], {
     cwd: root,
     env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
@@ -64,6 +67,7 @@ async function measure(root: string, { flag, factor, notable }: Measure): Promis
     stderr: 'ignore',
     buffer: false,
     reject: false,
+    ...(signal !== undefined && { cancelSignal: signal, forceKillAfterDelay: 100 }),
   });
   const amounts = new Map<string, number>();
   let total = 0;

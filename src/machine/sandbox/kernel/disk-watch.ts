@@ -85,6 +85,8 @@ const LEDGER_SIZE = 256;
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
   readonly #stop = new AbortController();
+  /** Whoever waits for the end does not wait for a walk. */
+  readonly #giveUp = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #busy: Promise<void> = Promise.resolve();
   #walkedAt = performance.now();
@@ -106,16 +108,17 @@ export class DiskWatch {
   }
 
   /**
-   * Ends the watch after a last look.
+   * Ends the watch, after a last look unless it is given up: then it is known why the command ended.
    *
    * @throws what made it impossible to watch, such as the tree having been removed.
    */
-  async stop(): Promise<{ readonly peakBytes: number; readonly overrun?: Overrun }> {
+  async stop({ giveUp = false } = {}): Promise<{ readonly peakBytes: number; readonly overrun?: Overrun }> {
     this.#stop.abort();
+    if (giveUp) this.#giveUp.abort();
     clearTimeout(this.#timer);
     await this.#busy;
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#overrun === undefined) await this.#lastLook();
+    if (this.#overrun === undefined && !this.#giveUp.signal.aborted) await this.#lastLook();
     return { peakBytes: this.#peakBytes, ...(this.#overrun === undefined ? {} : { overrun: this.#overrun }) };
   }
 
@@ -150,8 +153,10 @@ export class DiskWatch {
     const { root, limitBytes, limitFiles = Number.POSITIVE_INFINITY, heldOpen, ledger } = this.#options;
     const begun = performance.now();
     const use = await fileSystemUse(root);
-    const usage = await measureDisk(root);
-    const count = suspicion.files && Number.isFinite(limitFiles) ? await countFiles(root) : undefined;
+    const { signal } = this.#giveUp;
+    const usage = await measureDisk(root, signal);
+    const count = suspicion.files && Number.isFinite(limitFiles) ? await countFiles(root, signal) : undefined;
+    if (signal.aborted) return;
     this.#walkedAt = performance.now();
     this.#walkCostMs = this.#walkedAt - begun;
     const known = ledger.get(root)?.files ?? { total: 0, onDisk: use.files };
@@ -171,14 +176,19 @@ export class DiskWatch {
 
   /** The kernel lets nobody write any more: whatever a walk says now, that is the limit. */
   async #foundFull({ freeFiles }: FileSystemUse): Promise<void> {
-    const { root, limitFiles, backing } = this.#options;
+    const { root, limitFiles, backing, ledger, onOverrun } = this.#options;
     await this.#walk({ bytes: true, files: true });
     if (this.#overrun !== undefined) return;
+    const { signal } = this.#giveUp;
     const noFiles = freeFiles === 0 && limitFiles !== undefined && backing !== undefined;
-    this.#overrun = noFiles
-      ? { kind: 'files', count: await countFiles(root), limit: backing.files }
-      : { kind: 'bytes', usage: this.#options.ledger.get(root)?.usage ?? { totalBytes: 0, largest: [] } };
-    this.#options.onOverrun();
+    const count = noFiles ? await countFiles(root, signal) : undefined;
+    if (signal.aborted) return;
+    const usage = ledger.get(root)?.usage ?? { totalBytes: 0, largest: [] };
+    this.#overrun =
+      count === undefined || backing === undefined
+        ? { kind: 'bytes', usage }
+        : { kind: 'files', count, limit: backing.files };
+    onOverrun();
   }
 
   /** Ends the command when the file system has less than its reserve left. */

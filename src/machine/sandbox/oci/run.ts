@@ -195,7 +195,7 @@ export class OciRun {
   async #report(status: number, durationMs: number, watch: DiskWatch): Promise<ExitReport> {
     const { cgroups, files, spec, ledger } = this.#parts;
     const memory = await memoryUse(cgroups, files.id);
-    const { peakBytes, overrun } = await watch.stop();
+    const { peakBytes, overrun } = await watch.stop({ giveUp: endsAnyhow(this.#stopped) });
     const peakMemory = memory.peakBytes ?? this.#memory?.peakBytes ?? 0;
     const outcome = outcomeOf({
       status,
