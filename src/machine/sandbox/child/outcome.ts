@@ -10,7 +10,7 @@ import type { SandboxLimits } from '../port/sandbox.ts';
 export type KillReason = 'timed-out' | 'cancelled' | 'out-of-disk' | 'out-of-memory';
 
 /** Nothing that the disk could tell changes how such a run ended. */
-export const endsAnyhow = (reason: StopReason | undefined): boolean =>
+export const endsAnyhow = (reason: KillReason | undefined): boolean =>
   reason === 'timed-out' || reason === 'cancelled';
 
 /** Everything that is known when a run has ended. */

@@ -15,7 +15,7 @@ import {
   startPiped,
 } from '../child/child.ts';
 import { Flow } from '../child/flow.ts';
-import { type KillReason, outcomeOf } from '../child/outcome.ts';
+import { endsAnyhow, type KillReason, outcomeOf } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
 import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
 import { type Backing, type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
