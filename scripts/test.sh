@@ -6,6 +6,9 @@ sh scripts/setup.sh crun=crun debootstrap=debootstrap git=git zip=zip unzip=unzi
   '/usr/lib/postgresql/*/bin/initdb=postgresql'
 # The S3 tests talk to a real server. Building it takes a minute once; without Go those tests say that they can't run.
 sh scripts/s3-server.sh >/dev/null || echo 'test: NO S3 SERVER, the s3 tests will not run' >&2
+# Clients of the endpoint in Python. Debian keeps what makes an environment for them in a package of its own.
+python3 -c 'import ensurepip' 2>/dev/null || sh scripts/setup.sh '/usr/lib/python3*/ensurepip=python3-venv' \
+  || echo 'test: NO PYTHON, the tests with clients in Python will not run' >&2
 PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
 export PATH
 exec node_modules/.bin/vitest run "$@"
