@@ -17,6 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['index.ts', 'doors/library'],
   ['compose.ts'],
   ['workshop'],
+  ['remote'],
   ['service/builds'],
   ['service/queue', 'service/sign-in', 'service/manifests', 'service/resources'],
   ['service/access', 'service/state', 'service/state/migrations'],

@@ -4,7 +4,7 @@
  *
  * Exit statuses 222 to 225 are Cloud Foundry's (staging-internals.md 6.4); ours are grouped by tens:
  * 1 Procfile/launch.yml (as the original), 2 usage, 10s source, 20s package, 30s buildpack, 40s sandbox and
- * stack, 50s limits, 60s droplet, 70 a bug of ours, 80s blobstore, 90s launch, 130/143 cancelled.
+ * stack, 50s limits, 60s droplet, 70 a bug of ours, 80s blobstore, 90s launch, 100s a server of ours, 130/143 cancelled.
  */
 
 /** Who can fix it. Only `stager` and transient `operator` failures are worth a retry. */
@@ -59,6 +59,9 @@ export type Code =
   | 'NO_START_COMMAND'
   | 'HEALTH_CHECK_FAILED'
   | 'PORT_IN_USE'
+  | 'SERVER_UNAVAILABLE'
+  | 'SERVER_REFUSED'
+  | 'NOT_SIGNED_IN'
   | 'CANCELLED'
   | 'NO_APP_DETECTED'
   | 'COMPILE_FAILED'
@@ -132,6 +135,10 @@ export const CODES = {
   NO_START_COMMAND: { blame: 'app', exit: 90, http: 422, cf: 'StagingError' },
   HEALTH_CHECK_FAILED: { blame: 'app', exit: 91, http: 422, cf: 'StagingError' },
   PORT_IN_USE: { blame: 'operator', exit: 92, http: 409, cf: 'StagingError' },
+
+  SERVER_UNAVAILABLE: { blame: 'operator', exit: 100, http: 502, cf: 'StagerUnavailable' },
+  SERVER_REFUSED: { blame: 'operator', exit: 101, http: 502, cf: 'StagerError' },
+  NOT_SIGNED_IN: { blame: 'operator', exit: 102, http: 401, cf: 'NotAuthenticated' },
 
   CANCELLED: { blame: 'operator', exit: 130, http: 499, cf: 'StagingError' },
 

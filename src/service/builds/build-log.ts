@@ -3,9 +3,17 @@
  * is durable, and only then a build is final. A rate limit drops whole lines and says in the log how much.
  */
 import type { Clock } from '../../words/clock.ts';
+import type { BuildEvent } from '../../words/events.ts';
 import type { Guid } from '../../words/ids.ts';
 import type { Queries } from '../state/database.ts';
-import { closeLog, insertLines, type LogLine, logEnd } from './log-store.ts';
+import {
+  closeLog,
+  insertEvents,
+  insertLines,
+  type LogLine,
+  logEnd,
+  type NumberedEvent,
+} from './log-store.ts';
 
 /** Milliseconds that a line waits for others. */
 const GATHER_MS = 100;
@@ -32,6 +40,8 @@ export class BuildLog {
   #sequence: number;
   #at: number;
   #waiting: LogLine[] = [];
+  #events: number;
+  #waitingEvents: NumberedEvent[] = [];
   #waitingBytes = 0;
   #writing: Promise<void> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
@@ -41,10 +51,11 @@ export class BuildLog {
   #secondBytes = 0;
   #droppedBytes = 0;
 
-  private constructor(parts: BuildLogParts, end: { readonly sequence: number; readonly at: number }) {
+  private constructor(parts: BuildLogParts, end: Awaited<ReturnType<typeof logEnd>>) {
     this.#parts = parts;
     this.#sequence = end.sequence;
     this.#at = end.at;
+    this.#events = end.events;
   }
 
   static async open(parts: BuildLogParts): Promise<BuildLog> {
@@ -62,6 +73,14 @@ export class BuildLog {
     this.#add(stream, text);
   }
 
+  /** One event of the staging, after its lines. What the limit dropped of the log, it drops here. */
+  event(event: BuildEvent): void {
+    if (event.type === 'progress' || (event.type === 'output' && this.#droppedBytes > 0)) return;
+    this.#events += 1;
+    this.#waitingEvents.push({ sequence: this.#events, event: JSON.stringify(event) });
+    this.#wait();
+  }
+
   /** Writes what waits. */
   async flush(): Promise<void> {
     this.#cancelTimer?.();
@@ -69,9 +88,12 @@ export class BuildLog {
     const lines = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
+    const events = this.#waitingEvents;
+    this.#waitingEvents = [];
     const { queries, build, app, onLines } = this.#parts;
     this.#writing = this.#writing
-      .then(() => (lines.length === 0 ? undefined : insertLines(queries, { build, app }, lines)))
+      .then(() => insertLines(queries, { build, app }, lines))
+      .then(() => insertEvents(queries, build, events))
       .then(onLines)
       .catch((error: unknown) => {
         this.#failure ??= error;
@@ -118,6 +140,10 @@ export class BuildLog {
     const clean = text.slice(0, MAX_LINE_CHARACTERS).replaceAll('\0', '\uFFFD').toWellFormed();
     this.#waiting.push({ sequence: this.#sequence, at: Math.floor(this.#at), stream, text: clean });
     this.#waitingBytes += clean.length;
-    this.#cancelTimer ??= clock.schedule(GATHER_MS, () => void this.flush());
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#cancelTimer ??= this.#parts.clock.schedule(GATHER_MS, () => void this.flush());
   }
 }

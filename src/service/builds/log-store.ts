@@ -36,6 +36,42 @@ export async function insertLines(
   }
 }
 
+/** One event of a staging; `event` is its JSON. */
+export interface NumberedEvent {
+  readonly sequence: number;
+  readonly event: string;
+}
+
+export async function insertEvents(
+  queries: Queries,
+  build: Guid,
+  events: readonly NumberedEvent[],
+): Promise<void> {
+  for (let start = 0; start < events.length; start += ROWS) {
+    const rows = events.slice(start, start + ROWS);
+    await queries
+      .insertInto('build_events')
+      .values(rows.map(({ sequence, event }) => ({ build_guid: build, sequence, event })))
+      .execute();
+  }
+}
+
+export async function eventsAfter(
+  queries: Queries,
+  build: Guid,
+  { after, most }: { readonly after: number; readonly most: number },
+): Promise<readonly NumberedEvent[]> {
+  const rows = await queries
+    .selectFrom('build_events')
+    .select(['sequence', 'event'])
+    .where('build_guid', '=', build)
+    .where('sequence', '>', after)
+    .orderBy('sequence')
+    .limit(most)
+    .execute();
+  return rows.map(({ sequence, event }) => ({ sequence: Number(sequence), event }));
+}
+
 /** Where a log goes on: after what an earlier attempt wrote, and after every line of the app. */
 export async function logEnd(queries: Queries, place: { readonly build: Guid; readonly app: Guid }) {
   const row = await queries
@@ -50,9 +86,14 @@ export async function logEnd(queries: Queries, place: { readonly build: Guid; re
         .where('app_guid', '=', place.app)
         .select(({ fn }) => fn.max('at_us').as('at'))
         .as('at'),
+      eb
+        .selectFrom('build_events')
+        .where('build_guid', '=', place.build)
+        .select(({ fn }) => fn.max('sequence').as('sequence'))
+        .as('events'),
     ])
     .executeTakeFirstOrThrow();
-  return { sequence: Number(row.sequence ?? 0), at: Number(row.at ?? 0) };
+  return { sequence: Number(row.sequence ?? 0), at: Number(row.at ?? 0), events: Number(row.events ?? 0) };
 }
 
 /** No line follows. */
@@ -111,6 +152,22 @@ export async function linesOfApp(
     .limit(range.most);
   if (range.to !== undefined) query = query.where('at_us', '<', range.to);
   return (await query.execute()).map(line);
+}
+
+/** What there is of each app that `isVisible` lets through; times in microseconds. */
+export async function logsOfApps(queries: Queries, isVisible: ReturnType<typeof sql<boolean>>) {
+  return await queries
+    .selectFrom('log_lines')
+    .innerJoin('build_logs', 'build_logs.build_guid', 'log_lines.build_guid')
+    .where(isVisible)
+    .groupBy('log_lines.app_guid')
+    .select(({ fn }) => [
+      'log_lines.app_guid as app',
+      fn.countAll<number>().as('lines'),
+      fn.min('log_lines.at_us').as('oldest'),
+      fn.max('log_lines.at_us').as('newest'),
+    ])
+    .execute();
 }
 
 /** Forgets the logs of builds that began more than `days` ago and are over. */

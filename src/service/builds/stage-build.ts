@@ -39,7 +39,14 @@ export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promi
   });
   return await means.stage(
     { ...request, stack: rootfs },
-    { signal, buildpacks, emit: (event) => lines.take(event) },
+    {
+      signal,
+      buildpacks,
+      emit: (event) => {
+        lines.take(event);
+        log.event(event);
+      },
+    },
   );
 }
 

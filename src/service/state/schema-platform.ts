@@ -134,6 +134,13 @@ export interface LogLinesTable {
   text: string;
 }
 
+/** What a staging told, as our own client shows it. JSON as text: jsonb takes no NUL, which a script may write. */
+export interface BuildEventsTable {
+  build_guid: Guid;
+  sequence: number;
+  event: string;
+}
+
 export interface PlatformTables {
   stacks: StacksTable;
   buildpacks: BuildpacksTable;
@@ -147,4 +154,5 @@ export interface PlatformTables {
   audit_events: AuditEventsTable;
   build_logs: BuildLogsTable;
   log_lines: LogLinesTable;
+  build_events: BuildEventsTable;
 }

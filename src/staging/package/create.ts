@@ -118,7 +118,8 @@ export async function storePackage(source: Source, options: CreateOptions): Prom
 const sum = (files: readonly ListedFile[]): number =>
   files.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
 
-interface Gathered {
+/** A source, read once. */
+export interface Gathered {
   readonly entries: readonly ListedEntry[];
   readonly files: readonly ListedFile[];
   /** With a path of the package it gives the host's; undefined for archives. */
@@ -126,7 +127,11 @@ interface Gathered {
   readonly unreadFiles: number;
 }
 
-async function gather(source: Source, options: CreateOptions): Promise<Gathered> {
+/** Reads a source: its entries, each file with its digests. What the stat cache knows is not read. */
+export async function gather(
+  source: Source,
+  options: Pick<CreateOptions, 'signal' | 'statCachePath' | 'onProgress'>,
+): Promise<Gathered> {
   const { signal } = options;
   const cache = await StatCache.open(options.statCachePath);
   const entries: ListedEntry[] = [];

@@ -74,7 +74,7 @@ const result = z.object({
 export const fileSchema = z.looseObject({ checksum: text.optional() });
 
 /** Parses a record; unknown keys are dropped. */
-export const recordSchema: z.ZodType<StagingRecord> = z.object({
+export const recordSchema = z.object({
   build: guid,
   app: z.object({ guid, name: text }),
   source: text,
@@ -117,4 +117,4 @@ export const recordSchema: z.ZodType<StagingRecord> = z.object({
     .exactOptional(),
   reuseKey: sha256.exactOptional(),
   result,
-});
+}) satisfies z.ZodType<StagingRecord>;

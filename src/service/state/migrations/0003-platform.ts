@@ -142,4 +142,10 @@ const STATEMENTS: readonly string[] = [
      text text not null,
      primary key (build_guid, sequence))`,
   'create index log_lines_app on log_lines (app_guid, at_us)',
+
+  `create table build_events (
+     build_guid text not null references build_logs (build_guid) on delete cascade,
+     sequence bigint not null,
+     event text not null,
+     primary key (build_guid, sequence))`,
 ];

@@ -16,10 +16,15 @@ export function ourTime(nanos: bigint): number {
   return whole > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(whole);
 }
 
+/** Nanoseconds for clients. */
+export function clientTime(at: number): string {
+  return String(BigInt(at) * NANOS - SHIFT);
+}
+
 /** The decoder of clients refuses a field that it does not know. */
 export function envelope(app: string, line: LogLine) {
   return {
-    timestamp: String(BigInt(line.at) * NANOS - SHIFT),
+    timestamp: clientTime(line.at),
     source_id: app,
     instance_id: '0',
     tags: { source_type: 'STG' },

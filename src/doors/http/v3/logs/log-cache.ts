@@ -1,11 +1,12 @@
 /** The read API of log-cache, as `cf logs` and `cf stage-package` use it. */
 import { z } from 'zod';
-import { linesOfApp } from '../../../../service/builds/log-store.ts';
+import { inVisibleSpace } from '../../../../service/access/visible.ts';
+import { linesOfApp, logsOfApps } from '../../../../service/builds/log-store.ts';
 import { route } from '../../route/define-route.ts';
 import { oneOrMoreOf } from '../../route/list-query.ts';
 import { GuidText } from '../../route/params.ts';
 import { visibleApp } from '../apps/find.ts';
-import { envelope, ourTime } from './envelopes.ts';
+import { clientTime, envelope, ourTime } from './envelopes.ts';
 
 /** log-cache's own. */
 const DEFAULT_LIMIT = 100;
@@ -73,4 +74,32 @@ const read = route({
   },
 });
 
-export const logCacheRoutes = [info, read];
+const Meta = z.object({
+  count: z.string(),
+  expired: z.string(),
+  oldestTimestamp: z.string(),
+  newestTimestamp: z.string(),
+});
+
+const meta = route({
+  method: 'GET',
+  path: '/api/v1/meta',
+  summary: 'Say how many log lines there are of which apps',
+  access: 'signed-in',
+  answers: { 200: z.object({ meta: z.record(z.string(), Meta) }) },
+  handle: async ({ caller, service }) => {
+    const apps = await logsOfApps(service.database.queries, inVisibleSpace(caller, 'build_logs.space_guid'));
+    const rows = apps.map(({ app, lines, oldest, newest }) => [
+      app,
+      {
+        count: String(lines),
+        expired: '0',
+        oldestTimestamp: clientTime(Number(oldest)),
+        newestTimestamp: clientTime(Number(newest)),
+      },
+    ]);
+    return { status: 200, body: { meta: Object.fromEntries(rows) } };
+  },
+});
+
+export const logCacheRoutes = [info, read, meta];

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isAdmin } from '../../../../service/access/caller.ts';
 import { mayDevelop, mayReadSecrets } from '../../../../service/access/may.ts';
 import { matchableSpaces, movePackage } from '../../../../service/resources/packages.ts';
+import type { Fingerprint } from '../../../../stores/resource-cache/lookup.ts';
 import { Pool } from '../../../../stores/resource-cache/pool.ts';
 import { parseSha1 } from '../../../../words/ids.ts';
 import { CfError, unprocessable } from '../../route/cf-errors.ts';
@@ -13,7 +14,7 @@ import type { Call } from '../../route/route.ts';
 import { readUpload } from '../../route/upload.ts';
 import { packageFor, packageToRead, visiblePackage } from './find.ts';
 import { presentPackage } from './present.ts';
-import { MatchAnswer, MatchInput, PackageAnswer } from './schema.ts';
+import { MatchAnswer, MatchInput, OwnMatchAnswer, OwnMatchInput, PackageAnswer } from './schema.ts';
 
 /** Milliseconds. Whoever uploads waits this long for READY: most are done by then, and need not ask again. */
 const WAIT_MS = 10_000;
@@ -91,27 +92,55 @@ const match = route({
   bodyLimit: LIMITS.matchBytes,
   answers: { 201: MatchAnswer },
   handle: async (call) => {
-    const store = await call.service.staging.means.blobs();
-    const { signal } = new AbortController();
     const eligible = call.body.resources.flatMap((entry) => {
       const sha1 = parseSha1(entry.checksum.value);
       const fits = entry.size_in_bytes >= LEAST_SIZE && entry.size_in_bytes <= MOST_SIZE;
       const isOpen = entry.mode === undefined || Number.parseInt(entry.mode, 8) >= LEAST_MODE;
       return sha1 !== undefined && fits && isOpen ? [{ entry, sha1, sizeBytes: entry.size_in_bytes }] : [];
     });
-    const known: z.input<typeof MatchAnswer>['resources'] = [];
-    let open = eligible;
-    for (const tenant of eligible.length === 0 ? [] : await spacesOf(call)) {
-      const hits = await new Pool(store, tenant).match(open, { signal });
-      known.push(...open.filter((_, index) => hits[index] === true).map(({ entry }) => entry));
-      open = open.filter((_, index) => hits[index] !== true);
-      if (open.length === 0) break;
-    }
-    return { status: 201, body: { resources: known } };
+    const known = await storedOf(call, eligible);
+    return { status: 201, body: { resources: known.map(({ entry }) => entry) } };
   },
 });
 
-export const packageBitsRoutes = [upload, download, match];
+const ownMatch = route({
+  method: 'POST',
+  path: '/stager/v1/resource_matches',
+  summary:
+    'As /v3/resource_matches, for files of every size: a list of sha1 and size, answered with positions',
+  access: 'signed-in',
+  body: OwnMatchInput,
+  bodyLimit: LIMITS.matchBytes,
+  answers: { 201: OwnMatchAnswer },
+  handle: async (call) => {
+    const asked = call.body.files.flatMap(([text, sizeBytes], index) => {
+      const sha1 = parseSha1(text);
+      return sha1 === undefined ? [] : [{ sha1, sizeBytes, index }];
+    });
+    const known = await storedOf(call, asked);
+    return { status: 201, body: { known: known.map(({ index }) => index) } };
+  },
+});
+
+export const packageBitsRoutes = [upload, download, match, ownMatch];
+
+/** Those whose contents a space has stored in which the caller is a developer. */
+async function storedOf<Asked extends Fingerprint>(
+  call: Pick<Call<unknown, unknown, unknown>, 'caller' | 'service'>,
+  asked: readonly Asked[],
+): Promise<readonly Asked[]> {
+  const store = await call.service.staging.means.blobs();
+  const { signal } = new AbortController();
+  const known: Asked[] = [];
+  let open = asked;
+  for (const tenant of asked.length === 0 ? [] : await spacesOf(call)) {
+    const hits = await new Pool(store, tenant).match(open, { signal });
+    known.push(...open.filter((_, index) => hits[index] === true));
+    open = open.filter((_, index) => hits[index] !== true);
+    if (open.length === 0) break;
+  }
+  return known;
+}
 
 async function spacesOf({ caller, service }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'service'>) {
   const bounds = { everywhere: isAdmin(caller), most: MOST_SPACES };

@@ -66,4 +66,21 @@ const Entry = z.object({
 });
 
 export const MatchInput = z.strictObject({ resources: z.array(Entry).min(1).max(MAX_MATCHES) });
+/** Of our own clients: contents as sha1 and size, without the bounds of Cloud Controller's. */
+export const OwnMatchInput = z.strictObject({
+  files: z
+    .array(
+      z.tuple([
+        z.string().regex(/^[0-9a-f]{40}$/),
+        z
+          .int()
+          .min(0)
+          .max(2 ** 47),
+      ]),
+    )
+    .min(1)
+    .max(MAX_MATCHES),
+});
+/** Positions in the list. */
+export const OwnMatchAnswer = z.object({ known: z.array(z.int()) });
 export const MatchAnswer = z.object({ resources: z.array(Entry) });

@@ -52,6 +52,12 @@ export const buildPermissions: PermissionTable = {
     may: SEES_SPACE,
     request: async (api) => ({ path: `/v3/builds/${await newBuild(api)}/logs` }),
   },
+  'GET /stager/v1/builds/:guid/events': {
+    status: 200,
+    may: SEES_SPACE,
+    request: async (api) => ({ path: `/stager/v1/builds/${await newBuild(api)}/events` }),
+  },
+  'GET /api/v1/meta': { status: 200, may: 'everyone', request: () => ({ path: '/api/v1/meta' }) },
   'GET /api/v1/info': { status: 200, may: 'anyone', request: () => ({ path: '/api/v1/info' }) },
   'GET /api/v1/read/:source_id': {
     status: 200,

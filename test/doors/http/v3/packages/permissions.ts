@@ -60,6 +60,11 @@ export const packagePermissions: PermissionTable = {
     forbidden: SEES_SPACE,
     request: async (api) => ({ path: `/v3/packages/${await readyPackage(api, await newApp(api))}/download` }),
   },
+  'POST /stager/v1/resource_matches': {
+    status: 201,
+    may: 'everyone',
+    request: () => ({ path: '/stager/v1/resource_matches', body: { files: [['a'.repeat(40), 10]] } }),
+  },
   // Everybody is told of the spaces that they develop in.
   'POST /v3/resource_matches': {
     status: 201,

@@ -1,0 +1,90 @@
+/** What a build on a server tells, from its first event to its end, over as many connections as that takes. */
+
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { cancelled, StagerError } from '../words/errors.ts';
+import type { BuildEvent } from '../words/events.ts';
+import { parseJson } from '../words/json.ts';
+import { buildEventSchema } from './event-schema.ts';
+import { notSignedIn, type RemoteParts, unreachable } from './http.ts';
+
+/** Milliseconds between connections, and how often in a row none brings anything before it is given up. */
+const [PAUSE_MS, TRIES] = [1000, 60];
+
+/** Gives every event once, in order. @throws StagerError SERVER_UNAVAILABLE, NOT_SIGNED_IN, CANCELLED. */
+export async function* follow(parts: RemoteParts, url: string): AsyncGenerator<BuildEvent> {
+  let after = '0';
+  for (let failures = 0; ; ) {
+    try {
+      for await (const { id, name, data } of eventsOf(parts, url, after)) {
+        failures = 0;
+        if (id !== undefined) after = id;
+        if (name === 'end') return;
+        const event = buildEventSchema.safeParse(parseJson(data));
+        // What a newer server tells beside these is not for us.
+        if (event.success) yield event.data;
+      }
+    } catch (error) {
+      if (parts.signal.aborted) throw cancelled(parts.signal);
+      if (error instanceof StagerError && error.code === 'NOT_SIGNED_IN') throw error;
+      failures += 1;
+      if (failures >= TRIES) throw error;
+    }
+    await delay(PAUSE_MS, undefined, { signal: parts.signal }).catch(() => {
+      throw cancelled(parts.signal);
+    });
+  }
+}
+
+interface ServerSentEvent {
+  readonly id: string | undefined;
+  readonly name: string;
+  readonly data: string;
+}
+
+/** One connection. It may end in the middle of a build. */
+async function* eventsOf(
+  { http, tokens, signal }: RemoteParts,
+  url: string,
+  after: string,
+): AsyncGenerator<ServerSentEvent> {
+  let token = await tokens.current();
+  let stream = await open({ http, signal }, { url, after, token });
+  if (stream.status === 401) {
+    const renewed = await tokens.renew(token);
+    if (renewed === undefined) throw notSignedIn(url, '');
+    token = renewed;
+    stream = await open({ http, signal }, { url, after, token });
+  }
+  if (stream.status !== 200) {
+    stream.body.destroy();
+    if (stream.status === 401) throw notSignedIn(url, '');
+    throw new StagerError('SERVER_UNAVAILABLE', `the events of the build can't be read (${stream.status})`, {
+      next: 'Try again; the log of the server has more.',
+    });
+  }
+  let [id, name, data]: [string | undefined, string, string] = [undefined, '', ''];
+  for await (const line of createInterface({ input: stream.body, crlfDelay: Number.POSITIVE_INFINITY })) {
+    if (line === '') {
+      if (name !== '') yield { id, name, data };
+      [id, name, data] = [undefined, '', ''];
+    } else if (line.startsWith('id: ')) id = line.slice('id: '.length);
+    else if (line.startsWith('event: ')) name = line.slice('event: '.length);
+    else if (line.startsWith('data: ')) data = line.slice('data: '.length);
+  }
+}
+
+async function open(
+  { http, signal }: Pick<RemoteParts, 'http' | 'signal'>,
+  { url, after, token }: { readonly url: string; readonly after: string; readonly token: string },
+) {
+  const body = http.stream(url, {
+    headers: { authorization: `bearer ${token}`, accept: 'text/event-stream', 'last-event-id': after },
+    throwHttpErrors: false,
+    signal,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  body.once('response', ({ statusCode }: { readonly statusCode: number }) => resolve(statusCode));
+  body.once('error', (error: Error) => reject(unreachable(url, error)));
+  return { status: await promise, body };
+}

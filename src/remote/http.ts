@@ -1,0 +1,159 @@
+/** Requests to a server: JSON both ways, the token fetched again when it is not taken any more, failures in our words. */
+import type { Readable } from 'node:stream';
+import { type Got, type OptionsInit, RequestError } from 'got';
+import { z } from 'zod';
+import { cancelled, StagerError } from '../words/errors.ts';
+import { parseJson } from '../words/json.ts';
+
+/** Where a token comes from. */
+export interface Tokens {
+  /** @throws StagerError NOT_SIGNED_IN. */
+  current(): Promise<string>;
+  /** A new one, after `refused` was not taken; undefined when there is none. */
+  renew(refused: string): Promise<string | undefined>;
+}
+
+/** What a request of ours needs. */
+export interface RemoteParts {
+  readonly http: Got;
+  readonly tokens: Tokens;
+  readonly signal: AbortSignal;
+}
+
+/** A request; `body` is sent as JSON. */
+export interface Ask {
+  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly url: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** A stream, made anew for every attempt, and what it is. */
+  readonly stream?: { readonly type: string; open(): Readable };
+}
+
+const Failure = z.object({ errors: z.array(z.object({ detail: z.string() })).min(1) });
+const UaaFailure = z.object({ error_description: z.string() });
+
+/** Asks, and reads the answer. @throws StagerError SERVER_UNAVAILABLE, SERVER_REFUSED, NOT_SIGNED_IN, CANCELLED. */
+export async function ask<T>(parts: RemoteParts, request: Ask, schema: z.ZodType<T>): Promise<T> {
+  let token = await parts.tokens.current();
+  let answer = await send(parts, request, token);
+  if (answer.status === 401) {
+    const renewed = await parts.tokens.renew(token);
+    if (renewed === undefined) throw notSignedIn(request.url, answer.text);
+    token = renewed;
+    answer = await send(parts, request, token);
+    if (answer.status === 401) throw notSignedIn(request.url, answer.text);
+  }
+  return read(request.url, answer, schema);
+}
+
+/** The answer of a server as what it should be. @throws StagerError SERVER_REFUSED, SERVER_UNAVAILABLE. */
+export function read<T>(url: string, answer: Answer, schema: z.ZodType<T>): T {
+  if (answer.status >= 400) throw refused(url, answer);
+  const parsed = schema.safeParse(parseJson(answer.text));
+  if (parsed.success) return parsed.data;
+  throw new StagerError('SERVER_UNAVAILABLE', `${hostOf(url)} does not answer as a stager server does`, {
+    next: 'Give the address that `stager serve` printed.',
+    details: { url: withoutQuery(url), issue: parsed.error.issues[0]?.message ?? '' },
+  });
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function send(parts: RemoteParts, request: Ask, token: string): Promise<Answer> {
+  const { method, url, query, body, stream } = request;
+  const options: OptionsInit = {
+    method,
+    headers: { authorization: `bearer ${token}`, accept: 'application/json' },
+    ...(query !== undefined && { searchParams: query }),
+    ...(body !== undefined && { json: body }),
+  };
+  if (stream !== undefined) {
+    options.body = stream.open();
+    options.headers = { ...options.headers, 'content-type': stream.type };
+    // The server answers when it has read and stored all of it.
+    options.timeout = { response: UPLOAD_MS };
+  }
+  return await exchange(parts, url, options);
+}
+
+/** Milliseconds; the server's own limit for one upload. */
+const UPLOAD_MS = 30 * 60_000;
+
+/** One exchange, whatever the status. @throws StagerError SERVER_UNAVAILABLE, CANCELLED. */
+export async function exchange(
+  { http, signal }: Pick<RemoteParts, 'http' | 'signal'>,
+  url: string,
+  options: OptionsInit,
+): Promise<Answer> {
+  try {
+    const response = await http(url, {
+      ...options,
+      signal,
+      throwHttpErrors: false,
+      responseType: 'text',
+      decompress: true,
+      isStream: false,
+      resolveBodyOnly: false,
+    });
+    return { status: response.statusCode, text: String(response.body) };
+  } catch (error) {
+    if (signal.aborted) throw cancelled(signal);
+    if (error instanceof RequestError) throw unreachable(url, error);
+    throw error;
+  }
+}
+
+/** @throws nothing: makes the failure of a server that does not answer. */
+export function unreachable(url: string, cause: Error): StagerError {
+  if (cause instanceof RequestError && cause.cause instanceof StagerError) return cause.cause;
+  return new StagerError('SERVER_UNAVAILABLE', `${hostOf(url)} does not answer: ${cause.message}`, {
+    next: 'Check the address, the network and the proxy settings, and that the server runs.',
+    details: { url: withoutQuery(url) },
+    cause,
+  });
+}
+
+function refused(url: string, answer: Answer): StagerError {
+  const failure = Failure.safeParse(parseJson(answer.text));
+  const said = failure.success
+    ? failure.data.errors.map(({ detail }) => detail).join('; ')
+    : `it answers ${answer.status}`;
+  const details = { url: withoutQuery(url), status: answer.status };
+  if (answer.status >= 500) {
+    return new StagerError('SERVER_UNAVAILABLE', `${hostOf(url)} failed: ${said}`, {
+      next: 'Try again; the log of the server has more.',
+      details,
+    });
+  }
+  return new StagerError('SERVER_REFUSED', `${hostOf(url)} refuses: ${said}`, {
+    next: 'Do what the sentence asks for, or ask who runs the server for the rights.',
+    details,
+  });
+}
+
+/** What to do about a token that is not taken. */
+export function notSignedIn(url: string, text: string): StagerError {
+  const known = UaaFailure.safeParse(parseJson(text));
+  const failure = Failure.safeParse(parseJson(text));
+  const said = known.success
+    ? known.data.error_description
+    : failure.success
+      ? (failure.data.errors[0]?.detail ?? '')
+      : 'there is no token';
+  return new StagerError('NOT_SIGNED_IN', `not signed in to ${hostOf(url)}: ${said}`, {
+    next: `Run: stager login ${new URL(url).origin}`,
+    details: { url: withoutQuery(url) },
+  });
+}
+
+export function hostOf(url: string): string {
+  return new URL(url).host;
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/, '');
+}

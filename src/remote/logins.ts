@@ -1,0 +1,44 @@
+/**
+ * Where people are signed in: one file in the user's configuration, which only they may read. A password is never kept;
+ * a token is renewed with what the server gave for that.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { replaceFile } from '../machine/host/replace-file.ts';
+import { errnoOf } from '../words/errors.ts';
+import { parseJson } from '../words/json.ts';
+
+const Login = z.object({
+  /** Of the sign-in, where a token is renewed. */
+  login: z.url(),
+  clientId: z.string(),
+  accessToken: z.string(),
+  refreshToken: z.string().exactOptional(),
+});
+const File = z.object({ servers: z.record(z.string(), Login) });
+
+/** One server that somebody is signed in to. */
+export type Login = Readonly<z.output<typeof Login>>;
+
+/** The login of a server, if there is one. */
+export async function readLogin(file: string, server: string): Promise<Login | undefined> {
+  return (await readLogins(file))[server];
+}
+
+/** Keeps the login of a server beside the others. */
+export async function saveLogin(file: string, server: string, login: Login): Promise<void> {
+  const servers = { ...(await readLogins(file)), [server]: login };
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const text = `${JSON.stringify({ servers }, undefined, 2)}\n`;
+  await replaceFile(file, text, { mode: 0o600, durable: true });
+}
+
+/** A file that is not one of these counts as none: the next login writes it anew. */
+async function readLogins(file: string): Promise<Readonly<Record<string, Login>>> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return '';
+    throw error;
+  });
+  return File.safeParse(parseJson(text)).data?.servers ?? {};
+}

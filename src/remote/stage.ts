@@ -1,0 +1,172 @@
+/**
+ * A staging on a server, told as a local one: the app is sent, a build is made of it and followed, and what it tells
+ * becomes the caller's events. However it ends, the server does not go on with a build that nobody waits for.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { demandOutputFile } from '../machine/host/output-file.ts';
+import { gather } from '../staging/package/create.ts';
+import type { StageRequest } from '../staging/request/request.ts';
+import { openSource } from '../staging/source/open.ts';
+import { asStagerError } from '../words/error-report.ts';
+import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';
+import type { Emit } from '../words/events.ts';
+import type { Guid } from '../words/ids.ts';
+import type { StagingRecord } from '../words/staging-record.ts';
+import { MEBIBYTE } from '../words/units.ts';
+import { downloadDroplet } from './download-droplet.ts';
+import { follow } from './follow.ts';
+import { guidText } from './guid.ts';
+import { ask, hostOf, type RemoteParts } from './http.ts';
+import { type ServerLinks, serverLinks } from './links.ts';
+import { sendPackage } from './send-package.ts';
+import { findOrCreateApp, findSpace, type Place } from './space.ts';
+import { Telling } from './telling.ts';
+
+/** Where to stage. */
+export interface ServerTarget extends Place {
+  readonly url: string;
+}
+
+export interface RemotePorts extends Omit<RemoteParts, 'signal'> {
+  /** File of the stat cache of an app's source. */
+  readonly statCache: (app: Guid) => string;
+  /** Milliseconds that only go forward. */
+  readonly now: () => number;
+}
+
+const PATIENCE_MS = 15_000;
+const POLL_MS = 200;
+
+const Build = z.object({
+  guid: guidText,
+  state: z.enum(['STAGING', 'STAGED', 'FAILED']),
+  error: z.string().nullable(),
+  droplet: z.object({ guid: guidText }).nullable(),
+});
+type Build = z.output<typeof Build>;
+
+/**
+ * Stages one app on a server.
+ *
+ * @throws StagerError as a local staging, and SERVER_*, NOT_SIGNED_IN; `staging-ended` was emitted before.
+ */
+export async function stageOnServer(
+  request: StageRequest,
+  target: ServerTarget,
+  ports: RemotePorts,
+  io: { readonly signal: AbortSignal; readonly emit: Emit },
+): Promise<StagingRecord> {
+  const telling = new Telling(request, target.url, io.emit);
+  try {
+    if (request.output !== undefined) await demandOutputFile(request.output);
+    throwIfCancelled(io.signal);
+    const record = await run({ request, target, parts: { ...ports, signal: io.signal }, ports, telling });
+    await telling.staged(record);
+    return record;
+  } catch (thrown) {
+    const error = io.signal.aborted ? cancelled(io.signal) : asStagerError(thrown);
+    await telling.failed(error);
+    throw error;
+  }
+}
+
+interface Running {
+  readonly request: StageRequest;
+  readonly target: ServerTarget;
+  readonly parts: RemoteParts;
+  readonly ports: RemotePorts;
+  readonly telling: Telling;
+}
+
+async function run(running: Running): Promise<StagingRecord> {
+  const { request, target, parts, telling } = running;
+  const links = await serverLinks(parts, target.url);
+  if (links.stager === undefined) throw notOurs(links);
+  const place = { name: request.app.name, space: await findSpace(parts, links.api, target) };
+  const app = await findOrCreateApp(parts, links.api, place);
+  if (request.cache === 'clear') await clearCache(parts, links.api, app);
+  const guid = await packaged(running, links, app);
+  const build = await createBuild(running, links.api, guid);
+  const url = `${links.api}/builds/${build}`;
+  try {
+    for await (const event of follow(parts, `${links.stager}/builds/${build}/events`)) {
+      await telling.take(event, build);
+    }
+    const droplet = await finalDroplet(parts, url, telling);
+    const location = `${links.api}/droplets/${droplet}/download`;
+    const record = telling.recordOf(build, { guid: droplet, location });
+    if (request.output !== undefined)
+      await downloadDroplet(parts, { location, record, file: request.output });
+    return record;
+  } catch (error) {
+    if (parts.signal.aborted) await endBuild(parts, url);
+    throw error;
+  }
+}
+
+/** The package to stage: one that is there, or what the source holds. */
+async function packaged(running: Running, links: ServerLinks, app: Guid): Promise<Guid> {
+  const { request, parts, ports, telling } = running;
+  const { source, ignoreStyle, diskMb } = request;
+  if (source.kind === 'package') return source.guid;
+  const begun = ports.now();
+  const limits = { maxBytes: diskMb * MEBIBYTE, raise: '--disk' };
+  const opened = await openSource(source.path, { ignoreStyle, limits });
+  const statCachePath = ports.statCache(app);
+  const gathered = await gather(opened, { signal: parts.signal, statCachePath });
+  const sent = await sendPackage({ remote: parts, links, app }, opened, gathered);
+  telling.sent(sent, Math.round(ports.now() - begun));
+  return sent.guid;
+}
+
+async function createBuild({ request, parts }: Running, api: string, guid: Guid): Promise<Guid> {
+  const { buildpacks, stack, env, memoryMb, diskMb } = request;
+  const body = {
+    package: { guid },
+    lifecycle: {
+      type: 'buildpack',
+      data: { buildpacks, ...(stack !== 'host' && { stack }) },
+    },
+    staging_memory_in_mb: memoryMb,
+    staging_disk_in_mb: diskMb,
+    environment_variables: env,
+  };
+  return (await ask(parts, { method: 'POST', url: `${api}/builds`, body }, Build)).guid;
+}
+
+async function clearCache(parts: RemoteParts, api: string, app: Guid): Promise<void> {
+  const url = `${api}/apps/${app}/actions/clear_buildpack_cache`;
+  await ask(parts, { method: 'POST', url }, z.unknown());
+}
+
+/** The droplet of a build that is over. @throws StagerError with the reason why there is none. */
+async function finalDroplet(parts: RemoteParts, url: string, telling: Telling): Promise<Guid> {
+  let build: Build = await ask(parts, { method: 'GET', url }, Build);
+  while (build.state === 'STAGING') {
+    await delay(POLL_MS);
+    throwIfCancelled(parts.signal);
+    build = await ask(parts, { method: 'GET', url }, Build);
+  }
+  if (build.state === 'STAGED' && build.droplet !== null) return build.droplet.guid;
+  throw (
+    telling.failure ??
+    new StagerError('SERVER_REFUSED', `the build failed: ${build.error ?? 'no reason'}`, {
+      next: 'The log of the build has more.',
+    })
+  );
+}
+
+/** Whoever cancelled does not wait for a server that does not answer. */
+async function endBuild(parts: RemoteParts, url: string): Promise<void> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const body = { state: 'FAILED', error: 'it was cancelled' };
+  await ask({ ...parts, signal }, { method: 'PATCH', url, body }, z.unknown()).catch(() => undefined);
+}
+
+function notOurs({ api }: ServerLinks): StagerError {
+  return new StagerError('SERVER_UNAVAILABLE', `${hostOf(api)} is not a stager server`, {
+    next: 'Use the cf client there: cf push.',
+    details: { url: api },
+  });
+}
