@@ -13,6 +13,9 @@ import { readCaFile } from './machine/proxy/ca-bundle.ts';
 import { httpClient } from './machine/proxy/http-client.ts';
 import { type Selection, type SelectOptions, selectSandbox } from './machine/sandbox/select.ts';
 import { StackStore } from './machine/stack/store.ts';
+import { serverUrl } from './remote/links.ts';
+import { tokensFor } from './remote/sign-in.ts';
+import type { RemotePorts } from './remote/stage.ts';
 import { ContentStore } from './staging/buildpack/acquire/content-store.ts';
 import type { DownloadPorts } from './staging/buildpack/acquire/download.ts';
 import { BuildpackFetcher } from './staging/buildpack/acquire/fetch.ts';
@@ -131,6 +134,23 @@ export class Stager {
     const { cacheHome, proxy } = this.config;
     const http = httpClient({ proxy, extraCa: await this.extraCas() });
     return { http, cacheDir: join(cacheHome, 'downloads'), clock: this.clock, signal };
+  }
+
+  /** What asking a server needs. */
+  async remoteHttp(signal: AbortSignal) {
+    return { http: httpClient({ proxy: this.config.proxy, extraCa: await this.extraCas() }), signal };
+  }
+
+  /** What a staging on a server needs; `token` wins over that of STAGER_TOKEN and of `stager login`. */
+  async remotePorts(url: string, signal: AbortSignal, token = this.config.token): Promise<RemotePorts> {
+    const { http } = await this.remoteHttp(signal);
+    const file = this.config.loginsFile;
+    return {
+      http,
+      tokens: tokensFor({ http, signal, file, given: token }, { url: serverUrl(url) }),
+      statCache: (app) => this.statCache(app),
+      now: () => performance.now(),
+    };
   }
 
   /** What running a droplet needs. */

@@ -18,6 +18,7 @@ export type {
   CommonOptions,
   LaunchWishes,
   LockOptions,
+  ServerOptions,
   SourceOptions,
   StageOptions,
   StagingOptions,

@@ -33,6 +33,12 @@ export interface Config {
   readonly searchPath: string;
   /** STAGER_ADMIN_PASSWORD: no flag, since command lines are seen by others, and in no config file. */
   readonly adminPassword?: string;
+  /** STAGER_TOKEN, STAGER_PASSWORD and STAGER_CLIENT_SECRET, in the same way: for `--server` and `stager login`. */
+  readonly token?: string;
+  readonly password?: string;
+  readonly clientSecret?: string;
+  /** File with the tokens of `stager login`. */
+  readonly loginsFile: string;
 }
 
 /** Flags as commander gives them: only those that a person wrote. */
@@ -88,6 +94,10 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     proxy: proxySettings(env),
     sourceDateEpoch: epochFrom(env),
     ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),
+    ...(env['STAGER_TOKEN'] && { token: env['STAGER_TOKEN'] }),
+    ...(env['STAGER_PASSWORD'] && { password: env['STAGER_PASSWORD'] }),
+    ...(env['STAGER_CLIENT_SECRET'] && { clientSecret: env['STAGER_CLIENT_SECRET'] }),
+    loginsFile: join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'stager', 'logins.json'),
     searchPath: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   });
 }

@@ -4,6 +4,7 @@
  *
  * Plain data on purpose: `stager --help` reads it and must not load a validator (150 ms budget).
  */
+import { CLIENT_SETTINGS } from './client-settings.ts';
 import { GENERAL_SETTINGS } from './general-settings.ts';
 import { SANDBOX_SETTINGS } from './sandbox-settings.ts';
 import { SERVER_SETTINGS } from './server-settings.ts';
@@ -16,6 +17,7 @@ export const SETTINGS = {
   ...BUILDPACK_SETTINGS,
   ...SANDBOX_SETTINGS,
   ...RESULT_SETTINGS,
+  ...CLIENT_SETTINGS,
   ...SERVER_SETTINGS,
   ...GENERAL_SETTINGS,
 } as const satisfies Record<string, Setting>;

@@ -49,7 +49,8 @@ export type CommandName =
   | 'blobs'
   | 'stack'
   | 'files'
-  | 'serve';
+  | 'serve'
+  | 'login';
 
 /** Words a kind accepts, where it accepts only some. */
 export const CHOICES = {

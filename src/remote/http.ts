@@ -117,6 +117,21 @@ export function unreachable(url: string, cause: Error): StagerError {
   });
 }
 
+/** Sentences of the API for what a staging here has codes for. */
+const LOCAL_CODES = [
+  {
+    code: 'BUILDPACK_NOT_FOUND',
+    pattern: /^Buildpack ".*" must be an existing/s,
+    next: 'Give the name of a buildpack of the server, or the URL of an archive or a git repository.',
+  },
+  {
+    code: 'STACK_NOT_FOUND',
+    pattern: /^Stack must be an existing/,
+    next: 'Give one of the stacks of the server.',
+  },
+  { code: 'PACKAGE_NOT_FOUND', pattern: /^Unable to use package/, next: 'Give the guid of a package there.' },
+] as const;
+
 function refused(url: string, answer: Answer): StagerError {
   const failure = Failure.safeParse(parseJson(answer.text));
   const said = failure.success
@@ -128,6 +143,9 @@ function refused(url: string, answer: Answer): StagerError {
       next: 'Try again; the log of the server has more.',
       details,
     });
+  }
+  for (const { code, pattern, next } of LOCAL_CODES) {
+    if (pattern.test(said)) return new StagerError(code, said, { next, details });
   }
   return new StagerError('SERVER_REFUSED', `${hostOf(url)} refuses: ${said}`, {
     next: 'Do what the sentence asks for, or ask who runs the server for the rights.',

@@ -164,6 +164,16 @@ async function* form(
   const part = (head: string): string => `--${boundary}\r\nContent-Disposition: form-data; ${head}\r\n\r\n`;
   const resources = gathered.files.filter((file) => known.has(file)).map(resourceOf);
   yield `${part('name="resources"')}${JSON.stringify(resources)}\r\n`;
+  if (known.size < gathered.entries.length) yield* bits(part, source, { gathered, known }, signal);
+  yield `--${boundary}--\r\n`;
+}
+
+async function* bits(
+  part: (head: string) => string,
+  source: Source,
+  { gathered, known }: Sending,
+  signal: AbortSignal,
+): AsyncGenerator<string | Buffer> {
   yield part('name="bits"; filename="package.zip"\r\nContent-Type: application/zip');
   const knownPaths = new Set([...known].map(({ path }) => path.toString()));
   const out = new PassThrough();
@@ -172,7 +182,7 @@ async function* form(
   );
   yield* out;
   await writing;
-  yield `\r\n--${boundary}--\r\n`;
+  yield '\r\n';
 }
 
 const SYMLINK = 0o120_777;

@@ -14,6 +14,7 @@ import type { Emit } from '../words/events.ts';
 import type { Guid } from '../words/ids.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { MEBIBYTE } from '../words/units.ts';
+import { demandRemote } from './demand-remote.ts';
 import { downloadDroplet } from './download-droplet.ts';
 import { follow } from './follow.ts';
 import { guidText } from './guid.ts';
@@ -61,6 +62,7 @@ export async function stageOnServer(
   try {
     if (request.output !== undefined) await demandOutputFile(request.output);
     throwIfCancelled(io.signal);
+    if (request.cache === 'none') demandRemote(['noCache']);
     const record = await run({ request, target, parts: { ...ports, signal: io.signal }, ports, telling });
     await telling.staged(record);
     return record;

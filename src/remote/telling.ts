@@ -83,9 +83,15 @@ export class Telling {
 
   async failed(error: StagerError): Promise<void> {
     const stack = this.#request.stack;
-    const sandbox = this.#server;
     if (!this.#started)
-      await this.#start({ type: 'staging-started', at: now(), build: newGuid(), source: '', stack, sandbox });
+      await this.#start({
+        type: 'staging-started',
+        at: now(),
+        build: newGuid(),
+        source: '',
+        stack,
+        sandbox: '',
+      });
     const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
     const result = this.#error?.result;
     const report = errorReport(error);
@@ -102,16 +108,16 @@ export class Telling {
     // The second one is that of a build that was taken up again.
     if (this.#started) return;
     this.#started = true;
-    const sandbox = `${event.sandbox} on ${this.#server}`;
+    const sandbox = [event.sandbox, `at ${this.#server}`].filter((words) => words !== '').join(', ');
     await this.#emit({ ...event, source: this.#source(), sandbox });
     for (const message of this.#request.notes ?? [])
-      await this.#emit({ type: 'warning', at: now(), code: 'request', message });
+      await this.#emit({ type: 'warning', at: event.at, code: 'request', message });
     if (this.#sent === undefined) return;
     const { package: sent, durationMs } = this.#sent;
     const phase = { name: 'source' } as const;
     const note = `${formatCount(sent.files, 'file')}, ${formatBytes(sent.bytes)}, ${formatBytes(sent.sentBytes)} sent`;
-    await this.#emit({ type: 'phase-started', at: now(), phase });
-    await this.#emit({ type: 'phase-ended', at: now(), phase, outcome: 'done', durationMs, note });
+    await this.#emit({ type: 'phase-started', at: event.at, phase });
+    await this.#emit({ type: 'phase-ended', at: event.at, phase, outcome: 'done', durationMs, note });
   }
 
   #source(): string {

@@ -35,12 +35,19 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandAction>>> = {
   'blobs repair': async () => (await import('./commands/blobs-repair.ts')).blobsRepair,
   'blobs gc': async () => (await import('./commands/blobs.ts')).blobsGc,
   'blobs du': async () => (await import('./commands/blobs.ts')).blobsUsage,
+  login: async () => (await import('./commands/login.ts')).loginCommand,
   serve: async () => (await import('./commands/serve.ts')).serveCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
 };
 
 /** They work without a data home, or on one that is damaged. */
-const WITHOUT_HOME: ReadonlySet<string> = new Set(['doctor', 'files', 'buildpack new', 'buildpack lint']);
+const WITHOUT_HOME: ReadonlySet<string> = new Set([
+  'doctor',
+  'files',
+  'buildpack new',
+  'buildpack lint',
+  'login',
+]);
 
 /** The action of the command at `path`, such as `buildpack add`. */
 export async function actionFor(path: string, signal: AbortSignal): Promise<Action> {

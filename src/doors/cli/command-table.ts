@@ -226,6 +226,21 @@ Examples:
   stager serve --database postgres://user@host/stager --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`,
   },
   {
+    usage: 'login <url>',
+    summary: 'sign in to a stager server, for stage --server',
+    settings: 'login',
+    options: [
+      ['-u, --username <name>', 'sign in as a person; the password is STAGER_PASSWORD, or asked for'],
+      ['--client <id>', 'sign in as a program; the secret is STAGER_CLIENT_SECRET, or asked for'],
+    ],
+    after: `
+The token is kept in $XDG_CONFIG_HOME/stager/logins.json, for you alone, and renewed when it runs out.
+
+Examples:
+  stager login http://127.0.0.1:8484 --username admin
+  stager stage --server http://127.0.0.1:8484`,
+  },
+  {
     usage: 'doctor',
     summary: 'say which runtime, cgroup mode, stack and blobstore will be used, and why not others',
     settings: 'stage',

@@ -48,6 +48,18 @@ export type SourceOptions =
 /** Options of `stage`. Sizes in MiB, times in milliseconds. */
 export type StageOptions = CommonOptions & SourceOptions & StagingOptions;
 
+/** A stager server, and where on it. */
+export interface ServerOptions {
+  /** Address that `stager serve` printed. */
+  readonly url: string;
+  /** Default: that of `stager login`. */
+  readonly token?: string;
+  /** Name of the organization; default: that of the only space that there is. */
+  readonly org?: string;
+  /** Name of the space; default: the only one that there is. */
+  readonly space?: string;
+}
+
 /** How an app is staged. Sizes in MiB, times in milliseconds. */
 export interface StagingOptions {
   /** References in order, as for `--buildpack`; none: detect. */
@@ -61,6 +73,8 @@ export interface StagingOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** File of `K=V` lines; `env` wins over it. */
   readonly envFile?: string;
+  /** Let this server stage. What it decides by itself (`sandbox`, `network`, `lock` …) is refused then. */
+  readonly server?: ServerOptions;
   /** A VCAP_SERVICES document, as JSON text or as the object. */
   readonly services?: string | Services;
   /** Default 1024. */

@@ -2,6 +2,8 @@
 import { openStager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
 import { demandOutputFile } from '../../machine/host/output-file.ts';
+import { demandRemote } from '../../remote/demand-remote.ts';
+import { stageOnServer } from '../../remote/stage.ts';
 import { resultDocument, type StagingEnded } from '../../staging/droplet/result-document.ts';
 import { stageApp } from '../../staging/stage.ts';
 import type { BuildEvent } from '../../words/events.ts';
@@ -56,7 +58,12 @@ async function stageWith(
     io.emit(event);
   };
   try {
-    return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
+    const { server } = options;
+    if (server === undefined)
+      return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
+    demandRemote(Object.entries(options).flatMap(([key, value]) => (value === undefined ? [] : [key])));
+    const ports = await stager.remotePorts(server.url, signal, server.token);
+    return await stageOnServer(request, server, ports, { signal, emit });
   } finally {
     if (options.result !== undefined && ended !== undefined) {
       await writeJsonFile(options.result, resultDocument(ended));

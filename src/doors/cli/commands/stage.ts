@@ -1,6 +1,8 @@
 /** `stager stage`: one app, or those of a manifest. */
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
+import { demandRemote } from '../../../remote/demand-remote.ts';
+import { stageOnServer } from '../../../remote/stage.ts';
 import { resultDocument } from '../../../staging/droplet/result-document.ts';
 import type { StageRequest } from '../../../staging/request/request.ts';
 import { stageApp } from '../../../staging/stage.ts';
@@ -16,12 +18,12 @@ export async function stageCommand(context: Context): Promise<number> {
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
   const { result } = config.settings;
   if (result !== undefined) await demandOutputFile(result);
-  const stager = await context.stager();
+  const stageOne = await stageHow(context);
   const renderer = await createRenderer(output);
   const results: unknown[] = [];
   try {
     for (const request of requests) {
-      await stageApp(request, await stager.stagePorts(signal), {
+      await stageOne(request, {
         signal,
         emit: (event) => {
           renderer.show(event);
@@ -37,4 +39,17 @@ export async function stageCommand(context: Context): Promise<number> {
       await writeJsonFile(result, requests.length === 1 ? results[0] : results);
     }
   }
+}
+
+/** On this machine, or on a server. @throws StagerError USAGE for what a server does not take. */
+async function stageHow({ config, signal, stager: open }: Context) {
+  const stager = await open();
+  const { server, org, space } = config.settings;
+  type Io = Parameters<typeof stageApp>[2];
+  if (server === undefined)
+    return async (request: StageRequest, io: Io) => stageApp(request, await stager.stagePorts(signal), io);
+  demandRemote([...config.given]);
+  const target = { url: server, org, space };
+  return async (request: StageRequest, io: Io) =>
+    stageOnServer(request, target, await stager.remotePorts(server, signal), io);
 }

@@ -6,8 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, expect, it } from 'vitest';
-import { z } from 'zod';
-import { describeServed, notRun, PASSWORD, type Served, zipDirectory } from '../support/served.ts';
+import {
+  createSpace,
+  describeServed,
+  notRun,
+  PASSWORD,
+  type Served,
+  signIn,
+  zipDirectory,
+} from '../support/served.ts';
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -27,7 +34,7 @@ for (const [name, program] of Object.entries(CLIENTS)) {
     describeServed(name, (served) => {
       let bits = '';
       beforeAll(async () => {
-        await createSpace(served().url);
+        await createSpace(served().url, await signIn(served().url));
         bits = zipDirectory(
           await served().cli.app('app', { 'index.html': 'hi', Staticfile: '' }),
           zipIn(served()),
@@ -76,22 +83,4 @@ function lastLine(text: string): string {
 
 function zipIn({ dir }: Served): string {
   return join(dir, 'app.zip');
-}
-
-async function createSpace(url: string): Promise<void> {
-  const form = new URLSearchParams({ grant_type: 'password', username: 'admin', password: PASSWORD });
-  const headers = { authorization: `Basic ${btoa('cf:')}` };
-  const signedIn = await fetch(`${url}/uaa/oauth/token`, { method: 'POST', body: form, headers });
-  const { access_token: token } = z.object({ access_token: z.string() }).parse(await signedIn.json());
-  const create = async (path: string, body: object): Promise<string> => {
-    const answer = await fetch(`${url}${path}`, {
-      method: 'POST',
-      headers: { authorization: `bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    return z.object({ guid: z.string() }).parse(await answer.json()).guid;
-  };
-  const organization = await create('/v3/organizations', { name: 'acme' });
-  const relationships = { organization: { data: { guid: organization } } };
-  await create('/v3/spaces', { name: 'dev', relationships });
 }

@@ -16,7 +16,7 @@ const Exchange = z.strictObject({
   query: z.array(z.tuple([z.string(), z.string()])).default([]),
   headers: z.array(z.string()),
   contentType: z.string().optional(),
-  json: z.unknown(),
+  json: z.unknown().optional(),
   text: z.string().optional(),
   parts: z.array(Part).optional(),
   status: z.number(),

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, it } from 'vitest';
+import { z } from 'zod';
 import { Cli } from '../../../support/cli.ts';
 import { ACCESS_KEY, SECRET_KEY, startS3Server } from '../../../support/s3-server.ts';
 import { postgresMissing, startPostgres } from './postgres.ts';
@@ -103,4 +104,40 @@ export function zipDirectory(directory: string, target: string): string {
 /** A fixture of the repository. */
 export function fixture(name: string): string {
   return join(ROOT, 'fixtures', name);
+}
+
+/** A token of admin. */
+export async function signIn(url: string): Promise<string> {
+  const form = new URLSearchParams({ grant_type: 'password', username: 'admin', password: PASSWORD });
+  const headers = { authorization: `Basic ${btoa('cf:')}` };
+  const answer = await fetch(`${url}/uaa/oauth/token`, { method: 'POST', body: form, headers });
+  return z.object({ access_token: z.string() }).parse(await answer.json()).access_token;
+}
+
+/** One request; with a body it is a POST. Fails the test when it is refused. */
+export async function ask(
+  url: string,
+  token: string,
+  { path, body }: { readonly path: string; readonly body?: object },
+): Promise<unknown> {
+  const isForm = body instanceof FormData;
+  const answer = await fetch(`${url}${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      authorization: `bearer ${token}`,
+      ...(body !== undefined && !isForm && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
+  return JSON.parse(text);
+}
+
+/** The space `dev` of the organization `acme`. */
+export async function createSpace(url: string, token: string): Promise<void> {
+  const made = await ask(url, token, { path: '/v3/organizations', body: { name: 'acme' } });
+  const { guid } = z.object({ guid: z.string() }).parse(made);
+  const relationships = { organization: { data: { guid } } };
+  await ask(url, token, { path: '/v3/spaces', body: { name: 'dev', relationships } });
 }

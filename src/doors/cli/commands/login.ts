@@ -1,0 +1,54 @@
+/** `stager login`: signs in to a server, and keeps the token for `stage --server`. */
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { Stager } from '../../../compose.ts';
+import { type Credentials, signIn } from '../../../remote/sign-in.ts';
+import { StagerError } from '../../../words/errors.ts';
+import type { Context } from '../input/context.ts';
+
+/** A person gives name and password, a program the id of its client and its secret. */
+export async function loginCommand({ config, output, args, flags, signal }: Context): Promise<number> {
+  const url = String(args[0]);
+  const stager = new Stager(config);
+  const credentials = await credentialsOf(config, flags, signal);
+  await signIn({ ...(await stager.remoteHttp(signal)), file: config.loginsFile }, url, credentials);
+  const who = credentials.kind === 'password' ? credentials.username : credentials.clientId;
+  if (output.json) output.object({ type: 'signed-in', server: url, as: who });
+  else output.line(`Signed in to ${url} as ${who}. Now: stager stage --server ${url}`);
+  return 0;
+}
+
+async function credentialsOf(
+  { password, clientSecret }: Context['config'],
+  { username, client }: Context['flags'],
+  signal: AbortSignal,
+): Promise<Credentials> {
+  if (typeof client === 'string') {
+    if (username !== undefined) throw usage('--username and --client cannot be used together');
+    const secret = clientSecret ?? (await asked('Secret: ', signal));
+    return { kind: 'client', clientId: client, clientSecret: secret };
+  }
+  if (typeof username !== 'string') throw usage('it is not said who signs in');
+  return { kind: 'password', username, password: password ?? (await asked('Password: ', signal)) };
+}
+
+/** Asked for at the terminal without showing it; else the first line of stdin. */
+async function asked(question: string, signal: AbortSignal): Promise<string> {
+  const terminal = process.stdin.isTTY === true;
+  if (terminal) process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal, signal });
+  try {
+    for await (const line of lines) return line;
+  } finally {
+    lines.close();
+    if (terminal) process.stderr.write('\n');
+  }
+  throw usage('there is no password');
+}
+
+function usage(message: string): StagerError {
+  return new StagerError('USAGE', message, {
+    next: 'Give --username NAME (STAGER_PASSWORD, or asked for), or --client ID (STAGER_CLIENT_SECRET, or asked for).',
+  });
+}
