@@ -1,30 +1,11 @@
 /** Events of a staging as a server sends them: they are JSON of another process, and of another version perhaps. */
 import { z } from 'zod';
-import { recordSchema } from '../stores/records/schema.ts';
+import { phaseSchema, recordSchema } from '../stores/records/schema.ts';
 import { CODES, type Code } from '../words/errors.ts';
 import type { BuildEvent } from '../words/events.ts';
 
-const PHASES = [
-  'source',
-  'buildpacks',
-  'workspace',
-  'detect',
-  'restore-cache',
-  'supply',
-  'finalize',
-  'compile',
-  'release',
-  'droplet',
-  'save-cache',
-  'launch',
-] as const;
-
 const at = z.string();
-const phase = z.object({
-  name: z.enum(PHASES),
-  index: z.number().exactOptional(),
-  buildpack: z.string().exactOptional(),
-});
+const phase = phaseSchema;
 const code = z.string().transform((text): Code => (isCode(text) ? text : 'UNEXPECTED'));
 const error = z.object({
   code,

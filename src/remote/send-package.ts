@@ -105,7 +105,7 @@ async function ownMatched(
   own: string,
   files: readonly ListedFile[],
 ): Promise<readonly ListedFile[]> {
-  const body = { files: files.map(({ sha1, sizeBytes }) => [sha1, sizeBytes]) };
+  const body = { files: files.map(({ sha1, sizeBytes }) => ({ sha1, size: sizeBytes })) };
   const schema = z.object({ known: z.array(z.int()) });
   const { known } = await ask(remote, { method: 'POST', url: `${own}/resource_matches`, body }, schema);
   return known.flatMap((index) => files[index] ?? []);

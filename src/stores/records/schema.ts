@@ -49,6 +49,13 @@ const phaseName = z.enum([
   'launch',
 ]);
 
+/** One run of a phase. */
+export const phaseSchema = z.object({
+  name: phaseName,
+  index: count.exactOptional(),
+  buildpack: text.exactOptional(),
+});
+
 const result = z.object({
   lifecycle_metadata: z.object({
     buildpack_key: text,
@@ -85,7 +92,7 @@ export const recordSchema = z.object({
   durationMs: count,
   phases: z.array(
     z.object({
-      phase: z.object({ name: phaseName, index: count.exactOptional(), buildpack: text.exactOptional() }),
+      phase: phaseSchema,
       durationMs: count,
       outcome: text,
     }),

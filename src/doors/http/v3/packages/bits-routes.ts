@@ -113,9 +113,9 @@ const ownMatch = route({
   bodyLimit: LIMITS.matchBytes,
   answers: { 201: OwnMatchAnswer },
   handle: async (call) => {
-    const asked = call.body.files.flatMap(([text, sizeBytes], index) => {
-      const sha1 = parseSha1(text);
-      return sha1 === undefined ? [] : [{ sha1, sizeBytes, index }];
+    const asked = call.body.files.flatMap((file, index) => {
+      const sha1 = parseSha1(file.sha1);
+      return sha1 === undefined ? [] : [{ sha1, sizeBytes: file.size, index }];
     });
     const known = await storedOf(call, asked);
     return { status: 201, body: { known: known.map(({ index }) => index) } };

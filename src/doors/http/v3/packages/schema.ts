@@ -70,13 +70,13 @@ export const MatchInput = z.strictObject({ resources: z.array(Entry).min(1).max(
 export const OwnMatchInput = z.strictObject({
   files: z
     .array(
-      z.tuple([
-        z.string().regex(/^[0-9a-f]{40}$/),
-        z
+      z.strictObject({
+        sha1: z.string().regex(/^[0-9a-f]{40}$/),
+        size: z
           .int()
           .min(0)
           .max(2 ** 47),
-      ]),
+      }),
     )
     .min(1)
     .max(MAX_MATCHES),

@@ -63,7 +63,10 @@ export const packagePermissions: PermissionTable = {
   'POST /stager/v1/resource_matches': {
     status: 201,
     may: 'everyone',
-    request: () => ({ path: '/stager/v1/resource_matches', body: { files: [['a'.repeat(40), 10]] } }),
+    request: () => ({
+      path: '/stager/v1/resource_matches',
+      body: { files: [{ sha1: 'a'.repeat(40), size: 10 }] },
+    }),
   },
   // Everybody is told of the spaces that they develop in.
   'POST /v3/resource_matches': {
