@@ -1,15 +1,15 @@
 /** `stager login`: signs in to a server, and keeps the token for `stage --server`. */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { Stager } from '../../../compose.ts';
 import { type Credentials, signIn } from '../../../remote/sign-in.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { Context } from '../input/context.ts';
 
 /** A person gives name and password, a program the id of its client and its secret. */
-export async function loginCommand({ config, output, args, flags, signal }: Context): Promise<number> {
+export async function loginCommand(context: Context): Promise<number> {
+  const { config, output, args, flags, signal } = context;
   const url = String(args[0]);
-  const stager = new Stager(config);
+  const stager = await context.stager();
   const credentials = await credentialsOf(config, flags, signal);
   await signIn({ ...(await stager.remoteHttp(signal)), file: config.loginsFile }, url, credentials);
   const who = credentials.kind === 'password' ? credentials.username : credentials.clientId;
