@@ -18,10 +18,10 @@ export type {
   CommonOptions,
   LaunchWishes,
   LockOptions,
-  ServerOptions,
   SourceOptions,
   StageOptions,
   StagingOptions,
+  StagingServer,
 } from './doors/library/options.ts';
 export type { PackageOptions } from './doors/library/packages.ts';
 export { createPackage } from './doors/library/packages.ts';

@@ -48,7 +48,7 @@ export async function ask<T>(parts: RemoteParts, request: Ask, schema: z.ZodType
 }
 
 /** The answer of a server as what it should be. @throws StagerError SERVER_REFUSED, SERVER_UNAVAILABLE. */
-export function read<T>(url: string, answer: Answer, schema: z.ZodType<T>): T {
+export function read<T>(url: string, answer: RemoteAnswer, schema: z.ZodType<T>): T {
   if (answer.status >= 400) throw refused(url, answer);
   const parsed = schema.safeParse(parseJson(answer.text));
   if (parsed.success) return parsed.data;
@@ -58,12 +58,12 @@ export function read<T>(url: string, answer: Answer, schema: z.ZodType<T>): T {
   });
 }
 
-export interface Answer {
+export interface RemoteAnswer {
   readonly status: number;
   readonly text: string;
 }
 
-async function send(parts: RemoteParts, request: Ask, token: string): Promise<Answer> {
+async function send(parts: RemoteParts, request: Ask, token: string): Promise<RemoteAnswer> {
   const { method, url, query, body, stream } = request;
   const options: OptionsInit = {
     method,
@@ -88,7 +88,7 @@ export async function exchange(
   { http, signal }: Pick<RemoteParts, 'http' | 'signal'>,
   url: string,
   options: OptionsInit,
-): Promise<Answer> {
+): Promise<RemoteAnswer> {
   try {
     const response = await http(url, {
       ...options,
@@ -107,7 +107,7 @@ export async function exchange(
   }
 }
 
-/** @throws nothing: makes the failure of a server that does not answer. */
+/** The failure of a server that does not answer. */
 export function unreachable(url: string, cause: Error): StagerError {
   if (cause instanceof RequestError && cause.cause instanceof StagerError) return cause.cause;
   return new StagerError('SERVER_UNAVAILABLE', `${hostOf(url)} does not answer: ${cause.message}`, {
@@ -132,7 +132,7 @@ const LOCAL_CODES = [
   { code: 'PACKAGE_NOT_FOUND', pattern: /^Unable to use package/, next: 'Give the guid of a package there.' },
 ] as const;
 
-function refused(url: string, answer: Answer): StagerError {
+function refused(url: string, answer: RemoteAnswer): StagerError {
   const failure = Failure.safeParse(parseJson(answer.text));
   const said = failure.success
     ? failure.data.errors.map(({ detail }) => detail).join('; ')

@@ -1,7 +1,7 @@
 /** The grants of a server's sign-in, and the tokens of requests. */
 import { z } from 'zod';
 import { StagerError } from '../words/errors.ts';
-import { type Answer, exchange, notSignedIn, type RemoteParts, read, type Tokens } from './http.ts';
+import { exchange, notSignedIn, type RemoteAnswer, type RemoteParts, read, type Tokens } from './http.ts';
 import { type ServerLinks, serverLinks, serverUrl } from './links.ts';
 import { type Login, readLogin, saveLogin } from './logins.ts';
 
@@ -9,7 +9,7 @@ import { type Login, readLogin, saveLogin } from './logins.ts';
 const PUBLIC_CLIENT = 'cf';
 
 /** A person, or a program. */
-export type Credentials =
+export type SignInAs =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
   | { readonly kind: 'client'; readonly clientId: string; readonly clientSecret: string };
 
@@ -21,7 +21,7 @@ type Http = Pick<RemoteParts, 'http' | 'signal'>;
 export async function signIn(
   parts: Http & { readonly file: string },
   address: string,
-  credentials: Credentials,
+  credentials: SignInAs,
 ): Promise<void> {
   const links = await serverLinks(parts, address);
   const form =
@@ -88,7 +88,7 @@ async function grant(
 ): Promise<Login> {
   const url = `${login}/oauth/token`;
   const basic = Buffer.from(`${client.id}:${client.secret}`).toString('base64');
-  const answer: Answer = await exchange(parts, url, {
+  const answer: RemoteAnswer = await exchange(parts, url, {
     method: 'POST',
     headers: { authorization: `Basic ${basic}`, accept: 'application/json' },
     form,

@@ -15,7 +15,7 @@ const Named = z.object({ guid: guidText, name: z.string() });
 const List = z.object({ resources: z.array(Named) });
 
 /** The space to stage in. @throws StagerError USAGE when that is not clear, SERVER_REFUSED when it is not there. */
-export async function findSpace(parts: RemoteParts, api: string, place: Place): Promise<Guid> {
+export async function chooseSpace(parts: RemoteParts, api: string, place: Place): Promise<Guid> {
   const organizations =
     place.org === undefined
       ? {}

@@ -21,7 +21,7 @@ import { guidText } from './guid.ts';
 import { ask, hostOf, type RemoteParts } from './http.ts';
 import { type ServerLinks, serverLinks } from './links.ts';
 import { sendPackage } from './send-package.ts';
-import { findOrCreateApp, findSpace, type Place } from './space.ts';
+import { chooseSpace, findOrCreateApp, type Place } from './space.ts';
 import { Telling } from './telling.ts';
 
 /** Where to stage. */
@@ -85,7 +85,7 @@ async function run(running: Running): Promise<StagingRecord> {
   const { request, target, parts, telling } = running;
   const links = await serverLinks(parts, target.url);
   if (links.stager === undefined) throw notOurs(links);
-  const place = { name: request.app.name, space: await findSpace(parts, links.api, target) };
+  const place = { name: request.app.name, space: await chooseSpace(parts, links.api, target) };
   const app = await findOrCreateApp(parts, links.api, place);
   if (request.cache === 'clear') await clearCache(parts, links.api, app);
   const guid = await packaged(running, links, app);

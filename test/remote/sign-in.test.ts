@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ask } from '../../src/remote/http.ts';
 import { readLogin, saveLogin } from '../../src/remote/logins.ts';
-import { type Credentials, signIn, tokensFor } from '../../src/remote/sign-in.ts';
+import { type SignInAs, signIn, tokensFor } from '../../src/remote/sign-in.ts';
 import { createAccount } from '../../src/service/sign-in/accounts.ts';
 import { putClient } from '../../src/service/sign-in/clients.ts';
 import { type Api, describeApi } from '../doors/http/support/api.ts';
@@ -24,7 +24,7 @@ function parts(name: string) {
   return { http: got, signal, file: join(dir, 'config', `${name}.json`) };
 }
 
-async function signedIn(api: Api, name: string, credentials: Credentials = ADA): Promise<string> {
+async function signedIn(api: Api, name: string, credentials: SignInAs = ADA): Promise<string> {
   const { file } = parts(name);
   await signIn(parts(name), api.url, credentials);
   return file;

@@ -49,7 +49,7 @@ export type SourceOptions =
 export type StageOptions = CommonOptions & SourceOptions & StagingOptions;
 
 /** A stager server, and where on it. */
-export interface ServerOptions {
+export interface StagingServer {
   /** Address that `stager serve` printed. */
   readonly url: string;
   /** Default: that of `stager login`. */
@@ -74,7 +74,7 @@ export interface StagingOptions {
   /** File of `K=V` lines; `env` wins over it. */
   readonly envFile?: string;
   /** Let this server stage. What it decides by itself (`sandbox`, `network`, `lock` …) is refused then. */
-  readonly server?: ServerOptions;
+  readonly server?: StagingServer;
   /** A VCAP_SERVICES document, as JSON text or as the object. */
   readonly services?: string | Services;
   /** Default 1024. */

@@ -1,7 +1,7 @@
 /** `stager login`: signs in to a server, and keeps the token for `stage --server`. */
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { type Credentials, signIn } from '../../../remote/sign-in.ts';
+import { type SignInAs, signIn } from '../../../remote/sign-in.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { Context } from '../input/context.ts';
 
@@ -22,7 +22,7 @@ async function credentialsOf(
   { password, clientSecret }: Context['config'],
   { username, client }: Context['flags'],
   signal: AbortSignal,
-): Promise<Credentials> {
+): Promise<SignInAs> {
   if (typeof client === 'string') {
     if (username !== undefined) throw usage('--username and --client cannot be used together');
     const secret = clientSecret ?? (await asked('Secret: ', signal));
