@@ -103,11 +103,18 @@ export async function loadManifest(root: string): Promise<Manifest> {
 /** The value of a YAML file, or undefined when there is none. */
 export async function readYaml(path: string): Promise<unknown> {
   try {
-    return parse(await readFile(path, 'utf8'));
+    return parse(textOf(await readFile(path)));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw new BuildpackFailure(`${path} can't be read: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** UTF-16 where it begins with its mark, as PowerShell's `>` writes it. */
+function textOf(bytes: Buffer): string {
+  const mark = bytes.toString('latin1', 0, 2);
+  const encoding = mark === '\xff\xfe' ? 'utf-16le' : mark === '\xfe\xff' ? 'utf-16be' : 'utf-8';
+  return new TextDecoder(encoding).decode(bytes);
 }
 
 function parseWith<T>(schema: z.ZodType<T>, value: unknown, path: string): T {

@@ -2,6 +2,7 @@
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
+import { decodeText } from '../machine/host/decode-text.ts';
 import { parseHostileYaml } from '../machine/host/hostile-yaml.ts';
 import { errnoOf, StagerError } from '../words/errors.ts';
 import { SETTINGS } from './schema.ts';
@@ -100,7 +101,7 @@ async function readConfigFile(
 ): Promise<Record<string, Raw>> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = decodeText(await readFile(file));
   } catch (error) {
     if (optional && errnoOf(error) === 'ENOENT') return {};
     throw new StagerError('CONFIG_INVALID', `can't read ${file}: ${errnoOf(error) ?? 'unknown error'}`, {

@@ -7,7 +7,7 @@ import { completeTypes } from '../../buildpacks/staticfile/src/mime-types.ts';
 import { nginxConf } from '../../buildpacks/staticfile/src/nginx-conf.ts';
 import { readSettings } from '../../buildpacks/staticfile/src/settings.ts';
 
-async function settings(text: string, auth = false) {
+async function settings(text: string | Buffer, auth = false) {
   const { path, cleanup } = await tempDir({ unsafeCleanup: true });
   try {
     await writeFile(join(path, 'Staticfile'), text);
@@ -19,6 +19,11 @@ async function settings(text: string, auth = false) {
 }
 
 describe('Staticfile', () => {
+  it('may be UTF-16, as PowerShell writes it', async () => {
+    const text = Buffer.from('\uFEFFpushstate: enabled\r\n', 'utf16le');
+    expect(await settings(text)).toMatchObject({ pushstate: true, unknown: [] });
+  });
+
   it('switches on what is enabled or true, and nothing else', async () => {
     expect(await settings('')).toMatchObject({
       root: '',

@@ -25,7 +25,8 @@ function load(input: Partial<LoadInput>): Promise<Config> {
 
 async function fileOf(name: string, content: unknown): Promise<string> {
   const path = join(dir, name);
-  await writeFile(path, typeof content === 'string' ? content : stringify(content));
+  const isWritten = typeof content === 'string' || Buffer.isBuffer(content);
+  await writeFile(path, isWritten ? content : stringify(content));
   return path;
 }
 
@@ -65,6 +66,13 @@ function example({ kind }: Setting): readonly [text: string, value: unknown] {
     }
   }
 }
+
+describe('a config file', () => {
+  it('may be UTF-16, as PowerShell writes it', async () => {
+    const configFile = await fileOf('utf16.yml', Buffer.from('\uFEFFmemory: 300M\r\n', 'utf16le'));
+    expect((await load({ configFile })).settings.memory).toBe(300);
+  });
+});
 
 describe('every setting', () => {
   it.each(rows)('%s can be given by flag, by variable and in a file', async (key, row) => {

@@ -12,7 +12,7 @@ import { credhubDial } from './credhub-proxy.ts';
 import { failure } from './failure.ts';
 import { withPathError } from './go/errno.ts';
 import { call } from './go/http.ts';
-import { encodeJson, type GoJson, parseGoJson } from './go/json.ts';
+import { encodeJson, type GoJson, pairsOf, parseGoJson } from './go/json.ts';
 import { clean, join } from './go/path.ts';
 import { pemCertificates, systemRoots } from './go/system-roots.ts';
 import { kindOf } from './platform-options.ts';
@@ -170,6 +170,11 @@ function serverError(status: number, body: string): string {
   if (!(parsed.value instanceof Map)) {
     const kind = kindOf(parsed.value);
     return `The response body could not be decoded: json: cannot unmarshal ${kind} into Go value of type credhub.${name}`;
+  }
+  const fields = status === 404 ? ['error'] : ['error', 'error_description'];
+  for (const [key, value] of pairsOf(parsed.value)) {
+    if (!fields.includes(key) || typeof value === 'string' || value === null) continue;
+    return `The response body could not be decoded: json: cannot unmarshal ${kindOf(value)} into Go struct field ${name}.${key} of type string`;
   }
   const error = stringField(parsed.value, 'error');
   const description = status === 404 ? '' : stringField(parsed.value, 'error_description');

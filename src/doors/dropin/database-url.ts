@@ -1,7 +1,7 @@
 /** DATABASE_URL from VCAP_SERVICES, as strict about the document's types as the original. */
 
 import { formatUrl, parseUrl } from '../../words/go-url.ts';
-import { type GoJson, parseGoJson } from './go/json.ts';
+import { type GoJson, pairsOf, parseGoJson } from './go/json.ts';
 
 const SCHEMES = new Map([
   ['mysql', 'mysql2'],
@@ -59,5 +59,5 @@ function uriOf(binding: GoJson): string | undefined {
 function fields(value: GoJson, name: string): readonly GoJson[] | undefined {
   if (value === null) return [];
   if (!(value instanceof Map)) return undefined;
-  return [...value].flatMap(([key, item]) => (key.toLowerCase() === name ? [item] : []));
+  return pairsOf(value).flatMap(([key, item]) => (key.toLowerCase() === name ? [item] : []));
 }

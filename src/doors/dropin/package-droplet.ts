@@ -1,6 +1,14 @@
 /** Writes the droplet and the cache tarball, packed straight from where the files are. */
 import { spawnSync } from 'node:child_process';
-import { createWriteStream, fstatSync, lstatSync, openSync, realpathSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  createWriteStream,
+  fstatSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  type Stats,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { packEntries } from '../../staging/droplet/pack/tarball.ts';
@@ -9,6 +17,7 @@ import { type ArchiveRoot, archiveEntries, capital, unreadableBelow } from './ar
 import type { BuilderConfig } from './builder-flags.ts';
 import type { DropinCaller } from './caller.ts';
 import { failure, under } from './failure.ts';
+import { exceedsFileSizeLimit } from './file-size-limit.ts';
 import { errnoText } from './go/errno.ts';
 import { findProgram, join, mkdirAll } from './go/path.ts';
 
@@ -80,6 +89,8 @@ function refuseUncopyable(buildDir: string, stderr: (text: string) => void): voi
   if (stats === undefined || unreadable.length > 0) {
     throw failure('Failed to copy compiled droplet', 'exit status 1');
   }
+  if (exceedsFileSizeLimit(buildDir))
+    throw failure('Failed to copy compiled droplet', 'signal: file size limit exceeded');
 }
 
 /** An archive, and how its failures are reported. `tar` is the name that the original's tar gives itself. */
@@ -114,11 +125,29 @@ async function writeArchive(to: Archive, roots: readonly ArchiveRoot[]): Promise
   const small = isSmall(archiveEntries(roots, output));
   const options = { signal, ...(small && { threads: 1 }) };
   const packed = packEntries(() => archiveEntries(roots, output), options);
+  const home = leaveRemovedDirectory();
   try {
     await pipeline(packed.body, createWriteStream('', { fd }));
   } catch (error) {
     const said = `${tar}: ${error instanceof Error ? error.message : String(error)}\n`;
     throw failure(`${sentence}: ${said}`, 'exit status 2');
+  } finally {
+    home();
+  }
+}
+
+/** Node can't start a thread in a working directory that is gone. Returns what goes back there. */
+function leaveRemovedDirectory(): () => void {
+  try {
+    process.cwd();
+    return () => undefined;
+  } catch {
+    const here = openSync('.', 'r');
+    process.chdir('/');
+    return () => {
+      process.chdir(`/proc/self/fd/${here}`);
+      closeSync(here);
+    };
   }
 }
 

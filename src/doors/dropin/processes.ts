@@ -25,7 +25,7 @@ interface LaunchProcess {
   readonly type: string;
   readonly command: string;
   readonly platforms: { readonly cloudfoundry: { readonly sidecar_for: readonly string[] } };
-  readonly limits: { readonly memory: number };
+  readonly limits: { readonly memory: bigint };
 }
 
 const CLOUDFOUNDRY_TYPE = 'struct { SidecarFor []string "yaml:\\"sidecar_for\\" json:\\"sidecar_for\\"" }';
@@ -42,7 +42,7 @@ const platforms = structShape<LaunchProcess['platforms']>(
 const limits = structShape<LaunchProcess['limits']>(
   'struct { Memory int "yaml:\\"memory\\" json:\\"memory\\"" }',
   { memory: intShape },
-  () => ({ memory: 0 }),
+  () => ({ memory: 0n }),
 );
 const launchProcess = structShape<LaunchProcess>(
   'resources.Process',
@@ -61,6 +61,11 @@ const releaseShape = structShape<{ default_process_types: ReadonlyMap<string, st
   () => ({ default_process_types: new Map() }),
 );
 
+/** With Go's int, which holds more than a double does. */
+export interface DropinProcess extends ProcessEntry {
+  readonly memory?: bigint;
+}
+
 /** What the process types are gathered from. */
 export interface ProcessSources {
   readonly config: BuilderConfig;
@@ -72,8 +77,8 @@ export interface ProcessSources {
 }
 
 /** All process types, earlier buildpacks first, the Procfile last. @throws DropinFailure */
-export async function gatherProcesses(from: ProcessSources): Promise<readonly ProcessEntry[]> {
-  let merged: readonly ProcessEntry[] = [];
+export async function gatherProcesses(from: ProcessSources): Promise<readonly DropinProcess[]> {
+  let merged: readonly DropinProcess[] = [];
   for (let index = 0; index < from.supplies; index++) {
     merged = mergeProcesses(merged, launchEntries(from.depsDir, index) ?? []);
   }
@@ -83,7 +88,7 @@ export async function gatherProcesses(from: ProcessSources): Promise<readonly Pr
   return mergeProcesses(merged, procfile);
 }
 
-function launchEntries(depsDir: string, index: number): readonly ProcessEntry[] | undefined {
+function launchEntries(depsDir: string, index: number): readonly DropinProcess[] | undefined {
   const path = join(depsDir, String(index), 'launch.yml');
   if (!statWorks(path)) return undefined;
   const { value, message } = decodeYaml(launchShape, decodeYamlBytes(readIfThere(path) ?? Buffer.alloc(0)));
@@ -92,7 +97,7 @@ function launchEntries(depsDir: string, index: number): readonly ProcessEntry[] 
     type: it.type,
     command: it.command,
     sidecarFor: it.platforms.cloudfoundry.sidecar_for,
-    ...(it.limits.memory !== 0 && { memoryMb: it.limits.memory }),
+    ...(it.limits.memory !== 0n && { memory: it.limits.memory }),
   }));
 }
 

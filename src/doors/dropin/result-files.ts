@@ -5,6 +5,7 @@ import { encodeJson } from './go/json.ts';
 import { join, readIfThere } from './go/path.ts';
 import { decodeYamlBytes } from './go/utf8.ts';
 import { anyShape, decodeYaml, mapShape, stringShape, structShape } from './go/yaml-decode.ts';
+import type { DropinProcess } from './processes.ts';
 
 /** One buildpack in result.json. */
 export interface BuildpackMetadata {
@@ -50,10 +51,11 @@ export function readMetadata(key: string, depsDir: string, index: string): Build
 /** Content of result.json; without `processes` it is that of a build that failed. */
 export function resultFileText(
   buildpacks: readonly BuildpackMetadata[],
-  processes: readonly ProcessEntry[] | undefined,
+  processes: readonly DropinProcess[] | undefined,
 ): string {
   const last = buildpacks.at(-1);
   const outcome = processes === undefined ? undefined : processOutcome(processes);
+  const memories = (processes ?? []).filter((it) => it.sidecarFor.length > 0).map(({ memory }) => memory);
   return `${encodeJson({
     lifecycle_metadata: {
       buildpack_key: orAbsent(last?.key),
@@ -68,7 +70,7 @@ export function resultFileText(
     },
     process_types: outcome === undefined ? null : new Map(Object.entries(outcome.processTypes)),
     processes: orNone(outcome?.processes),
-    sidecars: orNone(outcome?.sidecars),
+    sidecars: orNone(outcome?.sidecars.map((it, index) => ({ ...it, memory: memories[index] }))),
     execution_metadata: '',
     lifecycle_type: 'buildpack',
   })}\n`;

@@ -20,6 +20,7 @@ import { text as readText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
+import { errnoOf } from '../../words/errors.ts';
 import { pathError, withPathError } from './go/errno.ts';
 import { mkdirAll } from './go/path.ts';
 
@@ -113,7 +114,7 @@ async function extract(zip: ZipFile, entry: Entry, target: string): Promise<void
   const path = joinInside(target, name);
   const mode = modeOf(entry, name);
   if (mode.kind === 'directory') {
-    mkdirSync(path, { recursive: true, mode: mode.permissions });
+    withPathError('mkdir', path, () => mkdirSync(path, { recursive: true, mode: mode.permissions }));
     return;
   }
   mkdirAll(dirname(path));
@@ -127,7 +128,8 @@ async function extract(zip: ZipFile, entry: Entry, target: string): Promise<void
     }
     return;
   }
-  await pipeline(content, createWriteStream(path, { mode: mode.permissions }));
+  const fd = withPathError('open', path, () => openSync(path, 'w', mode.permissions));
+  await pipeline(content, createWriteStream('', { fd }));
 }
 
 function modeOf(entry: Entry, name: string): Mode {
@@ -173,8 +175,14 @@ export function joinInside(root: string, name: string): string {
 }
 
 function linkAt(path: string): string | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  return stats?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
+  try {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    return stats?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
+  } catch (error) {
+    // Below a file nothing is a link; who makes the directories says what is wrong.
+    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    throw pathError('lstat', path, error);
+  }
 }
 
 const SNIFFED = 512;

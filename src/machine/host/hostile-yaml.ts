@@ -5,7 +5,7 @@
  * minutes, and it is synchronous: no signal would be handled in the meantime. So it has a time after which V8 ends it.
  */
 import { runInNewContext } from 'node:vm';
-import { type Document, isNode, isScalar, LineCounter, parseDocument, type Tags, visit } from 'yaml';
+import { type Document, isAlias, isNode, isScalar, LineCounter, parseDocument, type Tags, visit } from 'yaml';
 import { z } from 'zod';
 
 /** The largest honest document (a buildpack's manifest of 500 KiB) takes a tenth of this. */
@@ -68,6 +68,8 @@ function read(text: string, options: HostileYamlOptions): HostileYaml {
     lineCounter: lines,
     ...(scalars === 'cf' && { version: '1.1', intAsBigInt: true, customTags: withoutTimes }),
   });
+  const lost = unknownAlias(document);
+  if (lost !== undefined) return { ok: false, ...starred(lost.name, lines.linePos(lost.at)) };
   const [problem] = document.errors;
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0]);
@@ -77,6 +79,34 @@ function read(text: string, options: HostileYamlOptions): HostileYaml {
   const value: unknown = document.toJS({ maxAliasCount: maxAliases });
   const lineOf = (node: unknown): number => lines.linePos((isNode(node) && node.range?.[0]) || 0).line;
   return { ok: true, document, value, lineOf };
+}
+
+/** The first `*name` that no `&name` stands before; `*` alone is one too. */
+function unknownAlias(document: Document): { readonly name: string; readonly at: number } | undefined {
+  let found: { readonly name: string; readonly at: number } | undefined;
+  const anchors = new Set<string>();
+  visit(document, {
+    Node: (_, node) => {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) anchors.add(node.anchor);
+        return undefined;
+      }
+      if (anchors.has(node.source)) return undefined;
+      found = { name: node.source, at: node.range?.[0] ?? 0 };
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+/** Most often somebody means a text, such as the route `*.example.com`. */
+function starred(
+  name: string,
+  { line, col }: { readonly line: number; readonly col: number },
+): { readonly reason: string; readonly line: number } {
+  const text = `*${name}`;
+  const reason = `${text} at line ${line}, column ${col} is read as a YAML alias, and no anchor &${name} stands before it; to mean the text, write "${text}"`;
+  return { reason, line };
 }
 
 /** A name is what was written, also where it reads `on` or `N`. */

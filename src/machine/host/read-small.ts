@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { sep } from 'node:path';
+import { decodeText } from './decode-text.ts';
 
 /** Bytes of the largest file that is read; nothing of the contract is near it. */
 export const MAX_SMALL_BYTES = 1024 * 1024;
@@ -33,7 +34,7 @@ export async function readSmall(path: string, root: string): Promise<SmallFile> 
     if (facts.size > MAX_SMALL_BYTES) {
       return { kind: 'unusable', reason: `${facts.size} bytes, the limit is ${MAX_SMALL_BYTES}` };
     }
-    return { kind: 'text', text: await file.readFile('utf8') };
+    return { kind: 'text', text: decodeText(await file.readFile()) };
   } finally {
     await file.close();
   }

@@ -84,22 +84,28 @@ export interface HealthWatch {
 /** How a watch ended. */
 export type HealthEnd =
   | { readonly kind: 'over' }
-  /** A sentence with the limit and the last failure. */
-  | { readonly kind: 'unhealthy'; readonly message: string; readonly everHealthy: boolean };
+  | {
+      readonly kind: 'unhealthy';
+      /** A sentence with the limit and the last failure. */
+      readonly message: string;
+      readonly everHealthy: boolean;
+      /** Whether the last check reached the app. */
+      readonly reached: boolean;
+    };
 
 /** Watches until `signal` fires or the process is unhealthy. Never rejects. */
 export async function watchHealth(watch: HealthWatch): Promise<HealthEnd> {
   const { check, clock, signal } = watch;
   const startedAt = clock.now();
-  let failure: ProbeFailure = 'not checked yet';
+  let failure: ProbeFailure | undefined = { message: 'not checked yet', reached: false };
   while (failure !== undefined) {
     await pause(check.startupPollMs, { clock, signal });
     if (signal.aborted) return { kind: 'over' };
     failure = await probeOnce(watch);
     if (signal.aborted) return { kind: 'over' };
     if (failure !== undefined && clock.now() - startedAt >= check.startTimeoutMs) {
-      const message = `not healthy within ${check.startTimeoutMs} ms; last check: ${failure}`;
-      return { kind: 'unhealthy', message, everHealthy: false };
+      const message = `not healthy within ${check.startTimeoutMs} ms; last check: ${failure.message}`;
+      return { kind: 'unhealthy', message, everHealthy: false, reached: failure.reached };
     }
   }
   watch.onHealthy(clock.now() - startedAt);
@@ -109,12 +115,13 @@ export async function watchHealth(watch: HealthWatch): Promise<HealthEnd> {
     failure = await probeOnce(watch);
     if (signal.aborted) return { kind: 'over' };
     if (failure !== undefined) {
-      return { kind: 'unhealthy', message: `was healthy, then failed: ${failure}`, everHealthy: true };
+      const message = `was healthy, then failed: ${failure.message}`;
+      return { kind: 'unhealthy', message, everHealthy: true, reached: failure.reached };
     }
   }
 }
 
-async function probeOnce({ check, port, probe, signal }: HealthWatch): Promise<ProbeFailure> {
+async function probeOnce({ check, port, probe, signal }: HealthWatch): Promise<ProbeFailure | undefined> {
   const target = probeTarget(check, port);
   // Alive is healthy: the watch would be over otherwise.
   if (target === undefined) return undefined;

@@ -9,7 +9,8 @@ import { newGuid } from '../../words/ids.ts';
 import { MEBIBYTE } from '../../words/units.ts';
 import {
   describeTarget,
-  LOCALHOST_ONLY,
+  localOnly,
+  NOTHING_LISTENS,
   OUTSIDE,
   type Probe,
   type ProbeFailure,
@@ -39,12 +40,13 @@ const LIMITS = {
 /** For making the sandbox, beside the time of the check itself. */
 const SANDBOX_MS = 60_000;
 /** Exit codes of the script, as Cloud Foundry's health check has them. */
-const CODES = { refused: 4, localhostOnly: 5, badStatus: 6, httpTimeout: 65 } as const;
+const CODES = { refused: 4, localhostOnly: 5, badStatus: 6, localhost6Only: 7, httpTimeout: 65 } as const;
 
 /** $1 port, $2 seconds, $3 path or empty. */
 const SCRIPT = `exec 2>/dev/null
 if ! (exec 3<>"/dev/tcp/${OUTSIDE}/$1"); then
   (exec 3<>"/dev/tcp/127.0.0.1/$1") && exit ${CODES.localhostOnly}
+  (exec 3<>"/dev/tcp/::1/$1") && exit ${CODES.localhost6Only}
   exit ${CODES.refused}
 fi
 exec 3<>"/dev/tcp/${OUTSIDE}/$1" || exit ${CODES.refused}
@@ -76,29 +78,35 @@ export function insideProbe(options: InsideProbeOptions): Probe {
     const failure = await sandbox
       .run(spec, { signal, onOutput: (_stream, chunk) => said.push(chunk) })
       .then((report) => failureOf(report, { timeoutMs, said: Buffer.concat(said).toString('latin1') }))
-      .catch(
-        (error: unknown) => `the check itself failed: ${error instanceof Error ? error.message : error}`,
+      .catch((error: unknown) =>
+        reached(`the check itself failed: ${error instanceof Error ? error.message : error}`),
       );
-    return failure === undefined ? undefined : `${describeTarget(target)}: ${failure}`;
+    return failure && { ...failure, message: `${describeTarget(target)}: ${failure.message}` };
   };
 }
 
 function failureOf(
   { outcome }: ExitReport,
   { timeoutMs, said }: { readonly timeoutMs: number; readonly said: string },
-): ProbeFailure {
-  if (outcome.kind === 'timed-out') return `no answer within ${timeoutMs} ms`;
-  if (outcome.kind !== 'exited') return `the check itself ended as ${outcome.kind}`;
+): ProbeFailure | undefined {
+  if (outcome.kind === 'timed-out') return reached(`no answer within ${timeoutMs} ms`);
+  if (outcome.kind !== 'exited') return reached(`the check itself ended as ${outcome.kind}`);
   switch (outcome.code) {
     case 0:
       return undefined;
     case CODES.badStatus:
-      return `status ${said === '' ? 'missing' : said}, 200 was expected`;
+      return reached(`status ${said === '' ? 'missing' : said}, 200 was expected`);
     case CODES.localhostOnly:
-      return LOCALHOST_ONLY;
+      return { message: localOnly('127.0.0.1'), reached: false };
+    case CODES.localhost6Only:
+      return { message: localOnly('::1'), reached: false };
     case CODES.httpTimeout:
-      return `no answer within ${timeoutMs} ms`;
+      return reached(`no answer within ${timeoutMs} ms`);
     default:
-      return 'connection refused, nothing listens there';
+      return { message: NOTHING_LISTENS, reached: false };
   }
+}
+
+function reached(message: string): ProbeFailure {
+  return { message, reached: true };
 }

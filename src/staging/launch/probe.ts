@@ -8,14 +8,19 @@ export type ProbeTarget =
   | { readonly type: 'port'; readonly port: number }
   | { readonly type: 'http'; readonly port: number; readonly path: string };
 
-/** `undefined`: passed. Otherwise what was wrong, for a person. */
-export type ProbeFailure = string | undefined;
+/** What was wrong. */
+export interface ProbeFailure {
+  /** For a person. */
+  readonly message: string;
+  /** Whether something took the connection: then the app listens where it should, and its answer is what is wrong. */
+  readonly reached: boolean;
+}
 
 /** Runs one check within `timeoutMs`; a check that fails is a value. */
 export type Probe = (
   target: ProbeTarget,
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
-) => Promise<ProbeFailure>;
+) => Promise<ProbeFailure | undefined>;
 
 /**
  * Of the machine itself, but not the address that `localhost` is: a program that listens on 127.0.0.1 only does not
@@ -23,7 +28,9 @@ export type Probe = (
  */
 export const OUTSIDE = '127.0.0.2';
 const LOCALHOST = '127.0.0.1';
-export const LOCALHOST_ONLY = 'it listens on 127.0.0.1 only, where no cell reaches it: listen on 0.0.0.0';
+/** `localhost` is the second one too, and the first that many programs take. */
+const LOCAL = [LOCALHOST, '::1'];
+export const NOTHING_LISTENS = 'connection refused, nothing listens there';
 /** Names us in the app's access log. */
 export const USER_AGENT = 'stager-healthcheck';
 
@@ -32,44 +39,62 @@ export function describeTarget(target: ProbeTarget): string {
   return target.type === 'port' ? `port ${target.port}` : `GET ${target.path} on port ${target.port}`;
 }
 
+/** What is told to who listens where only the app itself gets. */
+export function localOnly(address: string): string {
+  return `it listens on ${address} only, where no cell reaches it: listen on 0.0.0.0`;
+}
+
 /** Checks on the loopback interface of the host. */
 export const hostProbe: Probe = async (target, { timeoutMs, signal }) => {
-  const where = describeTarget(target);
   const deadline = AbortSignal.timeout(timeoutMs);
   const either = AbortSignal.any([deadline, signal]);
+  const failed = (what: string, reached: boolean): ProbeFailure => ({
+    message: `${describeTarget(target)}: ${what}`,
+    reached,
+  });
   try {
-    const failure = await (target.type === 'port' ? tcp(OUTSIDE, target.port, either) : http(target, either));
-    return failure === undefined ? undefined : `${where}: ${failure}`;
-  } catch (error) {
-    if (deadline.aborted) return `${where}: no answer within ${timeoutMs} ms`;
-    if (errnoOf(error) === 'ECONNREFUSED') {
-      const local = await tcp(LOCALHOST, target.port, either).then(
-        () => true,
-        () => false,
-      );
-      return `${where}: ${local ? LOCALHOST_ONLY : 'connection refused, nothing listens there'}`;
+    if (target.type === 'port') {
+      await tcp(OUTSIDE, target.port, either);
+      return undefined;
     }
-    return `${where}: ${error instanceof Error ? error.message : String(error)}`;
+    const status = await http(target, either);
+    return status === 200 ? undefined : failed(`status ${status}, 200 was expected`, true);
+  } catch (error) {
+    // On this machine a connection is refused at once, so what takes so long was taken.
+    if (deadline.aborted) return failed(`no answer within ${timeoutMs} ms`, true);
+    if (errnoOf(error) !== 'ECONNREFUSED')
+      return failed(error instanceof Error ? error.message : String(error), true);
+    for (const address of LOCAL) {
+      if (await listens(address, target.port, either)) return failed(localOnly(address), false);
+    }
+    return failed(NOTHING_LISTENS, false);
   }
 };
 
-async function tcp(host: string, port: number, signal: AbortSignal): Promise<ProbeFailure> {
-  const { promise, resolve, reject } = Promise.withResolvers<ProbeFailure>();
-  const socket = connect({ host, port, signal }, () => resolve(undefined));
+async function listens(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  return await tcp(host, port, signal).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function tcp(host: string, port: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = connect({ host, port, signal }, () => resolve());
   socket.once('error', reject);
   try {
-    return await promise;
+    await promise;
   } finally {
     socket.destroy();
   }
 }
 
-/** Only status 200 passes, not even a redirect; the body is not read. */
+/** The status: only 200 passes, not even a redirect. The body is not read. */
 async function http(
   target: { readonly port: number; readonly path: string },
   signal: AbortSignal,
-): Promise<ProbeFailure> {
-  const { promise, resolve, reject } = Promise.withResolvers<ProbeFailure>();
+): Promise<number | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
   const request = get(
     {
       host: OUTSIDE,
@@ -86,7 +111,7 @@ async function http(
     },
     (response) => {
       response.on('error', () => undefined);
-      resolve(response.statusCode === 200 ? undefined : `status ${response.statusCode}, 200 was expected`);
+      resolve(response.statusCode);
     },
   );
   // Nobody else handles a late error of a socket that has already answered.

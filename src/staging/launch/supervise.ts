@@ -184,10 +184,10 @@ class Supervisor {
   }
 
   #unhealthy(end: Extract<HealthEnd, { kind: 'unhealthy' }>, check: string): void {
-    const { message, everHealthy } = end;
+    const { message, everHealthy, reached } = end;
     this.#input.emit({ type: 'unhealthy', at: this.#now(), check, message });
     const failure = new StagerError('HEALTH_CHECK_FAILED', `${this.#input.main.source.id} ${message}`, {
-      next: adviceFor(this.#input.health?.check),
+      next: adviceFor(this.#input.health?.check, reached),
       phase: 'launch',
       details: { check, everHealthy },
     });
@@ -200,12 +200,12 @@ class Supervisor {
   }
 }
 
-function adviceFor(check: CompleteHealthCheck | undefined): string {
-  if (check?.type !== 'http') {
-    return 'The app has to listen on $PORT of 0.0.0.0; see its log, allow more time, or use the process check.';
+function adviceFor(check: CompleteHealthCheck | undefined, reached: boolean): string {
+  if (check?.type === 'http' && reached) {
+    return (
+      `The app listens where it should, and has to answer GET ${check.httpEndpoint} with status 200; see its log, name ` +
+      'another path with --health-check-endpoint, allow more time, or use the port check.'
+    );
   }
-  return (
-    `The app has to answer GET ${check.httpEndpoint} with status 200 on $PORT of 0.0.0.0; see its log, name the right ` +
-    'path with --health-check-endpoint, allow more time, or use the port check.'
-  );
+  return 'The app has to listen on $PORT of 0.0.0.0; see its log, allow more time, or use the process check.';
 }

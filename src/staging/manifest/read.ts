@@ -55,18 +55,28 @@ export function readManifest(input: ManifestInput): Manifest {
 }
 
 const WHAT_IT_HAS = 'the manifest has no list of applications';
+const A_LIST = 'must be a list of applications, each a map with a name';
 
-const topSchema = z.object(
-  {
-    applications: z
-      .array(z.record(z.string(), z.unknown(), { error: 'an application must be a map' }), {
-        error: WHAT_IT_HAS,
-      })
-      .min(1, { error: WHAT_IT_HAS }),
-    version: z.literal(1, { error: 'must be 1' }).nullish(),
-  },
-  { error: WHAT_IT_HAS },
+const topSchema = z.preprocess(
+  (value) => (isMap(value) && !hasApplications(value) ? undefined : value),
+  z.object(
+    {
+      applications: z
+        .array(z.record(z.string(), z.unknown(), { error: 'must be a map' }), { error: A_LIST })
+        .min(1, { error: `is empty; it ${A_LIST}` }),
+      version: z.literal(1, { error: 'must be 1' }).nullish(),
+    },
+    { error: WHAT_IT_HAS },
+  ),
 );
+
+function isMap(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function hasApplications(value: object): boolean {
+  return 'applications' in value && value.applications !== null;
+}
 
 type Unread = Readonly<Record<string, unknown>>;
 
@@ -78,7 +88,7 @@ interface Chosen {
 
 function choose(apps: readonly Unread[], { file, appName }: ManifestInput): readonly Chosen[] {
   const all = apps.map((app, index) => ({ app, index }));
-  const names = apps.map(({ name }) => (name === undefined || name === null ? '' : String(name)));
+  const names = apps.map((app) => nameOf(app) ?? '');
   if (apps.length > 1) {
     refuseNameless(names, file);
     refuseTwins(names, file);
@@ -103,12 +113,17 @@ function refuseTwins(names: readonly string[], file: string): void {
   throw invalid(file, [`two applications are called ${twin}`], 'Give each its own name.');
 }
 
+/** Undefined for none, and for what can't be one. */
+function nameOf({ name }: Unread): string | undefined {
+  return name === undefined || name === null || typeof name === 'object' ? undefined : String(name);
+}
+
 function named(
   app: Unread,
   { index, places }: { readonly index: number; readonly places: Places },
 ): NamedApp {
   const { file } = places;
-  const name = app['name'] === undefined || app['name'] === null ? undefined : String(app['name']);
+  const name = nameOf(app);
   const who = `application ${name ?? index + 1}`;
   if (app['docker'] !== undefined && app['docker'] !== null) {
     throw invalid(

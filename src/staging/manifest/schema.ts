@@ -49,6 +49,34 @@ const instance = {
   timeout: count.exactOptional(),
 };
 
+const amount = z.int({ error: 'must be a whole number' }).min(0, { error: 'must not be negative' });
+const yesOrNo = z.boolean({ error: 'must be true or false' });
+const map = z.record(z.string(), z.unknown(), { error: 'must be a map' });
+const checkType = z.enum(['port', 'http', 'process'], { error: 'must be port, http or process' });
+
+/** What a foundation understands and staging has no use for: of the right type all the same, or a push would fail. */
+const unusedOfInstance = {
+  instances: amount.exactOptional(),
+  'log-rate-limit-per-second': text.exactOptional(),
+  'readiness-health-check-type': checkType.exactOptional(),
+  'readiness-health-check-http-endpoint': text.exactOptional(),
+  'readiness-health-check-invocation-timeout': count.exactOptional(),
+  'readiness-health-check-interval': count.exactOptional(),
+};
+const unusedOfApplication = {
+  'cnb-credentials': map.exactOptional(),
+  'default-route': yesOrNo.exactOptional(),
+  features: z
+    .record(z.string(), yesOrNo, { error: 'must be a map of names to true or false' })
+    .exactOptional(),
+  metadata: map.exactOptional(),
+  'no-route': yesOrNo.exactOptional(),
+  'random-route': yesOrNo.exactOptional(),
+  routes: list(
+    z.looseObject({ route: text }, { error: 'must be a map such as route: app.example.com' }),
+  ).exactOptional(),
+};
+
 /** The keys of an application that are about its web process. */
 export const INSTANCE_KEYS = [
   'memory',
@@ -61,7 +89,10 @@ export const INSTANCE_KEYS = [
   'timeout',
 ] as const satisfies readonly (keyof typeof instance)[];
 
-const processSchema = z.object({ ...instance, type: processType }, { error: 'must be a map' });
+const processSchema = z.object(
+  { ...instance, ...unusedOfInstance, type: processType },
+  { error: 'must be a map' },
+);
 
 const sidecarSchema = z.object(
   {
@@ -82,6 +113,8 @@ const buildpack = z.string({ error: 'must be a text' }).min(1, { error: 'must no
 const application = z.object(
   {
     ...instance,
+    ...unusedOfInstance,
+    ...unusedOfApplication,
     name: text.refine((value) => value !== '', { error: 'must not be empty' }).exactOptional(),
     path: text.exactOptional(),
     buildpack: buildpack.nullable().exactOptional(),
@@ -106,30 +139,10 @@ export type ManifestApp = z.output<typeof appSchema>;
 /** What an application says of its web process, or a process of itself. */
 export type ManifestInstance = Pick<ManifestApp, (typeof INSTANCE_KEYS)[number]>;
 
-/** Keys that a foundation understands and staging has no use for: neither used nor warned about. */
-const WITHOUT_EFFECT_ON_A_PROCESS = [
-  'instances',
-  'log-rate-limit-per-second',
-  'readiness-health-check-type',
-  'readiness-health-check-http-endpoint',
-  'readiness-health-check-invocation-timeout',
-  'readiness-health-check-interval',
-];
-
 /** Every key that means something, in the form of {@link canonicalKey}. */
 export const KNOWN_KEYS = {
-  application: new Set([
-    ...Object.keys(application.shape),
-    ...WITHOUT_EFFECT_ON_A_PROCESS,
-    'cnb-credentials',
-    'default-route',
-    'features',
-    'metadata',
-    'no-route',
-    'random-route',
-    'routes',
-  ]),
-  process: new Set([...Object.keys(processSchema.shape), ...WITHOUT_EFFECT_ON_A_PROCESS, 'user']),
+  application: new Set(Object.keys(application.shape)),
+  process: new Set([...Object.keys(processSchema.shape), 'user']),
   sidecar: new Set(Object.keys(sidecarSchema.shape).map(canonicalKey)),
 } as const satisfies Record<string, ReadonlySet<string>>;
 

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { decodeText } from '../../machine/host/decode-text.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
@@ -144,7 +145,7 @@ export async function readServices(file: string | undefined): Promise<Services> 
 /** Reads a small text file that a person named. */
 export async function readInput(file: string, what: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return decodeText(await readFile(file));
   } catch (cause) {
     throw new StagerError(
       'CONFIG_INVALID',

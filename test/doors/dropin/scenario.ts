@@ -13,6 +13,8 @@ export interface Scenario {
   readonly cwd?: string;
   /** Sent when the program has printed `ready`. */
   readonly signal?: NodeJS.Signals;
+  /** What a shell does in the directory before it becomes the program. */
+  readonly shell?: string;
   /** Started as `nohup` starts a program, and SIGINT ignored as well. */
   readonly ignoresSignals?: boolean;
   /** Text for stdin; the null device when absent. */
@@ -93,7 +95,7 @@ export function build(
 export function launch(
   name: string,
   command: string,
-  options: Partial<Pick<Scenario, 'env' | 'signal' | 'cwd' | 'input' | 'ignoresSignals'>> & {
+  options: Partial<Pick<Scenario, 'env' | 'signal' | 'cwd' | 'input' | 'ignoresSignals' | 'shell'>> & {
     readonly lay?: (world: World, servers: Servers) => void;
     readonly args?: (world: World) => readonly string[];
   } = {},

@@ -2,6 +2,7 @@
 import { builderScenarios } from './builder-scenarios.ts';
 import { fileScenarios } from './file-scenarios.ts';
 import { launcherScenarios } from './launcher-scenarios.ts';
+import { oddScenarios } from './odd-scenarios.ts';
 import { platformScenarios } from './platform-scenarios.ts';
 import { proxyScenarios } from './proxy-scenarios.ts';
 import type { Scenario } from './scenario.ts';
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   ...proxyScenarios,
   ...launcherScenarios,
   ...surroundingsScenarios,
+  ...oddScenarios,
 ];

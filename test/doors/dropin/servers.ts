@@ -76,6 +76,11 @@ export async function startServers(): Promise<Servers> {
     if (body.includes('not-found'))
       response.writeHead(404).end('{"error":"The request could not be completed."}');
     else if (body.includes('nul')) response.end('{"a":"\0"}');
+    else if (body.includes('error-number')) response.writeHead(400).end('{"error":5}');
+    else if (body.includes('error-object')) response.writeHead(400).end('{"error":{"a":1}}');
+    else if (body.includes('error-list'))
+      response.writeHead(400).end('{"error":["a"],"error_description":7}');
+    else if (body.includes('error-nothing')) response.writeHead(400).end('{"error":null}');
     else if (body.includes('garbage')) response.writeHead(500).end('<html>');
     else if (body.includes('forbidden'))
       response.writeHead(403).end('{"error":"no","error_description":"way"}');
@@ -208,7 +213,49 @@ function makeZips(dir: string): void {
     join(zips, 'trailing.zip'),
     Buffer.concat([readFileSync(join(zips, 'good.zip')), Buffer.from('trailing bytes')]),
   );
+  const good = readFileSync(join(zips, 'good.zip'));
+  for (const creator of [0, 10, 19])
+    writeFileSync(join(zips, `creator${creator}.zip`), madeBy(good, creator));
+  // A file, and what would have to be in it; the other way round.
+  writeFileSync(join(zips, 'clash.zip'), storedZip(['a', 'a/b']));
+  writeFileSync(join(zips, 'upper.zip'), storedZip(['a/b', 'a']));
   writeFileSync(join(zips, 'cut.zip'), readFileSync(join(zips, 'good.zip')).subarray(0, 300));
+}
+
+/** A zip of files that hold nothing. */
+function storedZip(names: readonly string[]): Buffer {
+  const [files, directory]: [Buffer[], Buffer[]] = [[], []];
+  let at = 0;
+  for (const name of names) {
+    const local = Buffer.alloc(30);
+    local.write('PK\x03\x04', 'latin1');
+    local.writeUInt16LE(name.length, 26);
+    const entry = Buffer.alloc(46);
+    entry.write('PK\x01\x02', 'latin1');
+    entry.writeUInt16LE(0x0314, 4);
+    entry.writeUInt16LE(name.length, 28);
+    entry.writeUInt32LE((0o100644 << 16) >>> 0, 38);
+    entry.writeUInt32LE(at, 42);
+    files.push(local, Buffer.from(name));
+    directory.push(entry, Buffer.from(name));
+    at += 30 + name.length;
+  }
+  const listed = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 'latin1');
+  end.writeUInt16LE(names.length, 8);
+  end.writeUInt16LE(names.length, 10);
+  end.writeUInt32LE(listed.length, 12);
+  end.writeUInt32LE(at, 16);
+  return Buffer.concat([...files, listed, end]);
+}
+
+/** The same zip with another system in each entry of its directory: 3 is Unix, 10 Windows, 0 FAT, 19 macOS. */
+function madeBy(zip: Buffer, creator: number): Buffer {
+  const changed = Buffer.from(zip);
+  for (let at = changed.indexOf('PK\x01\x02'); at >= 0; at = changed.indexOf('PK\x01\x02', at + 4))
+    changed[at + 5] = creator;
+  return changed;
 }
 
 function makeRepositories(dir: string): void {

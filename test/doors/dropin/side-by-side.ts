@@ -75,7 +75,7 @@ export async function compareScenario(
   });
 }
 
-const IGNORING = ['/bin/sh', '-c', `trap '' HUP INT PIPE TERM; exec "$0" "$@"`] as const;
+const IGNORING = `trap '' HUP INT PIPE TERM`;
 
 type Observation = Readonly<Record<string, readonly string[]>>;
 
@@ -90,7 +90,9 @@ async function observe(
   world.settle();
   const program = programs[scenario.program];
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const [file, ...before] = scenario.ignoresSignals === true ? [...IGNORING, program] : [program];
+  const shell = scenario.ignoresSignals === true ? IGNORING : scenario.shell;
+  const [file = program, ...before] =
+    shell === undefined ? [program] : ['/bin/sh', '-c', `${shell}\nexec "$0" "$@"`, program];
   const child = spawn(file, [...before, ...scenario.args(world, servers)], {
     cwd: world.path(scenario.cwd ?? 'home'),
     env: {
@@ -128,10 +130,14 @@ async function observe(
 
 /** Takes out what differs from run to run: names of temporary files, name servers, the program's name, its process. */
 function normalise(text: string, program: string, pid: number): string {
-  return text
-    .replaceAll(program, 'PROGRAM')
-    .replaceAll(/contents\d+/g, 'contentsN')
-    .replaceAll(/\.zip\d+/g, '.zipN')
-    .replaceAll(/(lookup \S+) on \S+:53:/g, '$1:')
-    .replaceAll(`pid=${pid}`, 'pid=OURS');
+  return (
+    text
+      .replaceAll(program, 'PROGRAM')
+      .replaceAll(/contents\d+/g, 'contentsN')
+      .replaceAll(/\.zip\d+/g, '.zipN')
+      .replaceAll(/(lookup \S+) on \S+:53:/g, '$1:')
+      .replaceAll(`pid=${pid}`, 'pid=OURS')
+      // Said by the shell that starts ours (docs/dropin.md).
+      .replaceAll('sh: 0: getcwd() failed: No such file or directory\n', '')
+  );
 }

@@ -36,6 +36,17 @@ describe('YAML of a hostile script', () => {
     });
   });
 
+  it.each([
+    [
+      '- route: *.example.com',
+      '*.example.com at line 1, column 10 is read as a YAML alias, and no anchor &.example.com',
+    ],
+    ['a: 1\nb: *', '* at line 2, column 4 is read as a YAML alias'],
+    ['a: *later\nb: &later 1', '*later at line 1, column 4 is read as a YAML alias'],
+  ])('with a star that was meant as text, %j, is told so', (text, reason) => {
+    expect(parseHostileYaml(text)).toMatchObject({ ok: false, reason: expect.stringContaining(reason) });
+  });
+
   it('has the scalars of the cf client where asked', () => {
     const text = 'N: [yes, on, n, 017, 0x1f, 1_000, 12:30, 2026-01-01, 1.10, ~, 123456789012345678]\n';
     expect(parseHostileYaml(text, { scalars: 'cf' })).toMatchObject({

@@ -193,3 +193,15 @@ describe('tracing', () => {
     expect(await staged.read('app/compiled')).toBe('compiled with 2 arguments\n');
   });
 });
+
+describe('the Procfile', () => {
+  it('may be UTF-16, as PowerShell writes it', async () => {
+    const utf16 = Buffer.from('\uFEFFweb: node käse.js\r\n', 'utf16le').toString('base64');
+    const finalize = `printf %s ${utf16} | base64 -d > "$1/Procfile"`;
+    const staged = await stage({ buildpacks: [await rig.scripted('utf16', { finalize, release: 'true' })] });
+    expect(staged.outcome).toMatchObject({
+      kind: 'staged',
+      result: { process_types: { web: 'node käse.js' } },
+    });
+  });
+});

@@ -47,4 +47,31 @@ describe('stager run', () => {
     expect(unseen.stderr).not.toContain('listening');
     expect(await cli.leftovers()).toEqual([]);
   });
+
+  it('runs what a manifest says, names the app and its staging, and says which variables are left out', async () => {
+    const source = await cli.app('said', {
+      'index.html': 'an app is more than its manifest',
+      'manifest.yml': `applications:
+- name: said
+  memory: 256M
+  env: { hello: world }
+  command: echo "hello=$hello mem=$MEMORY_LIMIT"
+`,
+    });
+    const beside = await cli.stage(source);
+    expect(beside.stderr).toContain(
+      `warning ${source}/manifest.yml is there and is not read: stage with -f ${source}/manifest.yml`,
+    );
+    const staged = await cli.run(['stage', '-f', `${source}/manifest.yml`, '-b', 'binary']);
+    expect(staged.code).toBe(0);
+    const run = await cli.run(['run']);
+    expect(run.stdout).toContain('hello= mem=256m');
+    expect(run.stderr).toMatch(/^app said, staged \d{4}-\d\d-\d\dT.* as [0-9a-f-]{36}$/m);
+    expect(run.stderr).toContain(
+      'variables of the manifest are left out, since a staging keeps no values: hello;',
+    );
+    const given = await cli.run(['run', '--env', 'hello=you', '--memory', '128M']);
+    expect(given.stdout).toContain('hello=you mem=128m');
+    expect(given.stderr).not.toContain('left out');
+  });
 });

@@ -295,9 +295,9 @@ describe('the health of a droplet in the sandbox', () => {
       diskRoot: dirs.root,
     });
     const limits = { timeoutMs: 1_000, signal: new AbortController().signal };
-    expect(await probe({ type: 'port', port: 1 }, limits)).toBe(
-      'port 1: the check itself ended as cancelled',
-    );
+    expect(await probe({ type: 'port', port: 1 }, limits)).toMatchObject({
+      message: 'port 1: the check itself ended as cancelled',
+    });
   });
 
   it('leaves the port of a stopped run free', async () => {

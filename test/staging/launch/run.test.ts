@@ -249,7 +249,7 @@ describe('health of a droplet', () => {
 
   it('fails when the start takes too long, with the last failure, and stops the process', async () => {
     const clock = new FakeClock();
-    const probe = async () => 'port 1: connection refused';
+    const probe = async () => ({ message: 'port 1: connection refused', reached: false });
     const { run, events, untilLogged } = await start(
       'echo up; exec sleep 60',
       { healthCheck: { type: 'port', startTimeoutMs: 2_000 } },
@@ -264,6 +264,7 @@ describe('health of a droplet', () => {
       failure: {
         code: 'HEALTH_CHECK_FAILED',
         message: 'APP/PROC/WEB not healthy within 2000 ms; last check: port 1: connection refused',
+        next: expect.stringContaining('listen on $PORT'),
       },
     });
     expect(result.exitCode).toBe(143);
@@ -276,7 +277,8 @@ describe('health of a droplet', () => {
     const asked: number[] = [];
     const probe = async () => {
       asked.push(clock.now());
-      return answers.shift();
+      const message = answers.shift();
+      return message === undefined ? undefined : { message, reached: message.startsWith('status') };
     };
     const { run, events, untilLogged } = await start(
       'echo up; exec sleep 60',
@@ -287,7 +289,13 @@ describe('health of a droplet', () => {
     await advanceUntil(clock, events, 'unhealthy');
     expect(await run.ready).toMatchObject({ kind: 'healthy', afterMs: 500 });
     const result = await run.done;
-    expect(result.end).toMatchObject({ kind: 'unhealthy', everHealthy: true });
+    expect(result.end).toMatchObject({
+      kind: 'unhealthy',
+      everHealthy: true,
+      failure: {
+        next: expect.stringMatching(/^The app listens where it should, and has to answer GET \/ with/),
+      },
+    });
     expect(asked.map((at) => at - (asked[0] ?? 0))).toEqual([0, 250, 30_250, 60_250]);
   });
 });

@@ -92,7 +92,7 @@ applications:
     const { apps, warnings } = one(
       '  disk-quota: 2G\n  health_check_type: http\n  no_route: true\n  memory:\n  services:\n  processes:\n  env:\n',
     );
-    expect(apps).toEqual([{ name: 'x', 'disk-quota': 2048, 'health-check-type': 'http' }]);
+    expect(apps).toEqual([{ name: 'x', 'disk-quota': 2048, 'health-check-type': 'http', 'no-route': true }]);
     expect(warnings).toEqual([]);
     expect(() => one('  disk-quota: 2G\n  disk_quota: 2G\n')).toThrow(/line 4: disk_quota is also given as/);
   });
@@ -166,6 +166,18 @@ applications:
     ['  buildpacks: a\n', /line 3: buildpacks must be a list/],
     ['  command: ""\n', /line 3: command must not be empty/],
     ['  env: [A]\n', /line 3: env must be a map/],
+    ['  instances: many\n', /line 3: instances must be a whole number/],
+    ['  no_route: "yes"\n', /line 3: no-route must be true or false/],
+    ['  routes: example.com\n', /line 3: routes must be a list/],
+    ['  routes:\n  - example.com\n', /line 4: routes.0 must be a map such as route: app.example.com/],
+    ['  metadata: [a]\n', /line 3: metadata must be a map/],
+    ['  features: {ssh: 3}\n', /line 3: features.ssh must be true or false/],
+    ['  readiness-health-check-interval: soon\n', /line 3: readiness-health-check-interval must be a whole/],
+    ['  processes:\n  - type: a\n    instances: b\n', /line 5: processes.0.instances must be a whole number/],
+    [
+      '  routes:\n  - route: *.example.com\n',
+      /\*\.example\.com at line 4, column 12 is read as a YAML alias/,
+    ],
     ['  health-check-type: tcp\n', /line 3: health-check-type must be port, http or process/],
     ['- name: x\n', /two applications are called x/],
     ['- memory: 1G\n', /application 2 has no name/],
@@ -177,8 +189,11 @@ applications:
     ['applications: [\n', /^manifest.yml: .* line 2/],
     ['', /no list of applications/],
     ['name: x\n', /no list of applications/],
-    ['applications: []\n', /no list of applications/],
-    ['applications: [x]\n', /line 1: applications.0 an application must be a map/],
+    ['applications:\n', /no list of applications/],
+    ['applications: []\n', /line 1: applications is empty/],
+    ['applications: a\n', /line 1: applications must be a list of applications/],
+    ['applications: [x]\n', /line 1: applications.0 must be a map/],
+    ['applications: [{name: [x]}]\n', /application 1: line 1: name must be a text/],
     ['version: 2\napplications: [{name: x}]\n', /line 1: version must be 1/],
     ['applications: [{}]\n', /the application has no name/],
     [`applications: [{name: ${'x'.repeat(2 ** 20)}}]\n`, /larger than 1 MiB/],

@@ -3,7 +3,7 @@
  * bytes written reach Cloud Controller and the app's environment.
  */
 import { quote } from '../../../words/go-quote.ts';
-import { NOT_UTF8 } from './utf8.ts';
+import { LONE_NOT_UTF8 } from './utf8.ts';
 
 /** A parsed value. Objects are maps in document order; of equal keys the last wins. */
 export type GoJson = null | boolean | number | string | readonly GoJson[] | ReadonlyMap<string, GoJson>;
@@ -12,6 +12,16 @@ export type GoJson = null | boolean | number | string | readonly GoJson[] | Read
 export type JsonOutcome =
   | { readonly ok: true; readonly value: GoJson }
   | { readonly ok: false; readonly message: string };
+
+/** An object with every pair that was written: Go fills a struct with one after the other. */
+class WrittenObject extends Map<string, GoJson> {
+  readonly pairs: (readonly [string, GoJson])[] = [];
+}
+
+/** The pairs of an object as they were written, doubled names included. */
+export function pairsOf(object: ReadonlyMap<string, GoJson>): readonly (readonly [string, GoJson])[] {
+  return object instanceof WrittenObject ? object.pairs : [...object];
+}
 
 class Syntax extends Error {}
 
@@ -75,7 +85,7 @@ class Reader {
   }
 
   #object(): GoJson {
-    const entries = new Map<string, GoJson>();
+    const entries = new WrittenObject();
     this.#deeper();
     this.#at++;
     this.#blank();
@@ -87,7 +97,9 @@ class Reader {
       this.#blank();
       if (this.#text[this.#at] !== ':') throw this.#unexpected('after object key');
       this.#at++;
-      entries.set(key, this.value('looking for beginning of value'));
+      const value = this.value('looking for beginning of value');
+      entries.set(key, value);
+      entries.pairs.push([key, value]);
       this.#blank();
       if (this.#text[this.#at] === '}') break;
       if (this.#text[this.#at] !== ',') throw this.#unexpected('after object key:value pair');
@@ -222,7 +234,7 @@ export function encodeJson(value: unknown): string {
 }
 
 function encodeString(text: string): string {
-  const parts = text.split(NOT_UTF8).map((part) => JSON.stringify(part.toWellFormed()).slice(1, -1));
+  const parts = text.split(LONE_NOT_UTF8).map((part) => JSON.stringify(part.toWellFormed()).slice(1, -1));
   const escaped = parts
     .join('\\ufffd')
     .replace(ESCAPED, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);

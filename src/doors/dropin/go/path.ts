@@ -1,5 +1,5 @@
 /** Paths cleaned and joined the way Go does it, and the file operations whose failures the drop-in prints. */
-import { accessSync, constants, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../../../words/errors.ts';
 import { pathError, withPathError } from './errno.ts';
@@ -18,7 +18,7 @@ export function join(...elements: readonly string[]): string {
 
 /** Makes `path` and its parents with mode 0755 less the umask. */
 export function mkdirAll(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = statIfThere(path);
   if (found?.isDirectory() === true) return;
   if (found !== undefined) throw new Error(`mkdir ${path}: not a directory`);
   const parent = posix.dirname(path);
@@ -30,13 +30,18 @@ export function mkdirAll(path: string): void {
   }
 }
 
+/** What is at `path`; undefined as well where that can't be told. */
+function statIfThere(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
 /** True when `path` can be stat'ed, links followed. A failure of any kind means no. */
 export function statWorks(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined;
-  } catch {
-    return false;
-  }
+  return statIfThere(path) !== undefined;
 }
 
 /** The whole file; undefined when there is none. Any other failure is thrown in Go's words. */

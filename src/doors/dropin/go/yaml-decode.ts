@@ -113,14 +113,14 @@ export const stringShape: GoShape<string> = {
 };
 
 /** Go's int; a float is cut. */
-export const intShape: GoShape<number> = {
+export const intShape: GoShape<bigint> = {
   name: 'int',
-  zero: () => 0,
+  zero: () => 0n,
   read(decoder, node) {
     if (node.kind !== 'scalar') return decoder.mismatch(node, collectionTag(node), 'int');
     const { tag, value } = scalarValue(node);
-    if (typeof value === 'bigint' && value < 2n ** 63n) return { value: Number(value) };
-    if (typeof value === 'number' && Math.abs(value) < 2 ** 63) return { value: Math.trunc(value) };
+    if (typeof value === 'bigint' && value < 2n ** 63n) return { value };
+    if (typeof value === 'number' && Math.abs(value) < 2 ** 63) return { value: BigInt(Math.trunc(value)) };
     return decoder.mismatch(node, tag, 'int');
   },
 };

@@ -1,5 +1,5 @@
 /** YAML text as the tree that Go's yaml.v2 decodes from: scalars keep the text they were written with. */
-import { NOT_UTF8 } from './utf8.ts';
+import { yamlEncodingProblem } from './utf8.ts';
 import { YamlProblem } from './yaml-cursor.ts';
 import { TreeParser } from './yaml-parser.ts';
 
@@ -41,7 +41,8 @@ export type YamlNode = ScalarNode | MappingNode | SequenceNode | AliasNode;
 
 /** The first document of `text`; undefined when it is empty. @throws YamlProblem for what is not YAML. */
 export function readYamlTree(text: string): YamlNode | undefined {
-  if (text.includes(NOT_UTF8)) throw new YamlProblem('invalid leading UTF-8 octet');
+  const problem = yamlEncodingProblem(text);
+  if (problem !== undefined) throw new YamlProblem(problem);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]/.test(text)) {
     throw new YamlProblem('control characters are not allowed');

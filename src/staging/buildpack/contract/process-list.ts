@@ -25,10 +25,10 @@ export function entriesOf(commands: ReadonlyMap<string, string>): readonly Proce
 }
 
 /** `later` over `earlier` by type, replaced in place, otherwise appended. A process may replace a sidecar. */
-export function mergeProcesses(
-  earlier: readonly ProcessEntry[],
-  later: readonly ProcessEntry[],
-): readonly ProcessEntry[] {
+export function mergeProcesses<Entry extends ProcessEntry>(
+  earlier: readonly Entry[],
+  later: readonly Entry[],
+): readonly Entry[] {
   // Entries of one list never replace each other, as in the original.
   const merged = [...earlier];
   const placesOf = Map.groupBy(earlier.keys(), (place) => earlier[place]?.type ?? '');

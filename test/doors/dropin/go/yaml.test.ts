@@ -28,9 +28,9 @@ describe('YAML as Go reads it', () => {
   });
 
   it('shortens long values in messages and names the type', () => {
-    const shape = structShape('pkg.T', { n: listShape(intShape) }, () => ({ n: [] as readonly number[] }));
+    const shape = structShape('pkg.T', { n: listShape(intShape) }, () => ({ n: [] as readonly bigint[] }));
     expect(decodeYaml(shape, 'n: [1, a long word, 2.9]')).toEqual({
-      value: { n: [1, 2] },
+      value: { n: [1n, 2n] },
       message: 'yaml: unmarshal errors:\n  line 1: cannot unmarshal !!str `a long ...` into int',
     });
   });
