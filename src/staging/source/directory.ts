@@ -113,7 +113,8 @@ export class DirectorySource implements Source {
       const full = { mtimeNs, ctimeNs, inode };
       return { kind: 'file', path, mode, sizeBytes, mtimeMs, hostPath, open, stat: full };
     }
-    if (stat.isDirectory()) return { kind: 'directory', path, mode, mtimeMs };
+    // No buildpack could work in what its owner may not write; cf push makes all of them 0755.
+    if (stat.isDirectory()) return { kind: 'directory', path, mode: mode | 0o700, mtimeMs };
     if (!stat.isSymbolicLink()) throw changedWhileRead(path, 'is no longer a file, directory or link');
     const target = this.#targetOf(path);
     if (links.get(path) !== target) throw changedWhileRead(path, 'is a link that was made or moved');
