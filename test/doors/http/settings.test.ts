@@ -27,6 +27,7 @@ describeApi('a system domain', (api) => {
         login: { href: 'http://login.cf.test:8484' },
         uaa: { href: 'http://uaa.cf.test:8484' },
         log_cache: { href: 'http://log-cache.cf.test:8484' },
+        logging: { href: 'wss://api.cf.test:8484' },
       },
     });
   });
