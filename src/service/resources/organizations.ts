@@ -62,7 +62,7 @@ export async function findOrganization(
 export async function organizationsOf(
   queries: Queries,
   caller: Caller,
-  guids: readonly Guid[],
+  guids: readonly string[],
 ): Promise<readonly Organization[]> {
   return await queries
     .selectFrom('organizations')

@@ -27,7 +27,19 @@ export interface ServiceBindingFilters extends CommonFilters {
   readonly app_names?: readonly string[] | undefined;
   readonly service_instance_guids?: readonly string[] | undefined;
   readonly service_instance_names?: readonly string[] | undefined;
+  /** Those of a plan or an offering: none, since users provide all instances. */
+  readonly service_plan_guids?: readonly string[] | undefined;
+  readonly service_plan_names?: readonly string[] | undefined;
+  readonly service_offering_guids?: readonly string[] | undefined;
+  readonly service_offering_names?: readonly string[] | undefined;
 }
+
+const OF_BROKERS = [
+  'service_plan_guids',
+  'service_plan_names',
+  'service_offering_guids',
+  'service_offering_names',
+] as const;
 
 export async function listServiceBindings(
   queries: Queries,
@@ -37,6 +49,7 @@ export async function listServiceBindings(
   const { type, names, app_guids, app_names, service_instance_guids, service_instance_names } = by.filters;
   const table = 'service_credential_bindings';
   let query = visible(queries, caller).where(commonConditions(table, by.filters));
+  if (OF_BROKERS.some((name) => by.filters[name] !== undefined)) query = query.where(sql<boolean>`false`);
   if (type !== undefined) query = query.where('service_credential_bindings.type', '=', type);
   if (names !== undefined) query = query.where(anyOf(`${table}.name`, names));
   if (app_guids !== undefined) query = query.where(anyOf(`${table}.app_guid`, app_guids));

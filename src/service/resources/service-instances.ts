@@ -24,6 +24,9 @@ export interface ServiceInstanceFilters extends CommonFilters {
   readonly space_guids?: readonly string[] | undefined;
   readonly organization_guids?: readonly string[] | undefined;
   readonly type?: 'managed' | 'user-provided' | undefined;
+  /** Those of a plan: none, since users provide all of them. */
+  readonly service_plan_guids?: readonly string[] | undefined;
+  readonly service_plan_names?: readonly string[] | undefined;
 }
 
 export interface ServiceInstanceFields {
@@ -46,7 +49,8 @@ export async function listServiceInstances(
     .selectAll()
     .where(inVisibleSpace(caller, 'service_instances.space_guid'))
     .where(commonConditions('service_instances', by.filters));
-  if (type === 'managed') query = query.where(sql<boolean>`false`);
+  const ofPlans = by.filters.service_plan_guids ?? by.filters.service_plan_names;
+  if (type === 'managed' || ofPlans !== undefined) query = query.where(sql<boolean>`false`);
   if (names !== undefined) query = query.where(anyOf('service_instances.name', names));
   if (space_guids !== undefined) query = query.where(anyOf('service_instances.space_guid', space_guids));
   if (organization_guids !== undefined) {

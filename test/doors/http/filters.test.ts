@@ -8,7 +8,7 @@ import { routeBody } from './support/routing.ts';
 
 /** Parameters that choose nothing. */
 const NO_FILTER = /^(?:page|per_page|order_by|include|embed|label_selector|fields\[.*)$|_ats/;
-/** Names nothing that is in these lists, and is none of the words of a filter that has words. */
+/** Names nothing that is in these lists, and none of the words of a filter that has words. */
 const NOTHING = 'eeeeeeee-0000-4000-8000-eeeeeeeeeeee';
 
 const LISTS = ROUTES.filter(

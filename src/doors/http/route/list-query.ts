@@ -67,6 +67,12 @@ const common = {
   'updated_ats[lte]': instant,
 };
 
+/** Page, order and guids: for lists of what is always the same. */
+export function fixedListQuery<Filters extends z.ZodRawShape>(filters: Filters) {
+  const columns = ['created_at', 'updated_at', 'name'];
+  return z.strictObject({ ...pageParameters(columns, 'created_at'), guids: texts.optional(), ...filters });
+}
+
 /** Schema of a list's query: `filters` of its own, `columns` to order by beside `created_at` and `updated_at`. */
 export function listQuery<Filters extends z.ZodRawShape>(
   filters: Filters,

@@ -3,10 +3,10 @@
  * which limits nothing; there are no others, and no isolation segments.
  */
 import { z } from 'zod';
-import { findOrganization } from '../../../../service/resources/organizations.ts';
+import { findOrganization, organizationsOf } from '../../../../service/resources/organizations.ts';
 import { notFound } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
-import { listQuery, texts } from '../../route/list-query.ts';
+import { fixedListQuery, listQuery, texts } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { Links, listOf, presentList, ResourceFields, ToOne, toOne } from '../../route/present.ts';
 import { DEFAULT_QUOTA } from './default-quota.ts';
@@ -56,7 +56,7 @@ function presentQuota(base: string): z.input<typeof Quota> {
   };
 }
 
-const QuotasQuery = listQuery({ names: texts.optional(), organization_guids: texts.optional() }, ['name']);
+const QuotasQuery = fixedListQuery({ names: texts.optional(), organization_guids: texts.optional() });
 
 const listQuotas = route({
   method: 'GET',
@@ -65,9 +65,11 @@ const listQuotas = route({
   access: 'signed-in',
   query: QuotasQuery,
   answers: { 200: listOf(Quota) },
-  handle: async ({ query, base, url }) => {
-    const { names = ['default'], guids = [DEFAULT_QUOTA], page } = query;
-    const rows = names.includes('default') && guids.includes(DEFAULT_QUOTA) ? [base] : [];
+  handle: async ({ query, caller, service, base, url }) => {
+    const { names = ['default'], guids = [DEFAULT_QUOTA], organization_guids: owners, page } = query;
+    const isOfSome =
+      owners === undefined || (await organizationsOf(service.database.queries, caller, owners)).length > 0;
+    const rows = isOfSome && names.includes('default') && guids.includes(DEFAULT_QUOTA) ? [base] : [];
     const found = { rows: page === 1 ? rows : [], total: rows.length };
     return { status: 200, body: presentList(found, { base, url, query }, presentQuota) };
   },

@@ -16,7 +16,7 @@ export const RolesQuery = listQuery({
   organization_guids: texts.optional(),
   space_guids: texts.optional(),
   include,
-});
+}).omit({ label_selector: true });
 export const RoleQuery = z.strictObject({ include });
 
 /** A user by guid, or by name; without an origin the name must mean one user only. */
