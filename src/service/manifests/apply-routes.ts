@@ -28,11 +28,10 @@ export async function applyRoutes(queries: Queries, app: App, manifest: AppManif
   await map(queries, app, { domain, host, path: '', options: {} });
 }
 
-/** `Shop & Co` → `shop-co`. */
+/** `Shop & Co` → `Shop-Co`: a name keeps its case, as Cloud Controller has it. */
 function hostOf(name: string): string {
   const host = name
-    .toLowerCase()
-    .replace(/[^a-z0-9_-]+/g, '-')
+    .replace(/[^a-zA-Z0-9_-]+/g, '-')
     .replace(/^-+|-+$/g, '')
     .slice(0, 63);
   return host === '' ? 'app' : host;

@@ -7,6 +7,7 @@ import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
 import { isTaken } from '../state/failures.ts';
 import {
+  anyNameOf,
   anyOf,
   type CommonFilters,
   commonConditions,
@@ -53,7 +54,7 @@ export async function listRoutes(
   if (columns.space_guids !== undefined) query = query.where(anyOf('routes.space_guid', columns.space_guids));
   if (columns.domain_guids !== undefined)
     query = query.where(anyOf('routes.domain_guid', columns.domain_guids));
-  if (columns.hosts !== undefined) query = query.where(anyOf('routes.host', columns.hosts));
+  if (columns.hosts !== undefined) query = query.where(anyNameOf('routes.host', columns.hosts));
   if (columns.paths !== undefined) query = query.where(anyOf('routes.path', columns.paths));
   if (columns.ports !== undefined) {
     query = query.where(sql<boolean>`routes.port::text = any(${[...columns.ports]}::text[])`);

@@ -1,8 +1,8 @@
 /**
  * The little of v2 that scripts around the clients still call through `cf curl`: stacks, apps, info, spaces made and
- * deleted, the address of an app's droplet. Everything else of v2 is not found.
+ * deleted, the addresses of an app's package and droplet. Everything else of v2 is not found.
  */
-import { mayDeleteSpace, mayDownloadDroplet, mayManageOrganization } from '../../../service/access/may.ts';
+import { mayDeleteSpace, mayDownloadDroplet, mayManageOrganization, mayReadSecrets } from '../../../service/access/may.ts';
 import { standingInOrganization } from '../../../service/access/standing.ts';
 import { listApps } from '../../../service/resources/apps.ts';
 import { findOrganization } from '../../../service/resources/organizations.ts';
@@ -101,6 +101,28 @@ const droplet = route({
   },
 });
 
+const bits = route({
+  method: 'GET',
+  path: '/v2/apps/:guid/download',
+  summary: 'Say where to download the newest package of an app',
+  access: 'signed-in',
+  params: ByGuid,
+  answers: { 302: null },
+  handle: async (call) => {
+    const found = await appToRead(call, call.params.guid, mayReadSecrets);
+    const newest = await call.service.database.queries
+      .selectFrom('packages')
+      .select('guid')
+      .where('app_guid', '=', found.guid)
+      .where('state', '=', 'READY')
+      .orderBy('id', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    if (newest === undefined) throw notFound('Package');
+    return { status: 302, headers: { location: `${call.base}/v3/packages/${newest.guid}/download` } };
+  },
+});
+
 const create = route({
   method: 'POST',
   path: '/v2/spaces',
@@ -147,7 +169,7 @@ const remove = route({
   },
 });
 
-export const v2Routes = [info, stacks, apps, droplet, create, remove];
+export const v2Routes = [info, stacks, apps, bits, droplet, create, remove];
 
 function pagingOf({ page, 'results-per-page': perPage }: V2PageQuery) {
   return { page, perPage, order: { column: 'created_at', direction: 'asc' } } as const;

@@ -1,5 +1,6 @@
 import { ORGANIZATION_ROLES, SPACE_ROLES } from '../../../../src/service/state/schema-tenancy.ts';
 import { newApp, newDroplet, SEES_SPACE } from '../support/apps.ts';
+import { readyPackage } from '../support/builds.ts';
 import type { PermissionTable } from '../support/permissions.ts';
 import { newSpace } from '../v3/spaces/permissions.ts';
 
@@ -16,6 +17,16 @@ export const v2Permissions: PermissionTable = {
       const body = { data: { guid: await newDroplet(api, app) } };
       await api.ask('PATCH', `/v3/apps/${app}/relationships/current_droplet`, { body });
       return { path: `/v2/apps/${app}/droplet/download` };
+    },
+  },
+  'GET /v2/apps/:guid/download': {
+    status: 302,
+    may: ['admin', 'admin_read_only', 'space_developer'],
+    forbidden: SEES_SPACE,
+    request: async (api) => {
+      const app = await newApp(api);
+      await readyPackage(api, app);
+      return { path: `/v2/apps/${app}/download` };
     },
   },
   'POST /v2/spaces': {

@@ -102,6 +102,12 @@ describeApi('manifests', (api) => {
     expect(resourcesIn(await api().ask('GET', `${path}/routes`))).toEqual([]);
   });
 
+  it('name the default route after the app, in its case', async () => {
+    await applied('applications:\n- name: Loud App\n  default-route: true\n');
+    const found = resourcesIn(await api().ask('GET', '/v3/routes?hosts=loud-app'));
+    expect(found.map(({ url }) => url)).toEqual(['Loud-App.apps.localhost']);
+  });
+
   it.each([
     ['- instances: 1\n', 'For application at index 0: Name must not be empty'],
     ['- name: A\n  instances: -1\n', "For application 'A': Instances must be greater than or equal to 0"],
