@@ -2,7 +2,12 @@
  * The little of v2 that scripts around the clients still call through `cf curl`: stacks, apps, info, spaces made and
  * deleted, the addresses of an app's package and droplet. Everything else of v2 is not found.
  */
-import { mayDeleteSpace, mayDownloadDroplet, mayManageOrganization, mayReadSecrets } from '../../../service/access/may.ts';
+import {
+  mayDeleteSpace,
+  mayDownloadDroplet,
+  mayManageOrganization,
+  mayReadSecrets,
+} from '../../../service/access/may.ts';
 import { standingInOrganization } from '../../../service/access/standing.ts';
 import { listApps } from '../../../service/resources/apps.ts';
 import { findOrganization } from '../../../service/resources/organizations.ts';
