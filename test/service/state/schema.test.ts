@@ -24,7 +24,9 @@ function declared(): string[] {
   const text = ['columns.ts', ...globSync('schema-*.ts', { cwd: folder })]
     .map((name) => readFileSync(`${folder}/${name}`, 'utf8'))
     .join('\n')
-    .replace(/\/\*\*.*?\*\//gs, '');
+    .replace(/\/\*\*.*?\*\//gs, '')
+    // A field of a jsonb document may be null where the column is not.
+    .replace(/<\{[^}]*\}>/gs, '');
   const interfaces = new Map(
     [...text.matchAll(/interface (\w+)(?:\s+extends ([^{]+?))?\s*\{(.*?)\n\}/gs)].map(
       ([, name = '', parents = '', body = '']) => [name, { parents, body }],
@@ -33,8 +35,7 @@ function declared(): string[] {
   const columnsOf = (name: string): string[] => {
     const { parents, body } = interfaces.get(name) ?? { parents: '', body: '' };
     const own = [...body.matchAll(/^ {2}(\w+): (.*);$/gm)].map(
-      ([, column, type = '']) =>
-        `${column}${/\| null\b/.test(outside(type)) || type === NULLABLE ? '?' : ''}`,
+      ([, column, type = '']) => `${column}${/\| null\b/.test(type) ? '?' : ''}`,
     );
     const names = new Set(own.map((column) => column.replace('?', '')));
     const inherited = ['ResourceColumns', 'MetadataColumns'].flatMap((parent) =>
@@ -48,11 +49,4 @@ function declared(): string[] {
   return tables
     .flatMap(([, table, type = '']) => columnsOf(type).map((column) => `${table}.${column}`))
     .toSorted();
-}
-
-const NULLABLE = 'Instant | null';
-
-/** The type without what stands in brackets: a field of a jsonb document may be null where the column is not. */
-function outside(type: string): string {
-  return type.replace(/\{.*\}/g, '');
 }
