@@ -53,6 +53,23 @@ export const SERVER_SETTINGS = {
     help: 'key of the certificate (PEM)',
     on: ['serve'],
   },
+  issuer: {
+    group: 'Server:',
+    flag: '--issuer <url>',
+    variable: 'STAGER_ISSUER',
+    kind: 'text',
+    help: 'UAA or OpenID Connect issuer whose tokens are taken; default: users are in the database',
+    on: ['serve'],
+  },
+  audience: {
+    group: 'Server:',
+    flag: '--audience <name>',
+    variable: 'STAGER_AUDIENCE',
+    kind: 'text',
+    default: 'cloud_controller',
+    help: 'what tokens of the issuer have to name in aud',
+    on: ['serve'],
+  },
   insecureHttp: {
     group: 'Server:',
     flag: '--insecure-http',

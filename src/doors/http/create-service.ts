@@ -5,8 +5,9 @@ import { Jobs } from '../../service/queue/jobs.ts';
 import { Audit } from '../../service/resources/audit.ts';
 import { seedDomain } from '../../service/resources/domains.ts';
 import { embeddedAuthenticator } from '../../service/sign-in/authenticator.ts';
+import { type GetText, type IssuerSettings, issuerAuthenticator } from '../../service/sign-in/issuer.ts';
 import { SigningKeys } from '../../service/sign-in/keys.ts';
-import type { Database } from '../../service/state/database.ts';
+import type { Database, Queries } from '../../service/state/database.ts';
 import { systemClock } from '../../words/clock.ts';
 import { jobTable } from './job-table.ts';
 import { errorAnswer } from './route/cf-errors.ts';
@@ -21,14 +22,20 @@ export interface ServiceParts {
   readonly settings: HttpSettings;
   /** What apps are staged with. */
   readonly staging: StagingMeans;
+  /** Who signs the tokens; without, we do. */
+  readonly issuer?: TrustedIssuer;
+}
+
+/** An issuer, and how it is asked. */
+export interface TrustedIssuer extends IssuerSettings {
+  readonly get: GetText;
 }
 
 /** Keys are there and jobs that were left unfinished are on their way when it returns. */
 export async function createService(parts: ServiceParts): Promise<HttpService> {
   const { database, settings } = parts;
   const { queries } = database;
-  const keys = new SigningKeys(queries);
-  await keys.rotate();
+  const signIn = await openSignIn(queries, parts.issuer);
   await seedDomain(queries, APPS_DOMAIN);
   const staging = new StagingService(database, parts.staging);
   await staging.repair();
@@ -47,7 +54,21 @@ export async function createService(parts: ServiceParts): Promise<HttpService> {
     audit: new Audit(queries),
     staging,
     downloads: new Downloads(),
-    signIn: { kind: 'embedded', keys },
-    authenticator: embeddedAuthenticator(queries, keys),
+    ...signIn,
   };
+}
+
+async function openSignIn(
+  queries: Queries,
+  issuer: TrustedIssuer | undefined,
+): Promise<Pick<HttpService, 'signIn' | 'authenticator'>> {
+  if (issuer !== undefined) {
+    return {
+      signIn: { kind: 'external', url: issuer.url.replace(/\/+$/, '') },
+      authenticator: issuerAuthenticator(queries, issuer, issuer.get),
+    };
+  }
+  const keys = new SigningKeys(queries);
+  await keys.rotate();
+  return { signIn: { kind: 'embedded', keys }, authenticator: embeddedAuthenticator(queries, keys) };
 }

@@ -8,7 +8,7 @@ import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
 import { type Database, openDatabase } from '../../service/state/database.ts';
 import { StagerError } from '../../words/errors.ts';
 import { ROUTES } from './all-routes.ts';
-import { createService } from './create-service.ts';
+import { createService, type TrustedIssuer } from './create-service.ts';
 import type { HttpService } from './route/service.ts';
 import { createServer } from './server.ts';
 import { readTlsFiles, type TlsPaths, watchTlsFiles } from './tls-files.ts';
@@ -29,6 +29,8 @@ export interface ServeOptions {
   /** Takes `start` and `restart`, though nothing runs. */
   readonly acceptStart: boolean;
   readonly adminPassword?: string;
+  /** Whose tokens are taken, instead of our own. */
+  readonly issuer?: TrustedIssuer;
   readonly version: string;
   /** Made where they are not there yet. */
   readonly stacks: readonly NewStack[];
@@ -59,7 +61,8 @@ export async function serve(
   const database = await openDatabase(url === undefined ? { dir: join(data, 'database') } : { url });
   await using ends = new AsyncDisposableStack();
   ends.defer(() => database.close());
-  const adminPassword = await ensureAdmin(database.queries, options.adminPassword);
+  const adminPassword =
+    options.issuer === undefined ? await ensureAdmin(database.queries, options.adminPassword) : undefined;
   await ensureStacks(database.queries, options.stacks);
   const service = await openService(database, options);
   ends.defer(() => service.jobs.close());
@@ -86,7 +89,7 @@ export async function serve(
 
 async function openService(
   database: Database,
-  { publicUrl, systemDomain, acceptStart, version, staging }: ServeOptions,
+  { publicUrl, systemDomain, acceptStart, version, staging, issuer }: ServeOptions,
 ): Promise<HttpService> {
   const settings = {
     name: 'stager',
@@ -95,7 +98,7 @@ async function openService(
     ...(publicUrl !== undefined && { publicUrl }),
     ...(systemDomain !== undefined && { systemDomain }),
   };
-  return await createService({ database, settings, staging });
+  return await createService({ database, settings, staging, ...(issuer !== undefined && { issuer }) });
 }
 
 /** Passwords and tokens in the clear stay on this machine, unless somebody says that they may not. */

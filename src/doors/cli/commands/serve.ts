@@ -16,8 +16,12 @@ export async function serveCommand({ config, output, signal }: Context): Promise
   };
   const options = optionsOf(config);
   await using stager = openEndpointStager(config, options.data);
+  const issuer = issuerOf(stager, signal);
   const [stacks, staging] = [await stacksOf(stager), stagingMeans(stager, options.data)];
-  await serve({ ...options, stacks, staging }, { signal, listening });
+  await serve(
+    { ...options, stacks, staging, ...(issuer !== undefined && { issuer }) },
+    { signal, listening },
+  );
   return 0;
 }
 
@@ -41,7 +45,23 @@ async function stacksOf({ stacks, config }: Stager): Promise<ServeOptions['stack
   }));
 }
 
-function optionsOf({ settings, home, adminPassword }: Config): Omit<ServeOptions, 'stacks' | 'staging'> {
+/** Asked through the proxies and with the authorities that this machine has. */
+function issuerOf(stager: Stager, signal: AbortSignal): ServeOptions['issuer'] {
+  const { issuer: url, audience } = stager.config.settings;
+  if (url === undefined) return undefined;
+  const get = async (place: string) => {
+    const { http } = await stager.remoteHttp(signal);
+    const { statusCode, body } = await http.get(place, { throwHttpErrors: false, signal });
+    return { status: statusCode, text: body };
+  };
+  return { url, audience, get };
+}
+
+function optionsOf({
+  settings,
+  home,
+  adminPassword,
+}: Config): Omit<ServeOptions, 'stacks' | 'staging' | 'issuer'> {
   const { tlsCert, tlsKey, database, publicUrl, systemDomain } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {

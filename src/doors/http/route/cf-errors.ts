@@ -3,6 +3,7 @@
  * those of its errors/v2.yml and v3.yml; clients decide by them.
  */
 import { BuildpackRefused } from '../../../service/builds/buildpack-bits.ts';
+import { IssuerUnreachable } from '../../../service/sign-in/issuer.ts';
 import { CODES, StagerError } from '../../../words/errors.ts';
 
 /** name → number; HTTP status unless the failure brings its own. */
@@ -112,6 +113,9 @@ export interface ErrorObject {
 export function errorAnswer(error: unknown): { status: number; errors: readonly ErrorObject[] } {
   if (error instanceof CfError) {
     return { status: error.status, errors: error.details.map((detail) => object(error.title, detail)) };
+  }
+  if (error instanceof IssuerUnreachable) {
+    return { status: 503, errors: [object('ServiceUnavailable', error.message)] };
   }
   if (error instanceof BuildpackRefused) {
     return { status: 422, errors: [object(error.title, error.message)] };
