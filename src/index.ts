@@ -25,8 +25,8 @@ export type {
 } from './doors/library/options.ts';
 export type { PackageOptions } from './doors/library/packages.ts';
 export { createPackage } from './doors/library/packages.ts';
-export type { RunHandle, RunOptions, RunReadiness, RunTargetOptions } from './doors/library/run.ts';
-export { runDroplet } from './doors/library/run.ts';
+export type { RunHandle, RunOptions, RunReadiness, RunTargetOptions } from './doors/library/run-droplet.ts';
+export { runDroplet } from './doors/library/run-droplet.ts';
 export type { StagingHandle } from './doors/library/stage.ts';
 export { stage } from './doors/library/stage.ts';
 export type { Diagnosis, Finding } from './machine/doctor/doctor.ts';

@@ -1,7 +1,7 @@
 /** Looks at the workspace after each script of a buildpack. */
 import type { PhaseName, PhaseRef, Report } from '../words/events.ts';
 import { type Monotonic, Phases } from '../words/phases.ts';
-import { type AreaSnapshot, type Changes, changesBetween } from './snapshot.ts';
+import { type AreaSnapshot, type Changes, changesBetween } from './area-snapshot.ts';
 
 /** The phases in which scripts run. */
 export const SCRIPT_PHASES = ['detect', 'supply', 'finalize', 'compile', 'release'] as const;

@@ -19,10 +19,10 @@ import type { Workspace } from '../staging/workspace/layout.ts';
 import { errorReport } from '../words/error-report.ts';
 import { isStagerError } from '../words/errors.ts';
 import type { BuildEvent, Emit, ErrorReport } from '../words/events.ts';
+import { AREAS, areaPath, takeSnapshot } from './area-snapshot.ts';
 import { launchEnvironment } from './launch-env.ts';
 import { ObservedPhases, type PhaseTrace, type ScriptPhase } from './observed-phases.ts';
 import type { SeenPhase, SeenRound } from './seen.ts';
-import { AREAS, areaPath, takeSnapshot } from './snapshot.ts';
 
 /** One round to do. */
 export interface RoundInput {

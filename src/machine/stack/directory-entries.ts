@@ -4,7 +4,7 @@ import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfCancelled } from '../../words/errors.ts';
-import type { StackEntry, StackWriter } from './tree-writer.ts';
+import type { StackEntry, StackWriter } from './stack-writer.ts';
 
 /** Below a root file system, but never of it: they are made again for every sandbox. */
 const SKIPPED: ReadonlySet<string> = new Set(['proc', 'sys', 'dev']);

@@ -11,8 +11,8 @@ import { z } from 'zod';
 import { StagerError } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 import { InsideView } from '../sandbox/child/inside-view.ts';
+import type { StackWriter } from './stack-writer.ts';
 import { unpackTar } from './tar-entries.ts';
-import type { StackWriter } from './tree-writer.ts';
 
 const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const Descriptor = z.object({

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { errnoOf, isStagerError, StagerError } from '../../words/errors.ts';
-import type { StackEntry, StackWriter } from './tree-writer.ts';
+import type { StackEntry, StackWriter } from './stack-writer.ts';
 
 /** Digests of what was read. */
 export interface TarDigests {

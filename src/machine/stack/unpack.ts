@@ -5,8 +5,8 @@ import { errnoOf, StagerError } from '../../words/errors.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { copyDirectory } from './directory-entries.ts';
 import { imageKind, unpackImage } from './image.ts';
+import { StackWriter } from './stack-writer.ts';
 import { unpackTar } from './tar-entries.ts';
-import { StackWriter } from './tree-writer.ts';
 
 /** What was unpacked. */
 export interface UnpackedStack {

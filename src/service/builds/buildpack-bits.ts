@@ -15,7 +15,7 @@ import {
   findBuildpack,
 } from '../resources/buildpacks.ts';
 import type { Queries } from '../state/database.ts';
-import type { UploadSpool } from './spool.ts';
+import type { UploadSpool } from './upload-spool.ts';
 
 export interface BuildpackBitsParts {
   readonly queries: Queries;

@@ -8,7 +8,7 @@ import { StagerError } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
 import { moveDroplet } from '../resources/droplets.ts';
 import type { Queries } from '../state/database.ts';
-import type { UploadSpool } from './spool.ts';
+import type { UploadSpool } from './upload-spool.ts';
 
 export interface DropletBitsParts {
   readonly queries: Queries;

@@ -11,7 +11,7 @@ import { StagerError } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
 import { movePackage } from '../resources/packages.ts';
 import type { Queries } from '../state/database.ts';
-import type { UploadSpool } from './spool.ts';
+import type { UploadSpool } from './upload-spool.ts';
 
 export interface PackageBitsParts {
   readonly queries: Queries;

@@ -9,7 +9,7 @@ import { Followers } from './followers.ts';
 import { forgetOldLogs } from './log-store.ts';
 import type { StagingMeans } from './means.ts';
 import { deleteCaches, deleteDroplet, deletePackage, deleteStagedOf } from './remove.ts';
-import { UploadSpool } from './spool.ts';
+import { UploadSpool } from './upload-spool.ts';
 
 /** Days that the log of a build is kept. */
 const LOG_DAYS = 30;

@@ -2,9 +2,9 @@
 import { createColors } from 'picocolors';
 import { printable } from '../../../staging/source/refusals.ts';
 import { formatCount, formatDuration } from '../../../words/units.ts';
+import { AREAS } from '../../../workshop/area-snapshot.ts';
 import type { Difference } from '../../../workshop/compare.ts';
 import type { SeenPhase, SeenRound } from '../../../workshop/seen.ts';
-import { AREAS } from '../../../workshop/snapshot.ts';
 import type { FixtureResult } from '../../../workshop/test-buildpack.ts';
 import type { Output } from './output.ts';
 import { labelled, table } from './table.ts';

@@ -2,7 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import type { FastifyRequest } from 'fastify';
-import type { UploadSpool } from '../../../service/builds/spool.ts';
+import type { UploadSpool } from '../../../service/builds/upload-spool.ts';
 import { CfError } from './cf-errors.ts';
 
 export interface Upload {

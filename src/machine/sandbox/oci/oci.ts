@@ -23,8 +23,8 @@ import { MountedVolumes, type WantedBound } from '../volume/volumes.ts';
 import { OciBundles } from './bundle.ts';
 import { CLEAR_UP, clearUpArguments } from './clear-up.ts';
 import type { GuardPlan } from './guard.ts';
+import { OciRun } from './oci-run.ts';
 import type { ComposedRoot } from './root.ts';
-import { OciRun } from './run.ts';
 import type { OciRuntime } from './runtime.ts';
 import { tooLittle, unenforced } from './unenforced.ts';
 
