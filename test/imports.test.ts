@@ -197,3 +197,11 @@ describe('adapters', () => {
     expect(serving.filter((name) => !ADAPTERS.has(name))).toEqual([]);
   });
 });
+
+describe('files', () => {
+  it('are short: nine of ten have at most 200 lines; the lint stops at 300', () => {
+    const lengths = files.map((file) => readFileSync(file, 'utf8').split('\n').length - 1);
+    const sorted = lengths.toSorted((one, other) => one - other);
+    expect(sorted[Math.floor(sorted.length * 0.9)]).toBeLessThanOrEqual(200);
+  });
+});

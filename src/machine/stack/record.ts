@@ -1,6 +1,7 @@
 /** What is written down of a stack, and how its absence and its damage are told. */
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { StagerError } from '../../words/errors.ts';
+import { errnoOf, StagerError } from '../../words/errors.ts';
 
 /** What `names/<name>.json` holds. */
 export const Record = z.object({
@@ -17,6 +18,19 @@ export const Record = z.object({
   sealed: z.string().optional(),
 });
 export type Record = z.infer<typeof Record>;
+
+/** Undefined when there is none. @throws StagerError STACK_INVALID when it can't be read. */
+export async function readRecord(path: string, name: string): Promise<Record | undefined> {
+  try {
+    return Record.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    throw new StagerError('STACK_INVALID', `the record of the stack ${name} can't be read`, {
+      next: `Remove ${path} and add the stack again.`,
+      cause,
+    });
+  }
+}
 
 /** STACK_INVALID: its files changed and its source does not give them again. */
 export function damagedStack(

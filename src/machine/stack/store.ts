@@ -12,7 +12,7 @@
  * ```
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
 import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { namesIn } from '../host/names-in.ts';
@@ -23,7 +23,7 @@ import { readTree, sealTree } from '../host/tree-seal.ts';
 import type { Rootfs } from '../sandbox/port/sandbox.ts';
 import { checkStack } from './check.ts';
 import { hostStackDigest } from './host.ts';
-import { damagedStack, Record, stackNotFound } from './record.ts';
+import { damagedStack, type Record, readRecord, stackNotFound } from './record.ts';
 import { checkTreeBeside } from './tree-check.ts';
 import { type UnpackedStack, unpackStack } from './unpack.ts';
 
@@ -269,15 +269,7 @@ export class StackStore {
   }
 
   async #record(name: string): Promise<Record | undefined> {
-    try {
-      return Record.parse(JSON.parse(await readFile(join(this.#root, 'names', `${name}.json`), 'utf8')));
-    } catch (cause) {
-      if (errnoOf(cause) === 'ENOENT') return undefined;
-      throw new StagerError('STACK_INVALID', `the record of the stack ${name} can't be read`, {
-        next: `Remove ${join(this.#root, 'names', `${name}.json`)} and add the stack again.`,
-        cause,
-      });
-    }
+    return await readRecord(join(this.#root, 'names', `${name}.json`), name);
   }
 
   #info(record: Record): StackInfo {

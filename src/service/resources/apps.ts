@@ -11,6 +11,7 @@ import {
   anyOf,
   type CommonFilters,
   commonConditions,
+  inOrganizations,
   type Page,
   type Paging,
   pageOf,
@@ -56,12 +57,7 @@ export async function listApps(
   if (stacks !== undefined) query = query.where(anyNameOf('apps.stack', stacks));
   if (lifecycle_type !== undefined) query = query.where(sql<boolean>`lifecycle_type = ${lifecycle_type}`);
   if (organization_guids !== undefined) {
-    query = query.where('space_guid', 'in', (eb) =>
-      eb
-        .selectFrom('spaces')
-        .select('spaces.guid')
-        .where(anyOf('spaces.organization_guid', organization_guids)),
-    );
+    query = query.where(inOrganizations('apps.space_guid', organization_guids));
   }
   return await pageOf(queries, query, { table: 'apps', paging: by.paging });
 }

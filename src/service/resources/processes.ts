@@ -9,6 +9,7 @@ import {
   anyOf,
   type CommonFilters,
   commonConditions,
+  inOrganizations,
   type Page,
   type Paging,
   pageOf,
@@ -71,12 +72,7 @@ export async function listProcesses(
   if (app_guids !== undefined) query = query.where(anyOf('processes.app_guid', app_guids));
   if (space_guids !== undefined) query = query.where(anyOf('apps.space_guid', space_guids));
   if (organization_guids !== undefined) {
-    query = query.where('apps.space_guid', 'in', (eb) =>
-      eb
-        .selectFrom('spaces')
-        .select('spaces.guid')
-        .where(anyOf('spaces.organization_guid', organization_guids)),
-    );
+    query = query.where(inOrganizations('apps.space_guid', organization_guids));
   }
   return await pageOf(queries, query, { table: 'processes', paging: by.paging });
 }

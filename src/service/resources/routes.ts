@@ -11,6 +11,7 @@ import {
   anyOf,
   type CommonFilters,
   commonConditions,
+  inOrganizations,
   type Page,
   type Paging,
   pageOf,
@@ -69,12 +70,7 @@ export async function listRoutes(
     );
   }
   if (organization_guids !== undefined) {
-    query = query.where('routes.space_guid', 'in', (eb) =>
-      eb
-        .selectFrom('spaces')
-        .select('spaces.guid')
-        .where(anyOf('spaces.organization_guid', organization_guids)),
-    );
+    query = query.where(inOrganizations('routes.space_guid', organization_guids));
   }
   return await pageOf(queries, query, { table: 'routes', paging: by.paging });
 }

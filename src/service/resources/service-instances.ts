@@ -10,6 +10,7 @@ import {
   anyOf,
   type CommonFilters,
   commonConditions,
+  inOrganizations,
   type Page,
   type Paging,
   pageOf,
@@ -54,12 +55,7 @@ export async function listServiceInstances(
   if (names !== undefined) query = query.where(anyOf('service_instances.name', names));
   if (space_guids !== undefined) query = query.where(anyOf('service_instances.space_guid', space_guids));
   if (organization_guids !== undefined) {
-    query = query.where('space_guid', 'in', (eb) =>
-      eb
-        .selectFrom('spaces')
-        .select('spaces.guid')
-        .where(anyOf('spaces.organization_guid', organization_guids)),
-    );
+    query = query.where(inOrganizations('service_instances.space_guid', organization_guids));
   }
   return await pageOf(queries, query, { table: 'service_instances', paging: by.paging });
 }

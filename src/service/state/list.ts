@@ -80,6 +80,12 @@ export function anyNameOf(column: string, names: readonly string[]): RawBuilder<
   return sql<boolean>`lower(${sql.ref(column)}) = any(${names.map((name) => name.toLowerCase())}::text[])`;
 }
 
+/** True where the column names a space of one of the organizations. */
+export function inOrganizations(column: string, guids: readonly string[]): RawBuilder<boolean> {
+  const spaces = sql`select guid from spaces where ${anyOf('spaces.organization_guid', guids)}`;
+  return sql<boolean>`${sql.ref(column)} in (${spaces})`;
+}
+
 /** Compared to the second, since that is all that clients are shown. */
 function timeConditions(table: string, column: TimeColumn, filters: TimeBounds): RawBuilder<boolean>[] {
   const second = sql`date_trunc('second', ${sql.ref(`${table}.${column}`)})`;

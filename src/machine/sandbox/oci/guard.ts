@@ -7,7 +7,7 @@
  * spaces below included. Nothing has to be alive to do it, and no script can prevent it. util-linux has the programs.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readlink, writeFile } from 'node:fs/promises';
 import { Duplex } from 'node:stream';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
@@ -182,4 +182,12 @@ async function childrenOfAllThreads(pid: number): Promise<number[]> {
     threads.map((thread) => readOrNothing(`/proc/${pid}/task/${thread}/children`)),
   );
   return texts.flatMap((text) => (text ?? '').split(' ').filter(Boolean).map(Number));
+}
+
+/** Never a process of our own namespace, should its pid have been used again. */
+export async function isContained(pid: number): Promise<boolean> {
+  const [its, ours] = await Promise.all(
+    [`/proc/${pid}/ns/pid`, '/proc/self/ns/pid'].map((path) => readlink(path).catch(() => undefined)),
+  );
+  return its !== undefined && its !== ours;
 }

@@ -1,6 +1,6 @@
 /** One command in its container, from the start to the report. */
 import type { ChildProcess } from 'node:child_process';
-import { type FileHandle, open, readlink, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -24,8 +24,15 @@ import { MemoryWatch } from '../kernel/memory-watch.ts';
 import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
-import { containerInit, type GuardPlan, guarded, mapIds } from './guard.ts';
-import { deleteArguments, loggedErrors, type OciRuntime, type RunFiles, runArguments } from './runtime.ts';
+import { containerInit, type GuardPlan, guarded, isContained, mapIds } from './guard.ts';
+import {
+  deleteArguments,
+  FORGETTABLE,
+  loggedErrors,
+  type OciRuntime,
+  type RunFiles,
+  runArguments,
+} from './runtime.ts';
 
 /** What a run is made of. */
 export interface OciRunParts {
@@ -269,12 +276,7 @@ export class OciRun {
     const told = Number((await readOrNothing(this.#parts.files.pidFile)) ?? Number.NaN);
     if (!Number.isInteger(told) || told <= 1 || child.pid === undefined) return undefined;
     const pid = this.#parts.guard === undefined ? told : await containerInit(child.pid, told);
-    if (pid === undefined) return undefined;
-    // Never a process of our own namespace, should the pid have been used again.
-    const spaces = await Promise.all(
-      [`/proc/${pid}/ns/pid`, '/proc/self/ns/pid'].map((path) => readlink(path).catch(() => undefined)),
-    );
-    return spaces[0] === undefined || spaces[0] === spaces[1] ? undefined : pid;
+    return pid !== undefined && (await isContained(pid)) ? pid : undefined;
   }
 
   async #heldOpen(): Promise<number> {
@@ -298,9 +300,6 @@ export class OciRun {
     await execa(runtime.path, deleteArguments(stateRoot, files), { reject: false, stdin: 'ignore', env: {} });
   }
 }
-
-/** All that these know of a container is a directory of its name. */
-const FORGETTABLE: ReadonlySet<string> = new Set(['runc', 'crun']);
 
 /** The runtime passes the command's status on; by a signal (SIGKILL) only the runtime itself ends. */
 const statusOf = ({ code }: ChildEnd): number => code ?? 137;

@@ -92,3 +92,6 @@ export async function loggedErrors(logFile: string): Promise<string> {
     });
   return [...new Set(messages)].join('; ');
 }
+
+/** All that these know of a container is a directory of its name. */
+export const FORGETTABLE: ReadonlySet<string> = new Set(['runc', 'crun']);
