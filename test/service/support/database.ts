@@ -4,6 +4,9 @@ import { type Database, openDatabase } from '../../../src/service/state/database
 import { postgresMissing, startPostgres } from '../../doors/http/support/postgres.ts';
 import { embeddedTemplate } from '../../doors/http/support/template.ts';
 
+/** Milliseconds. The first one makes the files that the others copy. */
+const PATIENT_MS = 600_000;
+
 export function describeDatabase(name: string, tests: (database: () => Database) => void): void {
   describe(`${name} (embedded database)`, () => {
     tests(
@@ -33,7 +36,7 @@ function useDatabase(
   let opened: Awaited<ReturnType<typeof open>> | undefined;
   beforeAll(async () => {
     opened = await open();
-  });
+  }, PATIENT_MS);
   afterAll(async () => {
     await opened?.database.close();
     await opened?.stop?.();

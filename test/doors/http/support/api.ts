@@ -68,6 +68,9 @@ interface Opened {
   readonly postgres?: PostgresServer;
 }
 
+/** Milliseconds. The first file makes the databases that the others copy. */
+const PATIENT_MS = 600_000;
+
 function useApi(open: () => Promise<Opened>): () => Api {
   let api: Api | undefined;
   let close: () => Promise<void> = () => Promise.resolve();
@@ -89,7 +92,7 @@ function useApi(open: () => Promise<Opened>): () => Api {
     if (service.signIn.kind !== 'embedded') throw new Error('the embedded sign-in is tested here');
     const world = await createWorld(database.queries, service.signIn.keys);
     api = client({ url, service, server, world, means });
-  });
+  }, PATIENT_MS);
   afterAll(() => close());
   return () => {
     if (api === undefined) throw new Error('the server did not start');
