@@ -82,6 +82,12 @@ describe('node_modules', () => {
     expect(await missingDependencies(app)).toEqual([]);
   });
 
+  it('may lack what a hook of pnpm takes from packages, not what the app itself asks for', async () => {
+    const packages = { '.': needs('a', 'gone'), 'node_modules/a': needs('taken-away') };
+    const app = await tree(packages, { '.pnpmfile.cjs': 'module.exports = { hooks: {} }' });
+    expect(namesOf(await missingDependencies(app))).toEqual(['package.json > gone']);
+  });
+
   it('of pnpm is followed through its links', async () => {
     const app = await tree({
       '.': { ...needs('a'), pnpm: { overrides: { 'a>dropped': '-' } } },

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { errnoOf } from '../../kit/index.ts';
 import { isHollow, isThere } from './hollow.ts';
 import type { App } from './package-json.ts';
-import { leftOut, replacesVersions, workspacesOf } from './workspaces.ts';
+import { changesPackages, leftOut, replacesVersions, workspacesOf } from './workspaces.ts';
 
 /** A dependency that the app could not load. */
 export interface Missing {
@@ -72,7 +72,9 @@ export async function missingDependencies(
     if (json !== undefined)
       await found.from({ dir: join(root, member), json, asker: `${member}/package.json` });
   }
-  return found.missing;
+  if (!changesPackages(app)) return found.missing;
+  // What a package asks for is then not what its package.json says.
+  return found.missing.filter(({ asker }) => asker.endsWith('package.json'));
 }
 
 /** Packages of node_modules whose main file is gone, as after a .cfignore with dist/ or lib/. */

@@ -35,7 +35,12 @@ export async function workspacesOf(app: App): Promise<string[]> {
 export async function replacesVersions(app: App): Promise<boolean> {
   const { overrides, resolutions, pnpm } = app.json;
   if (overrides !== undefined || resolutions !== undefined || pnpm !== undefined) return true;
-  return app.files.has('.pnpmfile.cjs') || (await pnpmWorkspace(app))?.overrides !== undefined;
+  return changesPackages(app) || (await pnpmWorkspace(app))?.overrides !== undefined;
+}
+
+/** Whether the app has hooks with which pnpm changes what packages ask for. */
+export function changesPackages(app: App): boolean {
+  return app.files.has('.pnpmfile.cjs') || app.files.has('.pnpmfile.mjs');
 }
 
 /** Names that the manager was told to leave out wherever they are asked for (pnpm's override `-`). */

@@ -54,6 +54,12 @@ describe('launcher', () => {
     expect(run(['app', 'x', '']).status).toBe(127);
   });
 
+  it('hands no blocked signal on to the app', () => {
+    const ran = run(['app', 'grep SigBlk /proc/self/status; kill -s USR1 $$; echo still here', '']);
+    expect(ran.stdout).toBe(`${LINES}SigBlk:\t0000000000000000\n`);
+    expect(ran.signal).toBe('SIGUSR1');
+  });
+
   it('#43 ends with 1 when there is no command or staging_info.yml is broken', () => {
     expect(run(['app', '', ''])).toMatchObject({
       status: 1,
