@@ -38,6 +38,28 @@ describeApi('logs', (api) => {
     expect(rest.text.match(/^id: \d+$/gm)).toEqual(['id: 3']);
   });
 
+  it('come with what the staging told, in the form of --json', async () => {
+    const { guid } = await build(api(), { FAKE_LINES: '2' });
+    const told = await api().ask('GET', `/stager/v1/builds/${guid}/events`);
+    expect(told.text.match(/^data: .*"text":"line \d"/gm)).toHaveLength(2);
+    expect(told.text).toMatch(/^id: 1\nevent: event\ndata: \{"type":"output"/m);
+    expect(told.text).toMatch(/event: end\n/);
+    const rest = await api().ask('GET', `/stager/v1/builds/${guid}/events?after=1&follow=false`);
+    expect(rest.text.match(/^id: \d+$/gm)).toEqual(['id: 2']);
+    const denied = await api().ask('GET', `/stager/v1/builds/${guid}/events`, { as: 'outsider' });
+    expect(denied.status).toBe(404);
+  });
+
+  it('are counted for each app that somebody sees', async () => {
+    const { app } = await build(api(), { FAKE_LINES: '3' });
+    const seen = await api().ask('GET', '/api/v1/meta', { as: 'space_developer' });
+    expect(seen.body).toMatchObject({
+      meta: { [app]: { count: expect.stringMatching(/^\d+$/), expired: '0' } },
+    });
+    const unseen = await api().ask('GET', '/api/v1/meta', { as: 'outsider' });
+    expect(unseen.text).not.toContain(app);
+  });
+
   it('say what a limit of the rate dropped', async () => {
     const fields = { staging_log_rate_limit_bytes_per_second: 10 };
     const { app } = await build(api(), { FAKE_LINES: '200' }, fields);

@@ -66,6 +66,12 @@ describeApi('packages', (api) => {
       (await api().ask('POST', '/v3/resource_matches', { as, body })).body['resources'];
     expect(await ask('space_developer')).toEqual([resource('large.txt', LARGE)]);
     expect(await ask('outsider')).toEqual([]);
+    // Our own client asks about files of every size, under the same rule.
+    const files = body.resources.map(({ checksum, size_in_bytes: size }) => ({ sha1: checksum.value, size }));
+    const known = async (as: 'space_developer' | 'outsider') =>
+      (await api().ask('POST', '/stager/v1/resource_matches', { as, body: { files } })).body['known'];
+    expect(await known('space_developer')).toEqual([0, 1]);
+    expect(await known('outsider')).toEqual([]);
   });
 
   it('are made of matched files alone, in another space as well for who develops in both', async () => {
