@@ -6,8 +6,9 @@
  * no half-written blob is left; the record is written last.
  */
 import { dirname } from 'node:path';
-import { asStagerError, errorReport } from '../words/error-report.ts';
-import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';
+import { placed } from '../machine/host/full-disk.ts';
+import { errorReport } from '../words/error-report.ts';
+import { cancelled, type StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { Emit } from '../words/events.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { checkLimits, type StageRequest } from './request/request.ts';
@@ -51,7 +52,7 @@ export async function stageApp(
     return record;
   } catch (thrown) {
     // What fails because everything is being torn down says nothing; that it was cancelled does.
-    const error = io.signal.aborted ? cancelled(io.signal) : placed(asStagerError(thrown), staging);
+    const error = io.signal.aborted ? cancelled(io.signal) : told(thrown, staging);
     const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
     const result = staging.failedResult;
     staging.report({ type: 'staging-ended', outcome, error: errorReport(error), ...(result && { result }) });
@@ -59,17 +60,11 @@ export async function stageApp(
   }
 }
 
-/** A full disk is told with its place, or that it is the workspace's own; a write by itself does not know it. */
-function placed(error: StagerError, { ports, request, filledWorkspace }: Staging): StagerError {
-  const home = dirname(ports.workspaces);
+/** A full disk is told with its place, or that it is the workspace's own. */
+function told(thrown: unknown, { ports, request, filledWorkspace }: Staging): StagerError {
+  const error = placed(thrown, dirname(ports.workspaces));
   if (error.code === 'HOST_DISK_FULL' && filledWorkspace) return outOfWorkspace(error, request.diskMb);
-  if (error.code !== 'HOST_DISK_FULL' || error.message.includes(home)) return error;
-  return new StagerError('HOST_DISK_FULL', `${error.message} (data home ${home})`, {
-    ...(error.next !== undefined && { next: error.next }),
-    ...(error.phase !== undefined && { phase: error.phase }),
-    details: { ...error.details, home },
-    cause: error,
-  });
+  return error;
 }
 
 async function run(staging: Staging): Promise<StagingRecord> {

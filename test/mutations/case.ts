@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { openBlobs } from '../../src/index.ts';
 import { asStagerError } from '../../src/words/error-report.ts';
 import { CLASSES, type FileClass, fileOf, MUTATIONS, type Mutation } from './classes.ts';
-import { type Command, type Place, perform, restore, stagerOf } from './rig.ts';
+import { type Command, noteNewestPackage, type Place, perform, restore, stagerOf } from './rig.ts';
 
 /** A user of no rights. */
 const NOBODY = 65_534;
@@ -151,8 +151,15 @@ async function followAdvice(
   const advice = `${message} ${next}`;
   const stager = await stagerOf(place);
   const signal = new AbortController().signal;
-  if (next.includes('doctor --repair')) await stager.repair();
-  else if (next.includes('blobs repair')) await (await openBlobs({ home: join(place.dir, 'home') })).repair();
+  if (next.includes('stager package create')) {
+    await perform('stage', place);
+    await noteNewestPackage(place);
+  } else if (next.includes('doctor --repair')) {
+    await stager.repair();
+    // What was installed is said to be gone, so it is installed again.
+    if (path.endsWith('buildpacks/index.json')) undo(path, place);
+  } else if (next.includes('blobs repair'))
+    await (await openBlobs({ home: join(place.dir, 'home') })).repair();
   else if (next.includes('stack add'))
     await stager.stacks.add('mini', join(place.dir, 'mini.tar'), { signal });
   else if (/restore it|no buildpack/i.test(advice)) undo(path, place);

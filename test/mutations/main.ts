@@ -4,6 +4,7 @@
  *     npm run mutations                 all of them; some twenty minutes
  *     npm run mutations -- 'build cache'   those whose names have that; --all says what each came to
  *     npm run mutations -- --sample 40 --seed today
+ *     npm run mutations -- --part 2/8      the second eighth of them
  *
  * Prints what may not be, and counts. The status is 1 when there is any.
  */
@@ -13,13 +14,21 @@ import { makeRig, restore } from './rig.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { all: { type: 'boolean' }, sample: { type: 'string' }, seed: { type: 'string' } },
+  options: {
+    all: { type: 'boolean' },
+    part: { type: 'string', default: '1/1' },
+    sample: { type: 'string' },
+    seed: { type: 'string' },
+  },
 });
 const [wanted = ''] = positionals;
 const { place, expected, close } = await makeRig();
 try {
   restore(place);
-  const all = casesOf(place).filter((it) => nameOf(it).includes(wanted));
+  const [part = 1, parts = 1] = flags.part.split('/').map(Number);
+  const all = casesOf(place)
+    .filter((it) => nameOf(it).includes(wanted))
+    .filter((_, at) => at % parts === part - 1);
   const cases = flags.sample === undefined ? all : sampleOf(all, Number(flags.sample), flags.seed ?? '');
   const counts = { right: 0, healed: 0, refused: 0, wrong: 0 };
   for (const it of cases) {

@@ -71,9 +71,10 @@ export async function perform(command: Command, place: Place): Promise<Done> {
   }
 }
 
-async function staged({ dir, url }: Place, reuse: boolean, fromPackage = false): Promise<Done> {
+async function staged(place: Place, reuse: boolean, fromPackage = false): Promise<Done> {
+  const { dir, url } = place;
   const warnings: string[] = [];
-  const guid = fromPackage ? readFileSync(join(dir, 'package'), 'utf8') : undefined;
+  const guid = fromPackage ? readFileSync(packageOf(place), 'utf8') : undefined;
   const record = await stage({
     home: join(dir, 'home'),
     sandbox: 'none',
@@ -119,8 +120,7 @@ export async function makeRig(): Promise<{
   await writeFile(join(dir, 'app/bin/data'), createHash('sha256').update('x').digest('hex').repeat(8000));
   const expected = new Map<Command, string>();
   await perform('stage', place);
-  const records = (await stager.records.last()) ?? undefined;
-  await writeFile(join(dir, 'package'), records?.package ?? '');
+  await noteNewestPackage(place);
   for (const command of COMMANDS) expected.set(command, (await perform(command, place)).fingerprint);
   keepCopy(dir, 'original');
   const close = async (): Promise<void> => {
@@ -129,6 +129,14 @@ export async function makeRig(): Promise<{
   };
   return { place, expected, close };
 }
+
+/** The newest staging's package is the one that `package` stages. */
+export async function noteNewestPackage(place: Place): Promise<void> {
+  const newest = await (await stagerOf(place)).records.last();
+  await writeFile(packageOf(place), newest?.package ?? '');
+}
+
+const packageOf = ({ dir }: Place): string => join(dir, 'home/newest-package');
 
 function keepCopy(dir: string, name: string): void {
   execFileSync('mkdir', ['-p', join(dir, name)]);
@@ -149,7 +157,7 @@ const SCRIPTS = {
   release: "printf 'default_process_types:\\n  web: cat index.html\\n'",
 } as const;
 
-async function makeBuildpack(root: string, text: string): Promise<void> {
+export async function makeBuildpack(root: string, text: string): Promise<void> {
   await mkdir(join(root, 'bin'), { recursive: true });
   await mkdir(join(root, 'lib'));
   await writeFile(join(root, 'lib/data'), `${text}\n`);
@@ -157,7 +165,7 @@ async function makeBuildpack(root: string, text: string): Promise<void> {
     await writeFile(join(root, 'bin', name), `#!/bin/sh\nset -e\n${script}\n`, { mode: 0o755 });
 }
 
-async function serveZip(root: string, text: string): Promise<Server> {
+export async function serveZip(root: string, text: string): Promise<Server> {
   const zip = new ZipFile();
   zip.addBuffer(Buffer.from(`${text}\n`), 'lib/data', { mode: 0o100644, mtime: new Date(0) });
   for (const [name, script] of Object.entries(SCRIPTS)) {
@@ -177,7 +185,7 @@ async function serveZip(root: string, text: string): Promise<Server> {
   return server;
 }
 
-function urlOf(server: Server): string {
+export function urlOf(server: Server): string {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no address');
   return `http://127.0.0.1:${address.port}`;

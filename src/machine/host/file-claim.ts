@@ -39,9 +39,9 @@ export async function withClaim<T>(path: string, options: ClaimOptions, work: ()
 async function acquire(path: string, options: ClaimOptions): Promise<() => Promise<void>> {
   await refuseOther(path);
   const mine = asidePath(path);
-  await writeFile(mine, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o644 });
   const deadline = options.clock.now() + (options.waitMs ?? DEFAULT_WAIT_MS);
   try {
+    await writeFile(mine, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o644 });
     for (;;) {
       throwIfCancelled(options.signal);
       if (await tryLink(mine, path)) return () => rm(path, { force: true });

@@ -1,8 +1,22 @@
 /** Whether a file system is full, for failures that only programs saw that we ran. */
 import { statfs } from 'node:fs/promises';
+import { asStagerError } from '../../words/error-report.ts';
+import { StagerError } from '../../words/errors.ts';
 
 /** Less than this and most programs can't do their work. */
 const FULL_BYTES = 64 * 1024;
+
+/** The error, with the place where it says only that a disk is full: a write by itself does not know it. */
+export function placed(thrown: unknown, place: string): StagerError {
+  const error = asStagerError(thrown);
+  if (error.code !== 'HOST_DISK_FULL' || error.message.includes(place)) return error;
+  return new StagerError('HOST_DISK_FULL', `${error.message} (in ${place})`, {
+    ...(error.next !== undefined && { next: error.next }),
+    ...(error.phase !== undefined && { phase: error.phase }),
+    details: { ...error.details, path: place },
+    cause: error,
+  });
+}
 
 /** One phrase when the file system of `path` has no space or no inodes left for a user of no rights. */
 export async function whyFull(path: string): Promise<string | undefined> {

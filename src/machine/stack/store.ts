@@ -14,7 +14,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
-import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
+import { errnoOf, isStagerError, StagerError, throwIfCancelled } from '../../words/errors.ts';
+import { placed } from '../host/full-disk.ts';
 import { namesIn } from '../host/names-in.ts';
 import { lifeOfLabel, processLabel, sweepDead } from '../host/process-label.ts';
 import { removeTree } from '../host/remove-tree.ts';
@@ -113,6 +114,8 @@ export class StackStore {
       await mkdir(join(this.#root, 'trees'), { recursive: true });
       await rename(aside, this.#tree(tree));
       return await this.#publish({ name, tree, source: from, description, unpacked, sealed });
+    } catch (error) {
+      throw placed(error, this.#root);
     } finally {
       await removeTree(aside);
     }
@@ -202,6 +205,7 @@ export class StackStore {
       return { record: again, notice: `the stack ${name} was damaged and was unpacked again: ${what}` };
     } catch (cause) {
       throwIfCancelled(signal);
+      if (isStagerError(cause, 'HOST_DISK_FULL')) throw cause;
       throw damagedStack(record, { what, cause });
     }
   }

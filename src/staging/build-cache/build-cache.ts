@@ -109,8 +109,8 @@ async function readFingerprint(
     const content: unknown = JSON.parse(await text(body));
     return document.safeParse(content).data;
   } catch (error) {
-    if (isStagerError(error, 'BLOB_NOT_FOUND', 'BLOB_CORRUPT') || error instanceof SyntaxError)
-      return undefined;
+    // What can't be read says nothing, and is replaced with the cache.
+    if (isStagerError(error) ? error.code !== 'CANCELLED' : error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

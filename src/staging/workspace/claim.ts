@@ -19,8 +19,8 @@ const UNFINISHED_MS = 3_600_000;
 /** Writes the claim of this process; readers see all of it or nothing. Fails with EEXIST when there is one. */
 export async function writeClaim(parent: string, guid: Guid): Promise<void> {
   const aside = asidePath(join(parent, `.${guid}`));
-  await writeFile(aside, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 });
   try {
+    await writeFile(aside, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 });
     await link(aside, join(parent, `${guid}${SUFFIX}`));
   } finally {
     await rm(aside, { force: true }).catch(() => undefined);

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
-import { StagerError } from '../../words/errors.ts';
+import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { BlobKey, BlobStore } from '../blobs/port/blob-store.ts';
 import {
   BLOCK_ENTRIES,
@@ -47,7 +47,9 @@ export async function openSegment(
   const read = (bytes: number): Promise<Buffer> =>
     buffer(
       io.store.readRange(at.key, { signal: io.signal, start: at.sizeBytes - bytes, end: at.sizeBytes - 1 }),
-    );
+    ).catch((error: unknown) => {
+      throw repairable(error, location);
+    });
   if (at.sizeBytes < FOOT_BYTES) throw damaged(location, 'it is too short');
   let tail = await read(Math.min(TAIL_GUESS, at.sizeBytes));
   const foot = decodeFoot(tail.subarray(Math.max(0, tail.length - FOOT_BYTES)), at.sizeBytes);
@@ -71,19 +73,24 @@ export async function* readBlocks(
   const end = base + Math.min(to * BLOCK_ENTRIES, segment.entries) * width - 1;
   if (end < start) return;
   const body = io.store.readRange(segment.key, { signal: io.signal, start, end });
-  let block = from;
-  for await (const bytes of inPieces(body, BLOCK_ENTRIES * width)) {
+  const location = io.store.location(segment.key);
+  const pieces = inPieces(body, BLOCK_ENTRIES * width);
+  for (let block = from; ; block++) {
+    const { done, value: bytes } = await pieces.next().catch((error: unknown) => {
+      throw repairable(error, location);
+    });
+    if (done === true) return;
     const line = segment.blocks[block];
     const expected = column === 'keys' ? line?.keysCrc : line?.rowsCrc;
-    if (crc32(bytes) !== expected) {
-      throw damaged(
-        io.store.location(segment.key),
-        `the checksum of block ${block} of its ${column} is wrong`,
-      );
-    }
+    if (crc32(bytes) !== expected)
+      throw damaged(location, `the checksum of block ${block} of its ${column} is wrong`);
     yield { block, bytes };
-    block++;
   }
+}
+
+/** A store that finds the damage first does not know that an index can be made again. */
+function repairable(error: unknown, location: string): unknown {
+  return isStagerError(error, 'BLOB_CORRUPT') ? damaged(location, error.message) : error;
 }
 
 function damaged(location: string, what: string): StagerError {

@@ -78,6 +78,11 @@ describe('without a sandbox', () => {
     expect(full).toMatchObject({ kind: 'out-of-disk', limitBytes: 1 << 22 });
   });
 
+  it('a script that removes its own workspace ends as it says', async () => {
+    const [, outcome] = await run(specOf(['/bin/sh', '-c', 'rm -rf "$0"; exit 4', root]));
+    expect(outcome).toEqual({ kind: 'exited', code: 4 });
+  });
+
   it('a daemon in a session of its own is found and killed', async () => {
     const marker = `86397.${process.pid}`;
     const [text] = await run(

@@ -1,7 +1,8 @@
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openBlobStore } from '../../../src/stores/blobs/open.ts';
 
@@ -38,3 +39,24 @@ it.each(['packages', 'droplets', '.data', '.tmp'])(
     }
   },
 );
+
+it('build caches begin anew where something else is in the place of their directory, which is kept', async () => {
+  const path = join(root, 'buildpack_cache');
+  const key = { kind: 'buildpack_cache', name: 'app/stack' } as const;
+  for (const make of [() => writeFile(path, 'kept'), () => symlink('/nowhere/at/all', path)]) {
+    await make();
+    const store = await openBlobStore(root);
+    await store.put(key, Readable.from([Buffer.from('x')]), { contentType: 'text/plain', signal });
+    expect(await store.stat(key, { signal })).toMatchObject({ sizeBytes: 1 });
+    await rm(path, { recursive: true });
+  }
+  expect((await readdir(root)).filter((name) => name.endsWith('.replaced'))).toHaveLength(2);
+});
+
+it('an empty directory in the place of a key gives way', async () => {
+  const key = { kind: 'buildpack_cache', name: 'app/stack' } as const;
+  const store = await openBlobStore(root);
+  await mkdir(fileURLToPath(store.location(key)), { recursive: true });
+  await store.put(key, Readable.from([Buffer.from('x')]), { contentType: 'text/plain', signal });
+  expect(await store.stat(key, { signal })).toMatchObject({ sizeBytes: 1 });
+});

@@ -124,6 +124,20 @@ describe('what a directory store keeps on disk', () => {
     }
   });
 
+  it('can be listed at any moment while its first blob is stored', async () => {
+    for (let round = 0; round < 20; round++) {
+      const fresh = await openBlobStore(join(root, `fresh-${round}`));
+      let isStored = false;
+      const key: BlobKey = { kind: 'droplets', name: 'one' };
+      const storing = fresh.put(key, streamOf(Buffer.from('x')), { contentType, signal }).finally(() => {
+        isStored = true;
+      });
+      while (!isStored)
+        for await (const found of fresh.names('droplets', { signal })) expect(found.key).toEqual(key);
+      await storing;
+    }
+  });
+
   it('keeps the empty temporary directory of a living process when it sweeps', async () => {
     const store = await openBlobStore(root);
     await store.put(key, streamOf(Buffer.from('hello')), { contentType, signal });

@@ -6,6 +6,7 @@
  * could have taken the tree over its limit; and now and then in any case, since others may free space meanwhile.
  * Files that take no block would use up the disk's inodes unseen; they are counted by the same rule.
  */
+import { errnoOf } from '../../../words/errors.ts';
 import {
   countFiles,
   type DiskUsage,
@@ -103,14 +104,15 @@ export class DiskWatch {
   /** Begins to watch. */
   start(): void {
     this.#busy = this.#look().catch((error: unknown) => {
-      this.#failure = error;
+      if (errnoOf(error) !== 'ENOENT') this.#failure = error;
     });
   }
 
   /**
-   * Ends the watch, after a last look unless it is given up: then it is known why the command ended.
+   * Ends the watch, after a last look unless it is given up: then it is known why the command ended. A tree that is
+   * gone holds nothing; who needs it next says so.
    *
-   * @throws what made it impossible to watch, such as the tree having been removed.
+   * @throws what made it impossible to watch.
    */
   async stop({ giveUp = false } = {}): Promise<{ readonly peakBytes: number; readonly overrun?: Overrun }> {
     this.#stop.abort();
@@ -118,7 +120,11 @@ export class DiskWatch {
     clearTimeout(this.#timer);
     await this.#busy;
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#overrun === undefined && !this.#giveUp.signal.aborted) await this.#lastLook();
+    if (this.#overrun === undefined && !this.#giveUp.signal.aborted) {
+      await this.#lastLook().catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+      });
+    }
     return { peakBytes: this.#peakBytes, ...(this.#overrun === undefined ? {} : { overrun: this.#overrun }) };
   }
 

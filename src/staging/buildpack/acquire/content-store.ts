@@ -131,7 +131,10 @@ export class ContentStore {
     // Under the claim, since a sweep takes a file that is being written for a broken one.
     await this.#claimed(signal, async () => {
       await mkdir(join(this.root, 'aliases'), { recursive: true });
-      await replaceFile(this.#alias(source), JSON.stringify({ digest }), { durable: false });
+      const alias = this.#alias(source);
+      // A directory can't be replaced by a file; it was no alias.
+      if ((await lstat(alias).catch(() => undefined))?.isDirectory() === true) await removeTree(alias);
+      await replaceFile(alias, JSON.stringify({ digest }), { durable: false });
     });
   }
 

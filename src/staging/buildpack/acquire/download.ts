@@ -10,6 +10,7 @@ import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Got } from 'got';
 import { withClaim } from '../../../machine/host/file-claim.ts';
+import { removeTree } from '../../../machine/host/remove-tree.ts';
 import type { Clock } from '../../../words/clock.ts';
 import { isStagerError } from '../../../words/errors.ts';
 import type { Sha256 } from '../../../words/ids.ts';
@@ -58,7 +59,7 @@ export interface DownloadPorts {
  */
 export async function download(request: DownloadRequest, ports: DownloadPorts): Promise<Downloaded> {
   const dir = join(ports.cacheDir, createHash('sha256').update(request.address.url).digest('hex'));
-  await mkdir(dir, { recursive: true });
+  await makeRoom(dir);
   const claim = { clock: ports.clock, signal: ports.signal, waitMs: CLAIM_WAIT_MS };
   return await withClaim(join(dir, 'lock'), claim, async () => {
     const cached = await cachedBody(dir);
@@ -74,6 +75,17 @@ export async function download(request: DownloadRequest, ports: DownloadPorts): 
       throw cause instanceof Retryable ? failed(request.key, { reason: cause.message, attempts }) : cause;
     });
   });
+}
+
+/** A cache's directory that is not one is worth nothing. */
+async function makeRoom(dir: string): Promise<void> {
+  const isDirectory = await stat(dir).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );
+  if (isDirectory) return;
+  await removeTree(dir);
+  await mkdir(dir, { recursive: true });
 }
 
 interface Attempt {

@@ -3,7 +3,7 @@
  * written (`.stager/<kind>`), and each kind's directory carries a mark of its own (`<kind>/.stager`). A kind that was
  * written and whose directory is gone, is something else or lacks the mark can't be listed, so it is not empty.
  */
-import { lstat, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { access, constants, lstat, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
@@ -22,8 +22,26 @@ const STORE = 'store.json';
 export async function markKind(root: string, kind: BlobKind): Promise<void> {
   await refuseNested(root);
   if (!(await exists(join(root, MARK, STORE)))) await adopt(root);
-  for (const each of BLOB_KINDS) await checkKind(root, each);
+  for (const each of BLOB_KINDS) if (each !== CACHES) await checkKind(root, each);
+  if (kind === CACHES) await moveAside(join(root, CACHES));
   await writeKind(root, kind);
+}
+
+/** What only saves time is begun anew where it can't be seen; a warning in each staging would help nobody. */
+const CACHES = 'buildpack_cache' satisfies BlobKind;
+
+/** What is not a directory, or not one of ours, is kept beside the one that takes its place. */
+async function moveAside(path: string): Promise<void> {
+  const state = await stateOf(path);
+  if (state === 'absent' || (state === 'directory' && (await isOurs(path)))) return;
+  await rename(path, `${path}.${Date.now()}.replaced`);
+}
+
+async function isOurs(path: string): Promise<boolean> {
+  return await access(path, constants.R_OK | constants.W_OK | constants.X_OK).then(
+    () => true,
+    (error: unknown) => errnoOf(error) !== 'EACCES',
+  );
 }
 
 /** Marks a store that is there and has no mark: the kinds that it has are those that were written. */
@@ -50,11 +68,9 @@ async function touch(path: string): Promise<void> {
 /** @throws StagerError BLOBSTORE_UNAVAILABLE when the kind was written and can't be seen. */
 export async function checkKind(root: string, kind: BlobKind): Promise<void> {
   const path = join(root, kind);
-  const [entry, seen, mark] = await Promise.all([
-    stateOf(path),
-    exists(join(root, MARK, kind)),
-    exists(join(path, MARK)),
-  ]);
+  // First, since it is written last: who makes the kind at this moment is not taken for one who lost it.
+  const seen = await exists(join(root, MARK, kind));
+  const [entry, mark] = await Promise.all([stateOf(path), exists(join(path, MARK))]);
   if (entry === 'other') throw lost(root, kind, 'it is not a directory');
   if (!seen || mark) return;
   throw lost(root, kind, entry === 'absent' ? 'it is gone' : 'it lacks the mark of the store');
@@ -81,7 +97,8 @@ export async function checkStore(root: string): Promise<boolean> {
     // A kind that was marked, and whose first blob was never written.
     for (const kind of BLOB_KINDS) {
       const inside = await readdir(join(root, kind)).catch(() => []);
-      if (inside.some((name) => name !== MARK)) throw lost(root, DATA, 'it is gone');
+      if (inside.some((name) => name !== MARK) && !(await isDirectory(join(root, DATA))))
+        throw lost(root, DATA, 'it is gone');
     }
   }
   return isMarked;
@@ -120,8 +137,8 @@ function never(root: string, why: string): StagerError {
 }
 
 async function stateOf(path: string): Promise<'directory' | 'absent' | 'other'> {
-  if (await isDirectory(path)) return 'directory';
-  return (await exists(path)) ? 'other' : 'absent';
+  if (!(await exists(path))) return 'absent';
+  return (await isDirectory(path)) ? 'directory' : 'other';
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -74,7 +74,7 @@ export async function publishKey(root: string, key: BlobKey, name: string): Prom
     return made;
   });
   try {
-    await withDirectory(dirname(path), () => rename(aside, path));
+    await withDirectory(dirname(path), () => renameOver(aside, path));
     // The directory is gone when the key was deleted again already.
     await syncDirectory(dirname(path)).catch(unlessAbsent);
   } catch (error) {
@@ -83,6 +83,17 @@ export async function publishKey(root: string, key: BlobKey, name: string): Prom
   } finally {
     await dropTemp(aside);
   }
+}
+
+/** An empty directory in the place of a key is nobody's. */
+async function renameOver(from: string, to: string): Promise<void> {
+  await rename(from, to).catch(async (error: unknown) => {
+    if (errnoOf(error) !== 'EISDIR') throw error;
+    await rmdir(to).catch(() => {
+      throw error;
+    });
+    await rename(from, to);
+  });
 }
 
 function unlessAbsent(error: unknown): void {
