@@ -7,6 +7,7 @@ import type { Config } from './config/load.ts';
 import { type Diagnosis, diagnose } from './machine/doctor/doctor.ts';
 import { openDataHome } from './machine/host/data-home.ts';
 import { asideDirectories, checkLayout, repairLayout } from './machine/host/data-layout.ts';
+import { placed } from './machine/host/full-disk.ts';
 import { sweepDead } from './machine/host/process-label.ts';
 import { trustedAuthorities } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
@@ -67,7 +68,9 @@ export class Stager {
 
   /** Registry, store and fetcher of buildpacks, the shipped ones installed. */
   buildpacks(signal: AbortSignal): Promise<ResolveParts> {
-    this.#buildpacks ??= this.#openBuildpacks(signal);
+    this.#buildpacks ??= this.#openBuildpacks(signal).catch((error: unknown) => {
+      throw placed(error, this.config.home);
+    });
     return this.#buildpacks;
   }
 

@@ -137,7 +137,8 @@ export async function run(
     return { ...started, ...(record !== undefined && { record }), done: started.done.finally(release) };
   } catch (error) {
     const filled = isStagerError(error, 'HOST_DISK_FULL') && (await workspace.isFull());
-    await release();
+    // The next start removes what is left.
+    await release().catch(() => undefined);
     throw filled ? outOfWorkspace(error, diskMb) : error;
   }
 }

@@ -22,6 +22,8 @@ export function errorReport(error: StagerError): ErrorReport {
  */
 export function asStagerError(thrown: unknown): StagerError {
   if (thrown instanceof StagerError) return thrown;
+  // Tidying up failed as well; what failed first says why.
+  if (thrown instanceof SuppressedError) return asStagerError(thrown.suppressed);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   switch (errnoOf(thrown)) {
     case 'ENOSPC':

@@ -1,5 +1,5 @@
 /** What is stored, and the moments and machines that are against it. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   readdir,
   readFile,
@@ -14,7 +14,11 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { Cli, type Ended } from '../support/cli.ts';
+import { Cli, type Ended, stageArgs } from '../support/cli.ts';
+import { DiskImage, whyNoDiskImage } from '../support/disk-image.ts';
+
+const noDisk = whyNoDiskImage();
+if (noDisk !== undefined) process.stderr.write(`\nNOT RUN: a disk that becomes read-only: ${noDisk}\n\n`);
 
 let cli: Cli;
 beforeAll(async () => {
@@ -48,6 +52,62 @@ describe('the umask of the caller', () => {
     expect(made.map((it) => it.mode)).toEqual([0o644, 0o600, 0o600, 0o644]);
   });
 });
+
+describe('a limit of sizes of files', () => {
+  // 512-byte blocks of sh: a megabyte.
+  const limited = { shell: 'ulimit -f 2048' };
+
+  it('is told as what it is where stager writes', async () => {
+    const app = await cli.app('large', { data: randomBytes(3_000_000).toString('hex') });
+    expect(await cli.stage(app, {}, ['--sandbox', 'none'], limited)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('ulimit -f'),
+    });
+    expect(await cli.stage(app, {}, ['--sandbox', 'none'])).toMatchObject({ code: 0 });
+  });
+
+  it('is told as what it is where a script writes, and is not the fault of the buildpack', async () => {
+    const app = await cli.app('small');
+    const writes = { SUPPLY: 'head -c 3000000 /dev/zero >$1/large' };
+    const ended = await cli.stage(app, writes, ['--sandbox', 'none'], limited);
+    expect(ended).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('over the limit of sizes of files (ulimit -f), 1.0 MiB'),
+    });
+    expect(await cli.leftovers()).toEqual([]);
+  });
+});
+
+describe.skipIf(noDisk !== undefined)(
+  `a disk that becomes read-only in the middle${noDisk === undefined ? '' : ` (NOT RUN: ${noDisk})`}`,
+  () => {
+    it('ends with the error of the step, not of the cleanup, and all is well afterwards', async () => {
+      const disk = DiskImage.make({ mebibytes: 32, inodes: 4_000 });
+      const some = await Cli.make();
+      try {
+        const app = await some.app('app');
+        // Not below /tmp, which is the workspace for a script.
+        const go = `/var/tmp/stager-go-${randomBytes(8).toString('hex')}`;
+        const env = { STAGER_HOME: join(disk.mount, 'home') };
+        const told = { SUPPLY: `echo begun; while [ ! -e ${go} ]; do sleep 0.1; done` };
+        const running = some.start([...stageArgs(app, told), '--sandbox', 'none'], { env });
+        await running.says(/begun/);
+        disk.remount('ro');
+        await writeFile(go, '');
+        const ended = await running.ended;
+        expect(ended.code).not.toBe(0);
+        await rm(go);
+        expect(ended.stderr).toMatch(/error BLOBSTORE_DENIED .*storing .*droplets.*read-only/);
+        disk.remount('rw');
+        expect(await some.stage(app, {}, ['--sandbox', 'none'], { env })).toMatchObject({ code: 0 });
+        expect(await readdir(join(disk.mount, 'home/workspaces'))).toEqual([]);
+      } finally {
+        disk.remove();
+        await some[Symbol.asyncDispose]();
+      }
+    });
+  },
+);
 
 describe('the end of the process', () => {
   it('comes, again and again, where a store is a link to itself', async () => {

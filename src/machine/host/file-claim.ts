@@ -28,11 +28,11 @@ export interface ClaimOptions {
  * @throws StagerError UNEXPECTED when another live process holds it for longer than `waitMs`, CANCELLED.
  */
 export async function withClaim<T>(path: string, options: ClaimOptions, work: () => Promise<T>): Promise<T> {
-  const release = await acquire(path, options);
+  const giveBack = await acquire(path, options);
   try {
     return await work();
   } finally {
-    await release();
+    await giveBack();
   }
 }
 
@@ -44,7 +44,7 @@ async function acquire(path: string, options: ClaimOptions): Promise<() => Promi
     await writeFile(mine, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o644 });
     for (;;) {
       throwIfCancelled(options.signal);
-      if (await tryLink(mine, path)) return () => rm(path, { force: true });
+      if (await tryLink(mine, path)) return () => release(path);
       await breakIfDead(path, mine);
       if (options.clock.now() > deadline) throw busy(path, options.waitMs ?? DEFAULT_WAIT_MS);
       await pause(POLL_MS, options);
@@ -52,6 +52,11 @@ async function acquire(path: string, options: ClaimOptions): Promise<() => Promi
   } finally {
     await rm(mine, { force: true }).catch(() => undefined);
   }
+}
+
+/** A lock that can't be removed is broken when this process has ended; what was done under it has been done. */
+async function release(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => undefined);
 }
 
 /** Nothing of ours makes a directory or a link of that name, and nobody would ever give it back. */

@@ -1,16 +1,17 @@
 /** Whether a file system is full, for failures that only programs saw that we ran. */
 import { statfs } from 'node:fs/promises';
 import { asStagerError } from '../../words/error-report.ts';
-import { StagerError } from '../../words/errors.ts';
+import { errnoOf, StagerError } from '../../words/errors.ts';
 
 /** Less than this and most programs can't do their work. */
 const FULL_BYTES = 64 * 1024;
 
-/** The error, with the place where it says only that a disk is full: a write by itself does not know it. */
+/** The error, with the place where it says only that a write was too much: a write by itself does not know it. */
 export function placed(thrown: unknown, place: string): StagerError {
   const error = asStagerError(thrown);
-  if (error.code !== 'HOST_DISK_FULL' || error.message.includes(place)) return error;
-  return new StagerError('HOST_DISK_FULL', `${error.message} (in ${place})`, {
+  const isTooMuch = error.code === 'HOST_DISK_FULL' || errnoOf(error.cause) === 'EFBIG';
+  if (!isTooMuch || error.message.includes(place)) return error;
+  return new StagerError(error.code, `${error.message} (in ${place})`, {
     ...(error.next !== undefined && { next: error.next }),
     ...(error.phase !== undefined && { phase: error.phase }),
     details: { ...error.details, path: place },

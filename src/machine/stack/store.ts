@@ -117,7 +117,7 @@ export class StackStore {
     } catch (error) {
       throw placed(error, this.#root);
     } finally {
-      await removeTree(aside);
+      await removeTree(aside).catch(() => undefined);
     }
   }
 

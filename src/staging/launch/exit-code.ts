@@ -17,6 +17,7 @@ export function exitCodeOf(outcome: ExitOutcome): number {
     case 'out-of-disk':
     case 'too-many-files':
     case 'host-disk-full':
+    case 'file-too-large':
     case 'cancelled':
       return BY_SIGNAL + constants.signals.SIGKILL;
     case 'not-started':

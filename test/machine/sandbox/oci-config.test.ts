@@ -119,6 +119,7 @@ describe('how a run ended', () => {
     memory: { oomKills: 0 },
     overrun: undefined,
     disk: undefined,
+    fileBytes: Number.POSITIVE_INFINITY,
   };
   const largest = [{ path: 'app', sizeBytes: 3000 }];
   const full = { kind: 'bytes', usage: { totalBytes: 3000, largest } } as const;
@@ -153,6 +154,10 @@ describe('how a run ended', () => {
         overrun: { kind: 'files', limit: 8, count: { total: 10, fullest } },
       },
       { kind: 'too-many-files', limitFiles: 8, files: 10, fullest },
+    ],
+    [
+      { status: 153, fileBytes: 1000 },
+      { kind: 'file-too-large', limitBytes: 1000 },
     ],
     [{ status: 153 }, { kind: 'out-of-disk', limitBytes: 2000, usedBytes: 2000, largest: [] }],
   ] as const)('%j is told as %j', (facts, outcome) => {

@@ -77,6 +77,8 @@ function limitReached(outcome: ExitOutcome): string | undefined {
     }
     case 'host-disk-full':
       return `the machine has less than ${formatBytes(outcome.reserveBytes)} of disk left`;
+    case 'file-too-large':
+      return `it wrote a file over the limit of sizes of files, ${formatBytes(outcome.limitBytes)}; raise ulimit -f`;
     case 'exited':
     case 'signalled':
     case 'timed-out':

@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Owner } from '../../host/owner.ts';
 import { type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
 import { MemoryWatch } from '../kernel/memory-watch.ts';
+import { fileSizeLimit } from '../kernel/grants.ts';
 import { heldOpenBytes, send } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
@@ -172,6 +173,7 @@ export class HostRun {
       memory: { oomKills: 0 },
       overrun,
       disk: ledger.get(spec.diskRoot)?.usage,
+      fileBytes: await fileSizeLimit(),
     });
     const peakMemory = memory?.peakBytes ?? 0;
     return {

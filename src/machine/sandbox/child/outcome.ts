@@ -22,6 +22,8 @@ export interface Ending {
   readonly memory: MemoryUse;
   readonly overrun: Overrun | undefined;
   readonly disk: DiskUsage | undefined;
+  /** Bytes of one file that stager itself may write, and so what it runs; Infinity where there is no limit. */
+  readonly fileBytes: number;
 }
 
 const SIGNAL_BASE = 128;
@@ -39,6 +41,8 @@ export function outcomeOf(ending: Ending): ExitOutcome {
   // A child that was killed and coped with is not the end of the script.
   if (memory.oomKills > 0 && status !== 0) return { kind: 'out-of-memory', limitBytes: limits.memoryBytes };
   const signal = signalOf(status);
+  if (signal === 'SIGXFSZ' && ending.fileBytes < limits.diskBytes)
+    return { kind: 'file-too-large', limitBytes: ending.fileBytes };
   if (signal === 'SIGXFSZ')
     return outOfDisk(limits, ending.disk ?? { totalBytes: limits.diskBytes, largest: [] });
   if (signal !== undefined) return { kind: 'signalled', signal };

@@ -27,15 +27,32 @@ export async function ownGrants(): Promise<Grants> {
       processes: Number.POSITIVE_INFINITY,
       others: true,
     };
-  const limits = (await readOrNothing('/proc/self/limits')) ?? '';
-  const hard = (name: string): number => {
-    const text = new RegExp(`^${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(limits)?.[1];
-    return text === undefined || text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
-  };
+  const [files, size, processes] = await Promise.all(
+    ['Max open files', 'Max file size', 'Max processes'].map(ownHardLimit),
+  );
   return {
-    openFiles: Math.min(hard('Max open files'), NR_OPEN),
-    fileSize: hard('Max file size'),
-    processes: hard('Max processes'),
+    openFiles: Math.min(files ?? 0, NR_OPEN),
+    fileSize: size ?? 0,
+    processes: processes ?? 0,
     others: false,
   };
+}
+
+/** Bytes of one file that this process may write, and what it starts. */
+export async function fileSizeLimit(): Promise<number> {
+  return (await ownLimit('Max file size')).soft;
+}
+
+async function ownHardLimit(name: string): Promise<number> {
+  return (await ownLimit(name)).hard;
+}
+
+async function ownLimit(name: string): Promise<{ readonly soft: number; readonly hard: number }> {
+  const limits = (await readOrNothing('/proc/self/limits')) ?? '';
+  const [, soft, hard] = new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(limits) ?? [];
+  return { soft: numberOf(soft), hard: numberOf(hard) };
+}
+
+function numberOf(text: string | undefined): number {
+  return text === undefined || text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
 }

@@ -52,6 +52,8 @@ export interface OciRunParts {
   readonly stateRoot: string;
   readonly files: RunFiles;
   readonly ledger: DiskLedger;
+  /** Bytes of one file that we may grant. */
+  readonly fileBytes: number;
 }
 
 /** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
@@ -211,6 +213,7 @@ export class OciRun {
       memory,
       overrun,
       disk: ledger.get(spec.diskRoot)?.usage,
+      fileBytes: this.#parts.fileBytes,
     });
     return {
       outcome,

@@ -72,6 +72,8 @@ export class OciSandbox implements Sandbox {
   readonly #nullDevice: string | undefined;
   readonly volumes: MountedVolumes;
 
+  readonly #fileBytes: number;
+
   private constructor(
     options: OciOptions,
     home: string,
@@ -90,6 +92,7 @@ export class OciSandbox implements Sandbox {
     const { runtime, ids, cgroups } = options;
     this.#options = options;
     this.#home = home;
+    this.#fileBytes = grants.fileSize;
     this.#bundles = new OciBundles({ options, home, grants, user: ids.user });
     this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
     this.unenforced = [...unenforced(options), ...tooLittle(grants)];
@@ -228,6 +231,7 @@ export class OciSandbox implements Sandbox {
       cgroups,
       ids,
       nullDevice: this.#nullDevice,
+      fileBytes: this.#fileBytes,
       guard,
       networkPath,
       backing: this.volumes.backingOf(spec.diskRoot),

@@ -32,6 +32,8 @@ export type ExitOutcome =
     }
   /** The machine's disk had less left than it keeps for others; whoever filled it, what runs is ended. */
   | { readonly kind: 'host-disk-full'; readonly reserveBytes: number }
+  /** One file grew over the limit of sizes that stager itself was started with (`ulimit -f`). */
+  | { readonly kind: 'file-too-large'; readonly limitBytes: number }
   /** The program could not be started: missing, not executable, wrong format, missing interpreter. */
   | { readonly kind: 'not-started'; readonly reason: string }
   /** The abort signal fired. */

@@ -50,7 +50,8 @@ export class ContentStore {
     const dir = asidePath(join(this.root, 'tmp', 'scratch'));
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await writeFile(join(dir, 'owner.json'), JSON.stringify(ownIdentity()));
-    return { dir, remove: () => removeTree(dir) };
+    // What can't be removed now is removed by the next process.
+    return { dir, remove: () => removeTree(dir).catch(() => undefined) };
   }
 
   /**
@@ -181,7 +182,8 @@ export class ContentStore {
     await mkdir(dir, { recursive: true });
     const path = join(dir, `${digest}.${randomUUID()}`);
     await replaceFile(path, JSON.stringify(ownIdentity()), { durable: false });
-    const release = (): Promise<void> => rm(path, { force: true });
+    // It ends with this process anyway, and must not hide why a staging failed.
+    const release = (): Promise<void> => rm(path, { force: true }).catch(() => undefined);
     return { digest, dir: join(this.#place(digest), 'tree'), release };
   }
 

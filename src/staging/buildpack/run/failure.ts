@@ -72,6 +72,12 @@ export function scriptFailure(
         `${who} was stopped: the machine has less than ${mib(outcome.reserveBytes)} of disk left, or few inodes`,
         { phase, next: 'Free space on the machine, or lower --disk.', details: facts },
       );
+    case 'file-too-large':
+      return new StagerError(
+        'CONFIG_INVALID',
+        `${who} wrote a file over the limit of sizes of files (ulimit -f), ${mib(outcome.limitBytes)}`,
+        { phase, next: 'Raise the limit (ulimit -f unlimited) where stager is started.', details: facts },
+      );
     case 'cancelled':
       return cancelled(signal);
   }
@@ -155,12 +161,23 @@ export function outcomePhrase(outcome: ExitOutcome): string {
       return 'too many files';
     case 'host-disk-full':
       return 'the disk of the machine is full';
+    case 'file-too-large':
+      return 'over the limit of sizes of files';
     case 'cancelled':
       return 'cancelled';
   }
 }
 
+const ENDS: readonly ExitOutcome['kind'][] = [
+  'timed-out',
+  'out-of-disk',
+  'too-many-files',
+  'host-disk-full',
+  'file-too-large',
+  'cancelled',
+];
+
 /** Outcomes of a detect that end the staging, since no other buildpack could do better. */
 export function isShowstopper(outcome: ExitOutcome): boolean {
-  return ['timed-out', 'out-of-disk', 'too-many-files', 'host-disk-full', 'cancelled'].includes(outcome.kind);
+  return ENDS.includes(outcome.kind);
 }

@@ -6,6 +6,7 @@ import { BLOB_KINDS } from '../port/key.ts';
 import { DATA, TEMP } from './layout.ts';
 
 const NEXT = {
+  CONFIG_INVALID: 'Raise the limit (ulimit -f unlimited), or use a file system that takes larger files.',
   BLOBSTORE_FULL: 'Free space with `stager blobs gc`, or move the store to a larger file system.',
   BLOBSTORE_DENIED: 'Give the user that runs stager access, or choose another store with --blobstore.',
   BLOBSTORE_UNAVAILABLE: 'Check that the file system is mounted and healthy, then try again.',
@@ -14,7 +15,7 @@ const NEXT = {
 const CODE_OF: Readonly<Record<string, keyof typeof NEXT>> = {
   ENOSPC: 'BLOBSTORE_FULL',
   EDQUOT: 'BLOBSTORE_FULL',
-  EFBIG: 'BLOBSTORE_FULL',
+  EFBIG: 'CONFIG_INVALID',
   EACCES: 'BLOBSTORE_DENIED',
   EPERM: 'BLOBSTORE_DENIED',
   EROFS: 'BLOBSTORE_DENIED',

@@ -3,13 +3,14 @@
  * written (`.stager/<kind>`), and each kind's directory carries a mark of its own (`<kind>/.stager`). A kind that was
  * written and whose directory is gone, is something else or lacks the mark can't be listed, so it is not empty.
  */
-import { access, constants, lstat, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { access, constants, lstat, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
 import type { BlobKind } from '../port/blob-store.ts';
 import { BLOB_KINDS } from '../port/key.ts';
 import { DATA, MARK } from './layout.ts';
+import { makeAll } from './write.ts';
 
 const STORE = 'store.json';
 
@@ -46,14 +47,14 @@ async function isOurs(path: string): Promise<boolean> {
 
 /** Marks a store that is there and has no mark: the kinds that it has are those that were written. */
 export async function adopt(root: string): Promise<void> {
-  await mkdir(join(root, MARK), { recursive: true, mode: 0o700 });
+  await makeAll(join(root, MARK));
   for (const kind of BLOB_KINDS) if (await isDirectory(join(root, kind))) await writeKind(root, kind);
   const store = { format: 'stager-blobstore', version: 1, address: pathToFileURL(root).href };
   await writeFile(join(root, MARK, STORE), `${JSON.stringify(store)}\n`, { mode: 0o600 });
 }
 
 async function writeKind(root: string, kind: BlobKind): Promise<void> {
-  await mkdir(join(root, kind), { recursive: true, mode: 0o700 });
+  await makeAll(join(root, kind));
   // The directory's first: a kind that counts as written has its mark.
   await touch(join(root, kind, MARK));
   await touch(join(root, MARK, kind));

@@ -43,7 +43,7 @@ export async function makeTemp<T>(root: string, make: (path: string) => Promise<
 }
 
 /** mkdir -p that tells why it can't; Node's own says ENOENT on a file system that is read-only. */
-async function makeAll(path: string): Promise<void> {
+export async function makeAll(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
@@ -60,7 +60,8 @@ async function makeAll(path: string): Promise<void> {
  * the process's other writers.
  */
 export async function dropTemp(path: string): Promise<void> {
-  await rm(path, { force: true });
+  // What can't be removed is swept when this process has ended; the failure before it is what counts.
+  await rm(path, { force: true }).catch(() => undefined);
 }
 
 /** Opens a new temporary file. */
