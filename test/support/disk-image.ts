@@ -51,7 +51,8 @@ export class DiskImage {
       const surplus = this.free().bytes - bytes;
       if (surplus < 4096) return;
       const path = join(this.mount, `${FILLER}-${round}`);
-      execFileSync('fallocate', ['-l', String(surplus), path]);
+      // Where even that block is not there it takes what there is.
+      spawnSync('fallocate', ['-l', String(surplus), path]);
     }
   }
 

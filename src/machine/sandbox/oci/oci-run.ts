@@ -52,7 +52,6 @@ export interface OciRunParts {
   readonly stateRoot: string;
   readonly files: RunFiles;
   readonly ledger: DiskLedger;
-  /** Bytes of one file that we may grant. */
   readonly fileBytes: number;
 }
 
