@@ -3,6 +3,7 @@
 import { deleteOwn } from '../../stores/blobs/admin.ts';
 import { heldBy, readLeases } from '../../stores/blobs/lease.ts';
 import type { BlobKey, BlobName, BlobStore, Leftover } from '../../stores/blobs/port/blob-store.ts';
+import { refuseServed } from '../../stores/blobs/served.ts';
 import { ContentSet } from '../../stores/resource-cache/content-set.ts';
 import { tenantsOf } from '../../stores/resource-cache/layout.ts';
 import { type PoolSweepReport, sweepPool } from '../../stores/resource-cache/sweep.ts';
@@ -53,7 +54,7 @@ export interface GcReport {
  * Collects garbage. May run beside uploads, stagings and other collections, in any process; killed at any moment, the
  * next run goes on.
  *
- * @throws StagerError BLOBSTORE_*, CANCELLED; BLOB_CORRUPT when a listing can't be read: what it needs is not known
+ * @throws StagerError BLOBSTORE_*, CANCELLED; CONFIG_INVALID for the store of a server; BLOB_CORRUPT when a listing can't be read: what it needs is not known
  * then, so nothing of its tenant is removed.
  */
 export async function collectGarbage(store: BlobStore, options: GcOptions): Promise<GcReport> {
@@ -61,6 +62,7 @@ export async function collectGarbage(store: BlobStore, options: GcOptions): Prom
   const graceMs = options.graceMs ?? DAY_MS;
   const dry = options.dryRun === true ? { dryRun: true } : {};
   await store.demandWhole({ signal, ...dry });
+  await refuseServed(store, signal);
   const beganMs = await store.now({ signal });
   const leases = await readLeases(store, { signal, ...dry });
   // What came after a lease began can be its holder's, who may not have told anybody yet that it exists.

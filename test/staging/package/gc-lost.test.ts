@@ -11,6 +11,7 @@ import { verifyBlobs } from '../../../src/stores/blobs/admin.ts';
 import { withLease } from '../../../src/stores/blobs/lease.ts';
 import { openBlobStore } from '../../../src/stores/blobs/open.ts';
 import type { BlobKey, BlobStore } from '../../../src/stores/blobs/port/blob-store.ts';
+import { markServed } from '../../../src/stores/blobs/served.ts';
 import { type Guid, newGuid } from '../../../src/words/ids.ts';
 import { streamOf } from '../../stores/blobs/contract.ts';
 
@@ -96,6 +97,19 @@ describe('a store of which a part is out of sight', () => {
     await gc();
     expect(await dataFiles()).toBe(before);
     expect(await readdir(at('.stager'))).toContain('store.json');
+  });
+
+  it('removes nothing from the store of a server, whose database knows what is needed', async () => {
+    for (const content of ['one', 'two', 'three']) await create(content);
+    const before = (await readdir(at('packages'), { recursive: true })).length;
+    await markServed(store, signal);
+    await expect(gc({ keepPackages: 0 })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      next: expect.stringContaining('stager blobs rm packages/served/database'),
+    });
+    expect((await readdir(at('packages'), { recursive: true })).length).toBeGreaterThan(before);
+    await store.delete({ kind: 'packages', name: 'served/database' }, { signal });
+    expect(await gc()).toMatchObject({ packages: [{ kind: 'packages' }, { kind: 'packages' }] });
   });
 
   it('is refused inside another one', async () => {

@@ -4,6 +4,7 @@ import type { Stager } from '../../../compose.ts';
 import type { StagingMeans } from '../../../service/builds/means.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
 import { stageApp } from '../../../staging/stage.ts';
+import { markServed } from '../../../stores/blobs/served.ts';
 
 /** Stagings at once: each may use the memory and disk that it is allowed. */
 const WORKERS = 2;
@@ -11,8 +12,18 @@ const WORKERS = 2;
 /** @param data directory of the endpoint's state. */
 export function stagingMeans(stager: Stager, data: string): StagingMeans {
   const { settings } = stager.config;
+  let marking: Promise<void> | undefined;
   return {
-    blobs: () => stager.blobs(),
+    blobs: async () => {
+      const store = await stager.blobs();
+      marking ??= markServed(store, new AbortController().signal);
+      await marking.catch((error: unknown) => {
+        // The next use tries again.
+        marking = undefined;
+        throw error;
+      });
+      return store;
+    },
     buildpacks: (signal) => stager.buildpacks(signal),
     stage: async (request, { buildpacks, ...io }) => {
       const ports = await stager.stagePorts(io.signal);
