@@ -41,7 +41,6 @@ export interface OciRunParts {
   readonly cgroups: CgroupPlan;
   readonly ids: IdPlan;
   readonly guard: GuardPlan | undefined;
-  /** A null device of our own. */
   readonly nullDevice: string | undefined;
   /** Network namespace to enter. */
   readonly networkPath: string | undefined;
