@@ -1,6 +1,9 @@
 /** So that a change which would break a real client is noticed without it. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { createBuildpack } from '../../../../src/service/resources/buildpacks.ts';
+import { ensureStacks } from '../../../../src/service/resources/stacks.ts';
 import { createAccount } from '../../../../src/service/sign-in/accounts.ts';
+import type { Queries } from '../../../../src/service/state/database.ts';
 import { describeApi } from '../support/api.ts';
 import { readRecording } from './recording.ts';
 import { Replay } from './replay.ts';
@@ -18,6 +21,7 @@ describeApi(`what ${client} sent`, (api) => {
     if (account === undefined) throw new Error('the name is taken');
     const user = { guid: account.guid, username: ADMIN.username, origin: 'uaa' };
     await queries.insertInto('users').values(user).execute();
+    await seed(queries);
     replay = new Replay(api());
   });
 
@@ -32,3 +36,14 @@ describeApi(`what ${client} sent`, (api) => {
     }
   });
 });
+
+/** What `stager serve` has from its first start on. */
+async function seed(queries: Queries): Promise<void> {
+  const description = 'the machine itself';
+  await ensureStacks(queries, [{ name: 'cflinuxfs4', description, rootfs: 'host', isDefault: true }]);
+  for (const [index, name] of ['staticfile', 'nodejs', 'procfile', 'binary'].entries()) {
+    const filename = `${name}_buildpack-v0.1.0.zip`;
+    const content = { filename, version: '0.1.0', sha256: null, content_key: null, shipped_as: name };
+    await createBuildpack(queries, { name: `${name}_buildpack`, position: index + 1 }, content);
+  }
+}
