@@ -4,10 +4,11 @@
 
 import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileDigest } from '../machine/host/file-digest.ts';
+import { placed } from '../machine/host/full-disk.ts';
 import { MAX_FILES, type Sandbox } from '../machine/sandbox/port/sandbox.ts';
 import type { BlobStore } from '../stores/blobs/port/blob-store.ts';
 import type { StagingRecords } from '../stores/records/records.ts';
@@ -134,12 +135,15 @@ export async function run(
       },
       { sandbox: ports.sandbox, clock: ports.clock, signal: io.signal, emit: io.emit },
     );
-    return { ...started, ...(record !== undefined && { record }), done: started.done.finally(release) };
+    const done = started.done.finally(release);
+    // A caller may look at `ready` only.
+    done.catch(() => undefined);
+    return { ...started, ...(record !== undefined && { record }), done };
   } catch (error) {
     const filled = isStagerError(error, 'HOST_DISK_FULL') && (await workspace.isFull());
     // The next start removes what is left.
     await release().catch(() => undefined);
-    throw filled ? outOfWorkspace(error, diskMb) : error;
+    throw filled ? outOfWorkspace(error, diskMb) : placed(error, dirname(ports.workspaces));
   }
 }
 

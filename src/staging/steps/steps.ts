@@ -129,6 +129,8 @@ export async function openWorkspace(staging: Staging): Promise<StagingWorkspace>
         // The outcome of the staging still stands; the next start tries again.
         staging.warn('workspace-not-removed', error instanceof Error ? error.message : String(error));
       } finally {
+        // What comes after has no part in this one's ids.
+        staging.ports = { ...staging.ports, sandbox: ports.sandbox };
         await own?.[Symbol.asyncDispose]();
       }
     },
