@@ -25,6 +25,7 @@ it('--help loads commander, the command table and the settings, and nothing heav
   const names = [...loaded(MAIN)].map((file) => file.replace(/^.*\/src\//, '')).toSorted();
   expect(names).toEqual([
     'commander',
+    'config/client-settings.ts',
     'config/general-settings.ts',
     'config/sandbox-settings.ts',
     'config/schema.ts',
