@@ -1,39 +1,14 @@
-/** The same tests over an embedded database and over a PostgreSQL server, each migrated and with nothing else in it. */
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type Database, openDatabase } from '../../../src/service/state/database.ts';
-import { postgresMissing, startPostgres } from '../../doors/http/support/postgres.ts';
-import { embeddedTemplate } from '../../doors/http/support/template.ts';
-
-/** Milliseconds. The first one makes the files that the others copy. */
-const PATIENT_MS = 600_000;
+/** The same tests over both kinds of database, each migrated and with nothing else in it. */
+import { afterAll, beforeAll } from 'vitest';
+import type { Database } from '../../../src/service/state/database.ts';
+import { describeTwice, type OpenedDatabase, PATIENT_MS } from './two-databases.ts';
 
 export function describeDatabase(name: string, tests: (database: () => Database) => void): void {
-  describe(`${name} (embedded database)`, () => {
-    tests(
-      useDatabase(async () => ({
-        database: await openDatabase({ memory: true, template: await embeddedTemplate() }),
-      })),
-    );
-  });
-  if (postgresMissing !== undefined) {
-    process.stderr.write(`\nNOT RUN: ${name} over PostgreSQL: ${postgresMissing}\n\n`);
-    it.skip(`NOT RUN: ${name} over PostgreSQL: ${postgresMissing}`, () => undefined);
-    return;
-  }
-  describe(`${name} (PostgreSQL)`, () => {
-    tests(
-      useDatabase(async () => {
-        const { migrated, stop } = await startPostgres();
-        return { database: await openDatabase({ url: migrated }), stop };
-      }),
-    );
-  });
+  describeTwice(name, (open) => tests(useDatabase(open)));
 }
 
-function useDatabase(
-  open: () => Promise<{ readonly database: Database; readonly stop?: () => Promise<void> }>,
-): () => Database {
-  let opened: Awaited<ReturnType<typeof open>> | undefined;
+function useDatabase(open: () => Promise<OpenedDatabase>): () => Database {
+  let opened: OpenedDatabase | undefined;
   beforeAll(async () => {
     opened = await open();
   }, PATIENT_MS);

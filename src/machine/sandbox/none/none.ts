@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { onHost } from '../child/host-paths.ts';
 import { HostRun, type Tether } from '../child/host-run.ts';
 import { outputPipes } from '../child/pipes.ts';
+import { Runs } from '../child/runs.ts';
 import { removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
@@ -33,7 +34,7 @@ export class NoSandbox implements Sandbox {
   ];
   readonly owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   readonly #ledger: DiskLedger = new Map();
-  readonly #running = new Map<string, Set<HostRun>>();
+  readonly #runs = new Runs<HostRun>();
   /** In the environment of all that this process runs. */
   readonly #marker = randomUUID();
   readonly #warden = new Warden(KILL_MARKED, [this.#marker]);
@@ -61,20 +62,11 @@ export class NoSandbox implements Sandbox {
       },
       watchesMemory: false,
     });
-    const runs = this.#running.get(spec.owner) ?? new Set();
-    this.#running.set(spec.owner, runs.add(run));
-    try {
-      return await run.finish(io);
-    } finally {
-      runs.delete(run);
-      if (runs.size === 0) this.#running.delete(spec.owner);
-    }
+    return await this.#runs.finish(spec.owner, run, io);
   }
 
   async signal(owner: string, signal: NodeJS.Signals): Promise<boolean> {
-    let sent = false;
-    for (const run of this.#running.get(owner) ?? []) if (run.signal(signal)) sent = true;
-    return sent;
+    return await this.#runs.signal(owner, signal);
   }
 }
 

@@ -9,6 +9,7 @@ import type { Owner } from '../../host/owner.ts';
 import { makeDirectory } from '../child/files.ts';
 import { ownNull } from '../child/pipes.ts';
 import { whyNotStartable } from '../child/program.ts';
+import { Runs } from '../child/runs.ts';
 import { claimDirectory, removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
 import { type CgroupPlan, describeCgroups } from '../kernel/cgroups.ts';
@@ -65,7 +66,7 @@ export class OciSandbox implements Sandbox {
   readonly #home: string;
   readonly #bundles: OciBundles;
   readonly #ledger: DiskLedger = new Map();
-  readonly #running = new Map<string, Set<OciRun>>();
+  readonly #runs = new Runs<OciRun>();
   /** How many commands of an owner are being started or run. */
   readonly #owners = new Map<string, number>();
   readonly #warden: Warden;
@@ -191,23 +192,21 @@ export class OciSandbox implements Sandbox {
       const networkPath = network === undefined ? undefined : `/proc/${process.pid}/fd/${network.fd}`;
       const made = { bundle, spec, networkPath, ids };
       await this.#bundles.writeConfig(id, { ...made, root });
-      return await this.#track(spec.owner, this.#newRun({ ...made, id }), io);
+      return await this.#runs.finish(spec.owner, this.#newRun({ ...made, id }), io);
     } finally {
       await removeDirectory(bundle);
     }
   }
 
   async signal(owner: string, signal: NodeJS.Signals): Promise<boolean> {
-    let sent = false;
-    for (const run of this.#running.get(owner) ?? []) if (await run.signal(signal)) sent = true;
-    return sent;
+    return await this.#runs.signal(owner, signal);
   }
 
   /** Waits until the command whose network is shared has one, or is gone. */
   async #networkOf(spec: SandboxSpec, signal: AbortSignal): Promise<FileHandle | undefined> {
     const owner = spec.networkOf;
     while (owner !== undefined && this.#owners.has(owner) && !signal.aborted) {
-      for (const run of this.#running.get(owner) ?? []) {
+      for (const run of this.#runs.of(owner)) {
         const network = await run.network();
         if (network !== undefined) return network;
       }
@@ -246,17 +245,6 @@ export class OciSandbox implements Sandbox {
       },
       ledger: this.#ledger,
     });
-  }
-
-  async #track(owner: string, run: OciRun, io: RunIo): Promise<ExitReport> {
-    const runs = this.#running.get(owner) ?? new Set();
-    this.#running.set(owner, runs.add(run));
-    try {
-      return await run.finish(io);
-    } finally {
-      runs.delete(run);
-      if (runs.size === 0) this.#running.delete(owner);
-    }
   }
 }
 

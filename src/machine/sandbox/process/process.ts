@@ -15,6 +15,7 @@ import { makeDirectory } from '../child/files.ts';
 import { onHost } from '../child/host-paths.ts';
 import { HostRun } from '../child/host-run.ts';
 import { outputPipes } from '../child/pipes.ts';
+import { Runs } from '../child/runs.ts';
 import { claimDirectory, firstSearchable, removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
@@ -49,7 +50,7 @@ export class ProcessSandbox implements Sandbox {
   readonly unenforced: Sandbox['unenforced'];
   readonly owner: Owner;
   readonly #shared: Shared;
-  readonly #running = new Map<string, Set<HostRun>>();
+  readonly #runs = new Runs<HostRun>();
 
   private constructor(shared: Shared, owner: Owner) {
     this.#shared = shared;
@@ -147,20 +148,11 @@ export class ProcessSandbox implements Sandbox {
       pipes: () => outputPipes(directory, this.owner),
       watchesMemory: true,
     });
-    const runs = this.#running.get(spec.owner) ?? new Set();
-    this.#running.set(spec.owner, runs.add(run));
-    try {
-      return await run.finish(io);
-    } finally {
-      runs.delete(run);
-      if (runs.size === 0) this.#running.delete(spec.owner);
-    }
+    return await this.#runs.finish(spec.owner, run, io);
   }
 
   async signal(owner: string, signal: NodeJS.Signals): Promise<boolean> {
-    let sent = false;
-    for (const run of this.#running.get(owner) ?? []) if (run.signal(signal)) sent = true;
-    return sent;
+    return await this.#runs.signal(owner, signal);
   }
 
   /** Written once for each user; whoever clears up after us runs it as well. */

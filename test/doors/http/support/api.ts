@@ -1,14 +1,12 @@
 /** A server in this process over a database of its own, and a client that asks it as one of the world's users. */
 import type { FastifyInstance } from 'fastify';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { ROUTES } from '../../../../src/doors/http/all-routes.ts';
 import { createService } from '../../../../src/doors/http/create-service.ts';
 import type { HttpService } from '../../../../src/doors/http/route/service.ts';
 import { createServer } from '../../../../src/doors/http/server.ts';
-import { type Database, openDatabase } from '../../../../src/service/state/database.ts';
-import { type PostgresServer, postgresMissing, startPostgres } from './postgres.ts';
+import { describeTwice, type OpenedDatabase, PATIENT_MS } from '../../../service/support/two-databases.ts';
 import { type FakeMeans, fakeMeans } from './staging.ts';
-import { embeddedTemplate } from './template.ts';
 import { type Actor, createWorld, type World } from './world.ts';
 
 /** What came back. `body` is the parsed JSON, `{}` when there was none. */
@@ -41,41 +39,14 @@ export interface Api {
 
 /** Declares the same tests twice: over the embedded database, and over a PostgreSQL server. */
 export function describeApi(name: string, tests: (api: () => Api) => void): void {
-  describe(`${name} (embedded database)`, () => {
-    tests(
-      useApi(async () => ({
-        database: await openDatabase({ memory: true, template: await embeddedTemplate() }),
-      })),
-    );
-  });
-  if (postgresMissing !== undefined) {
-    process.stderr.write(`\nNOT RUN: ${name} over PostgreSQL: ${postgresMissing}\n\n`);
-    it.skip(`NOT RUN: ${name} over PostgreSQL: ${postgresMissing}`, () => undefined);
-    return;
-  }
-  describe(`${name} (PostgreSQL)`, () => {
-    tests(
-      useApi(async () => {
-        const postgres = await startPostgres();
-        return { database: await openDatabase({ url: postgres.migrated }), postgres };
-      }),
-    );
-  });
+  describeTwice(name, (open) => tests(useApi(open)));
 }
 
-interface Opened {
-  readonly database: Database;
-  readonly postgres?: PostgresServer;
-}
-
-/** Milliseconds. The first file makes the databases that the others copy. */
-const PATIENT_MS = 600_000;
-
-function useApi(open: () => Promise<Opened>): () => Api {
+function useApi(open: () => Promise<OpenedDatabase>): () => Api {
   let api: Api | undefined;
   let close: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
-    const { database, postgres } = await open();
+    const { database, stop } = await open();
     const means = await fakeMeans();
     const settings = { name: 'test', version: '0.0.0' };
     const service = await createService({ database, settings, staging: means });
@@ -86,7 +57,7 @@ function useApi(open: () => Promise<Opened>): () => Api {
       await service.staging.close();
       await service.jobs.close();
       await database.close();
-      await postgres?.stop();
+      await stop?.();
       await means.remove();
     };
     if (service.signIn.kind !== 'embedded') throw new Error('the embedded sign-in is tested here');
