@@ -45,6 +45,7 @@ cd "$build"
 rm -rf buildpacks/*/dist
 say "building $version"
 tsc -p tsconfig.build.json
+node "$root/scripts/bundle-programs.ts" "$build"
 node buildpacks/kit/build.ts
 
 say 'packing the npm package'

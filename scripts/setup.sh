@@ -46,6 +46,7 @@ if [ ! -f dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json pa
   if [ -d dist ]; then find dist -mindepth 1 -maxdepth 1 ! -name kit ! -name buildpacks \
     ! -name first-data.tar.gz -exec rm -rf {} +; fi
   node_modules/.bin/tsc -p tsconfig.build.json
+  node scripts/bundle-programs.ts
   touch dist/.built
 fi
 # The first start of `stager serve` would have to make it otherwise.

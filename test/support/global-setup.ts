@@ -12,5 +12,6 @@ export function setup(): void {
     stdio: 'inherit',
   });
   if (built.error !== undefined) throw built.error;
+  execFileSync(process.execPath, ['scripts/bundle-programs.ts'], { cwd: root, stdio: 'inherit' });
   execFileSync(process.execPath, ['buildpacks/kit/build.ts'], { cwd: root, stdio: 'inherit' });
 }

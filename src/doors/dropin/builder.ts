@@ -1,5 +1,4 @@
 /** The builder program: arguments, platform options, CredHub, DATABASE_URL, then the build (staging-internals.md 6). */
-import { runBuild } from './build-run.ts';
 import { type BuilderConfig, parseBuilderArguments } from './builder-flags.ts';
 import type { DropinCaller } from './caller.ts';
 import { goDatabaseUrl } from './database-url.ts';
@@ -34,6 +33,7 @@ export async function builder(caller: DropinCaller): Promise<number> {
   const url = goDatabaseUrl(env['VCAP_SERVICES'] ?? '');
   if (url !== undefined) env = { ...env, DATABASE_URL: url };
   try {
+    const { runBuild } = await import('./build-run.ts');
     await runBuild(config, { ...caller, env });
     return 0;
   } catch (error) {

@@ -1,0 +1,35 @@
+/**
+ * `node scripts/bundle-programs.ts [ROOT]`: writes ROOT/dist/programs, the drop-in builder and launcher as few files.
+ * They start at every staging and every start of an app, and finding sixty modules one by one takes longer than all
+ * else that they do. What only some runs need (CredHub, YAML, the build itself) stays in files of its own.
+ */
+import { rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { build } from 'rolldown';
+
+const root = resolve(process.argv[2] ?? join(import.meta.dirname, '..'));
+const out = join(root, 'dist/programs');
+const fresh = `${out}.new-${process.pid}`;
+const source = (path: string): string => join(root, 'src', path);
+
+await build({
+  // Workers are found by their path from the file that starts them, which is one folder up and down again.
+  input: {
+    'bin/builder': source('doors/dropin/builder-main.ts'),
+    'bin/launcher': source('doors/dropin/launcher-main.ts'),
+    'pack/member-worker': source('staging/droplet/pack/member-worker.ts'),
+    'unpack/unpack-worker': source('staging/droplet/unpack/unpack-worker.ts'),
+  },
+  platform: 'node',
+  logLevel: 'warn',
+  // Not ECMAScript modules: importing a module of Node's from one loads all of it, streams and promises too.
+  output: {
+    dir: fresh,
+    format: 'cjs',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: 'parts/[name].cjs',
+    comments: { legal: true },
+  },
+});
+await rm(out, { recursive: true, force: true });
+await rename(fresh, out);
