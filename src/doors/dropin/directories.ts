@@ -1,6 +1,5 @@
 /** Directories of a build, made and cleaned as the original does it. */
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { randomNumber } from './download.ts';
 import { pathError, withPathError } from './go/errno.ts';
 import { join, statWorks } from './go/path.ts';
 
@@ -26,6 +25,11 @@ export function makeContentsDir(tmp: string): string {
       if (attempt === 10_000 || !statWorks(path)) throw pathError('mkdir', path, error);
     }
   }
+}
+
+/** A number as Go puts it behind the names of temporary files. */
+export function randomNumber(): number {
+  return Math.floor(Math.random() * 2 ** 32);
 }
 
 /** Whether there is something at `path`. @throws Error when that can't be told. */

@@ -12,7 +12,6 @@ import {
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { packEntries } from '../../staging/droplet/pack/tarball.ts';
-import type { TreeEntry } from '../../staging/droplet/tar/tree-walk.ts';
 import { type ArchiveRoot, archiveEntries, capital, unreadableBelow } from './archive-entries.ts';
 import type { BuilderConfig } from './builder-flags.ts';
 import type { DropinCaller } from './caller.ts';
@@ -122,9 +121,7 @@ async function writeArchive(to: Archive, roots: readonly ArchiveRoot[]): Promise
   }
   const output = fstatSync(fd);
   const { signal } = new AbortController();
-  const small = isSmall(archiveEntries(roots, output));
-  const options = { signal, ...(small && { threads: 1 }) };
-  const packed = packEntries(() => archiveEntries(roots, output), options);
+  const packed = packEntries(() => archiveEntries(roots, output), { signal });
   const home = leaveRemovedDirectory();
   try {
     await pipeline(packed.body, createWriteStream('', { fd }));
@@ -149,20 +146,6 @@ function leaveRemovedDirectory(): () => void {
       closeSync(here);
     };
   }
-}
-
-/** Below this, starting a second thread takes longer than what it would do. */
-const SMALL = { bytes: 4 * 1024 * 1024, entries: 500 } as const;
-
-function isSmall(entries: Iterable<TreeEntry>): boolean {
-  let bytes = 0;
-  let count = 0;
-  for (const entry of entries) {
-    bytes += entry.size;
-    count++;
-    if (bytes > SMALL.bytes || count > SMALL.entries) return false;
-  }
-  return true;
 }
 
 function refuseUntarable(roots: readonly ArchiveRoot[], { sentence, tar }: Archive): void {

@@ -1,6 +1,6 @@
 /** What comes back from a member worker, checked. */
 import { StagerError } from '../../../words/errors.ts';
-import type { MemberReply } from './member-worker.ts';
+import type { MemberReply } from './member-packer.ts';
 
 /** A member that was made or found. */
 export type PackedMember = Extract<MemberReply, { bytes: Uint8Array }>;

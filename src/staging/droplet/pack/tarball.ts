@@ -11,10 +11,10 @@ import { Readable } from 'node:stream';
 import { cancelled, StagerError } from '../../../words/errors.ts';
 import { type Member, membersOf } from '../tar/members.ts';
 import { type ContentRoot, readable, type TreeEntry, type WalkOptions, walkRoots } from '../tar/tree-walk.ts';
-import { type PoolTask, WorkerPool } from '../tar/worker-pool.ts';
 import { type Compression, DEFAULT_COMPRESSION } from './compression.ts';
-import { memberReply, type PackedMember } from './member-reply.ts';
-import type { MemberWorkerData } from './member-worker.ts';
+import type { MemberPacking } from './member-packer.ts';
+import type { PackedMember } from './member-reply.ts';
+import { packMembers } from './pack-members.ts';
 
 /** How to pack. */
 export interface PackOptions {
@@ -139,35 +139,29 @@ async function* pack(
   const tally = new Tally();
   const undos: (() => void)[] = [];
   const compression = options.compression ?? DEFAULT_COMPRESSION;
-  const pool = new WorkerPool({
-    module: '../pack/member-worker',
-    workerData: workerDataOf(compression, options.memberCache),
-    signal: options.signal,
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
-  });
   try {
     const walk = entries(tally.skip, (undo) => undos.push(undo));
-    for await (const reply of pool.inOrder(tasks(limited(walk, options.maxBytes), tally)))
-      yield take(memberReply(reply), tally);
+    const members = counting(limited(walk, options.maxBytes), tally);
+    const packing = packingOf(compression, options.memberCache);
+    for await (const packed of packMembers(members, packing, options)) yield take(packed, tally);
   } finally {
-    await pool.close();
     for (const undo of undos.reverse()) undo();
   }
   done(tally.summary());
 }
 
-function workerDataOf(compression: Compression, dir: string | undefined): MemberWorkerData {
+function packingOf(compression: Compression, dir: string | undefined): MemberPacking {
   if (dir === undefined || compression.codec === 'none') return { compression };
   const engine = compression.codec === 'gzip' ? versions.zlib : versions['zstd'];
   return { compression, cache: { dir, engine: engine ?? 'unknown' } };
 }
 
 /** Walks while the threads work: the generator is drawn from as members are asked for. */
-function* tasks(walk: Iterable<TreeEntry>, tally: Tally): Generator<PoolTask> {
+function* counting(walk: Iterable<TreeEntry>, tally: Tally): Generator<Member> {
   for (const member of membersOf(counted(walk, tally))) {
     tally.rawBytes += member.rawBytes;
     tally.members += 1;
-    yield { message: member satisfies Member };
+    yield member;
   }
 }
 
