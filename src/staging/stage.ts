@@ -15,10 +15,13 @@ import { checkLimits, type StageRequest } from './request/request.ts';
 import { smoke } from './smoke.ts';
 import { fillApp, leased, packageApp } from './steps/app.ts';
 import { saveCache } from './steps/build-cache.ts';
+import { lockIfAsked, resolveBuildpacks } from './steps/buildpacks.ts';
 import { demandOutput, discardDroplet, dropReplaced, storeResult } from './steps/droplet.ts';
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
+import { runScripts } from './steps/scripts.ts';
+import { verifiedStack } from './steps/stack.ts';
 import { type StagePorts, Staging } from './steps/staging.ts';
-import { lockIfAsked, openWorkspace, resolveBuildpacks, runScripts, verifiedStack } from './steps/steps.ts';
+import { openWorkspace } from './steps/workspace.ts';
 import { outOfWorkspace } from './workspace/full.ts';
 
 /**

@@ -13,8 +13,10 @@ import {
 } from '../staging/buildpack/run/run-buildpacks.ts';
 import type { StageRequest } from '../staging/request/request.ts';
 import { fillApp, openApp } from '../staging/steps/app.ts';
+import { resolveBuildpacks } from '../staging/steps/buildpacks.ts';
+import { scriptRun } from '../staging/steps/scripts.ts';
 import { type StagePorts, Staging } from '../staging/steps/staging.ts';
-import { openWorkspace, resolveBuildpacks, scriptRun } from '../staging/steps/steps.ts';
+import { openWorkspace } from '../staging/steps/workspace.ts';
 import type { Workspace } from '../staging/workspace/layout.ts';
 import { errorReport } from '../words/error-report.ts';
 import { isStagerError } from '../words/errors.ts';

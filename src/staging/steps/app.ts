@@ -10,7 +10,7 @@ import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
 import { materialise } from '../workspace/materialise.ts';
 import type { Staging } from './staging.ts';
-import type { StagingWorkspace } from './steps.ts';
+import type { StagingWorkspace } from './workspace.ts';
 
 /** An app whose bytes are in the blobstore. */
 export interface PackagedApp {

@@ -7,8 +7,9 @@ import { formatBytes, MEBIBYTE } from '../../words/units.ts';
 import { sweepMemberCache } from '../droplet/pack/member-cache-sweep.ts';
 import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { demandOwn } from '../workspace/own.ts';
+import type { BuiltApp } from './scripts.ts';
 import type { Staging } from './staging.ts';
-import type { BuiltApp, StagingWorkspace } from './steps.ts';
+import type { StagingWorkspace } from './workspace.ts';
 
 /** Refuses `output` before an hour of work rather than after it. @throws StagerError CONFIG_INVALID. */
 export async function demandOutput({ request }: Staging): Promise<void> {

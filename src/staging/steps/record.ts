@@ -13,8 +13,8 @@ import { dropletKey, writeBlobTo } from '../droplet/store.ts';
 import { splitBlobAddress } from '../launch/locate.ts';
 import { encodeSorted } from '../vcap/application.ts';
 import type { PackagedApp } from './app.ts';
+import type { BuiltApp } from './scripts.ts';
 import type { Staging, StagingStack } from './staging.ts';
-import type { BuiltApp } from './steps.ts';
 
 /** What goes into a record beside what the staging knows of itself. */
 export interface RecordParts {
