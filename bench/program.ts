@@ -1,7 +1,7 @@
 /** One task in a process of its own, so that its peak of memory is its own. Prints { ms, bytes, rssBytes }. */
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
-import { saveBuildCache } from '../src/staging/build-cache/build-cache.ts';
+import { saveBuildCache } from '../src/staging/build-cache/tarball.ts';
 import { dropletContents } from '../src/staging/droplet/contents.ts';
 import { parseCompression, tarballContentType } from '../src/staging/droplet/pack/compression.ts';
 import { packTarball } from '../src/staging/droplet/pack/tarball.ts';

@@ -16,7 +16,7 @@ import { type Selection, type SelectOptions, selectSandbox } from './machine/san
 import { StackStore } from './machine/stack/store.ts';
 import { serverUrl } from './remote/links.ts';
 import { tokensFor } from './remote/sign-in.ts';
-import type { RemotePorts } from './remote/stage.ts';
+import type { RemotePorts } from './remote/stage-remotely.ts';
 import { ContentStore } from './staging/buildpack/acquire/content-store.ts';
 import type { DownloadPorts } from './staging/buildpack/acquire/download.ts';
 import { BuildpackFetcher } from './staging/buildpack/acquire/fetch.ts';

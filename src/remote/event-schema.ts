@@ -1,8 +1,8 @@
 /** Events of a staging as a server sends them: they are JSON of another process, and of another version perhaps. */
 import { z } from 'zod';
-import { phaseSchema, recordSchema } from '../stores/records/schema.ts';
 import { CODES, type Code } from '../words/errors.ts';
 import type { BuildEvent } from '../words/events.ts';
+import { phaseSchema, recordSchema } from '../words/staging-record-schema.ts';
 
 const at = z.string();
 const phase = phaseSchema;

@@ -7,7 +7,7 @@ import { prepareCache, type StagedBuildpack, writeEnvDir } from '../staging/buil
 import { outcomePhrase } from '../staging/buildpack/run/failure.ts';
 import { openSession, type Progress, prepareOrder } from '../staging/buildpack/run/prepare.ts';
 import type { RunInput } from '../staging/buildpack/run/run-buildpacks.ts';
-import { scriptMounts } from '../staging/buildpack/run/script.ts';
+import { scriptMounts } from '../staging/buildpack/run/run-script.ts';
 import { exitCodeOf } from '../staging/launch/exit-code.ts';
 import type { StageRequest } from '../staging/request/request.ts';
 import { fillApp, openApp } from '../staging/steps/app.ts';

@@ -3,7 +3,7 @@ import { openStager } from '../../compose.ts';
 import type { Config } from '../../config/load.ts';
 import type { RunEvent } from '../../staging/launch/events.ts';
 import type { HealthCheck } from '../../staging/launch/health.ts';
-import { shellCommand } from '../../staging/launch/script.ts';
+import { shellCommand } from '../../staging/launch/start-script.ts';
 import type { RunResult } from '../../staging/launch/supervise.ts';
 import { checkLimits } from '../../staging/request/request.ts';
 import { type RunWish, run } from '../../staging/run-droplet.ts';

@@ -3,7 +3,7 @@ import { openStager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
 import { demandOutputFile } from '../../machine/host/output-file.ts';
 import { demandRemote } from '../../remote/demand-remote.ts';
-import { stageOnServer } from '../../remote/stage.ts';
+import { stageOnServer } from '../../remote/stage-remotely.ts';
 import { resultDocument, type StagingEnded } from '../../staging/droplet/result-document.ts';
 import { stageApp } from '../../staging/stage.ts';
 import type { BuildEvent } from '../../words/events.ts';

@@ -14,8 +14,8 @@ import {
   type ProxyTls,
   proxyAuthorization,
 } from './dial.ts';
+import { checkProxies, proxyFor } from './proxy-settings.ts';
 import type { ProxyServer, ProxyTarget } from './rules.ts';
-import { checkProxies, proxyFor } from './settings.ts';
 import type { Endpoint } from './socks.ts';
 
 /** How to reach others. */

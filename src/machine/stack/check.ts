@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { StagerError } from '../../words/errors.ts';
 import { InsideView } from '../sandbox/child/inside-view.ts';
-import { whyNotStartable } from '../sandbox/child/program.ts';
+import { whyNotStartable } from '../sandbox/child/startable.ts';
 
 /** Somebody who owns nothing of the tree. */
 const ANYBODY = { uid: -1, gid: -1 } as const;

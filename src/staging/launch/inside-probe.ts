@@ -16,7 +16,7 @@ import {
   type ProbeFailure,
   USER_AGENT,
 } from './probe.ts';
-import { BASH } from './script.ts';
+import { BASH } from './start-script.ts';
 
 /** The process to check. */
 export interface InsideProbeOptions {

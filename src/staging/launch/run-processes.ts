@@ -17,9 +17,9 @@ import { Instance } from './instance.ts';
 import { prepareRun, RUN_INSIDE, RUN_LINKS, runMounts } from './layout.ts';
 import { choosePort } from './port.ts';
 import { hostProbe, type Probe } from './probe.ts';
-import { type PlannedCommand, planRun, type RunRequest } from './request.ts';
-import { launchArgv } from './script.ts';
+import { type PlannedCommand, planRun, type RunRequest } from './run-request.ts';
 import { type LaunchInfo, readLaunchInfo } from './staging-info.ts';
+import { launchArgv } from './start-script.ts';
 import { type DropletRun, supervise } from './supervise.ts';
 
 /** What {@link runProcesses} works with. */

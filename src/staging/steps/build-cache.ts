@@ -6,8 +6,8 @@
 import { ownedDirectory } from '../../machine/host/owner.ts';
 import type { StoredBlob } from '../../words/staging-record.ts';
 import { formatBytes, MEBIBYTE } from '../../words/units.ts';
-import * as tarball from '../build-cache/build-cache.ts';
 import { buildCacheKey, restoreByBuildpack, saveByBuildpack } from '../build-cache/by-buildpack.ts';
+import * as tarball from '../build-cache/tarball.ts';
 import { storedBlob } from '../droplet/store.ts';
 import { apparentSize } from '../workspace/apparent-size.ts';
 import type { Workspace } from '../workspace/layout.ts';

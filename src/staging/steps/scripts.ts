@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeCaBundle } from '../../machine/proxy/ca-bundle.ts';
-import { proxySecrets, proxyVariables } from '../../machine/proxy/settings.ts';
+import { proxySecrets, proxyVariables } from '../../machine/proxy/proxy-settings.ts';
 import { MAX_FILES, type Sandbox } from '../../machine/sandbox/port/sandbox.ts';
 import { isStagerError, type StagerError } from '../../words/errors.ts';
 import { MEBIBYTE } from '../../words/units.ts';

@@ -14,7 +14,7 @@ import { StagerError } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
 import { parseJson } from '../../words/json.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
-import { fileSchema, recordSchema } from './schema.ts';
+import { fileSchema, recordSchema } from '../../words/staging-record-schema.ts';
 
 const VERSION = 2;
 /** Records kept; the oldest go first. */

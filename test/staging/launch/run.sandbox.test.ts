@@ -6,7 +6,7 @@ import type { Sandbox } from '../../../src/machine/sandbox/port/sandbox.ts';
 import type { Selection } from '../../../src/machine/sandbox/select.ts';
 import { insideProbe } from '../../../src/staging/launch/inside-probe.ts';
 import type { RunDirs } from '../../../src/staging/launch/layout.ts';
-import type { RunRequest } from '../../../src/staging/launch/request.ts';
+import type { RunRequest } from '../../../src/staging/launch/run-request.ts';
 import { openTestSandbox } from '../../support/open-sandbox.ts';
 import { dropletOf, removeRun, requestFor, watchRun } from './support.ts';
 

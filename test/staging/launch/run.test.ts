@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../../src/staging/launch/events.ts';
 import type { RunDirs } from '../../../src/staging/launch/layout.ts';
-import type { RunRequest } from '../../../src/staging/launch/request.ts';
+import type { RunRequest } from '../../../src/staging/launch/run-request.ts';
 import { type RunResult, STOP_GRACE_MS } from '../../../src/staging/launch/supervise.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { HostSandbox } from '../../support/host-sandbox.ts';

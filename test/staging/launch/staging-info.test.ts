@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runDirsAt } from '../../../src/staging/launch/layout.ts';
-import { planRun } from '../../../src/staging/launch/request.ts';
+import { planRun } from '../../../src/staging/launch/run-request.ts';
 import { parseLaunchInfo, readLaunchInfo } from '../../../src/staging/launch/staging-info.ts';
 import { requestFor } from './support.ts';
 

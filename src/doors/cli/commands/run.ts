@@ -1,7 +1,7 @@
 /** `stager run`: a droplet's process with its sidecars, or one command in its environment. */
 import type { HealthCheck } from '../../../staging/launch/health.ts';
-import type { RunTarget } from '../../../staging/launch/request.ts';
-import { shellCommand } from '../../../staging/launch/script.ts';
+import type { RunTarget } from '../../../staging/launch/run-request.ts';
+import { shellCommand } from '../../../staging/launch/start-script.ts';
 import { readEnv, readServices } from '../../../staging/request/request.ts';
 import { run } from '../../../staging/run-droplet.ts';
 import { checkVariables } from '../../../staging/vcap/names.ts';

@@ -2,7 +2,7 @@
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
 import { demandRemote } from '../../../remote/demand-remote.ts';
-import { stageOnServer } from '../../../remote/stage.ts';
+import { stageOnServer } from '../../../remote/stage-remotely.ts';
 import { resultDocument } from '../../../staging/droplet/result-document.ts';
 import type { StageRequest } from '../../../staging/request/request.ts';
 import { stageApp } from '../../../staging/stage.ts';

@@ -23,7 +23,7 @@ import { Flow } from './flow.ts';
 import { InsideView } from './inside-view.ts';
 import { endsAnyhow, type KillReason, outcomeOf } from './outcome.ts';
 import type { outputPipes } from './pipes.ts';
-import { whyNotStartable } from './program.ts';
+import { whyNotStartable } from './startable.ts';
 
 /** What holds the processes of one command together, since no namespace does. */
 export interface Tether {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { ProxySettings } from '../../../config/proxy.ts';
 import { removeTree } from '../../../machine/host/remove-tree.ts';
-import { proxyVariables } from '../../../machine/proxy/settings.ts';
+import { proxyVariables } from '../../../machine/proxy/proxy-settings.ts';
 import { StagerError, throwIfCancelled } from '../../../words/errors.ts';
 import { createRedactor } from '../../logs/redact.ts';
 import type { Reference } from '../contract/reference.ts';

@@ -12,7 +12,7 @@ import {
 import { type DetectTry, detect, nothingDetected } from './detect.ts';
 import { secretFilter } from './output.ts';
 import type { OrderPorts, RunInput } from './run-buildpacks.ts';
-import { ScriptRunner } from './script.ts';
+import { ScriptRunner } from './run-script.ts';
 import type { Session } from './session.ts';
 
 /** How far a run of an order has come; a failure reports it. */

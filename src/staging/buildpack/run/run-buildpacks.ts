@@ -27,7 +27,7 @@ import { type DetectTry, nothingDetected } from './detect.ts';
 import type { StagingEnvironment } from './env.ts';
 import { runHeroku } from './heroku.ts';
 import { openSession, type Progress, prepareOrder } from './prepare.ts';
-import type { Peaks, ScriptPorts } from './script.ts';
+import type { Peaks, ScriptPorts } from './run-script.ts';
 import { type BuildpackOutput, phaseOf, type Session, warn } from './session.ts';
 
 /** What to run, and where. */

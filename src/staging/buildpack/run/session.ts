@@ -12,7 +12,7 @@ import type { ProcessEntry } from '../contract/process-list.ts';
 import type { StagedBuildpack } from '../contract/staged.ts';
 import type { StagingEnvironment } from './env.ts';
 import { scriptFailure } from './failure.ts';
-import type { ScriptResult, ScriptRunner } from './script.ts';
+import type { ScriptResult, ScriptRunner } from './run-script.ts';
 
 /** The state of one run of an order. */
 export interface Session {

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { proxySettings } from '../../../src/config/proxy.ts';
+import {
+  checkProxies,
+  proxyFor,
+  proxySecrets,
+  proxyVariables,
+} from '../../../src/machine/proxy/proxy-settings.ts';
 import type { ProxyTarget } from '../../../src/machine/proxy/rules.ts';
-import { checkProxies, proxyFor, proxySecrets, proxyVariables } from '../../../src/machine/proxy/settings.ts';
 
 /** `https://host:port` as the agents ask for it. */
 function target(address: string): ProxyTarget {

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, utimesSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { restoreBuildCache, saveBuildCache } from '../../../src/staging/build-cache/build-cache.ts';
+import { restoreBuildCache, saveBuildCache } from '../../../src/staging/build-cache/tarball.ts';
 import { DirectoryBlobStore } from '../../../src/stores/blobs/fs/directory-store.ts';
 import { put, scratch } from '../droplet/trees.ts';
 

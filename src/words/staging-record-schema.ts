@@ -1,7 +1,7 @@
 /** The shape of a stored staging record: it may have been written by another version, or edited by hand. */
 import { z } from 'zod';
-import { parseGuid, parseSha1, parseSha256 } from '../../words/ids.ts';
-import type { StagingRecord } from '../../words/staging-record.ts';
+import { parseGuid, parseSha1, parseSha256 } from './ids.ts';
+import type { StagingRecord } from './staging-record.ts';
 
 /** A text that `parse` accepts, as its branded type. */
 function branded<T>(parse: (text: string) => T | undefined, what: string) {

@@ -5,7 +5,7 @@ import {
   START_MESSAGE,
   shellCommand,
   shellQuote,
-} from '../../../src/staging/launch/script.ts';
+} from '../../../src/staging/launch/start-script.ts';
 import { HostSandbox } from '../../support/host-sandbox.ts';
 import { dropletOf, removeRun, requestFor, watchRun } from './support.ts';
 

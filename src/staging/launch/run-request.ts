@@ -20,7 +20,7 @@ export type RunTarget =
       /** Instead of the droplet's own command for the type. */
       readonly command?: string;
     }
-  /** No port, no health check, no sidecars; see {@link import('./script.ts').shellCommand}. */
+  /** No port, no health check, no sidecars; see {@link import('./start-script.ts').shellCommand}. */
   | { readonly kind: 'task'; readonly name?: string; readonly command: string };
 
 /** Sizes in MB, times in milliseconds. */
