@@ -1,7 +1,7 @@
 /**
- * `node scripts/bundle-programs.ts [ROOT]`: writes ROOT/dist/programs, the drop-in builder and launcher as few files.
- * They start at every staging and every start of an app, and finding sixty modules one by one takes longer than all
- * else that they do. What only some runs need (CredHub, YAML, the build itself) stays in files of its own.
+ * `node scripts/bundle-programs.ts [ROOT]`: writes ROOT/dist/programs, the programs of bin/ as few files. They start at
+ * every staging and every start of an app, and finding hundreds of modules one by one takes longer than all else that
+ * they do. What only some runs need (a command's action, CredHub, YAML) stays in files of its own.
  */
 import { rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -12,15 +12,21 @@ const out = join(root, 'dist/programs');
 const fresh = `${out}.new-${process.pid}`;
 const source = (path: string): string => join(root, 'src', path);
 
+/** What only `stager serve` or an S3 store loads: large, with data files beside the modules. */
+const SERVER = /^(@electric-sql\/|@fastify\/|@aws-sdk\/|fastify|kysely|pg|jose)/;
+
 await build({
-  // Workers are found by their path from the file that starts them, which is one folder up and down again.
+  // Workers are found by their path from the file that starts them, which is in parts/ or another folder beside it.
   input: {
     'bin/builder': source('doors/dropin/builder-main.ts'),
     'bin/launcher': source('doors/dropin/launcher-main.ts'),
+    'bin/stager': source('doors/cli/main.ts'),
+    'parts/tree-check-worker': source('machine/stack/tree-check-worker.ts'),
     'pack/member-worker': source('staging/droplet/pack/member-worker.ts'),
     'unpack/unpack-worker': source('staging/droplet/unpack/unpack-worker.ts'),
   },
   platform: 'node',
+  external: (id) => SERVER.test(id),
   logLevel: 'warn',
   // Not ECMAScript modules: importing a module of Node's from one loads all of it, streams and promises too.
   output: {

@@ -1,13 +1,13 @@
 /** The only file that constructs adapters: configuration in, a {@link Stager} out. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { writeTextFile } from './config/json-file.ts';
 import type { Config } from './config/load.ts';
 import { type Diagnosis, diagnose } from './machine/doctor/doctor.ts';
 import { openDataHome } from './machine/host/data-home.ts';
 import { asideDirectories, checkLayout, repairLayout } from './machine/host/data-layout.ts';
 import { placed } from './machine/host/full-disk.ts';
+import { OWN_ROOT } from './machine/host/own-package.ts';
 import { sweepDead } from './machine/host/process-label.ts';
 import { trustedAuthorities } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
@@ -32,7 +32,7 @@ import { type Clock, systemClock } from './words/clock.ts';
 import type { Guid } from './words/ids.ts';
 
 /** The buildpacks that ship, made ready by the build. */
-const SHIPPED = fileURLToPath(new URL('../dist/buildpacks', import.meta.url));
+const SHIPPED = join(OWN_ROOT, 'dist/buildpacks');
 
 /** Everything that the doors share. Parts that cost something are made when they are first asked for. */
 export class Stager {

@@ -1,9 +1,9 @@
 /** argv → command → exit status. The only place that ends the process. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { CommanderError } from 'commander';
 import { endProcess, written } from '../../machine/host/end-process.ts';
+import { ownVersion } from '../../machine/host/own-package.ts';
 import { takeUmask } from '../../machine/host/umask.ts';
 import { CODES, StagerError } from '../../words/errors.ts';
 import { createProgram, type LoadAction } from './program.ts';
@@ -13,7 +13,8 @@ import { ownStreams } from './terminal/streams.ts';
 /** What a reader of stdout gets to catch up after Ctrl-C. */
 const LAST_WORDS_MS = 500;
 
-await main(process.argv);
+// Without `await` at the top: this is bundled as CommonJS, which starts faster.
+void main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {
   takeUmask();
@@ -29,7 +30,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const done = (status: number): void => {
     exit = status;
   };
-  const program = createProgram(version(), { argv, load, done });
+  const program = createProgram(ownVersion(), { argv, load, done });
   for (const command of [
     program,
     ...program.commands,
@@ -87,12 +88,4 @@ function ignoreClosedPipes(): void {
       if (error.code !== 'EPIPE') throw error;
     });
   }
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  const parsed: unknown = JSON.parse(text);
-  return typeof parsed === 'object' && parsed !== null && 'version' in parsed
-    ? String(parsed.version)
-    : 'unknown';
 }

@@ -5,18 +5,18 @@
  */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, open, rename, rm } from 'node:fs/promises';
-import { extname, join, normalize, relative, sep } from 'node:path';
+import { join, normalize, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
 import { createGunzip } from 'node:zlib';
 import { execa } from 'execa';
 import pLimit from 'p-limit';
 import { extract } from 'tar-stream';
+import { FROM_SOURCES, OWN_ROOT, ownModule } from '../../machine/host/own-package.ts';
 
 /** In dist/, by scripts/setup.sh. */
-const BUILT = fileURLToPath(new URL('../../first-data.tar.gz', import.meta.url));
-const MAKER = fileURLToPath(new URL(`./make-first-data${extname(import.meta.url)}`, import.meta.url));
+const BUILT = join(OWN_ROOT, 'dist/first-data.tar.gz');
+const MAKER = ownModule('service/state/make-first-data');
 /** Syncs at once: they share a commit of the file system's journal. */
 const SYNCS = 16;
 
@@ -26,7 +26,7 @@ export async function placeFirstData(dir: string): Promise<void> {
   if (await isThere(data)) return;
   const aside = join(dir, 'pgdata.new');
   await rm(aside, { recursive: true, force: true });
-  if (await isThere(BUILT)) await unpack(createReadStream(BUILT), aside);
+  if (!FROM_SOURCES && (await isThere(BUILT))) await unpack(createReadStream(BUILT), aside);
   else {
     const made = join(dir, 'first-data.tar.gz');
     await execa(process.execPath, ['--disable-warning=ExperimentalWarning', MAKER, made]);

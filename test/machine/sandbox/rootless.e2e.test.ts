@@ -18,7 +18,11 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 function whyNot(): string | undefined {
   if (process.getuid?.() !== 0) return 'the tests do not run as root';
   const asNobody = { uid: NOBODY, gid: NOBODY, cwd: '/', encoding: 'utf8' } as const;
-  const reads = spawnSync('ls', [join(ROOT, 'bin/stager'), join(ROOT, 'dist/doors/cli/main.js')], asNobody);
+  const reads = spawnSync(
+    'ls',
+    [join(ROOT, 'bin/stager'), join(ROOT, 'dist/programs/bin/stager.cjs')],
+    asNobody,
+  );
   if (reads.status !== 0) return `nobody cannot read ${ROOT}`;
   const proc = 'mount -t proc proc /proc';
   const space = spawnSync(

@@ -1,12 +1,12 @@
 /** `stager buildpack new`: the skeleton of a buildpack. */
-import { relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, relative } from 'node:path';
+import { OWN_ROOT } from '../../../machine/host/own-package.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { newBuildpack } from '../../../workshop/new-buildpack.ts';
 import type { Context } from '../input/context.ts';
 
 /** The exported kit, made by the build. */
-const KIT = fileURLToPath(new URL('../../../../dist/kit', import.meta.url));
+const KIT = join(OWN_ROOT, 'dist/kit');
 
 /** Writes it and says what to do next. */
 export async function buildpackNew({ output, args, flags }: Context): Promise<number> {

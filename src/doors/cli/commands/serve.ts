@@ -1,8 +1,8 @@
 /** `stager serve`: the HTTP endpoint. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEndpointStager, type Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
+import { ownVersion } from '../../../machine/host/own-package.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
 import type { Context } from '../input/context.ts';
@@ -74,19 +74,11 @@ function optionsOf({
     data: settings.data ?? join(home, 'serve'),
     insecureHttp: settings.insecureHttp ?? false,
     acceptStart: settings.acceptStart ?? false,
-    version: version(),
+    version: ownVersion(),
     ...(database !== undefined && { database }),
     ...(publicUrl !== undefined && { publicUrl }),
     ...(systemDomain !== undefined && { systemDomain }),
     ...(adminPassword !== undefined && { adminPassword }),
     ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { certFile: tlsCert, keyFile: tlsKey } }),
   };
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'),
-  );
-  if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) return '0.0.0';
-  return String(manifest.version);
 }
