@@ -89,6 +89,6 @@ it('has the buildpacks that ship, the documents that the help names, and nothing
     it.isDirectory(),
   );
   expect(built.map(({ name }) => name).toSorted()).toEqual(
-    ['buildpacks', 'kit', ...folders.map(({ name }) => name)].toSorted(),
+    ['buildpacks', 'kit', 'programs', ...folders.map(({ name }) => name)].toSorted(),
   );
 });
