@@ -60,7 +60,7 @@ it.each([
 });
 
 /** Command lines of stager itself. */
-const ofStager = (): string[] => cli.processes().filter((line) => line.includes('cli/main.js stage'));
+const ofStager = (): string[] => cli.processes().filter((line) => line.includes('bin/stager.cjs stage'));
 const pidOfStager = (): number => Number(ofStager()[0]?.split(' ')[0]);
 const withoutReader = (left: string[]): string[] => left.filter((line) => !line.includes('sleep 1000'));
 
