@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
 
 const OWN_FILE = fileURLToPath(import.meta.url);
 
@@ -15,7 +14,9 @@ export const FROM_SOURCES = extname(OWN_FILE) === '.ts';
 /** The version that package.json names. */
 export function ownVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(OWN_ROOT, 'package.json'), 'utf8'));
-  return z.object({ version: z.string() }).parse(manifest).version;
+  // Without a schema library: this is all that `--version` and `--help` load.
+  if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) return 'unknown';
+  return String(manifest.version);
 }
 
 /** The file that Node runs for a module, named by its path below src/ without an ending. */

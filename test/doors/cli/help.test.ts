@@ -38,6 +38,7 @@ it('--help loads commander, the command table and the settings, and nothing heav
     'doors/cli/terminal/output.ts',
     'doors/cli/terminal/streams.ts',
     'machine/host/end-process.ts',
+    'machine/host/own-package.ts',
     'machine/host/umask.ts',
     'words/errors.ts',
   ]);
