@@ -6,8 +6,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../machine/host/replace-file.ts';
+import { checkedJson, readCheckedJson } from '../words/checked-json.ts';
 import { errnoOf } from '../words/errors.ts';
-import { parseJson } from '../words/json.ts';
 
 const Login = z.object({
   /** Of the sign-in, where a token is renewed. */
@@ -30,15 +30,14 @@ export async function readLogin(file: string, server: string): Promise<Login | u
 export async function saveLogin(file: string, server: string, login: Login): Promise<void> {
   const servers = { ...(await readLogins(file)), [server]: login };
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const text = `${JSON.stringify({ servers }, undefined, 2)}\n`;
-  await replaceFile(file, text, { mode: 0o600, durable: true });
+  await replaceFile(file, checkedJson({ servers }), { mode: 0o600, durable: true });
 }
 
-/** A file that is not one of these counts as none: the next login writes it anew. */
+/** A file that is not what was written counts as none (a token goes to no other address); the next login writes it anew. */
 async function readLogins(file: string): Promise<Readonly<Record<string, Login>>> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return '';
     throw error;
   });
-  return File.safeParse(parseJson(text)).data?.servers ?? {};
+  return File.safeParse(readCheckedJson(text)).data?.servers ?? {};
 }

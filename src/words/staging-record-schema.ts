@@ -77,9 +77,6 @@ const result = z.object({
   lifecycle_type: z.literal('buildpack'),
 });
 
-/** A record's file, before anything is known of it. */
-export const fileSchema = z.looseObject({ checksum: text.optional() });
-
 /** Parses a record; unknown keys are dropped. */
 export const recordSchema = z.object({
   build: guid,

@@ -9,7 +9,15 @@ import { z } from 'zod';
 import { openBlobs } from '../../src/index.ts';
 import { asStagerError } from '../../src/words/error-report.ts';
 import { CLASSES, type FileClass, fileOf, MUTATIONS, type Mutation } from './classes.ts';
-import { type Command, noteNewestPackage, type Place, perform, restore, stagerOf } from './rig.ts';
+import {
+  type Command,
+  installAgain,
+  noteNewestPackage,
+  type Place,
+  perform,
+  restore,
+  stagerOf,
+} from './rig.ts';
 
 /** A user of no rights. */
 const NOBODY = 65_534;
@@ -156,8 +164,8 @@ async function followAdvice(
     await noteNewestPackage(place);
   } else if (next.includes('doctor --repair')) {
     await stager.repair();
-    // What was installed is said to be gone, so it is installed again.
-    if (path.endsWith('buildpacks/index.json')) undo(path, place);
+    // What was moved aside is installed again.
+    await installAgain(place);
   } else if (next.includes('blobs repair'))
     await (await openBlobs({ home: join(place.dir, 'home') })).repair();
   else if (next.includes('stack add'))

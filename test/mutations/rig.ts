@@ -106,13 +106,7 @@ export async function makeRig(): Promise<{
   await makeBuildpack(join(dir, 'first'), 'first');
   await writeFile(join(dir, 'mini.tar'), await tarOf([...shellItems(), { name: 'file', content: 'one' }]));
   await mkdir(join(dir, 'home'), { mode: 0o711 });
-  const stager = await stagerOf(place);
-  const { registry, fetcher } = await stager.buildpacks(signal);
-  const path = join(dir, 'first');
-  const fetched = await fetcher.fetch({ kind: 'directory', key: path, path }, { signal });
-  await registry.add('first', fetched, { signal });
-  await fetched.lease.release();
-  await stager.stacks.add('mini', join(dir, 'mini.tar'), { signal });
+  await installAgain(place);
   await perform('stage', place);
   keepCopy(dir, 'older');
   await writeFile(join(dir, 'app/index.html'), 'hello\n');
@@ -128,6 +122,20 @@ export async function makeRig(): Promise<{
     await rm(dir, { recursive: true, force: true });
   };
   return { place, expected, close };
+}
+
+/** The buildpack and the stack that the commands use, where they are not installed. */
+export async function installAgain(place: Place): Promise<void> {
+  const stager = await stagerOf(place);
+  const { registry, fetcher } = await stager.buildpacks(signal);
+  const path = join(place.dir, 'first');
+  if (!(await registry.list()).some((it) => it.name === 'first')) {
+    const fetched = await fetcher.fetch({ kind: 'directory', key: path, path }, { signal });
+    await registry.add('first', fetched, { signal });
+    await fetched.lease.release();
+  }
+  if (!(await stager.stacks.list()).some((it) => it.name === 'mini'))
+    await stager.stacks.add('mini', join(place.dir, 'mini.tar'), { signal });
 }
 
 /** The newest staging's package is the one that `package` stages. */

@@ -1,6 +1,7 @@
 /** What is written down of a stack, and how its absence and its damage are told. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { readCheckedJson } from '../../words/checked-json.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 
 /** What `names/<name>.json` holds. */
@@ -22,7 +23,7 @@ export type Record = z.infer<typeof Record>;
 /** Undefined when there is none. @throws StagerError STACK_INVALID when it can't be read. */
 export async function readRecord(path: string, name: string): Promise<Record | undefined> {
   try {
-    return Record.parse(JSON.parse(await readFile(path, 'utf8')));
+    return Record.parse(readCheckedJson(await readFile(path, 'utf8')));
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return undefined;
     throw new StagerError('STACK_INVALID', `the record of the stack ${name} can't be read`, {

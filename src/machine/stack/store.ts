@@ -14,6 +14,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve as resolvePath } from 'node:path';
+import { checkedJson } from '../../words/checked-json.ts';
 import { errnoOf, isStagerError, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { placed } from '../host/full-disk.ts';
 import { namesIn } from '../host/names-in.ts';
@@ -252,7 +253,7 @@ export class StackStore {
     const record: Record = { ...rest, ...unpacked, addedAt: new Date().toISOString() };
     const path = join(this.#root, 'names', `${parts.name}.json`);
     await mkdir(join(this.#root, 'names'), { recursive: true });
-    await replaceFile(path, JSON.stringify(record), { durable: true });
+    await replaceFile(path, checkedJson(record), { durable: true });
     return record;
   }
 

@@ -112,7 +112,7 @@ export function gone(paths: readonly string[]): StagerError {
     'RESOURCE_MISSING',
     `contents are gone from the resource cache: ${paths.slice(0, NAMED).join(', ')}${more}`,
     {
-      next: 'Create the package again: what is missing will be sent.',
+      next: 'Create the package again (`stager package create`): what is missing will be sent.',
       details: { paths: paths.slice(0, 1_000), count: paths.length },
     },
   );

@@ -2,21 +2,18 @@
  * The records of earlier stagings, one small file each under the data home: `<startedAt>-<build>.json`, so that
  * names sort by time. What `stager run` without a droplet and `--reuse` look at.
  *
- * Version 2 ends with the sha256 of the rest, since commands in a record are run: see `sealed`. Files without a version
- * are of before and have none.
+ * It ends with the sha256 of the rest, since commands in a record are run: see `checked-json.ts`.
  */
-import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namesIn } from '../../machine/host/names-in.ts';
 import { replaceFile } from '../../machine/host/replace-file.ts';
+import { checkedJson, readCheckedJson } from '../../words/checked-json.ts';
 import { StagerError } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
-import { parseJson } from '../../words/json.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
-import { fileSchema, recordSchema } from '../../words/staging-record-schema.ts';
+import { recordSchema } from '../../words/staging-record-schema.ts';
 
-const VERSION = 2;
 /** Records kept; the oldest go first. */
 const KEPT = 500;
 
@@ -32,7 +29,7 @@ export class StagingRecords {
   async save(record: StagingRecord): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const name = `${record.startedAt.replaceAll(':', '-')}-${record.build}.json`;
-    await replaceFile(join(this.#dir, name), sealed(record), { mode: 0o600, durable: true });
+    await replaceFile(join(this.#dir, name), checkedJson(record), { mode: 0o600, durable: true });
     const names = await this.#names();
     for (const old of names.slice(0, Math.max(0, names.length - KEPT)))
       await rm(join(this.#dir, old), { force: true });
@@ -68,7 +65,7 @@ export class StagingRecords {
 
   async #read(name: string): Promise<StagingRecord | undefined> {
     const text = await readFile(join(this.#dir, name), 'utf8').catch(() => '');
-    const document = unsealed(text);
+    const document = readCheckedJson(text);
     return document === undefined ? undefined : recordSchema.safeParse(document).data;
   }
 
@@ -84,24 +81,4 @@ export class StagingRecords {
   async #names(): Promise<string[]> {
     return (await namesIn(this.#dir)).filter((name) => /^\d.*\.json$/.test(name)).toSorted();
   }
-}
-
-/** The text of a record, with its digest. */
-function sealed(record: StagingRecord): string {
-  const body = { recordVersion: VERSION, ...record };
-  return `${JSON.stringify({ ...body, checksum: checksumOf(body) }, undefined, 2)}\n`;
-}
-
-/** What {@link sealed} was given, or an older file's document; undefined when it is not what was written. */
-function unsealed(text: string): unknown {
-  const parsed = fileSchema.safeParse(parseJson(text));
-  if (!parsed.success) return undefined;
-  const { checksum, ...body } = parsed.data;
-  const isOld = checksum === undefined && body['recordVersion'] === undefined;
-  return isOld || checksum === checksumOf(body) ? body : undefined;
-}
-
-/** Keys come back from JSON in the order in which they were written. */
-function checksumOf(body: object): string {
-  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
 }

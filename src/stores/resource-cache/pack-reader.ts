@@ -48,7 +48,7 @@ export class PackReader {
         yield chunk;
       }
     } catch (error) {
-      throw isStagerError(error, 'BLOB_NOT_FOUND') ? missingResource(resource, error) : error;
+      throw isStagerError(error, 'BLOB_NOT_FOUND') ? this.#missing(resource, error) : error;
     }
     if (sha256Of(hash) === resource.sha256) return;
     throw corrupt(
@@ -101,18 +101,18 @@ export class PackReader {
     if (this.#chunks.size > CHUNKS && oldest !== undefined) this.#chunks.delete(oldest);
     return chunk;
   }
-}
 
-/** A resource that the pool said it had is gone. */
-function missingResource(resource: LocatedResource, cause?: unknown): StagerError {
-  const { sha1, pack } = resource;
-  return new StagerError(
-    'RESOURCE_MISSING',
-    `the resource with sha1 ${sha1} is gone from the resource cache`,
-    {
-      next: 'Create the package again: what is missing will be sent.',
-      details: { sha1, pack },
-      cause,
-    },
-  );
+  /** A resource that the pool said it had is gone. */
+  #missing({ sha1, pack }: LocatedResource, cause: unknown): StagerError {
+    const location = this.#store.location(packKey(this.#tenant, pack));
+    return new StagerError(
+      'RESOURCE_MISSING',
+      `the resource with sha1 ${sha1} is gone with its pack ${location}`,
+      {
+        next: 'Create the package again (`stager package create`): what is missing will be sent.',
+        details: { sha1, pack, location },
+        cause,
+      },
+    );
+  }
 }

@@ -48,6 +48,22 @@ const nothingLeft = (): void => {
 };
 
 describe('the stacks', () => {
+  it('are told by the path of their record when one bit of it is another', async () => {
+    const path = await addTar(shellItems());
+    const record = join(path, '../../../names/mini.json');
+    const text = readFileSync(record, 'utf8');
+    for (const part of ['"source": "', '"digest": "', '"sealed": "', '"addedAt": "']) {
+      const bytes = Buffer.from(text);
+      const at = text.indexOf(part) + part.length;
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      writeFileSync(record, bytes);
+      await expect(store.resolve('mini')).rejects.toMatchObject({
+        code: 'STACK_INVALID',
+        next: expect.stringContaining('names/mini.json'),
+      });
+    }
+  });
+
   it('always have the machine itself', async () => {
     const [host, ...others] = await store.list();
     expect(host).toMatchObject({ name: 'host', kind: 'host' });

@@ -60,3 +60,39 @@ it('an empty directory in the place of a key gives way', async () => {
   await store.put(key, Readable.from([Buffer.from('x')]), { contentType: 'text/plain', signal });
   expect(await store.stat(key, { signal })).toMatchObject({ sizeBytes: 1 });
 });
+
+it('a blob whose directory or data is gone or elsewhere is not told as one that never was', async () => {
+  const key = { kind: 'droplets', name: 'abcd' } as const;
+  const put = async () => {
+    await rm(root, { recursive: true, force: true });
+    const store = await openBlobStore(root);
+    await store.put(key, Readable.from([Buffer.from('x')]), { contentType: 'text/plain', signal });
+    return store;
+  };
+  for (const name of ['.data', 'droplets']) {
+    const path = join(root, name);
+    for (const make of [
+      () => writeFile(path, ''),
+      () => symlink('/nowhere/at/all', path),
+      () => symlink(path, path),
+    ]) {
+      const store = await put();
+      await rm(path, { recursive: true });
+      await make();
+      await expect(store.get(key, { signal })).rejects.toMatchObject({
+        code: 'BLOBSTORE_UNAVAILABLE',
+        message: expect.stringContaining(path),
+        next: expect.stringMatching(/^Mount/),
+      });
+    }
+  }
+  const store = await put();
+  await rm(join(root, '.data'), { recursive: true });
+  await expect(store.get(key, { signal })).rejects.toMatchObject({
+    code: 'BLOB_NOT_FOUND',
+    message: expect.stringContaining('the data of blob file:'),
+    next: expect.stringContaining('Stage its app again'),
+  });
+  await rm(join(root, 'droplets'), { recursive: true });
+  await expect(store.get(key, { signal })).rejects.toMatchObject({ code: 'BLOBSTORE_UNAVAILABLE' });
+});

@@ -200,7 +200,10 @@ describe('the resource pool', () => {
     const [located] = await pool.locate([gone], { signal });
     if (located === undefined) throw new Error('not stored');
     await store.delete({ kind: 'resources', name: `space-1/packs/${located.pack}` }, { signal });
-    await expect(read([gone])).rejects.toMatchObject({ code: 'RESOURCE_MISSING' });
+    await expect(read([gone])).rejects.toMatchObject({
+      code: 'RESOURCE_MISSING',
+      message: expect.stringContaining(`/packs/${located.pack}`),
+    });
     await pool.retire([located.pack], { signal, gone: true });
     expect(await pool.match([gone, kept], { signal })).toEqual([false, true]);
     await pool.add([gone], { signal });

@@ -124,7 +124,8 @@ export class ContentStore {
       await mkdir(join(this.root, 'tmp'), { recursive: true });
       await rename(place, aside);
     });
-    await removeTree(aside);
+    // What belongs to another user is left to the next process that may remove it.
+    await removeTree(aside).catch(() => undefined);
   }
 
   /** Remembers that `source` (an immutable thing: a commit, the bytes of an archive) unpacks to `digest`. */

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { withClaim } from '../../../machine/host/file-claim.ts';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
+import { checkedJson, readCheckedJson } from '../../../words/checked-json.ts';
 import type { Clock } from '../../../words/clock.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
 import { parseSha256, type Sha256 } from '../../../words/ids.ts';
-import { parseJson } from '../../../words/json.ts';
 import { BUILDPACK_NAME } from '../contract/reference.ts';
 
 const sha256 = z.string().transform((text, context): Sha256 => {
@@ -57,9 +57,9 @@ export class RegistryIndex {
       if (errnoOf(error) === 'ENOENT') return [];
       throw error;
     }
-    const parsed = indexSchema.safeParse(parseJson(text));
+    const parsed = indexSchema.safeParse(readCheckedJson(text));
     if (parsed.success) return parsed.data.buildpacks;
-    throw new StagerError('CONFIG_INVALID', `${path} is damaged: ${parsed.error.issues[0]?.message ?? ''}`, {
+    throw new StagerError('CONFIG_INVALID', `${path} is damaged: it is not what was written`, {
       next: 'Restore it from a backup, or remove it and install the buildpacks again.',
       details: { path },
     });
@@ -80,7 +80,6 @@ export class RegistryIndex {
 
   async #write(list: readonly IndexEntry[]): Promise<void> {
     const path = join(this.#dir, 'index.json');
-    const text = `${JSON.stringify({ version: 1, buildpacks: list }, null, 2)}\n`;
-    await replaceFile(path, text, { durable: true });
+    await replaceFile(path, checkedJson({ version: 1, buildpacks: list }), { durable: true });
   }
 }

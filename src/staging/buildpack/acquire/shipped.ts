@@ -7,15 +7,16 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { namesIn } from '../../../machine/host/names-in.ts';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
+import { checkedJson, readCheckedJson } from '../../../words/checked-json.ts';
 import { isStagerError } from '../../../words/errors.ts';
-import { parseJson } from '../../../words/json.ts';
+import type { InstalledBuildpack } from './registry.ts';
 import type { ResolveParts } from './resolve.ts';
 
 /** Detect order: what knows an app by its own files first; a Procfile says least. */
 const ORDER = ['staticfile', 'nodejs', 'procfile', 'binary'] as const;
 
 /** name → digest that was installed from here. */
-const marksSchema = z.record(z.string(), z.string());
+const marksSchema = z.object({ marks: z.record(z.string(), z.string()) });
 
 /** What {@link installShipped} needs. */
 export interface ShippedParts {
@@ -44,7 +45,7 @@ export async function installShipped(parts: ShippedParts): Promise<void> {
   }
   next['edition'] = edition;
   await mkdir(parts.dir, { recursive: true });
-  await replaceFile(markFile, JSON.stringify(next), { durable: true });
+  await replaceFile(markFile, checkedJson({ marks: next }), { durable: true });
 }
 
 /** The digest that is installed from here now; undefined when it is not ours to change. */
@@ -57,10 +58,10 @@ async function bring(
   const { signal } = parts;
   const installed = (await registry.list()).find((it) => it.name === name);
   const isOurs =
-    installed === undefined ? before === undefined : installed.digest === before && !installed.locked;
+    installed === undefined ? before === undefined : isFromHere(installed, before) && !installed.locked;
   if (!isOurs) return before;
   const path = join(parts.from, name);
-  const fetched = await fetcher.fetch({ kind: 'directory', key: `stager:${name}`, path }, { signal });
+  const fetched = await fetcher.fetch({ kind: 'directory', key: sourceOf(name), path }, { signal });
   try {
     if (installed === undefined) await registry.add(name, fetched, { signal });
     else if (installed.digest !== fetched.lease.digest) await registry.update(name, { fetched, signal });
@@ -74,6 +75,13 @@ async function bring(
   }
 }
 
+/** Where the marks were lost, by what it was made from. */
+function isFromHere({ name, digest, source }: InstalledBuildpack, before: string | undefined): boolean {
+  return before === undefined ? source === sourceOf(name) : digest === before;
+}
+
+const sourceOf = (name: string): string => `stager:${name}`;
+
 /** Changes whenever a shipped buildpack was built again; while it stays, nothing else is looked at. */
 async function editionOf(from: string, names: ReadonlySet<string>): Promise<string> {
   const parts = [...names]
@@ -84,5 +92,5 @@ async function editionOf(from: string, names: ReadonlySet<string>): Promise<stri
 
 async function readMarks(file: string): Promise<Readonly<Record<string, string>>> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  return marksSchema.safeParse(parseJson(text)).data ?? {};
+  return marksSchema.safeParse(readCheckedJson(text)).data?.marks ?? {};
 }

@@ -22,10 +22,10 @@ import type {
 import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
 import { checkExpected, corrupt, verifiedChunks } from '../port/verify.ts';
-import { displaced, storeError } from './errors.ts';
+import { absent, displacedBy, storeError } from './errors.ts';
 import { dataName, dataPath, infoOf, linkPath, parseDataName } from './layout.ts';
 import { listKind } from './list.ts';
-import { checkStore, markKind } from './marker.ts';
+import { checkKind, checkStore, markKind } from './marker.ts';
 import { dataExists, pruneAbove, publishData, publishKey, readKey } from './publish.ts';
 import { blocks, cancellable, digestDurably } from './read.ts';
 import { findLeftovers, storeTime, sweepDeadOwners } from './sweep.ts';
@@ -229,10 +229,8 @@ export class DirectoryBlobStore implements BlobStore {
         actual: size,
       });
     }
-    throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${location}`, {
-      next: 'List what there is with `stager blobs ls`.',
-      details: { location },
-    });
+    if (key.kind !== 'buildpack_cache') await checkKind(this.#root, key.kind);
+    throw await absent(this.#root, key, location);
   }
 
   async #beforeWrite(kind: BlobKind): Promise<void> {
@@ -249,7 +247,7 @@ export class DirectoryBlobStore implements BlobStore {
     try {
       return await step();
     } catch (error) {
-      throw (await displaced(this.#root, error)) ?? storeError(error, doing, location);
+      throw (await displacedBy(this.#root, error)) ?? storeError(error, doing, location);
     }
   }
 }

@@ -2,8 +2,10 @@
 import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
+import type { BlobKey } from '../port/blob-store.ts';
 import { BLOB_KINDS } from '../port/key.ts';
-import { DATA, TEMP } from './layout.ts';
+import { remedyFor } from '../port/verify.ts';
+import { DATA, linkPath, TEMP } from './layout.ts';
 
 const NEXT = {
   CONFIG_INVALID: 'Raise the limit (ulimit -f unlimited), or use a file system that takes larger files.',
@@ -55,9 +57,14 @@ export function storeError(error: unknown, doing: string, location: string): unk
 /** The directories of a store. */
 const DIRECTORIES = ['', ...BLOB_KINDS, DATA, TEMP];
 
-/** The failure when something else is in the place of one of the store's own directories; else undefined. */
-export async function displaced(root: string, error: unknown): Promise<StagerError | undefined> {
+/** As {@link displaced}, when that may be why `error` came. */
+export async function displacedBy(root: string, error: unknown): Promise<StagerError | undefined> {
   if (!/^(ENOTDIR|EEXIST|EISDIR|ELOOP|ENOENT)$/.test(errnoOf(error) ?? '')) return undefined;
+  return await displaced(root, error);
+}
+
+/** The failure when something else is in the place of one of the store's own directories; else undefined. */
+export async function displaced(root: string, cause?: unknown): Promise<StagerError | undefined> {
   for (const name of DIRECTORIES) {
     const path = join(root, name);
     if ((await lstat(path).catch(() => undefined)) === undefined) continue;
@@ -68,9 +75,22 @@ export async function displaced(root: string, error: unknown): Promise<StagerErr
       {
         next: 'Mount or restore it. Where nothing was in it, remove it: the next use makes it anew.',
         details: { path },
-        cause: error,
+        cause,
       },
     );
   }
   return undefined;
+}
+
+/** The failure for a blob that is not there: why, as far as that can be seen. */
+export async function absent(root: string, key: BlobKey, location: string): Promise<StagerError> {
+  const lost = await displaced(root);
+  if (lost !== undefined) return lost;
+  const isNamed = (await lstat(linkPath(root, key)).catch(() => undefined)) !== undefined;
+  const message = isNamed ? `the data of blob ${location} is gone` : `there is no blob ${location}`;
+  const list = 'List what there is with `stager blobs ls`.';
+  return new StagerError('BLOB_NOT_FOUND', message, {
+    next: isNamed ? `${remedyFor(key.kind)}.` : list,
+    details: { location },
+  });
 }

@@ -3,16 +3,32 @@
 import { createHash } from 'node:crypto';
 import { sha256Of } from '../../../words/digest.ts';
 import { StagerError } from '../../../words/errors.ts';
-import type { BlobInfo, PutOptions } from './blob-store.ts';
+import type { BlobInfo, BlobKind, PutOptions } from './blob-store.ts';
 import type { Digests } from './digests.ts';
+import { parseBlobKind } from './key.ts';
 
 /** The failure of a reader whose bytes are not those of the record. */
 export function corrupt(location: string, what: string, details: Record<string, unknown> = {}): StagerError {
+  const kind = location
+    .split('/')
+    .map(parseBlobKind)
+    .findLast((it) => it !== undefined);
   return new StagerError('BLOB_CORRUPT', `blob ${location} is damaged: ${what}`, {
-    next: 'Store it again (a droplet: stage its app again); `stager blobs verify` says what else is damaged.',
+    next: `${kind === undefined ? 'Store it again' : remedyFor(kind)}; \`stager blobs verify\` says what else is damaged.`,
     details: { location, ...details },
   });
 }
+
+const REMEDIES = {
+  buildpacks: 'Upload the buildpack again',
+  packages: 'Create the package again (`stager package create`)',
+  resources: 'Create the package again (`stager package create`): what is missing will be sent',
+  droplets: 'Stage its app again',
+  buildpack_cache: 'Stage its app again: it gets a new one',
+} satisfies Record<BlobKind, string>;
+
+/** What a person does to have a blob of this kind again. */
+export const remedyFor = (kind: BlobKind): string => REMEDIES[kind];
 
 /**
  * Passes `chunks` on and throws BLOB_CORRUPT after the last one when size or sha256 differ from `info`. It throws
