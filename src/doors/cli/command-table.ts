@@ -1,29 +1,6 @@
-/** Every command, its arguments and the words of its help. */
-import type { SettingKey } from '../../config/schema.ts';
-import type { CommandName } from '../../config/setting.ts';
-
-/** One command, or a group of them. */
-export interface CommandSpec {
-  /** `name <required> [optional]`. */
-  readonly usage: string;
-  readonly summary: string;
-  /** Which settings it takes. */
-  readonly settings?: CommandName;
-  /**
-   * Where not all of them mean something: those that do, with words of its own or `''` for the usual ones. The settings
-   * of every command are not listed.
-   */
-  readonly only?: Readonly<Partial<Record<SettingKey, string>>>;
-  readonly options?: readonly (readonly [flag: string, help: string])[];
-  /** Examples and more, shown after the options. */
-  readonly after?: string;
-  readonly commands?: readonly CommandSpec[];
-  /** Passes on everything after the name, unread. */
-  readonly passThrough?: boolean;
-}
-
-/** For commands on one of several installed buildpacks of a name. */
-const WHICH_STACK = { stack: 'the one for this stack (default: the one without a stack)' } as const;
+/** Every command: its arguments, the words of its help, and what does its work. */
+import { BUILDPACK } from './buildpack-commands.ts';
+import type { CommandSpec } from './command-spec.ts';
 
 const STAGE_AFTER = `
 Examples:
@@ -39,12 +16,14 @@ docs/cli.md has the names, docs/errors.md the exit statuses.`;
 export const COMMANDS: readonly CommandSpec[] = [
   {
     usage: 'stage [source]',
+    load: async () => (await import('./commands/stage.ts')).stageCommand,
     summary: 'turn an app (directory, zip, jar, war, tar) into a droplet',
     settings: 'stage',
     after: STAGE_AFTER,
   },
   {
     usage: 'run [droplet] [command...]',
+    load: async () => (await import('./commands/run.ts')).runCommand,
     summary: 'run a droplet: the last one staged, a file, or a blobstore address',
     settings: 'run',
     options: [
@@ -63,12 +42,15 @@ Examples:
   },
   {
     usage: 'files [source]',
+    load: async () => (await import('./commands/files.ts')).filesCommand,
+    withoutHome: true,
     summary: 'show what would be sent, and which ignore rule decided',
     settings: 'files',
     options: [['--explain <path>', 'say which rule decided on this path']],
   },
   {
     usage: 'shell [source]',
+    load: async () => (await import('./commands/shell.ts')).shellInSandbox,
     summary: 'open a shell in the sandbox of a staging',
     settings: 'shell',
     options: [
@@ -82,125 +64,81 @@ Examples:
     commands: [
       {
         usage: 'create [source]',
+        load: async () => (await import('./commands/package-create.ts')).packageCreate,
         summary: 'store an app as a package, sending only what is new',
         settings: 'package',
       },
     ],
   },
-  {
-    usage: 'buildpack',
-    summary: 'installed buildpacks, and tools for buildpack authors',
-    commands: [
-      { usage: 'list', summary: 'installed buildpacks in detect order', settings: 'all' },
-      {
-        usage: 'add <name> <source>',
-        summary: 'install a buildpack from a directory, archive, URL or git URL',
-        settings: 'buildpack',
-        only: { stack: 'stack that it is for, when it names none itself', caFile: '' },
-        options: [
-          ['--position <number>', 'place in the detect order, from 1 (default: last)'],
-          ['--disable', 'install it disabled'],
-          ['--lock', 'refuse later updates of its content'],
-          ['--sha256 <digest>', 'refuse a download with another digest'],
-        ],
-      },
-      {
-        usage: 'update <name> [source]',
-        summary: 'replace the content or change position, state or name',
-        settings: 'buildpack',
-        only: { ...WHICH_STACK, caFile: '' },
-        options: [
-          ['--position <number>', 'new place in the detect order, from 1'],
-          ['--enable', 'use it in detection again'],
-          ['--disable', 'leave it out of detection'],
-          ['--lock', 'refuse later updates of its content'],
-          ['--unlock', 'allow updates again'],
-          ['--rename <name>', 'give it another name'],
-          ['--sha256 <digest>', 'refuse a download with another digest'],
-        ],
-      },
-      {
-        usage: 'show <name>',
-        summary: 'everything known about a buildpack',
-        settings: 'buildpack',
-        only: WHICH_STACK,
-      },
-      { usage: 'remove <name>', summary: 'remove a buildpack', settings: 'buildpack', only: WHICH_STACK },
-      {
-        usage: 'new <name>',
-        summary: 'write the skeleton of a new buildpack with a test',
-        settings: 'all',
-        options: [
-          ['--language <language>', 'sh or ts (default: sh)'],
-          ['--dir <dir>', 'where to write it (default: ./<name>)'],
-        ],
-      },
-      {
-        usage: 'test <dir>',
-        summary: 'run a buildpack over its fixtures and check expectations',
-        settings: 'buildpack',
-        options: [
-          ['--fixture <name>', 'only this fixture'],
-          ['--update', 'write what was seen as the new expectations'],
-          ['--trace', 'run shell buildpacks with set -x, and show all that they say'],
-        ],
-      },
-      {
-        usage: 'lint <dir>',
-        summary: 'check a buildpack against the contract',
-        settings: 'buildpack',
-        only: { stack: 'stack in which interpreters are looked for; default: host' },
-      },
-      {
-        usage: 'package <dir>',
-        summary: 'make a zip, byte-identical each time',
-        settings: 'buildpack',
-        only: { stack: 'keep only the dependencies for this stack', caFile: '' },
-        options: [
-          ['--offline', 'include the dependencies'],
-          ['--out <file>', 'file to write'],
-        ],
-      },
-    ],
-  },
+  BUILDPACK,
   {
     usage: 'stack',
     summary: 'root file systems that sandboxes see',
     commands: [
-      { usage: 'list', summary: 'known stacks', settings: 'all' },
+      {
+        usage: 'list',
+        load: async () => (await import('./commands/stacks.ts')).stackList,
+        summary: 'known stacks',
+        settings: 'all',
+      },
       {
         usage: 'add <name> <rootfs>',
+        load: async () => (await import('./commands/stacks.ts')).stackAdd,
         summary: 'add a tar, directory, OCI layout directory or docker archive',
         settings: 'all',
       },
-      { usage: 'remove <name>', summary: 'remove a stack', settings: 'all' },
+      {
+        usage: 'remove <name>',
+        load: async () => (await import('./commands/stacks.ts')).stackRemove,
+        summary: 'remove a stack',
+        settings: 'all',
+      },
     ],
   },
   {
     usage: 'blobs',
     summary: 'contents of the blobstore',
     commands: [
-      { usage: 'ls [prefix]', summary: 'list blobs', settings: 'blobs' },
+      {
+        usage: 'ls [prefix]',
+        load: async () => (await import('./commands/blobs.ts')).blobsList,
+        summary: 'list blobs',
+        settings: 'blobs',
+      },
       {
         usage: 'get <key> <file>',
+        load: async () => (await import('./commands/blobs.ts')).blobsGet,
         summary: 'write a blob to a file, verified; - is stdout',
         settings: 'blobs',
       },
-      { usage: 'put <key> <file>', summary: 'store a file as a blob; - is stdin', settings: 'blobs' },
-      { usage: 'rm <key...>', summary: 'delete blobs', settings: 'blobs' },
+      {
+        usage: 'put <key> <file>',
+        load: async () => (await import('./commands/blobs.ts')).blobsPut,
+        summary: 'store a file as a blob; - is stdin',
+        settings: 'blobs',
+      },
+      {
+        usage: 'rm <key...>',
+        load: async () => (await import('./commands/blobs.ts')).blobsRemove,
+        summary: 'delete blobs',
+        settings: 'blobs',
+      },
       {
         usage: 'verify [prefix]',
+        load: async () => (await import('./commands/blobs.ts')).blobsVerify,
         summary: 'read blobs and check their digests, and that packages are complete',
         settings: 'blobs',
       },
       {
         usage: 'repair',
+        load: async () => (await import('./commands/blobs-repair.ts')).blobsRepair,
         summary: 'rebuild damaged indexes of the resource cache from what is stored',
         settings: 'blobs',
         options: [['--dry-run', 'only say what is wrong']],
       },
       {
         usage: 'gc',
+        load: async () => (await import('./commands/blobs.ts')).blobsGc,
         summary: 'delete what retention does not keep',
         settings: 'blobs',
         options: [
@@ -210,11 +148,17 @@ Examples:
           ['--min-age <time>', 'never delete what is younger than this (default: 1h)'],
         ],
       },
-      { usage: 'du', summary: 'space used, by kind', settings: 'blobs' },
+      {
+        usage: 'du',
+        load: async () => (await import('./commands/blobs.ts')).blobsUsage,
+        summary: 'space used, by kind',
+        settings: 'blobs',
+      },
     ],
   },
   {
     usage: 'serve',
+    load: async () => (await import('./commands/serve.ts')).serveCommand,
     summary: "the staging part of Cloud Foundry's API, for cf and other clients",
     settings: 'serve',
     after: `
@@ -227,6 +171,8 @@ Examples:
   },
   {
     usage: 'login <url>',
+    load: async () => (await import('./commands/login.ts')).loginCommand,
+    withoutHome: true,
     summary: 'sign in to a stager server, for stage --server',
     settings: 'login',
     options: [
@@ -242,6 +188,8 @@ Examples:
   },
   {
     usage: 'doctor',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+    withoutHome: true,
     summary: 'say which runtime, cgroup mode, stack and blobstore will be used, and why not others',
     settings: 'stage',
     only: { stack: '', sandbox: '', runtime: '', blobstore: '', caFile: '' },

@@ -23,9 +23,9 @@ async function main(argv: readonly string[]): Promise<void> {
   cancelOn('SIGTERM', controller);
   ignoreClosedPipes();
   let exit = 0;
-  const load: LoadAction = async (path) => {
-    const { actionFor } = await import('./actions.ts');
-    return actionFor(path, controller.signal);
+  const load: LoadAction = async (spec) => {
+    const { loadAction } = await import('./run-command.ts');
+    return await loadAction(spec, controller.signal);
   };
   const done = (status: number): void => {
     exit = status;

@@ -5,14 +5,15 @@
 import { Command, Option } from 'commander';
 import { settingsOf } from '../../config/schema.ts';
 import { CHOICES, type CommandName, type Setting } from '../../config/setting.ts';
-import { COMMANDS, type CommandSpec } from './command-table.ts';
+import type { CommandSpec } from './command-spec.ts';
+import { COMMANDS } from './command-table.ts';
 import type { Invocation } from './input/context.ts';
 
 /** Runs one command; what it returns is the exit status. */
 export type Action = (invocation: Invocation) => Promise<number>;
 
-/** Loads a command's action by its path, such as `buildpack add`. */
-export type LoadAction = (path: string) => Promise<Action>;
+/** Loads what a command does. */
+export type LoadAction = (spec: CommandSpec) => Promise<Action>;
 
 /** The whole program with its help. */
 export function createProgram(version: string, wiring: Wiring): Command {
@@ -28,7 +29,7 @@ export function createProgram(version: string, wiring: Wiring): Command {
       'after',
       '\nStart with: stager stage && stager run. Documents: docs/ in the package, docs/cli.md first.',
     );
-  for (const spec of COMMANDS) program.addCommand(build(spec, [], wiring));
+  for (const spec of COMMANDS) program.addCommand(build(spec, wiring));
   return program;
 }
 
@@ -41,16 +42,15 @@ export interface Wiring {
   readonly done: (exit: number) => void;
 }
 
-function build(spec: CommandSpec, parents: readonly string[], wiring: Wiring): Command {
+function build(spec: CommandSpec, wiring: Wiring): Command {
   const [name = '', ...args] = spec.usage.split(' ');
-  const path = [...parents, name];
   const command = new Command(name)
     .summary(spec.summary)
     .description(`${spec.summary.charAt(0).toUpperCase()}${spec.summary.slice(1)}.`);
   command.copyInheritedSettings(new Command().showHelpAfterError('(see --help)'));
   command.helpOption('-h, --help', 'show help');
   for (const arg of args) command.argument(arg);
-  for (const child of spec.commands ?? []) command.addCommand(build(child, path, wiring));
+  for (const child of spec.commands ?? []) command.addCommand(build(child, wiring));
   if (spec.commands !== undefined) return command.helpCommand('help [command]', 'show help for a command');
   if (spec.passThrough === true) {
     command.helpOption(false).allowUnknownOption().argument('[args...]').passThroughOptions();
@@ -65,7 +65,7 @@ function build(spec: CommandSpec, parents: readonly string[], wiring: Wiring): C
   if (spec.after !== undefined) command.addHelpText('after', spec.after);
   return command.action(async (...all: unknown[]) => {
     const dashes = wiring.argv.indexOf('--');
-    const action = await wiring.load(path.join(' '));
+    const action = await wiring.load(spec);
     wiring.done(
       await action({
         args: all.slice(0, -2),
