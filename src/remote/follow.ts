@@ -1,10 +1,10 @@
 /** What a build on a server tells, from its first event to its end, over as many connections as that takes. */
 
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
-import { cancelled, StagerError } from '../words/errors.ts';
+import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { BuildEvent } from '../words/events.ts';
 import { parseJson } from '../words/json.ts';
+import { pause } from '../words/retry.ts';
 import { buildEventSchema } from './event-schema.ts';
 import { notSignedIn, type RemoteParts, unreachable } from './http.ts';
 
@@ -30,9 +30,8 @@ export async function* follow(parts: RemoteParts, url: string): AsyncGenerator<B
       failures += 1;
       if (failures >= TRIES) throw error;
     }
-    await delay(PAUSE_MS, undefined, { signal: parts.signal }).catch(() => {
-      throw cancelled(parts.signal);
-    });
+    await pause(PAUSE_MS, { signal: parts.signal });
+    throwIfCancelled(parts.signal);
   }
 }
 

@@ -12,8 +12,9 @@ import type { Gathered } from '../staging/package/create.ts';
 import type { ListedFile } from '../staging/package/listing.ts';
 import type { Source } from '../staging/source/entry.ts';
 import { changedWhilePacked } from '../stores/resource-cache/pack-writer.ts';
-import { StagerError } from '../words/errors.ts';
+import { StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { Guid } from '../words/ids.ts';
+import { pause } from '../words/retry.ts';
 import { guidText } from './guid.ts';
 import { ask, type RemoteParts } from './http.ts';
 import type { ServerLinks } from './links.ts';
@@ -149,7 +150,8 @@ async function upload(parts: SendParts, source: Source, sending: Sending): Promi
   };
   let sent = await ask(remote, { method: 'POST', url: `${url}/upload`, stream }, Package);
   while (sent.state === 'PROCESSING_UPLOAD') {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS, { signal: remote.signal });
+    throwIfCancelled(remote.signal);
     sent = await ask(remote, { method: 'GET', url }, Package);
   }
   return sent;

@@ -2,7 +2,6 @@
  * A staging on a server, told as a local one: the app is sent, a build is made of it and followed, and what it tells
  * becomes the caller's events. However it ends, the server does not go on with a build that nobody waits for.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { demandOutputFile } from '../machine/host/output-file.ts';
 import { gather } from '../staging/package/create.ts';
@@ -12,6 +11,7 @@ import { asStagerError } from '../words/error-report.ts';
 import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { Emit } from '../words/events.ts';
 import type { Guid } from '../words/ids.ts';
+import { pause } from '../words/retry.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { MEBIBYTE } from '../words/units.ts';
 import { demandRemote } from './demand-remote.ts';
@@ -146,7 +146,7 @@ async function clearCache(parts: RemoteParts, api: string, app: Guid): Promise<v
 async function finalDroplet(parts: RemoteParts, url: string, telling: Telling): Promise<Guid> {
   let build: Build = await ask(parts, { method: 'GET', url }, Build);
   while (build.state === 'STAGING') {
-    await delay(POLL_MS);
+    await pause(POLL_MS, { signal: parts.signal });
     throwIfCancelled(parts.signal);
     build = await ask(parts, { method: 'GET', url }, Build);
   }

@@ -2,28 +2,20 @@
 import type { ChildProcess } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
+import { pause } from '../../../words/retry.ts';
 import type { Owner } from '../../host/owner.ts';
-import { type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
+import type { MemoryUse } from '../kernel/cgroups.ts';
+import type { DiskLedger } from '../kernel/disk-watch.ts';
 import { fileSizeLimit } from '../kernel/grants.ts';
-import { MemoryWatch } from '../kernel/memory-watch.ts';
 import { heldOpenBytes, send } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
-import {
-  type ChildCommand,
-  type ChildEnd,
-  Deadlines,
-  endOf,
-  isJoined,
-  startJoined,
-  startPiped,
-} from './child.ts';
+import { type ChildCommand, type ChildEnd, endOf, isJoined, startJoined, startPiped } from './child.ts';
 import { Flow } from './flow.ts';
 import { InsideView } from './inside-view.ts';
-import { endsAnyhow, type KillReason, outcomeOf } from './outcome.ts';
 import type { outputPipes } from './pipes.ts';
 import { whyNotStartable } from './startable.ts';
+import { type Container, notStarted, withinLimits } from './within-limits.ts';
 
 /** What holds the processes of one command together, since no namespace does. */
 export interface Tether {
@@ -51,70 +43,30 @@ export interface HostRunParts {
 }
 
 /** Used once. */
-export class HostRun {
+export class HostRun implements Container {
+  readonly watched: Container['watched'];
   readonly #parts: HostRunParts;
-  readonly #deadlines = new Deadlines();
   #child: ChildProcess | undefined;
   #flow: Flow | undefined;
-  #stopped: KillReason | undefined;
 
   constructor(parts: HostRunParts) {
     this.#parts = parts;
+    if (parts.watchesMemory) this.watched = () => parts.tether.members();
   }
 
   /** Runs to the end and kills what was left. */
   async finish(io: { readonly signal: AbortSignal; readonly onOutput: OnOutput }): Promise<ExitReport> {
-    const { spec } = this.#parts;
+    const { spec, ledger } = this.#parts;
     const begun = performance.now();
     const reason = await this.#whyNot();
     if (reason !== undefined) return notStarted(reason, begun);
-    const { watch, memory } = this.#watches();
-    const cancel = (): void => this.#stop('cancelled', spec.graceMs ?? 0);
-    io.signal.addEventListener('abort', cancel, { once: true });
-    try {
-      const ended = this.#start(io.onOutput);
-      this.#deadlines.after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
-      watch.start();
-      memory?.start();
-      if (io.signal.aborted) cancel();
-      const end = await ended;
-      if (typeof end === 'string') return notStarted(end, begun);
-      return await this.#report(end, performance.now() - begun, { watch, memory });
-    } finally {
-      io.signal.removeEventListener('abort', cancel);
-      this.#deadlines.clear();
-      memory?.stop();
-      await watch.stop().catch(() => undefined);
-      await this.#killAll();
-    }
+    return await withinLimits(this, { spec, ledger, fileBytes: await fileSizeLimit() }, io);
   }
 
   /** Sends a signal to the command itself. */
   signal(signal: NodeJS.Signals): boolean {
     const pid = this.#child?.pid;
     return pid !== undefined && this.#child?.exitCode === null && send(pid, signal);
-  }
-
-  #watches(): { readonly watch: DiskWatch; readonly memory: MemoryWatch | undefined } {
-    const { spec, ledger, tether, watchesMemory } = this.#parts;
-    const watch = new DiskWatch({
-      root: spec.diskRoot,
-      limitBytes: spec.limits.diskBytes,
-      limitFiles: spec.limits.files,
-      ledger,
-      heldOpen: async () => {
-        const { dev } = await stat(spec.diskRoot);
-        return await heldOpenBytes(await tether.members(), dev);
-      },
-      onOverrun: () => this.#stop('out-of-disk', 0),
-    });
-    if (!watchesMemory) return { watch, memory: undefined };
-    const memory = new MemoryWatch({
-      limitBytes: spec.limits.memoryBytes,
-      pids: () => tether.members(),
-      onOverrun: () => this.#stop('out-of-memory', 0),
-    });
-    return { watch, memory };
   }
 
   async #whyNot(): Promise<string | undefined> {
@@ -127,8 +79,8 @@ export class HostRun {
     return await whyNotStartable(spec.argv[0], view, owner);
   }
 
-  /** The status, or why it never began. */
-  async #start(onOutput: OnOutput): Promise<number | string> {
+  /** Here the process starts. */
+  async start({ onOutput, isStopped }: Parameters<Container['start']>[0]): Promise<number | string> {
     const { tether, spec } = this.#parts;
     if (isJoined(spec)) {
       const child = startJoined(tether.command);
@@ -142,7 +94,7 @@ export class HostRun {
     const { child, drained, ended } = startPiped(tether.command, pipes, flow);
     this.#child = child;
     const begun = tether.whyNotBegun?.(child);
-    if (this.#stopped !== undefined) await this.#killAll();
+    if (isStopped()) await this.#killAll();
     const status = statusOf(await ended);
     // A daemon that holds the pipe open would keep us waiting forever.
     let open = true;
@@ -159,40 +111,24 @@ export class HostRun {
     return (await begun) ?? status;
   }
 
-  async #report(
-    status: number,
-    durationMs: number,
-    { watch, memory }: { readonly watch: DiskWatch; readonly memory: MemoryWatch | undefined },
-  ): Promise<ExitReport> {
-    const { spec, ledger } = this.#parts;
-    const { peakBytes, overrun } = await watch.stop({ giveUp: endsAnyhow(this.#stopped) });
-    const outcome = outcomeOf({
-      status,
-      stopped: this.#stopped,
-      limits: spec.limits,
-      memory: { oomKills: 0 },
-      overrun,
-      disk: ledger.get(spec.diskRoot)?.usage,
-      fileBytes: await fileSizeLimit(),
-    });
-    const peakMemory = memory?.peakBytes ?? 0;
-    return {
-      outcome,
-      durationMs,
-      peakDiskBytes: peakBytes,
-      ...(peakMemory > 0 && { peakMemoryBytes: peakMemory }),
-    };
+  async memoryUse(): Promise<MemoryUse> {
+    return { oomKills: 0 };
   }
 
-  #stop(reason: KillReason, graceMs: number): void {
-    if (this.#stopped !== undefined) return;
-    this.#stopped = reason;
-    if (graceMs <= 0) return void this.#kill();
-    void this.#sendAll('SIGTERM');
-    this.#deadlines.after(graceMs, () => void this.#kill());
+  async heldOpen(): Promise<number> {
+    const { dev } = await stat(this.#parts.spec.diskRoot);
+    return await heldOpenBytes(await this.#parts.tether.members(), dev);
   }
 
-  async #kill(): Promise<void> {
+  async terminate(): Promise<void> {
+    await this.#sendAll('SIGTERM');
+  }
+
+  async remove(): Promise<void> {
+    await this.#killAll();
+  }
+
+  async kill(): Promise<void> {
     this.#flow?.hurry();
     await this.#killAll();
   }
@@ -202,7 +138,7 @@ export class HostRun {
     await this.#parts.tether.endAll?.();
     for (let quiet = 0, round = 0; quiet < QUIET_ROUNDS && round < MAX_ROUNDS; round += 1) {
       quiet = (await this.#sendAll('SIGKILL')) === 0 ? quiet + 1 : 0;
-      await setTimeout(ROUND_MS);
+      await pause(ROUND_MS);
     }
   }
 
@@ -213,10 +149,6 @@ export class HostRun {
     for (const pid of pids) send(pid, signal);
     return pids.length;
   }
-}
-
-function notStarted(reason: string, begun: number): ExitReport {
-  return { outcome: { kind: 'not-started', reason }, durationMs: performance.now() - begun };
 }
 
 const QUIET_ROUNDS = 2;

@@ -8,6 +8,7 @@
  */
 import { access, constants, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { pause } from '../../../words/retry.ts';
 import { type MountInfo, parseMountInfo } from './mountinfo.ts';
 import { readOrNothing, send } from './processes.ts';
 
@@ -171,7 +172,7 @@ export async function removeCgroups(directories: readonly string[]): Promise<voi
       const pids = (await readOrNothing(join(directory, 'cgroup.procs')))?.split('\n').filter(Boolean) ?? [];
       for (const pid of pids) send(Number(pid), 'SIGKILL');
       if (await removed(directory)) break;
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await pause(10);
     }
   }
 }

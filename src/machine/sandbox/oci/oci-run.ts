@@ -2,9 +2,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
+import { pause } from '../../../words/retry.ts';
 import {
   type ChildCommand,
   type ChildEnd,
@@ -15,12 +15,17 @@ import {
   startPiped,
 } from '../child/child.ts';
 import { Flow } from '../child/flow.ts';
-import { endsAnyhow, type KillReason, outcomeOf } from '../child/outcome.ts';
 import { outputPipes } from '../child/pipes.ts';
-import { type CgroupPlan, cgroupDirectories, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
-import { type Backing, type DiskLedger, DiskWatch } from '../kernel/disk-watch.ts';
+import { type Container, withinLimits } from '../child/within-limits.ts';
+import {
+  type CgroupPlan,
+  cgroupDirectories,
+  type MemoryUse,
+  memoryUse,
+  removeCgroups,
+} from '../kernel/cgroups.ts';
+import type { Backing, DiskLedger } from '../kernel/disk-watch.ts';
 import type { IdPlan } from '../kernel/ids.ts';
-import { MemoryWatch } from '../kernel/memory-watch.ts';
 import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
@@ -62,53 +67,34 @@ const START_POLL_MS = 10;
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } as const;
 
 /** One command in one container; used once. */
-export class OciRun {
+export class OciRun implements Container {
+  readonly watched: Container['watched'];
   readonly #parts: OciRunParts;
-  readonly #deadlines = new Deadlines();
+  /** When a container that was killed is killed again. */
+  readonly #patience = new Deadlines();
   #child: ChildProcess | undefined;
   #flow: Flow | undefined;
-  #memory: MemoryWatch | undefined;
-  #stopped: KillReason | undefined;
   #ended = false;
 
   constructor(parts: OciRunParts) {
     this.#parts = parts;
+    // Where no cgroup holds the memory.
+    if (parts.cgroups.parents.memory === undefined) this.watched = () => this.#pids();
   }
 
   /** Runs to the end. Whatever happens, nothing of the container is left afterwards. */
   async finish(io: { readonly signal: AbortSignal; readonly onOutput: OnOutput }): Promise<ExitReport> {
-    const { spec, ledger, backing } = this.#parts;
-    const begun = performance.now();
-    const watch = new DiskWatch({
-      root: spec.diskRoot,
-      limitBytes: spec.limits.diskBytes,
-      limitFiles: spec.limits.files,
-      ledger,
-      backing,
-      heldOpen: () => this.#heldOpen(),
-      onOverrun: () => this.#stop('out-of-disk', 0),
-    });
-    const memory = this.#memoryWatch();
-    const cancel = (): void => this.#stop('cancelled', spec.graceMs ?? 0);
-    io.signal.addEventListener('abort', cancel, { once: true });
+    return await withinLimits(this, this.#parts, io);
+  }
+
+  /** Here the process starts. */
+  async start({ onOutput, isStopped }: Parameters<Container['start']>[0]): Promise<number> {
     try {
-      const ended = this.#start(io.onOutput);
-      this.#deadlines.after(spec.limits.wallMs, () => this.#stop('timed-out', spec.graceMs ?? 0));
-      watch.start();
-      memory?.start();
-      if (io.signal.aborted) cancel();
-      const status = await ended;
-      this.#ended = true;
-      const durationMs = performance.now() - begun;
-      await this.#checkStarted();
-      return await this.#report(status, durationMs, watch);
+      const status = await this.#run(onOutput, isStopped);
+      if (!isStopped()) await this.#checkStarted();
+      return status;
     } finally {
       this.#ended = true;
-      io.signal.removeEventListener('abort', cancel);
-      this.#deadlines.clear();
-      memory?.stop();
-      await watch.stop().catch(() => undefined);
-      await this.#remove();
     }
   }
 
@@ -121,7 +107,7 @@ export class OciRun {
       const init = await this.#init();
       const [command] = init === undefined ? [] : await childrenOf(init);
       if (command !== undefined) return send(command, signal);
-      await setTimeout(START_POLL_MS);
+      await pause(START_POLL_MS);
     }
     return false;
   }
@@ -139,23 +125,8 @@ export class OciRun {
     return undefined;
   }
 
-  /** Where no cgroup holds the memory. */
-  #memoryWatch(): MemoryWatch | undefined {
-    const { cgroups, spec } = this.#parts;
-    if (cgroups.parents.memory !== undefined) return undefined;
-    this.#memory = new MemoryWatch({
-      limitBytes: spec.limits.memoryBytes,
-      pids: async () => {
-        const init = await this.#init();
-        return init === undefined ? [] : await namespacePids(init);
-      },
-      onOverrun: () => this.#stop('out-of-memory', 0),
-    });
-    return this.#memory;
-  }
-
   /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
-  async #start(onOutput: OnOutput): Promise<number> {
+  async #run(onOutput: OnOutput, isStopped: () => boolean): Promise<number> {
     const { files, spec, ids } = this.#parts;
     const command = this.#command();
     if (isJoined(spec)) {
@@ -169,7 +140,7 @@ export class OciRun {
     this.#flow = flow;
     const { child, drained, ended } = startPiped(command, pipes, flow);
     this.#child = child;
-    if (this.#stopped !== undefined) void this.#kill();
+    if (isStopped()) void this.kill();
     const [end] = await Promise.all([ended, drained, this.#giveIds(child)]);
     return statusOf(end);
   }
@@ -199,33 +170,14 @@ export class OciRun {
     if (around !== undefined) await mapIds(child, around);
   }
 
-  async #report(status: number, durationMs: number, watch: DiskWatch): Promise<ExitReport> {
-    const { cgroups, files, spec, ledger } = this.#parts;
-    const memory = await memoryUse(cgroups, files.id);
-    const { peakBytes, overrun } = await watch.stop({ giveUp: endsAnyhow(this.#stopped) });
-    const peakMemory = memory.peakBytes ?? this.#memory?.peakBytes ?? 0;
-    const outcome = outcomeOf({
-      status,
-      stopped: this.#stopped,
-      limits: spec.limits,
-      memory,
-      overrun,
-      disk: ledger.get(spec.diskRoot)?.usage,
-      fileBytes: this.#parts.fileBytes,
-    });
-    return {
-      outcome,
-      durationMs,
-      peakDiskBytes: peakBytes,
-      ...(peakMemory > 0 && { peakMemoryBytes: peakMemory }),
-    };
+  async memoryUse(): Promise<MemoryUse> {
+    return await memoryUse(this.#parts.cgroups, this.#parts.files.id);
   }
 
   /** The pid file is written when the container's process runs; without it the runtime has failed. */
   async #checkStarted(): Promise<void> {
     const { files, runtime } = this.#parts;
-    if (this.#stopped !== undefined || (await stat(files.pidFile).catch(() => undefined)) !== undefined)
-      return;
+    if ((await stat(files.pidFile).catch(() => undefined)) !== undefined) return;
     const guardSaid = (await readOrNothing(join(files.bundle, GUARD_LOG)))?.trim();
     const said = [await loggedErrors(files.logFile), guardSaid].filter(Boolean).join('; ');
     throw new StagerError(
@@ -235,29 +187,21 @@ export class OciRun {
     );
   }
 
-  #stop(reason: KillReason, graceMs: number): void {
-    if (this.#stopped !== undefined) return;
-    this.#stopped = reason;
-    if (graceMs <= 0) return void this.#kill();
-    void this.#terminate();
-    this.#deadlines.after(graceMs, () => void this.#kill());
-  }
-
   /** SIGTERM to every process but the first, which is ours. */
-  async #terminate(): Promise<void> {
+  async terminate(): Promise<void> {
     const init = await this.#init();
-    if (init === undefined) return await this.#kill();
+    if (init === undefined) return await this.kill();
     for (const pid of await namespacePids(init)) if (pid !== init) send(pid, 'SIGTERM');
   }
 
   /** The first process takes all others of its namespace with it. */
-  async #kill(): Promise<void> {
+  async kill(): Promise<void> {
     this.#flow?.hurry();
     const child = this.#child;
     if (child === undefined) return;
     const init = await this.#init();
     const sent = init !== undefined && send(init, 'SIGKILL');
-    if (sent) this.#deadlines.after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
+    if (sent) this.#patience.after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
     else await this.#killRuntime(child);
   }
 
@@ -280,14 +224,21 @@ export class OciRun {
     return pid !== undefined && (await isContained(pid)) ? pid : undefined;
   }
 
-  async #heldOpen(): Promise<number> {
+  async #pids(): Promise<readonly number[]> {
     const init = await this.#init();
-    if (init === undefined) return 0;
-    const { dev } = await stat(this.#parts.spec.diskRoot);
-    return await heldOpenBytes(await namespacePids(init), dev);
+    return init === undefined ? [] : await namespacePids(init);
   }
 
-  async #remove(): Promise<void> {
+  async heldOpen(): Promise<number> {
+    const pids = await this.#pids();
+    if (pids.length === 0) return 0;
+    const { dev } = await stat(this.#parts.spec.diskRoot);
+    return await heldOpenBytes(pids, dev);
+  }
+
+  async remove(): Promise<void> {
+    this.#ended = true;
+    this.#patience.clear();
     const { cgroups, files, guard, runtime, stateRoot } = this.#parts;
     // No process is left in the guard, and to the runtime outside of it the pids mean others.
     if (guard !== undefined && FORGETTABLE.has(runtime.name)) {

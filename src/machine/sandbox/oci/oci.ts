@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { pause } from '../../../words/retry.ts';
 import type { Owner } from '../../host/owner.ts';
 import { makeDirectory } from '../child/files.ts';
 import { ownNull } from '../child/pipes.ts';
@@ -210,7 +210,7 @@ export class OciSandbox implements Sandbox {
         const network = await run.network();
         if (network !== undefined) return network;
       }
-      await setTimeout(NETWORK_POLL_MS);
+      await pause(NETWORK_POLL_MS);
     }
     return undefined;
   }

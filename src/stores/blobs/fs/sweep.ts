@@ -1,9 +1,9 @@
 /** Finding what writers left that did not finish. */
 import { lstat, readdir, readlink, rm, rmdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { namesNow } from '../../../machine/host/names-in.ts';
 import { errnoOf, throwIfCancelled } from '../../../words/errors.ts';
+import { pause } from '../../../words/retry.ts';
 import type { Leftover, SweepOptions } from '../port/blob-store.ts';
 import { DATA, dataNameOfLink, parseDataName, TEMP } from './layout.ts';
 import { adopt, checkStore } from './marker.ts';
@@ -79,7 +79,7 @@ async function clockOf(root: string, { dryRun }: SweepOptions): Promise<number |
   for (let tick = 0; tick < TICKS; tick++) {
     const now = await stamp(directory);
     if (now !== before) return now;
-    await setTimeout(1);
+    await pause(1);
   }
   return before;
 }
