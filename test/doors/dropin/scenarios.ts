@@ -2,6 +2,7 @@
 import { builderScenarios } from './builder-scenarios.ts';
 import { fileScenarios } from './file-scenarios.ts';
 import { launcherScenarios } from './launcher-scenarios.ts';
+import { machineScenarios } from './machine-scenarios.ts';
 import { oddScenarios } from './odd-scenarios.ts';
 import { platformScenarios } from './platform-scenarios.ts';
 import { proxyScenarios } from './proxy-scenarios.ts';
@@ -18,4 +19,5 @@ export const scenarios: readonly Scenario[] = [
   ...launcherScenarios,
   ...surroundingsScenarios,
   ...oddScenarios,
+  ...machineScenarios,
 ];

@@ -57,6 +57,10 @@ export class World {
     symlinkSync(target, this.path(name));
   }
 
+  remove(name: string): void {
+    rmSync(this.path(name), { recursive: true, force: true });
+  }
+
   buildpack(key: string, scripts: Scripts, layout: BuildpackLayout = {}): void {
     const hash = layout.md5 === true ? createHash('md5').update(key).digest('hex') : xxHash(key);
     const base = layout.downloaded === true ? 'downloads' : 'buildpacks';
