@@ -5,6 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*" >&2; }
+# Where Debian keeps runc and debootstrap; an ordinary user's PATH leaves them out.
+PATH="$PATH:/usr/sbin:/sbin"
 
 if [ ! -x node_modules/node/bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say 'installing npm packages'

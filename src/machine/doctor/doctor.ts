@@ -7,7 +7,7 @@ import { arch, release, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StagerError } from '../../words/errors.ts';
 import { newGuid } from '../../words/ids.ts';
-import { CONTROLLERS, planCgroups } from '../sandbox/kernel/cgroups.ts';
+import { CONTROLLERS, isHeld, planCgroups } from '../sandbox/kernel/cgroups.ts';
 import { idPlans } from '../sandbox/kernel/ids.ts';
 import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
@@ -101,7 +101,8 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
     cgroups: {
       mode: plan.mode,
       controllers: CONTROLLERS.map((name) => {
-        const [parent, why] = [plan.parents[name], plan.reasons[name]];
+        const parent = plan.parents[name] ?? (isHeld(plan, name) ? plan.scope?.runtimeDir : undefined);
+        const why = plan.reasons[name];
         return { name, ...(parent === undefined ? {} : { parent }), ...(why === undefined ? {} : { why }) };
       }),
     },

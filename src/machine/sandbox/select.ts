@@ -191,17 +191,21 @@ interface Plans {
  */
 function* waysOf(runtimes: readonly OciRuntime[], plans: Plans): Generator<Way> {
   const { cgroups: plan, guard } = plans;
-  const groups = plan.pathPrefix === undefined ? [plan] : [plan, withoutCgroups(plan)];
+  const groups =
+    plan.pathPrefix === undefined && plan.scope === undefined ? [plan] : [plan, withoutCgroups(plan)];
   for (const cgroups of groups) {
     for (const ids of plans.ids) {
       if (guard !== undefined) for (const runtime of runtimes) yield { runtime, ids, cgroups, guard };
-      if (ids.around === undefined) for (const runtime of runtimes) yield { runtime, ids, cgroups };
+      // What the kernel counted in a scope is written down by a guard.
+      if (ids.around === undefined && cgroups.scope === undefined)
+        for (const runtime of runtimes) yield { runtime, ids, cgroups };
     }
   }
 }
 
 function withoutCgroups(plan: CgroupPlan): CgroupPlan {
-  const why = 'no runtime here could make a cgroup; `stager doctor` shows what each said';
+  const made = plan.scope === undefined ? 'make a cgroup' : 'be started in a systemd scope';
+  const why = `no runtime here could ${made}; \`stager doctor\` shows what each said`;
   return {
     mode: plan.mode,
     parents: {},

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { removeTree } from '../../../src/machine/host/remove-tree.ts';
 import { tempDir } from '../../staging/source/archives.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 
 const REMOVE = join(import.meta.dirname, '../../../src/machine/host/remove-tree.ts');
 
@@ -33,8 +34,7 @@ it('#12 read-only directories, sockets, pipes, broken links, in one go', async (
   expect(readdirSync(parent)).toEqual([]);
 });
 
-it('the same as a user without special rights', () => {
-  if (process.getuid?.() !== 0) return;
+it.skipIf(!isRoot)(`the same as a user without special rights${unlessRoot}`, () => {
   const parent = tempDir();
   const root = join(parent, 'w');
   mkdirSync(join(root, 'mod/cache'), { recursive: true });
@@ -87,8 +87,7 @@ it('a directory nested deeper than a path can be long', async () => {
   expect(readdirSync(parent)).toEqual([]);
 });
 
-it('does not touch what is mounted inside', async () => {
-  if (process.getuid?.() !== 0) return;
+it.skipIf(!isRoot)(`does not touch what is mounted inside${unlessRoot}`, async () => {
   const root = join(tempDir(), 'w');
   const victim = tempDir();
   writeFileSync(join(victim, 'file'), 'mine');

@@ -2,10 +2,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allPids } from '../../../src/machine/sandbox/kernel/processes.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { cgroupsOf, SandboxFixture } from '../../support/sandbox-fixture.ts';
-
-const isRoot = process.getuid?.() === 0;
-const asRoot = isRoot ? '' : ' (not run: the tests do not run as root)';
 
 let fixture: SandboxFixture;
 beforeAll(async () => {
@@ -35,17 +33,20 @@ describe('a script cannot read', () => {
     },
   );
 
-  it.skipIf(!isRoot)(`a file that root alone may read, wherever it lies in the stack${asRoot}`, async () => {
-    const secret = `/usr/local/share/stager-test-secret-${process.pid}`;
-    writeFileSync(secret, 'hush', { mode: 0o600 });
-    try {
-      const ran = await fixture.run({ script: `cat ${secret}` });
-      expect(ran.report.outcome).toEqual({ kind: 'exited', code: 1 });
-      expect(ran.text).toContain('Permission denied');
-    } finally {
-      rmSync(secret);
-    }
-  });
+  it.skipIf(!isRoot)(
+    `a file that root alone may read, wherever it lies in the stack${unlessRoot}`,
+    async () => {
+      const secret = `/usr/local/share/stager-test-secret-${process.pid}`;
+      writeFileSync(secret, 'hush', { mode: 0o600 });
+      try {
+        const ran = await fixture.run({ script: `cat ${secret}` });
+        expect(ran.report.outcome).toEqual({ kind: 'exited', code: 1 });
+        expect(ran.text).toContain('Permission denied');
+      } finally {
+        rmSync(secret);
+      }
+    },
+  );
 
   it('the root of the host through /proc/1/root or a link of its own', async () => {
     const ran = await fixture.run({

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allPids } from '../../../src/machine/sandbox/kernel/processes.ts';
 import type { Sandbox } from '../../../src/machine/sandbox/port/sandbox.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { SandboxFixture } from '../../support/sandbox-fixture.ts';
 
 let fixture: SandboxFixture;
@@ -12,8 +13,6 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-const isRoot = process.getuid?.() === 0;
-const asRoot = isRoot ? '' : ' (not run: the tests do not run as root)';
 const hasLandlock = (): boolean => fixture.sandbox.description.includes('Landlock (version');
 const python = (lines: readonly string[]) => ({
   argv: ['/usr/bin/python3', '-u', '-c', lines.join('\n')] as const,
@@ -32,7 +31,7 @@ describe('a confined process', () => {
     ]);
   });
 
-  it.skipIf(!isRoot)(`has a user of its own, another for each staging${asRoot}`, async () => {
+  it.skipIf(!isRoot)(`has a user of its own, another for each staging${unlessRoot}`, async () => {
     const one = await fixture.sandbox.apart?.();
     const other = await fixture.sandbox.apart?.();
     const uids = [fixture.sandbox, one, other].map((sandbox: Sandbox | undefined) => sandbox?.owner.uid);

@@ -8,6 +8,7 @@ import { buildCacheContents, dropletContents } from '../../../src/staging/drople
 import { packEntries, packTarball } from '../../../src/staging/droplet/pack/tarball.ts';
 import { BIG_FILE, BLOCK_BYTES, membersOf } from '../../../src/staging/droplet/tar/members.ts';
 import { type TreeEntry, walkRoots } from '../../../src/staging/droplet/tar/tree-walk.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { findGo, type Listed, readWithGo, readWithNode, readWithPython } from './readers/readers.ts';
 import { bytesOf, everything, packed, put, scratch } from './trees.ts';
 
@@ -249,25 +250,22 @@ describe('a droplet', () => {
     await expect(buffer(body)).rejects.toMatchObject({ code: 'DROPLET_PACK_FAILED' });
   });
 
-  it.skipIf(process.getuid?.() !== 0)(
-    'holds files and directories that their owner may not read',
-    async () => {
-      using dir = scratch();
-      put(dir.at('tree', 'closed', 'file'), 'hidden', 0o000);
-      chmodSync(dir.at('tree', 'closed'), 0o000);
-      execFileSync('chown', ['-R', '2000:2000', dir.path]);
-      const program = new URL('pack-program.ts', import.meta.url).pathname;
-      execFileSync(process.execPath, [program, dir.at('tree'), dir.at('x.tgz')], {
-        uid: 2000,
-        gid: 2000,
-        env: {},
-      });
-      const [, closed, file] = readWithPython(dir.at('x.tgz'));
-      expect([closed?.mode, file?.mode, file?.digest]).toEqual([0, 0, sha256(Buffer.from('hidden'))]);
-      expect(statSync(dir.at('tree', 'closed')).mode & 0o777).toBe(0);
-      expect(statSync(dir.at('tree', 'closed', 'file')).mode & 0o777).toBe(0);
-    },
-  );
+  it.skipIf(!isRoot)(`holds files and directories that their owner may not read${unlessRoot}`, async () => {
+    using dir = scratch();
+    put(dir.at('tree', 'closed', 'file'), 'hidden', 0o000);
+    chmodSync(dir.at('tree', 'closed'), 0o000);
+    execFileSync('chown', ['-R', '2000:2000', dir.path]);
+    const program = new URL('pack-program.ts', import.meta.url).pathname;
+    execFileSync(process.execPath, [program, dir.at('tree'), dir.at('x.tgz')], {
+      uid: 2000,
+      gid: 2000,
+      env: {},
+    });
+    const [, closed, file] = readWithPython(dir.at('x.tgz'));
+    expect([closed?.mode, file?.mode, file?.digest]).toEqual([0, 0, sha256(Buffer.from('hidden'))]);
+    expect(statSync(dir.at('tree', 'closed')).mode & 0o777).toBe(0);
+    expect(statSync(dir.at('tree', 'closed', 'file')).mode & 0o777).toBe(0);
+  });
 
   it('stops at the signal and leaves no thread behind', async () => {
     using dir = scratch();

@@ -1,4 +1,5 @@
 /** Directories that tests pack, and what packs them. */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   linkSync,
@@ -27,7 +28,11 @@ export function scratch(): Disposable & { readonly path: string; at(...names: st
   return {
     path,
     at: (...names) => join(path, ...names),
-    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+    [Symbol.dispose]: () => {
+      // Whoever is not root can't empty a directory that it may not write.
+      execFileSync('chmod', ['-R', 'u+rwX', path]);
+      rmSync(path, { recursive: true, force: true });
+    },
   };
 }
 

@@ -18,6 +18,7 @@ import { describe, expect, it } from 'vitest';
 import { gzipMember, readMemberHeader } from '../../../src/staging/droplet/tar/gzip-member.ts';
 import { unpackTarball } from '../../../src/staging/droplet/unpack/unpack.ts';
 import { placeLater } from '../../../src/staging/droplet/unpack/unpack-later.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { everything, packed, put, scratch, unpacked } from './trees.ts';
 
 /** What a tree holds; the times of directories and links are none of it. */
@@ -94,7 +95,7 @@ describe('unpacking', () => {
     expect(look(dir.at('out'))).toBe(look(dir.at('tree')));
   });
 
-  it.skipIf(process.getuid?.() !== 0)('gives everything to the owner that it is told', async () => {
+  it.skipIf(!isRoot)(`gives everything to the owner that it is told${unlessRoot}`, async () => {
     using dir = scratch();
     everything(dir.at('tree'));
     await unpacked((await packed(dir.at('tree'))).bytes, dir.at('out'), { owner: { uid: 2000, gid: 2001 } });

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openSource } from '../../../src/staging/source/open.ts';
 import { StagerError } from '../../../src/words/errors.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { asMap, readAll, tempDir } from './archives.ts';
 
 const signal = new AbortController().signal;
@@ -116,8 +117,7 @@ describe('what is refused', () => {
     expect(error.details).toMatchObject({ count: 5 });
   });
 
-  it('a device, by name', async () => {
-    if (process.getuid?.() !== 0) return;
+  it.skipIf(!isRoot)(`a device, by name${unlessRoot}`, async () => {
     execFileSync('mknod', [join(root, 'null'), 'c', '1', '3']);
     expect((await failure(readAll(root))).message).toContain('null: is a character device');
   });

@@ -19,6 +19,7 @@ import { openSource } from '../../../src/staging/source/open.ts';
 import { materialise } from '../../../src/staging/workspace/materialise.ts';
 import type { UntimedEvent } from '../../../src/words/events.ts';
 import { isRefused, parseRelPath, type RelPath } from '../../../src/words/ids.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { rawTar, rawZip, saved, tempDir } from '../source/archives.ts';
 
 const signal = new AbortController().signal;
@@ -99,8 +100,7 @@ describe('what is written', () => {
     for (const name of ['d', 'd/f', 'l']) expect(lstatSync(join(to, name)).mtimeMs, name).toBe(-86_400_000);
   });
 
-  it('everything is given to the owner, links themselves included', async () => {
-    if (process.getuid?.() !== 0) return;
+  it.skipIf(!isRoot)(`everything is given to the owner, links themselves included${unlessRoot}`, async () => {
     const from = tempDir();
     mkdirSync(join(from, 'd'));
     writeFileSync(join(from, 'd/f'), '1');

@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import { lifeOf, ownIdentity } from '../../../src/machine/host/process-identity.ts';
 import { createWorkspace, sweepWorkspaces } from '../../../src/staging/workspace/workspace.ts';
 import { newGuid } from '../../../src/words/ids.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { exited, startReady, tempDir } from '../source/archives.ts';
 
 const WORKSPACE = join(import.meta.dirname, '../../../src/staging/workspace/workspace.ts');
@@ -47,8 +48,7 @@ describe('making', () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  it('gives what is writable inside to the owner, not the rest', async () => {
-    if (process.getuid?.() !== 0) return;
+  it.skipIf(!isRoot)(`gives what is writable inside to the owner, not the rest${unlessRoot}`, async () => {
     const workspace = await createWorkspace({
       parent: tempDir(),
       owner: { uid: 2000, gid: 2001 },

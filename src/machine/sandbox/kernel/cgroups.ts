@@ -11,6 +11,7 @@ import { join, posix } from 'node:path';
 import { pause } from '../../../words/retry.ts';
 import { type MountInfo, parseMountInfo } from './mountinfo.ts';
 import { readOrNothing, send } from './processes.ts';
+import { planScope, type ScopePlan } from './user-scope.ts';
 
 /** What we limit with. */
 export const CONTROLLERS = ['memory', 'pids', 'cpu'] as const;
@@ -25,6 +26,8 @@ export interface CgroupPlan {
   readonly everywhere: readonly string[];
   /** What goes before the sandbox's id in `linux.cgroupsPath`; undefined when no cgroup can be made. */
   readonly pathPrefix?: string;
+  /** Where this user may not make one: scopes that the user's service manager makes. */
+  readonly scope?: ScopePlan;
   /** Whether swap can be limited too. */
   readonly swap: boolean;
   /** Why a controller can't be used. */
@@ -51,7 +54,7 @@ export async function planCgroups(source?: CgroupSource): Promise<CgroupPlan> {
     const all = v2 === undefined ? v1 : [...v1, v2];
     return await planV1(all, ownCgroup, v2 === undefined ? 'v1' : 'hybrid');
   }
-  if (v2 !== undefined) return await planV2(v2, ownCgroup);
+  if (v2 !== undefined) return await withScope(await planV2(v2, ownCgroup), v2);
   return {
     mode: 'none',
     parents: {},
@@ -59,6 +62,20 @@ export async function planCgroups(source?: CgroupSource): Promise<CgroupPlan> {
     swap: false,
     reasons: forAll('no cgroup file system is mounted'),
   };
+}
+
+/** Is the limit of this controller the kernel's? */
+export function isHeld(plan: CgroupPlan, name: Controller): boolean {
+  return plan.parents[name] !== undefined || plan.scope?.controllers.includes(name) === true;
+}
+
+async function withScope(plan: CgroupPlan, { mountPoint }: MountInfo): Promise<CgroupPlan> {
+  if (plan.pathPrefix !== undefined || process.getuid?.() === 0) return plan;
+  const scope = await planScope(mountPoint);
+  if (!('why' in scope))
+    return { ...plan, scope, reasons: forAll('not delegated to the user service manager') };
+  const reasons = Object.entries(plan.reasons).map(([name, why]) => [name, `${why}; ${scope.why}`] as const);
+  return { ...plan, reasons: Object.fromEntries(reasons) };
 }
 
 async function planV1(mounts: readonly MountInfo[], own: string, mode: 'v1' | 'hybrid'): Promise<CgroupPlan> {
@@ -218,6 +235,7 @@ const forAll = (reason: string): Record<Controller, string> => ({
 
 /** For people: `cgroup v1 (hybrid)`. */
 export function describeCgroups(plan: CgroupPlan): string {
+  if (plan.scope !== undefined) return 'a systemd scope for each (cgroup v2)';
   if (plan.mode === 'none' || plan.pathPrefix === undefined) return `no cgroup (${plan.mode})`;
   return plan.mode === 'hybrid' ? 'cgroup v1 (hybrid)' : `cgroup ${plan.mode}`;
 }

@@ -14,6 +14,7 @@ import { StagerError } from '../../../words/errors.ts';
 import type { IdMappings } from '../kernel/ids.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import { firstExecutable, SYSTEM_DIRECTORIES } from '../kernel/programs.ts';
+import { keepCounts, OPEN_COUNTS } from '../kernel/user-scope.ts';
 import { VOLUME_POINT } from '../volume/unmount.ts';
 import { OOM_SCORE } from './config.ts';
 
@@ -34,6 +35,8 @@ export interface GuardWish {
   readonly networkPath?: string;
   /** Mount points of volumes that the command works in; absent: no volume can be mounted here. */
   readonly volumes?: readonly string[];
+  /** The guard is in a scope of its own: a file for what the kernel counted in it. */
+  readonly countsFile?: string;
   /** What unshare says of itself; the command's own stderr is the script's. */
   readonly logFile: string;
 }
@@ -59,7 +62,8 @@ const HIDE = {
   v2: 'umount /sys/fs/cgroup/unified; ',
 } as const;
 /** Who is root sets a score that nobody below can lower, since the kernel keeps it as the least one. */
-const RUN = `echo ${OOM_SCORE} >/proc/self/oom_score_adj; exec 2>&4 4>&-; exec "$@"`;
+const SCORE = `echo ${OOM_SCORE} >/proc/self/oom_score_adj; `;
+const RUN = 'exec 2>&4 4>&-; exec "$@"';
 /** What the shells call themselves. */
 const NAME = 'stager-guard';
 
@@ -72,7 +76,10 @@ export function guarded(
   command: readonly string[],
   wish: GuardWish,
 ): readonly [string, ...string[]] {
-  const script = `${wish.volumes === undefined ? '' : dropVolumes(wish.volumes)}${HIDE[wish.hide ?? 'none']}${RUN}`;
+  const volumes = wish.volumes === undefined ? '' : dropVolumes(wish.volumes);
+  const counts = wish.countsFile === undefined ? '' : OPEN_COUNTS;
+  const last = wish.countsFile === undefined ? RUN : keepCounts(wish.countsFile);
+  const script = `${volumes}${counts}${HIDE[wish.hide ?? 'none']}${SCORE}${last}`;
   const run = ['/bin/sh', '-c', script, NAME, ...command];
   const spaces = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc'];
   const tied = [plan.setpriv, '--pdeathsig', 'KILL', '/bin/sh', '-c', CHECK_PARENT, NAME] as const;

@@ -5,66 +5,22 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
 import { pause } from '../../../words/retry.ts';
-import {
-  type ChildCommand,
-  type ChildEnd,
-  Deadlines,
-  endOf,
-  isJoined,
-  startJoined,
-  startPiped,
-} from '../child/child.ts';
+import { type ChildEnd, Deadlines, endOf, isJoined, startJoined, startPiped } from '../child/child.ts';
 import { Flow } from '../child/flow.ts';
 import { outputPipes } from '../child/pipes.ts';
 import { type Container, withinLimits } from '../child/within-limits.ts';
-import {
-  type CgroupPlan,
-  cgroupDirectories,
-  type MemoryUse,
-  memoryUse,
-  removeCgroups,
-} from '../kernel/cgroups.ts';
-import type { Backing, DiskLedger } from '../kernel/disk-watch.ts';
-import type { IdPlan } from '../kernel/ids.ts';
+import { cgroupDirectories, isHeld, type MemoryUse, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
 import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
+import { countsOf } from '../kernel/user-scope.ts';
 import type { ExitReport } from '../port/exit-report.ts';
-import type { OnOutput, SandboxSpec } from '../port/sandbox.ts';
-import { containerInit, type GuardPlan, guarded, isContained, mapIds } from './guard.ts';
-import {
-  deleteArguments,
-  FORGETTABLE,
-  loggedErrors,
-  type OciRuntime,
-  type RunFiles,
-  runArguments,
-} from './runtime.ts';
-
-/** What a run is made of. */
-export interface OciRunParts {
-  readonly spec: SandboxSpec;
-  readonly runtime: OciRuntime;
-  readonly cgroups: CgroupPlan;
-  readonly ids: IdPlan;
-  readonly guard: GuardPlan | undefined;
-  readonly nullDevice: string | undefined;
-  /** Network namespace to enter. */
-  readonly networkPath: string | undefined;
-  /** What is behind the volume that the disk root is in. */
-  readonly backing: Backing | undefined;
-  /** Mount points of volumes that the command works in. */
-  readonly volumes: readonly string[];
-  readonly stateRoot: string;
-  readonly files: RunFiles;
-  readonly ledger: DiskLedger;
-  readonly fileBytes: number;
-}
+import type { OnOutput } from '../port/sandbox.ts';
+import { COUNTS, GUARD_LOG, type OciRunParts, runtimeCommand } from './command.ts';
+import { containerInit, isContained, mapIds } from './guard.ts';
+import { deleteArguments, FORGETTABLE, loggedErrors } from './runtime.ts';
 
 /** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
 const KILL_PATIENCE_MS = 1_000;
-const GUARD_LOG = 'guard.log';
 const START_POLL_MS = 10;
-/** Where a runtime, and the shells of a guard, look for programs. */
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } as const;
 
 /** One command in one container; used once. */
 export class OciRun implements Container {
@@ -79,7 +35,7 @@ export class OciRun implements Container {
   constructor(parts: OciRunParts) {
     this.#parts = parts;
     // Where no cgroup holds the memory.
-    if (parts.cgroups.parents.memory === undefined) this.watched = () => this.#pids();
+    if (!isHeld(parts.cgroups, 'memory')) this.watched = () => this.#pids();
   }
 
   /** Runs to the end. Whatever happens, nothing of the container is left afterwards. */
@@ -128,7 +84,7 @@ export class OciRun implements Container {
   /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
   async #run(onOutput: OnOutput, isStopped: () => boolean): Promise<number> {
     const { files, spec, ids } = this.#parts;
-    const command = this.#command();
+    const command = runtimeCommand(this.#parts);
     if (isJoined(spec)) {
       const child = startJoined(command);
       this.#child = child;
@@ -145,33 +101,15 @@ export class OciRun implements Container {
     return statusOf(end);
   }
 
-  /** The runtime's command line, in a guard where there is one. */
-  #command(): ChildCommand {
-    const { runtime, stateRoot, files, guard, ids, networkPath, cgroups, volumes } = this.#parts;
-    const { around, space } = ids;
-    const noCgroups = cgroups.pathPrefix === undefined;
-    const bare = [runtime.path, ...runArguments(runtime, { state: stateRoot, files, noCgroups })];
-    const wish = {
-      logFile: join(files.bundle, GUARD_LOG),
-      ...(around === undefined && { volumes }),
-      ...(runtime.name === 'crun' && noCgroups && { hide: 'all' as const }),
-      ...(runtime.name === 'crun' && cgroups.mode === 'hybrid' && !noCgroups && { hide: 'v2' as const }),
-      ...(around !== undefined && { around }),
-      ...(networkPath !== undefined && { networkPath }),
-    };
-    const [program = '', ...args] = guard === undefined ? bare : guarded(guard, bare, wish);
-    const options = { cwd: files.bundle, env: ENVIRONMENT };
-    const fourth = around === undefined ? space?.fd : 'pipe';
-    return { program, args, options, fourth, stdin: this.#parts.nullDevice };
-  }
-
   async #giveIds(child: ChildProcess): Promise<void> {
     const { around } = this.#parts.ids;
     if (around !== undefined) await mapIds(child, around);
   }
 
   async memoryUse(): Promise<MemoryUse> {
-    return await memoryUse(this.#parts.cgroups, this.#parts.files.id);
+    const { cgroups, files } = this.#parts;
+    if (cgroups.scope !== undefined) return await countsOf(join(files.bundle, COUNTS));
+    return await memoryUse(cgroups, files.id);
   }
 
   /** The pid file is written when the container's process runs; without it the runtime has failed. */

@@ -104,6 +104,9 @@ export async function probeKey(options: OciOptions): Promise<string> {
   // Another range of ids works as well as the last.
   const ids = [options.ids.description, options.ids.around ?? null];
   const file = [mtimeMs, size, ino];
-  const facts = JSON.stringify([runtime, file, ids, cgroups.mode, cgroups.parents, guard ?? null, stateDir]);
+  const facts = JSON.stringify([
+    ...[runtime, file, ids, cgroups.mode, cgroups.parents, cgroups.scope ?? null],
+    ...[guard ?? null, stateDir],
+  ]);
   return `${bootId()}:${createHash('sha256').update(facts).digest('hex')}`;
 }

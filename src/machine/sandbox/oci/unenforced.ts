@@ -1,5 +1,5 @@
 /** Limits that can't be enforced by containers of a kind, each with the reason. */
-import { CONTROLLERS } from '../kernel/cgroups.ts';
+import { CONTROLLERS, isHeld } from '../kernel/cgroups.ts';
 import type { Grants } from '../kernel/grants.ts';
 import type { Sandbox } from '../port/sandbox.ts';
 import type { OciOptions } from './oci.ts';
@@ -21,7 +21,7 @@ export function unenforced({ cgroups, ids, runtime, guard }: OciOptions): Sandbo
   const list: { limit: Sandbox['unenforced'][number]['limit']; reason: string }[] = [];
   for (const name of CONTROLLERS) {
     const reason = cgroups.reasons[name];
-    if (cgroups.parents[name] !== undefined || reason === undefined) continue;
+    if (isHeld(cgroups, name) || reason === undefined) continue;
     // A limit of processes of a user holds in its place where the user is the sandbox's own.
     if (name === 'pids' && ids.mappings !== undefined && runtime.name !== 'runsc') continue;
     const watched = name === 'memory' ? 'it is only watched, five times a second, since ' : '';
