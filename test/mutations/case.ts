@@ -101,7 +101,8 @@ export async function judge(
     if (!isNamed) return wrong('no path');
     // Root is the operator of a user of no rights: what to repair is not visible to him.
     if (asNobody) undo(path, place);
-    await followAdvice(first, { path, place });
+    const failure = await followAdvice(first, { path, place }).then(() => undefined, asStagerError);
+    if (failure !== undefined) return wrong(`what it advises fails: ${failure.code}: ${failure.message}`);
     if (asNobody) giveToNobody(place);
   } else if (command !== 'verify' && first.fingerprint !== expected.get(command)) {
     return wrong(`another result: ${first.fingerprint.slice(0, 80)}`);

@@ -18,6 +18,8 @@ import { shellItems, tarOf } from '../support/mini-stack.ts';
 export interface Place {
   readonly dir: string;
   readonly url: string;
+  /** Absent: the directory in the data home. */
+  readonly blobstore?: string;
 }
 
 /** What a command did that can be compared. */
@@ -39,7 +41,7 @@ export async function stagerOf({ dir }: Place): Promise<Stager> {
 /** Runs one command as a person would. @throws whatever it fails with. */
 export async function perform(command: Command, place: Place): Promise<Done> {
   await checkLayout(join(place.dir, 'home'));
-  const common = { home: join(place.dir, 'home'), sandbox: 'none' } as const;
+  const common = commonOf(place);
   switch (command) {
     case 'stage':
     case 'reuse':
@@ -71,13 +73,18 @@ export async function perform(command: Command, place: Place): Promise<Done> {
   }
 }
 
+const commonOf = ({ dir, blobstore }: Place) => ({
+  home: join(dir, 'home'),
+  sandbox: 'none' as const,
+  ...(blobstore !== undefined && { blobstore }),
+});
+
 async function staged(place: Place, reuse: boolean, fromPackage = false): Promise<Done> {
   const { dir, url } = place;
   const warnings: string[] = [];
   const guid = fromPackage ? readFileSync(packageOf(place), 'utf8') : undefined;
   const record = await stage({
-    home: join(dir, 'home'),
-    sandbox: 'none',
+    ...commonOf(place),
     ...(guid === undefined ? { source: join(dir, 'app') } : { package: guid }),
     appName: 'app',
     buildpacks: ['first', `${url}/second.zip`],
@@ -91,7 +98,7 @@ async function staged(place: Place, reuse: boolean, fromPackage = false): Promis
 }
 
 /** Makes the original. The app has an older version behind it, so that old files can come back. */
-export async function makeRig(): Promise<{
+export async function makeRig(blobstore?: string): Promise<{
   readonly place: Place;
   readonly expected: ReadonlyMap<Command, string>;
   readonly close: () => Promise<void>;
@@ -99,7 +106,7 @@ export async function makeRig(): Promise<{
   const dir = await mkdtemp(join(tmpdir(), 'stager-mutations-'));
   await chmod(dir, 0o777);
   const server = await serveZip(join(dir, 'second'), 'second');
-  const place: Place = { dir, url: urlOf(server) };
+  const place: Place = { dir, url: urlOf(server), ...(blobstore !== undefined && { blobstore }) };
   await mkdir(join(dir, 'app'));
   await mkdir(join(dir, 'app/bin'));
   await writeFile(join(dir, 'app/index.html'), 'older\n');

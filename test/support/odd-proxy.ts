@@ -73,7 +73,7 @@ const text = (change: (body: string) => string): Way => ({
 });
 const html = '<!doctype html><html><title>Sign in</title><p>Please sign in.</html>';
 
-/** Forty-eight ways to misbehave. */
+/** Fifty ways to misbehave. */
 export const WAYS: Readonly<Record<string, Way>> = {
   'resets before it asks': socket((from) => from.socket.destroy()),
   'hangs for ever': socket(() => undefined),
@@ -128,6 +128,19 @@ export const WAYS: Readonly<Record<string, Way>> = {
   },
   'cuts the body and says nothing': text((body) => body.slice(0, body.length / 2)),
   'sends more than it said': text((body) => `${body}${body}`),
+  'flips a bit': {
+    change: ({ body }) => {
+      const at = body.length >> 1;
+      if (body.length > 0) body[at] = (body[at] ?? 0) ^ 1;
+    },
+  },
+  'flips a bit of the metadata': {
+    change: ({ headers }) => {
+      for (const [name, value] of Object.entries(headers))
+        if (name.startsWith('x-amz-meta-'))
+          headers[name] = value.replace(/[0-9]/, (it) => String(Number(it) ^ 1));
+    },
+  },
   'has no ETag': header('etag'),
   'has a weak ETag': { change: ({ headers }) => (headers['etag'] = `W/${headers['etag'] ?? '"1"'}`) },
   'has no length': {
@@ -166,20 +179,18 @@ export interface OddProxy {
   /** Requests since the last call of `misbehave`. */
   readonly count: number;
   /** From now on: in this way at these requests; always well when undefined. */
-  misbehave(way: string | undefined, operation?: Operation): void;
+  misbehave(way: string | undefined, operation?: Operation, path?: RegExp): void;
   stop(): Promise<void>;
 }
 
 /** Starts a proxy on loopback for the server at `port`. */
 export async function startOddProxy(port: number): Promise<OddProxy> {
-  let current: { way: Way | undefined; operation: Operation | undefined } = {
-    way: undefined,
-    operation: undefined,
-  };
+  let current: { way?: Way | undefined; operation?: Operation | undefined; path?: RegExp | undefined } = {};
   let count = 0;
   const server = createServer((from, to) => {
     count++;
-    const way = operationOf(from) === current.operation ? current.way : undefined;
+    const isMeant = current.path?.test(from.url ?? '') !== false && operationOf(from) === current.operation;
+    const way = isMeant ? current.way : undefined;
     to.on('error', () => undefined);
     void answer(from, to, { port, way: way ?? {} }).catch(() => from.socket.destroy());
   });
@@ -192,8 +203,8 @@ export async function startOddProxy(port: number): Promise<OddProxy> {
     get count() {
       return count;
     },
-    misbehave(way, operation) {
-      current = { way: way === undefined ? undefined : WAYS[way], operation };
+    misbehave(way, operation, path) {
+      current = { way: way === undefined ? undefined : WAYS[way], operation, path };
       count = 0;
     },
     stop: async () => {

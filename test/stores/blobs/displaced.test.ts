@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -95,4 +95,22 @@ it('a blob whose directory or data is gone or elsewhere is not told as one that 
   });
   await rm(join(root, 'droplets'), { recursive: true });
   await expect(store.get(key, { signal })).rejects.toMatchObject({ code: 'BLOBSTORE_UNAVAILABLE' });
+});
+
+it('a directory in the place of data is no reason not to store again, delete or sweep', async () => {
+  const key = { kind: 'droplets', name: 'abcd' } as const;
+  const store = await openBlobStore(root);
+  const put = () => store.put(key, Readable.from([Buffer.from('x')]), { contentType: 'text/plain', signal });
+  const displace = async () => {
+    const data = await realpath(fileURLToPath(store.location(key)));
+    await rm(data);
+    await mkdir(join(data, 'in the way'), { recursive: true });
+  };
+  await put();
+  await displace();
+  await put();
+  expect(await store.stat(key, { signal })).toMatchObject({ sizeBytes: 1 });
+  await displace();
+  await store.delete(key, { signal });
+  expect(await store.stat(key, { signal })).toBeUndefined();
 });

@@ -26,7 +26,7 @@ import { absent, displacedBy, storeError } from './errors.ts';
 import { dataName, dataPath, infoOf, linkPath, parseDataName } from './layout.ts';
 import { listKind } from './list.ts';
 import { checkKind, checkStore, markKind } from './marker.ts';
-import { dataExists, pruneAbove, publishData, publishKey, readKey } from './publish.ts';
+import { dataExists, pruneAbove, publishData, publishKey, readKey, removeData } from './publish.ts';
 import { blocks, cancellable, digestDurably } from './read.ts';
 import { findLeftovers, storeTime, sweepDeadOwners } from './sweep.ts';
 import { dropTemp, openTemp, probeDirectory, shareFile, writeHashed } from './write.ts';
@@ -145,7 +145,7 @@ export class DirectoryBlobStore implements BlobStore {
       await rm(linkPath(this.#root, key), { force: true }).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOTDIR') throw error;
       });
-      if (name !== undefined) await rm(dataPath(this.#root, name), { force: true });
+      if (name !== undefined) await removeData(this.#root, name);
       await pruneAbove(this.#root, key);
     });
   }
@@ -205,7 +205,7 @@ export class DirectoryBlobStore implements BlobStore {
     const name = dataName(digests, options.contentType);
     await publishData(this.#root, path, name);
     await publishKey(this.#root, key, name);
-    if (before !== undefined) await rm(dataPath(this.#root, before), { force: true });
+    if (before !== undefined) await removeData(this.#root, before);
     const info = await this.stat(key, options);
     if (info !== undefined) return info;
     if ((await readKey(this.#root, key)) === name) return undefined;

@@ -54,6 +54,11 @@ export async function publishData(root: string, temp: string, name: string): Pro
   await syncDirectory(dirname(target));
 }
 
+/** A directory in the place of data is nobody's. */
+export async function removeData(root: string, name: string): Promise<void> {
+  await rm(dataPath(root, name), { force: true, recursive: true });
+}
+
 /** The data name a key points to now, or undefined when the key is absent. */
 export async function readKey(root: string, key: BlobKey): Promise<string | undefined> {
   try {
@@ -78,7 +83,7 @@ export async function publishKey(root: string, key: BlobKey, name: string): Prom
     // The directory is gone when the key was deleted again already.
     await syncDirectory(dirname(path)).catch(unlessAbsent);
   } catch (error) {
-    if ((await readKey(root, key)) !== name) await rm(dataPath(root, name), { force: true });
+    if ((await readKey(root, key)) !== name) await removeData(root, name);
     throw error;
   } finally {
     await dropTemp(aside);

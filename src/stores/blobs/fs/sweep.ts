@@ -131,7 +131,7 @@ async function removeOld(
     if (ageMs <= 0 || ageMs < options.minAgeMs) continue;
     if (what === 'unreferenced data' && info.nlink > 1) continue;
     leftovers.push({ what, location: path, sizeBytes: info.size, ageMs });
-    if (options.dryRun !== true) await rm(path, { force: true });
+    if (options.dryRun !== true) await rm(path, { force: true, recursive: true });
   }
   if (options.dryRun !== true) {
     // The empty directory of a living process is one that it is about to use.

@@ -21,7 +21,6 @@ import type {
   SweepOptions,
   WholeOptions,
 } from '../port/blob-store.ts';
-import type { Digests } from '../port/digests.ts';
 import { checkKey } from '../port/key.ts';
 import { verifiedChunks } from '../port/verify.ts';
 import { parseS3Address } from './address.ts';
@@ -41,7 +40,7 @@ import {
 } from './record.ts';
 import { openS3Session, type S3Reach, type S3Session } from './session.ts';
 import { sweepS3 } from './sweep.ts';
-import { S3Upload } from './upload.ts';
+import { S3Upload, type Uploaded } from './upload.ts';
 
 /** HEAD requests of a listing that run at once. */
 const HEADS = 16;
@@ -92,8 +91,8 @@ export class S3BlobStore implements BlobStore {
       await source.close();
       throw error;
     });
-    const digests = await new S3Upload(this.#session, key, options).run(source);
-    const after = await this.#seen(key, { digests, before, signal: options.signal });
+    const uploaded = await new S3Upload(this.#session, key, options).run(source);
+    const after = await this.#seen(key, { uploaded, before, signal: options.signal });
     if (before?.recordId !== undefined && before.recordId !== after.recordId) {
       const stale = recordKey(this.#session, key, before.recordId);
       await deleteObject(this.#session, stale, options.signal).catch(() => undefined);
@@ -110,7 +109,7 @@ export class S3BlobStore implements BlobStore {
   async #seen(
     key: BlobKey,
     put: {
-      readonly digests: Digests;
+      readonly uploaded: Uploaded;
       readonly before: S3Blob | undefined;
       readonly signal: AbortSignal;
     },
@@ -123,10 +122,12 @@ export class S3BlobStore implements BlobStore {
         return undefined;
       });
       if (after !== undefined) {
-        const { sizeBytes, sha256 } = after.info;
-        if (sha256 === put.digests.sha256 && sizeBytes === put.digests.sizeBytes) return after;
+        const { sizeBytes, sha1, sha256 } = after.info;
+        const { digests } = put.uploaded;
+        const isSame = sha256 === digests.sha256;
+        if (isSame && sha1 === digests.sha1 && sizeBytes === digests.sizeBytes) return after;
         const isOther = put.before === undefined || put.before.etag !== after.etag;
-        if (isOther && sha256 !== put.digests.sha256) return after;
+        if (isOther && !isSame && !isOurs(after, put.uploaded)) return after;
         found = `what it shows has ${sizeBytes} bytes and sha256 ${sha256}`;
       } else if (found === '') found = 'HEAD finds no object of stager there';
       if (look < LOOKS) await pause(backoffMs(this.#session.policy, look), { signal: put.signal });
@@ -284,4 +285,10 @@ export class S3BlobStore implements BlobStore {
       details: { location },
     });
   }
+}
+
+/** Whether an object is the one that was uploaded, whatever its metadata say: then they have to say what was sent. */
+function isOurs({ etag, recordId }: S3Blob, uploaded: Uploaded): boolean {
+  if ('recordId' in uploaded) return recordId === uploaded.recordId;
+  return recordId === undefined && etag.replace(/^W\//, '') === uploaded.etag.replace(/^W\//, '');
 }

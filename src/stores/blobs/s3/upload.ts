@@ -29,6 +29,11 @@ const COMPLETING_MS = 600_000;
 /** How long cleaning up after a failed upload may take; who cancelled does not wait for a slow store. */
 const CLEANUP_MS = { failed: 10_000, cancelled: 700 } as const;
 
+/** What was uploaded, and by what its object is known. */
+export type Uploaded =
+  | { readonly digests: Digests; readonly etag: string }
+  | { readonly digests: Digests; readonly recordId: string };
+
 /** One upload; {@link S3Upload.run} may be called once. */
 export class S3Upload {
   readonly #session: S3Session;
@@ -49,7 +54,7 @@ export class S3Upload {
   }
 
   /** Uploads what `source` has and publishes it; closes the source in any case. */
-  async run(source: PartSource): Promise<Digests> {
+  async run(source: PartSource): Promise<Uploaded> {
     const { signal } = this.#options;
     const { partSizeBytes, concurrency } = this.#session.address;
     try {
@@ -61,9 +66,9 @@ export class S3Upload {
         upload: (part) => this.#part(part),
       });
       checkExpected(digests, this.#options, this.#session.locationOf(this.#object.Key));
-      if (this.#single === undefined) await this.#complete(digests);
-      else await this.#putOne(this.#single);
-      return digests;
+      if (this.#single !== undefined) return { digests, etag: await this.#putOne(this.#single) };
+      await this.#complete(digests);
+      return { digests, recordId: this.#recordId };
     } catch (error) {
       await this.#abandon();
       throw signal.aborted ? cancelled(signal) : error;
@@ -108,7 +113,7 @@ export class S3Upload {
     });
   }
 
-  async #putOne(bytes: Uint8Array): Promise<void> {
+  async #putOne(bytes: Uint8Array): Promise<string> {
     const { sha1, sha256 } = digestsOf(bytes);
     const { storageClass } = this.#session.address;
     const command = new PutObjectCommand({
@@ -119,7 +124,7 @@ export class S3Upload {
       ContentType: this.#options.contentType,
       Metadata: { [META.sha1]: sha1, [META.sha256]: sha256 },
     });
-    await this.#send('storing', bytes.byteLength, async (abortSignal) =>
+    return await this.#send('storing', bytes.byteLength, async (abortSignal) =>
       demandEtag((await this.#session.client.send(command, { abortSignal })).ETag),
     );
   }
