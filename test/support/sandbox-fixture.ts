@@ -28,6 +28,8 @@ export interface Command extends Partial<Omit<SandboxSpec, 'limits'>> {
   readonly script?: string;
   readonly limits?: Partial<SandboxLimits>;
   readonly signal?: AbortSignal;
+  /** Another sandbox than the staging's. */
+  readonly inside?: Pick<Sandbox, 'run'>;
   /** Sees everything that has come so far. */
   readonly onText?: (text: string) => void;
 }
@@ -70,11 +72,11 @@ export class SandboxFixture {
   }
 
   async run(command: Command): Promise<Ran> {
-    const { script, limits, signal, onText, ...spec } = command;
+    const { script, limits, signal, onText, inside = this.sandbox, ...spec } = command;
     const workspace = spec.diskRoot ?? this.workspace();
     const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
     let text = '';
-    const report = await this.sandbox.run(
+    const report = await inside.run(
       {
         owner: 'test',
         argv: ['/bin/bash', '-c', script ?? 'true'],

@@ -101,7 +101,11 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
     cgroups: {
       mode: plan.mode,
       controllers: CONTROLLERS.map((name) => {
-        const parent = plan.parents[name] ?? (isHeld(plan, name) ? plan.scope?.runtimeDir : undefined);
+        const parent =
+          plan.parents[name] ??
+          (plan.scope !== undefined && isHeld(plan, name)
+            ? `a systemd scope for each, asked for in ${plan.scope.runtimeDir}`
+            : undefined);
         const why = plan.reasons[name];
         return { name, ...(parent === undefined ? {} : { parent }), ...(why === undefined ? {} : { why }) };
       }),

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownGrants } from '../../../src/machine/sandbox/kernel/grants.ts';
 import { selectSandbox } from '../../../src/machine/sandbox/select.ts';
-import { ROOMY, SandboxFixture } from '../../support/sandbox-fixture.ts';
+import { type Ran, ROOMY, SandboxFixture } from '../../support/sandbox-fixture.ts';
 
 function mayRaise(): boolean {
   const effective = /^CapEff:\s+(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
@@ -93,6 +93,14 @@ describe('what the kernel counts for each user', () => {
       'signal.pthread_sigmask(signal.SIG_BLOCK, [40])',
       'take = lambda: libc.sigqueue(os.getpid(), 40, 0)',
     ].join('\n'),
+    // Without a name a queue lives as long as its descriptor.
+    'message queues': [
+      'name = b"/stager-%d" % os.getpid()',
+      'def take():',
+      '  made = libc.mq_open(name, 0o102, 0o600, None)',
+      '  libc.mq_unlink(name)',
+      '  return made',
+    ].join('\n'),
   };
   const program = (take: string, rest: string): string =>
     `import ctypes, os, time\nlibc = ctypes.CDLL(None)\n${take}\nn = 0\nwhile n < 20_000 and take() >= 0: n += 1\nprint(n, flush=True)\n${rest}`;
@@ -118,6 +126,45 @@ describe('what the kernel counts for each user', () => {
       expect(during).toBeGreaterThan(before / 2);
     },
   );
+
+  // Root itself may have as many as it likes, so another staging is asked.
+  it.skipIf(plain !== '')(`a bomb of pages of pipes takes nothing from another staging${plain}`, async () => {
+    const take = [
+      'import fcntl',
+      'take = lambda: 0 if fcntl.fcntl(os.pipe()[1], fcntl.F_GETPIPE_SZ) == 65536 else -1',
+    ].join('\n');
+    const counted = async (rest: string, more: Partial<Parameters<typeof fixture.run>[0]> = {}) =>
+      await fixture.run({
+        argv: ['/usr/bin/python3', '-uc', program(take, rest)],
+        limits: { openFiles: 8_192 },
+        ...more,
+      });
+    await using other = await fixture.selection.sandbox.apart?.();
+    const controller = new AbortController();
+    let during: Promise<Ran> | undefined;
+    const first = await counted('time.sleep(600)', {
+      signal: controller.signal,
+      onText: () => {
+        during ??= counted('', { cwd: '/', mounts: [], ...(other !== undefined && { inside: other }) });
+        void during.finally(() => controller.abort());
+      },
+    });
+    const taken = Number(first.stdout.toString());
+    // A pipe more would have had fewer pages: the limit was reached.
+    expect(taken).toBeLessThan(4_096);
+    expect(Number((await during)?.stdout.toString())).toBeGreaterThan(taken / 2);
+  });
+
+  it('user namespaces can not be had, and so not be used up', async () => {
+    const [unshare, clone] = process.arch === 'x64' ? [272, 56] : [97, 220];
+    const python = [
+      'import ctypes',
+      'l = ctypes.CDLL(None, use_errno=True)',
+      `print(l.unshare(0x10000000), l.syscall(${unshare}, 0x10000000), l.syscall(${clone}, 0x10000011, 0, 0, 0, 0))`,
+    ].join('\n');
+    const { stdout } = await fixture.run({ argv: ['/usr/bin/python3', '-c', python] });
+    expect(stdout.toString()).toBe('-1 -1 -1\n');
+  });
 
   it('key rings can not be had, and so not be filled', async () => {
     const python =
@@ -159,14 +206,17 @@ describe('stagers side by side', () => {
   });
 });
 
-it('a stager with few open files and small files, and without the right to raise them, grants what it has', () => {
-  const module = new URL('../../../src/machine/sandbox/kernel/grants.ts', import.meta.url).pathname;
-  const script = `import { ownGrants } from '${module}'; console.log(JSON.stringify(await ownGrants()));`;
-  const shell = 'ulimit -n 256; ulimit -f 2048; exec setpriv --bounding-set -sys_resource "$@"';
-  const node = [process.execPath, '--input-type=module', '-e', script];
-  const ran = spawnSync('sh', ['-c', shell, 'sh', ...node], { encoding: 'utf8' });
-  expect(JSON.parse(ran.stdout)).toMatchObject({ openFiles: 256, fileSize: 2048 * 512 });
-});
+it.each([256, 4_096, 20_000])(
+  'a stager with %d open files and small files, and without the right to raise them, grants those',
+  (files) => {
+    const module = new URL('../../../src/machine/sandbox/kernel/grants.ts', import.meta.url).pathname;
+    const script = `import { ownGrants } from '${module}'; console.log(JSON.stringify(await ownGrants()));`;
+    const shell = `ulimit -n ${files}; ulimit -f 2048; exec setpriv --bounding-set -sys_resource "$@"`;
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const ran = spawnSync('sh', ['-c', shell, 'sh', ...node], { encoding: 'utf8' });
+    expect(JSON.parse(ran.stdout)).toMatchObject({ openFiles: files, fileSize: 2048 * 512 });
+  },
+);
 
 it('a stager that may raise them grants what is asked', async () => {
   expect((await ownGrants()).openFiles).toBeGreaterThan(16_384);
