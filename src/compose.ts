@@ -9,6 +9,7 @@ import { asideDirectories, checkLayout, repairLayout } from './machine/host/data
 import { placed } from './machine/host/full-disk.ts';
 import { OWN_ROOT } from './machine/host/own-package.ts';
 import { sweepDead } from './machine/host/process-label.ts';
+import { egressWish } from './machine/network/wish.ts';
 import { trustedAuthorities } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
 import { httpClient } from './machine/proxy/http-client.ts';
@@ -89,9 +90,12 @@ export class Stager {
       searchPath: searchPath.split(':').filter((path) => path.startsWith('/')),
       bound: settings.diskBound,
       signal,
+      ...(/^(auto|egress)$/.test(settings.network) && { egress: this.#egress }),
       ...(settings.runtime !== undefined && { runtimePath: settings.runtime }),
     };
   }
+
+  readonly #egress = () => egressWish(this.config.settings, this.config.proxy);
 
   /** The operator's own certificate authorities. */
   extraCas(): Promise<readonly string[]> {
@@ -177,7 +181,7 @@ export class Stager {
     await this.#openHome();
     return await diagnose({
       sandbox: this.sandboxOptions(signal),
-      select: () => selectSandbox(this.sandboxOptions(signal)),
+      select: () => selectSandbox({ ...this.sandboxOptions(signal), egress: this.#egress }),
       home,
       stacks: this.stacks,
       stack: settings.stack,

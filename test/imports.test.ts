@@ -32,7 +32,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['machine/doctor', 'machine/stack'],
   ['machine/sandbox', 'machine/sandbox/none', 'machine/sandbox/process'],
   ['machine/sandbox/oci', 'machine/sandbox/child'],
-  ['machine/sandbox/volume'],
+  ['machine/sandbox/volume', 'machine/network'],
   ['machine/sandbox/kernel', 'machine/sandbox/port'],
   ['machine/proxy'],
   ['config'],

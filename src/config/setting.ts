@@ -54,7 +54,7 @@ export type CommandName =
 
 /** Words a kind accepts, where it accepts only some. */
 export const CHOICES = {
-  network: ['host', 'none'],
+  network: ['auto', 'egress', 'host', 'none'],
   sandbox: ['auto', 'oci', 'process', 'none'],
   diskBound: ['auto', 'image', 'tmpfs', 'watch'],
   keep: ['never', 'failed', 'always'],

@@ -9,6 +9,7 @@ import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileDigest } from '../machine/host/file-digest.ts';
 import { placed } from '../machine/host/full-disk.ts';
+import { type NetworkKind, networkFor, type WantedNetwork } from '../machine/sandbox/port/network.ts';
 import { MAX_FILES, type Sandbox } from '../machine/sandbox/port/sandbox.ts';
 import type { BlobStore } from '../stores/blobs/port/blob-store.ts';
 import type { StagingRecords } from '../stores/records/records.ts';
@@ -50,7 +51,9 @@ export interface RunWish {
   readonly usual?: { readonly memory: boolean; readonly disk: boolean };
   /** Absent: the stack that the droplet was staged on, or `host`. */
   readonly stack?: string;
-  readonly network: 'host' | 'none';
+  readonly network: WantedNetwork;
+  /** The port is published at all addresses of the machine, where the run has a network of its own. */
+  readonly expose?: boolean;
   readonly healthCheck?: HealthCheck;
 }
 
@@ -93,7 +96,7 @@ export async function run(
   const stack = await given.stack(wish.stack ?? record?.stack ?? 'host');
   await sweepWorkspaces(given.workspaces);
   const { diskMb } = limitsOf(wish, record);
-  const own = await given.sandbox.apart?.();
+  const { network, own } = await apartFor(wish, given, io);
   const ports = { ...given, sandbox: own ?? given.sandbox };
   const workspace = await createWorkspace({
     parent: ports.workspaces,
@@ -110,11 +113,8 @@ export async function run(
   };
   try {
     const dirs = runDirsAt(join(workspace.root, 'run'));
-    await unpack({ place, ...(record !== undefined && { record }) }, dirs.home, {
-      wish,
-      ports,
-      signal: io.signal,
-    });
+    const { signal } = io;
+    await unpack({ place, ...(record !== undefined && { record }) }, dirs.home, { wish, ports, signal });
     warnOfEnv(wish, record, { emit: io.emit, clock: ports.clock });
     const healthCheck = wish.healthCheck ?? recordedCheck(record, wish.target);
     const started = await launch(
@@ -130,10 +130,11 @@ export async function run(
         ...limitsOf(wish, record),
         ...(healthCheck !== undefined && { healthCheck }),
         rootfs: stack.rootfs,
-        network: wish.network,
+        network,
+        ...(wish.expose === true && { expose: true }),
         redact: createRedactor(secretValues(wish.services)),
       },
-      { sandbox: ports.sandbox, clock: ports.clock, signal: io.signal, emit: io.emit },
+      { sandbox: ports.sandbox, clock: ports.clock, signal, emit: io.emit },
     );
     const done = started.done.finally(release);
     // A caller may look at `ready` only.
@@ -145,6 +146,18 @@ export async function run(
     await release().catch(() => undefined);
     throw filled ? outOfWorkspace(error, diskMb) : placed(error, dirname(ports.workspaces));
   }
+}
+
+/** The sandbox of this run alone, and the network that its commands get. */
+async function apartFor(
+  wish: RunWish,
+  { sandbox, clock }: RunDropletPorts,
+  { emit }: { readonly emit: EmitRun },
+): Promise<{ readonly network: NetworkKind; readonly own: (Sandbox & AsyncDisposable) | undefined }> {
+  const { kind, warning } = networkFor(wish.network, sandbox);
+  if (warning !== undefined) warn({ code: 'network-shared', message: warning }, { emit, clock });
+  const own = await sandbox.apart?.(kind === 'egress' ? { egress: 'running' } : {});
+  return { network: kind, own };
 }
 
 /** Commands and sidecars: those of a manifest win over those of the droplet. */
@@ -175,7 +188,14 @@ function warnOfEnv(
   const missing = (record?.launch?.envNames ?? []).filter((name) => !Object.hasOwn(wish.env, name));
   if (missing.length === 0) return;
   const message = `variables of the manifest are left out, since a staging keeps no values: ${missing.join(', ')}; give them with --env`;
-  emit({ type: 'warning', at: new Date(clock.now()).toISOString(), code: 'manifest-env', message });
+  warn({ code: 'manifest-env', message }, { emit, clock });
+}
+
+function warn(
+  warning: { readonly code: string; readonly message: string },
+  { emit, clock }: { readonly emit: EmitRun; readonly clock: Clock },
+): void {
+  emit({ type: 'warning', at: new Date(clock.now()).toISOString(), ...warning });
 }
 
 /** What a manifest said of the process. */

@@ -12,6 +12,7 @@ import { exitCodeOf } from '../staging/launch/exit-code.ts';
 import type { StageRequest } from '../staging/request/request.ts';
 import { fillApp, openApp } from '../staging/steps/app.ts';
 import { resolveBuildpacks } from '../staging/steps/buildpacks.ts';
+import { apartWish } from '../staging/steps/network.ts';
 import { scriptRun } from '../staging/steps/scripts.ts';
 import { type StagePorts, Staging, type StagingStack } from '../staging/steps/staging.ts';
 import { openWorkspace } from '../staging/steps/workspace.ts';
@@ -105,7 +106,7 @@ async function inKept(staging: Staging, { shell, stack, io, dir }: KeptShell): P
   }
   const workspace = await keptWorkspace(dir);
   const { uid, gid } = await stat(workspace.tmp);
-  await using own = await staging.ports.sandbox.apart?.({ uid, gid });
+  await using own = await staging.ports.sandbox.apart?.({ near: { uid, gid }, ...apartWish(staging) });
   staging.ports = { ...staging.ports, sandbox: own ?? staging.ports.sandbox };
   const { owner } = staging.ports.sandbox;
   if (uid !== owner.uid) {

@@ -1,7 +1,9 @@
 /** Runs a buildpack over its fixtures and holds what it left against expectations kept beside them. */
+
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeTextFile } from '../config/json-file.ts';
+import type { WantedNetwork } from '../machine/sandbox/port/network.ts';
 import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
 import { appIdentity, type StageRequest } from '../staging/request/request.ts';
 import type { StagePorts } from '../staging/steps/staging.ts';
@@ -26,7 +28,7 @@ export interface TestRequest {
   readonly stack: string;
   /** What scripts see as CF_STACK, when it is not what follows from the stack. */
   readonly cfStack?: string;
-  readonly network: 'host' | 'none';
+  readonly network: WantedNetwork;
   readonly limits: Pick<StageRequest, 'memoryMb' | 'diskMb' | 'timeoutMs'>;
   /** Run shell scripts with `-x`. */
   readonly trace: boolean;

@@ -29,6 +29,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       ['--process <type>', 'process type to run (default: web)'],
       ['-p, --port <number>', 'port for the app (default: a free one)'],
+      ['--expose', 'publish the port at all addresses of the machine, not at its loopback only'],
       ['--health-check <type>', 'port, http or process (default: port for web, else process)'],
       ['--health-check-endpoint <path>', 'path for the http health check (default: /)'],
       ['--start-timeout <time>', 'how long the app may take until it is healthy (default: 60s)'],

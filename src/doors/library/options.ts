@@ -2,8 +2,10 @@
  * Options of the library → the same configuration and requests that the command line makes. Nothing is read from
  * the environment unless the caller hands it over (`env`).
  */
+
 import { resolve } from 'node:path';
 import { type Config, loadConfig } from '../../config/load.ts';
+import type { WantedNetwork } from '../../machine/sandbox/port/network.ts';
 import { parseCompression } from '../../staging/droplet/pack/compression.ts';
 import { appIdentity, checkLimits, readEnv, type StageRequest } from '../../staging/request/request.ts';
 import { checkVariables } from '../../staging/vcap/names.ts';
@@ -26,7 +28,13 @@ export interface CommonOptions {
   /** Default `host`. */
   readonly stack?: string;
   /** Default `host`. */
-  readonly network?: 'host' | 'none';
+  readonly network?: WantedNetwork;
+  /** File of rules for what may leave a network of its own; in a run for that as well. */
+  readonly egressRules?: string;
+  /** The same for what runs, `smoke` included; default: `egressRules`. */
+  readonly runEgressRules?: string;
+  /** `host:port` that may be reached besides. */
+  readonly allowHosts?: readonly string[];
   /** PEM file with extra certificate authorities. */
   readonly caFile?: string;
   readonly signal?: AbortSignal;
@@ -129,7 +137,9 @@ export type LaunchWishes = NonNullable<StagingRecord['launch']>;
  */
 export async function configOf(options: CommonOptions): Promise<Config> {
   const { home, blobstore, sandbox, runtime, stack, network, caFile } = options;
-  const flags = { home, blobstore, sandbox, runtime, stack, network, caFile };
+  const { egressRules, runEgressRules, allowHosts } = options;
+  const egress = { egressRules, runEgressRules, allowHosts };
+  const flags = { home, blobstore, sandbox, runtime, stack, network, caFile, ...egress };
   return await loadConfig({ flags, machineOnly: true });
 }
 

@@ -34,6 +34,8 @@ export type RunOptions = CommonOptions &
     readonly droplet?: string;
     /** Absent: any free port. */
     readonly port?: number;
+    /** Publish the port at all addresses of the machine; default: at its loopback only. */
+    readonly expose?: boolean;
     readonly env?: Readonly<Record<string, string>>;
     /** A VCAP_SERVICES document, as JSON text or as the object. */
     readonly services?: string | Services;
@@ -144,6 +146,7 @@ function wishOf(options: RunOptions, { settings }: Pick<Config, 'settings'>): Ru
     network: settings.network,
     ...(options.droplet !== undefined && { droplet: options.droplet }),
     ...(options.port !== undefined && { port: options.port }),
+    ...(options.expose === true && { expose: true }),
     ...(options.appName !== undefined && { appName: options.appName }),
     ...(options.stack !== undefined && { stack: options.stack }),
     ...(options.healthCheck !== undefined && { healthCheck: options.healthCheck }),

@@ -11,6 +11,7 @@ import { CONTROLLERS, isHeld, planCgroups } from '../sandbox/kernel/cgroups.ts';
 import { idPlans } from '../sandbox/kernel/ids.ts';
 import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
+import type { EgressState } from '../sandbox/port/network.ts';
 import type { Sandbox } from '../sandbox/port/sandbox.ts';
 import type { Bound } from '../sandbox/port/volume.ts';
 import { findRuntimes, type Selection, type SelectOptions } from '../sandbox/select.ts';
@@ -75,6 +76,8 @@ export interface Diagnosis {
     readonly rejected: readonly Rejected[];
     /** What holds workspaces to their disk limit, found by trying. */
     readonly bound: { readonly kind: 'image' | 'tmpfs' | 'watch'; readonly why?: string };
+    /** A network of its own with a way out: what makes it, or why it can't be had. */
+    readonly egress: { readonly had: boolean; readonly description: string; readonly next?: string };
   }>;
   readonly stacks: Finding<{ readonly chosen: string; readonly known: readonly StackInfo[] }>;
   readonly home: Finding<{ readonly path: string; readonly freeBytes: number; readonly freeInodes: number }>;
@@ -129,9 +132,15 @@ function advised(runtime: OciRuntime): Diagnosis['runtimes']['found'][number] {
 async function sandboxFinding(options: DiagnoseOptions): Promise<Diagnosis['sandbox']> {
   const { sandbox, rejected, close } = await options.select();
   const bound = await boundOf(sandbox, join(options.home, 'workspaces')).finally(close);
-  const { kind, description, unenforced } = sandbox;
+  const { kind, description, unenforced, egress } = sandbox;
   const notes = unenforced.map(({ limit, reason }) => `${limit} is not enforced: ${reason}`);
-  return noted({ kind, description, unenforced, rejected, bound }, notes);
+  return noted({ kind, description, unenforced, rejected, bound, egress: egressOf(egress) }, notes);
+}
+
+function egressOf(state: EgressState | undefined): { had: boolean; description: string; next?: string } {
+  if (state === undefined) return { had: false, description: 'this kind of sandbox has no namespaces' };
+  if (state.had) return { had: true, description: state.description };
+  return { had: false, description: state.why, next: state.next };
 }
 
 async function boundOf(

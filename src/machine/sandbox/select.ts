@@ -6,6 +6,7 @@
  */
 import { chmod, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { EgressWish } from '../network/wish.ts';
 import { firstSearchable } from './child/state-directory.ts';
 import { type CgroupPlan, describeCgroups, planCgroups } from './kernel/cgroups.ts';
 import { type IdPlan, idPlans } from './kernel/ids.ts';
@@ -13,6 +14,7 @@ import { firstExecutable } from './kernel/programs.ts';
 import { NoSandbox } from './none/none.ts';
 import { type GuardPlan, planGuard } from './oci/guard.ts';
 import { type OciOptions, OciSandbox } from './oci/oci.ts';
+import { planEgress } from './oci/plan-egress.ts';
 import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
 import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
 import type { Sandbox } from './port/sandbox.ts';
@@ -39,6 +41,8 @@ export interface SelectOptions {
   readonly searchPath?: readonly string[];
   /** What is to hold workspaces to their size; absent: `auto`. */
   readonly bound?: WantedBound;
+  /** What may leave networks of their own; absent: nobody wants one. */
+  readonly egress?: () => Promise<EgressWish>;
   readonly signal?: AbortSignal;
 }
 
@@ -78,7 +82,7 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   if (options.runtimePath !== undefined && only !== undefined) throw unusable(only);
   const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
   const ways = [...waysOf(found.runtimes, plans)];
-  const how = { stateDir, memory, bound: options.bound, signal };
+  const how = { stateDir, memory, bound: options.bound, signal, egress: await options.egress?.() };
   let attempt = await firstThatWorks(ways, { ...how, recall: true });
   // What was remembered may be past (a full disk, a runtime that was being replaced): ask again before giving up.
   if (
@@ -124,6 +128,7 @@ async function firstThatWorks(
     readonly memory: ProbeMemory;
     readonly recall: boolean;
     readonly bound: WantedBound | undefined;
+    readonly egress: EgressWish | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<Attempt> {
@@ -136,7 +141,9 @@ async function firstThatWorks(
     const known = how.recall ? await how.memory.recall(key) : undefined;
     const why = known ?? (await probeAndRemember(oci, { ...how, key }));
     if (why === '') {
-      const options = { ...oci, bound: how.bound ?? 'auto', spaces: await canJoin(oci, { ...how, key }) };
+      const spaces = await canJoin(oci, { ...how, key });
+      const egress = how.egress && (await planEgress(oci, how.memory, how.egress));
+      const options = { ...oci, bound: how.bound ?? 'auto', spaces, ...(egress && { egress }) };
       return { sandbox: await OciSandbox.open(options), rejected, recalled };
     }
     recalled ||= known !== undefined;

@@ -1,5 +1,7 @@
 /** The port that a process is told to listen on. */
+
 import { createServer } from 'node:net';
+import type { NetworkKind } from '../../machine/sandbox/port/network.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 
 /** Cloud Foundry's default, used where the run has a network of its own. */
@@ -7,11 +9,12 @@ const DEFAULT_PORT = 8080;
 
 /**
  * The port for a process: the given one, or a free one for 0 and undefined. On the host's network nobody may
- * listen there yet; another program can still take it before the app does, and the app then says so.
+ * listen there yet; another program can still take it before the app does, and the app then says so. With `egress` it
+ * has to be free on the machine as well, which publishes it.
  *
  * @throws StagerError USAGE for a number that is not a port, PORT_IN_USE naming the port.
  */
-export async function choosePort(wanted: number | undefined, network: 'host' | 'none'): Promise<number> {
+export async function choosePort(wanted: number | undefined, network: NetworkKind): Promise<number> {
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 0 && wanted <= 65_535)) {
     throw new StagerError('USAGE', `${wanted} is not a port`, {
       next: 'Give a number from 1 to 65535, or 0 for any free port.',

@@ -1,6 +1,7 @@
 /** One health check from the host: a TCP connect or an HTTP GET (staging-internals.md 7.5). */
 import { get } from 'node:http';
 import { connect } from 'node:net';
+import type { OwnNetwork } from '../../machine/sandbox/port/network.ts';
 import { errnoOf } from '../../words/errors.ts';
 
 /** What to check. */
@@ -45,7 +46,25 @@ export function localOnly(address: string): string {
 }
 
 /** Checks on the loopback interface of the host. */
-export const hostProbe: Probe = async (target, { timeoutMs, signal }) => {
+export const hostProbe: Probe = (target, limits) => probeAt(OUTSIDE, target, limits);
+
+/** Checks where a run's network publishes its port, which takes connections whether anybody listens inside or not. */
+export function publishedProbe(network: Pick<OwnNetwork, 'listeners'>): Probe {
+  return async (target, limits) => {
+    const addresses = await network.listeners(target.port);
+    const [first] = addresses;
+    const local = addresses.every((it) => it === '::1' || it.startsWith('127.'));
+    if (first !== undefined && !local) return await probeAt(LOCALHOST, target, limits);
+    const why = first === undefined ? NOTHING_LISTENS : localOnly(first);
+    return { message: `${describeTarget(target)}: ${why}`, reached: false };
+  };
+}
+
+async function probeAt(
+  host: string,
+  target: ProbeTarget,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<ProbeFailure | undefined> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const either = AbortSignal.any([deadline, signal]);
   const failed = (what: string, reached: boolean): ProbeFailure => ({
@@ -54,10 +73,10 @@ export const hostProbe: Probe = async (target, { timeoutMs, signal }) => {
   });
   try {
     if (target.type === 'port') {
-      await tcp(OUTSIDE, target.port, either);
+      await tcp(host, target.port, either);
       return undefined;
     }
-    const status = await http(target, either);
+    const status = await http({ ...target, host }, either);
     return status === 200 ? undefined : failed(`status ${status}, 200 was expected`, true);
   } catch (error) {
     // On this machine a connection is refused at once, so what takes so long was taken.
@@ -69,7 +88,7 @@ export const hostProbe: Probe = async (target, { timeoutMs, signal }) => {
     }
     return failed(NOTHING_LISTENS, false);
   }
-};
+}
 
 async function listens(host: string, port: number, signal: AbortSignal): Promise<boolean> {
   return await tcp(host, port, signal).then(
@@ -91,13 +110,13 @@ async function tcp(host: string, port: number, signal: AbortSignal): Promise<voi
 
 /** The status: only 200 passes, not even a redirect. The body is not read. */
 async function http(
-  target: { readonly port: number; readonly path: string },
+  target: { readonly host: string; readonly port: number; readonly path: string },
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
   const request = get(
     {
-      host: OUTSIDE,
+      host: target.host,
       port: target.port,
       path: target.path,
       headers: {

@@ -3,6 +3,7 @@
  * same directories. This is what launcher, executor and health check do on a Cloud Foundry cell.
  */
 
+import type { OwnNetwork } from '../../machine/sandbox/port/network.ts';
 import { MAX_FILES, type Sandbox, type SandboxSpec } from '../../machine/sandbox/port/sandbox.ts';
 import type { Clock } from '../../words/clock.ts';
 import { throwIfCancelled } from '../../words/errors.ts';
@@ -16,7 +17,7 @@ import { INSIDE_POLL_MS, insideProbe } from './inside-probe.ts';
 import { Instance } from './instance.ts';
 import { prepareRun, RUN_INSIDE, RUN_LINKS, runMounts } from './layout.ts';
 import { choosePort } from './port.ts';
-import { hostProbe, type Probe } from './probe.ts';
+import { hostProbe, type Probe, publishedProbe } from './probe.ts';
 import { type PlannedCommand, planRun, type RunRequest } from './run-request.ts';
 import { type LaunchInfo, readLaunchInfo } from './staging-info.ts';
 import { launchArgv } from './start-script.ts';
@@ -73,6 +74,8 @@ async function startProcess(
   }
   const check = checkFor(request, ports, type);
   const port = await choosePort(request.port, request.network);
+  if (request.network === 'egress')
+    await ownNetwork(ports).publish(port, request.expose === true ? 'everywhere' : 'loopback');
   throwIfCancelled(ports.signal);
   const instance: InstanceFacts = {
     guid: newGuid(),
@@ -109,7 +112,7 @@ async function startProcess(
 /** A run without a network can't be reached from here: it is checked from inside, or by being alive. */
 function checkFor(request: RunRequest, ports: ProcessPorts, type: string): CompleteHealthCheck {
   const check = completeHealthCheck(type, request.healthCheck);
-  if (request.network === 'host' || check.type === 'process') return check;
+  if (request.network !== 'none' || check.type === 'process') return check;
   if (sharesLoopback(request, ports)) {
     return { ...check, startupPollMs: Math.max(check.startupPollMs, INSIDE_POLL_MS) };
   }
@@ -124,8 +127,14 @@ function warn(ports: ProcessPorts, code: string, message: string): void {
 
 function probeFor({ rootfs, guid, dirs, ...request }: RunRequest, ports: ProcessPorts): Probe {
   if (ports.probe !== undefined) return ports.probe;
+  if (request.network === 'egress') return publishedProbe(ownNetwork(ports));
   if (!sharesLoopback(request, ports)) return hostProbe;
   return insideProbe({ sandbox: ports.sandbox, networkOf: guid, rootfs, diskRoot: dirs.tmp });
+}
+
+function ownNetwork({ sandbox }: ProcessPorts): OwnNetwork {
+  if (sandbox.ownNetwork !== undefined) return sandbox.ownNetwork;
+  throw new Error('unreachable: the run has a network of its own, and its sandbox has none');
 }
 
 /** How commands of this run reach each other's loopback interface, where the host's is not shared. */

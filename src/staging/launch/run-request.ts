@@ -1,5 +1,6 @@
 /** What is to be run: the request as callers give it, and the plan that follows from it. */
 
+import type { NetworkKind } from '../../machine/sandbox/port/network.ts';
 import type { Rootfs } from '../../machine/sandbox/port/sandbox.ts';
 import { StagerError } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
@@ -44,7 +45,9 @@ export interface RunRequest {
   readonly diskMb: number;
   readonly healthCheck?: HealthCheck;
   readonly rootfs: Rootfs;
-  readonly network: 'host' | 'none';
+  readonly network: NetworkKind;
+  /** See RunWish. */
+  readonly expose?: boolean;
   /** Applied to every log line; default: lines are left as the app wrote them. */
   readonly redact?: Redact;
 }

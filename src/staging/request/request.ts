@@ -1,10 +1,12 @@
 /**
  * What a staging is asked for, in one plain shape: the command line, the library and manifest.yml all end here.
  */
+
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { decodeText } from '../../machine/host/decode-text.ts';
+import type { WantedNetwork } from '../../machine/sandbox/port/network.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
@@ -40,7 +42,7 @@ export interface StageRequest {
   readonly memoryMb: number;
   readonly diskMb: number;
   readonly timeoutMs: number;
-  readonly network: 'host' | 'none';
+  readonly network: WantedNetwork;
   /** `clear` starts from an empty cache and saves the new one; `none` does neither. */
   readonly cache: 'use' | 'clear' | 'none';
   readonly compression?: Compression;

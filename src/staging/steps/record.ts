@@ -67,7 +67,8 @@ export function reuseKeyOf(
     diskMb: request.diskMb,
     cfStack: request.cfStack ?? null,
     buildpackApi: request.buildpackApi ?? null,
-    network: request.network,
+    // A way out is a way out, filtered or not.
+    network: request.network === 'none' ? 'none' : 'host',
     compression: request.compression === undefined ? 'default' : formatCompression(request.compression),
     sourceDateEpoch: request.sourceDateEpoch ?? null,
     launch: request.launch ?? null,

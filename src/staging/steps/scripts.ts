@@ -15,6 +15,7 @@ import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
 import { restoreCache } from './build-cache.ts';
+import { withNetworkHint } from './network.ts';
 import type { Staging, StagingStack } from './staging.ts';
 
 /** What people call the limits of a sandbox. */
@@ -60,7 +61,8 @@ export async function runScripts(staging: Staging, input: ScriptsInput): Promise
   staging.peaks = outcome.peaks;
   if (outcome.kind === 'staged') return outcome;
   staging.failedResult = outcome.result;
-  throw await withHints(outcome.error, { app: input.app, signal });
+  const error = await withHints(outcome.error, { app: input.app, signal });
+  throw await withNetworkHint(error, staging);
 }
 
 /**
@@ -75,6 +77,8 @@ export async function scriptRun(
   for (const { limit, reason } of ports.sandbox.unenforced) {
     staging.warn('limit-not-enforced', `${LIMIT_NAMES[limit]} can't be enforced here: ${reason}`);
   }
+  const network = staging.network();
+  if (network.warning !== undefined) staging.warn('network-shared', network.warning);
   return {
     build: staging.build,
     workspace,
@@ -101,7 +105,7 @@ export async function scriptRun(
       wallMs: request.timeoutMs,
       openFiles: DEFAULT_FDS,
     },
-    network: request.network,
+    network: network.kind,
     secrets: [...staging.secrets, ...secretValues(request.services), ...proxySecrets(ports.proxy)],
     trace: request.trace,
     kitNode: ports.kitNode,

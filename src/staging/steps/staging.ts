@@ -1,6 +1,7 @@
 /** What the steps of one staging share: its guid, the request, the ports, and how it tells what happens. */
 
 import type { ProxySettings } from '../../config/proxy.ts';
+import { networkFor } from '../../machine/sandbox/port/network.ts';
 import type { Rootfs, Sandbox } from '../../machine/sandbox/port/sandbox.ts';
 import type { BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import type { StagingRecords } from '../../stores/records/records.ts';
@@ -97,6 +98,11 @@ export class Staging {
   warn(code: string, message: string): void {
     this.warnings.push(message);
     this.report({ type: 'warning', code, message });
+  }
+
+  /** The network that scripts get, and what there is to say of it. */
+  network(): ReturnType<typeof networkFor> {
+    return networkFor(this.request.network, this.ports.sandbox);
   }
 
   /** What `staging-started` says. */

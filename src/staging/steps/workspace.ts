@@ -3,6 +3,7 @@ import { MAX_FILES } from '../../machine/sandbox/port/sandbox.ts';
 import type { VolumeSize } from '../../machine/sandbox/port/volume.ts';
 import { MEBIBYTE } from '../../words/units.ts';
 import { createWorkspace, type OwnedWorkspace, sweepWorkspaces } from '../workspace/workspace.ts';
+import { apartWish } from './network.ts';
 import type { Staging } from './staging.ts';
 
 /** A workspace that is removed with the staging, unless `keep` says otherwise. */
@@ -12,7 +13,7 @@ export type StagingWorkspace = OwnedWorkspace & AsyncDisposable & { succeeded():
 export async function openWorkspace(staging: Staging): Promise<StagingWorkspace> {
   const { ports, request } = staging;
   await sweepWorkspaces(ports.workspaces);
-  const own = await ports.sandbox.apart?.();
+  const own = await ports.sandbox.apart?.(apartWish(staging));
   const sandbox = own ?? ports.sandbox;
   staging.ports = { ...ports, sandbox };
   const workspace = await createWorkspace({

@@ -187,7 +187,7 @@ describe('what the kernel counts for each user', () => {
     await using first = await sandbox.apart?.();
     const uid = first?.owner.uid ?? 0;
     await first?.[Symbol.asyncDispose]();
-    await using second = await sandbox.apart?.({ uid, gid: uid });
+    await using second = await sandbox.apart?.({ near: { uid, gid: uid } });
     expect(second?.owner.uid).toBe(uid);
   });
 });

@@ -49,9 +49,12 @@ function lines(found: Diagnosis, colour: boolean): string[] {
     ),
     ...rowsOf('sandbox', found.sandbox, {
       colour,
-      show: ({ description, rejected, bound }) => [
+      show: ({ description, rejected, bound, egress }) => [
         description,
         `disk limit: ${BOUNDS[bound.kind]}${bound.why === undefined ? '' : ` (${bound.why})`}`,
+        egress.had
+          ? `egress: ${egress.description}`
+          : `not egress: ${egress.description}${egress.next === undefined ? '' : `; ${egress.next}`}`,
         ...rejected.map(({ candidate, why }) => `not ${candidate}: ${why}`),
       ],
     }),

@@ -25,6 +25,7 @@ export async function runCommand(context: Context): Promise<number> {
       ...(droplet !== undefined && { droplet }),
       target: targetOf(context, command),
       ...(context.flags['port'] !== undefined && { port: portOf(context.flags['port']) }),
+      ...(context.flags['expose'] === true && { expose: true }),
       env,
       services: await readServices(settings.services),
       ...(settings.appName !== undefined && { appName: settings.appName }),
@@ -84,7 +85,7 @@ function portOf(text: unknown): number {
 /** Whether something is expected to listen, and can be reached from here. */
 function answers(context: Context): boolean {
   const type = healthCheckOf(context).healthCheck?.type ?? usualCheck(context);
-  return type !== 'process' && context.config.settings.network === 'host';
+  return type !== 'process' && context.config.settings.network !== 'none';
 }
 
 function usualCheck({ flags }: Context): HealthCheck['type'] {

@@ -2,11 +2,14 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RESOLVER } from '../../network/addresses.ts';
+import type { Entrance } from '../../network/egress.ts';
 import { writeExact } from '../child/files.ts';
 import type { Grants } from '../kernel/grants.ts';
 import type { IdPlan } from '../kernel/ids.ts';
 import { hasMountsBelow, parseMountInfo } from '../kernel/mountinfo.ts';
 import { readOrNothing } from '../kernel/processes.ts';
+import type { NetworkKind } from '../port/network.ts';
 import type { Rootfs, SandboxSpec } from '../port/sandbox.ts';
 import { ENTERED, ociConfig } from './config.ts';
 import { composeEtc } from './etc.ts';
@@ -21,6 +24,14 @@ export interface BundleParts {
   /** Directory of this process. */
   readonly home: string;
   readonly grants: Grants;
+}
+
+/** The machine's resolvers, or who asks them for a network of its own. */
+async function resolvConfOf(network: NetworkKind): Promise<string> {
+  const known = network === 'none' ? '' : ((await readOrNothing('/etc/resolv.conf')) ?? '');
+  if (network !== 'egress') return known;
+  const others = known.split('\n').filter((line) => /^\s*(search|domain|options)\b/.test(line));
+  return [`nameserver ${RESOLVER}`, ...others, ''].join('\n');
 }
 
 /** Makes bundles; what they share is made once. */
@@ -38,12 +49,12 @@ export class OciBundles {
     const resolv = join(bundle, 'resolv.conf');
     const hostname = join(bundle, 'hostname');
     const name = spec.hostname ?? 'stager';
-    const shared = spec.network === 'host';
+    const shared = spec.network !== 'none';
     const known = shared
       ? ((await readOrNothing('/etc/hosts')) ?? '')
       : '127.0.0.1 localhost\n::1 localhost\n';
     await writeExact(hosts, `${known.trimEnd()}\n127.0.1.1 ${name}\n`, 0o644);
-    await writeExact(resolv, shared ? ((await readOrNothing('/etc/resolv.conf')) ?? '') : '', 0o644);
+    await writeExact(resolv, await resolvConfOf(spec.network), 0o644);
     await writeExact(hostname, `${name}\n`, 0o644);
     const etcFiles = { hosts, 'resolv.conf': resolv, hostname };
     return await composeRoot(join(bundle, 'root'), { spec, etc: await this.#etcOf(spec.rootfs), etcFiles });
@@ -72,14 +83,14 @@ export class OciBundles {
       bundle,
       spec,
       root,
-      networkPath,
+      network,
       ids,
     }: {
       ids: IdPlan;
       bundle: string;
       spec: SandboxSpec;
       root: ComposedRoot;
-      networkPath: string | undefined;
+      network: Entrance | undefined;
     },
   ): Promise<void> {
     const { options, grants } = this.#parts;
@@ -96,7 +107,7 @@ export class OciBundles {
       binds: root.binds,
       hasTmp: root.hasTmp,
       recursive,
-      ...(networkPath === undefined ? {} : { network: options.guard === undefined ? networkPath : ENTERED }),
+      ...(network === undefined ? {} : { network: options.guard === undefined ? network.net : ENTERED }),
       terminal: spec.stdin === 'terminal',
       grants,
       arch: process.arch,

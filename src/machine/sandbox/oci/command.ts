@@ -6,7 +6,7 @@ import type { Backing, DiskLedger } from '../kernel/disk-watch.ts';
 import type { IdPlan } from '../kernel/ids.ts';
 import { scoped, scopeEnvironment } from '../kernel/user-scope.ts';
 import type { SandboxSpec } from '../port/sandbox.ts';
-import { type GuardPlan, guarded } from './guard.ts';
+import { type GuardPlan, type GuardWish, guarded } from './guard.ts';
 import { type OciRuntime, type RunFiles, runArguments } from './runtime.ts';
 
 /** What a run is made of. */
@@ -17,8 +17,8 @@ export interface OciRunParts {
   readonly ids: IdPlan;
   readonly guard: GuardPlan | undefined;
   readonly nullDevice: string | undefined;
-  /** Network namespace to enter. */
-  readonly networkPath: string | undefined;
+  /** Network namespace to enter; where a user namespace owns it, `ids` have none to make around. */
+  readonly network: GuardWish['network'] | undefined;
   /** What is behind the volume that the disk root is in. */
   readonly backing: Backing | undefined;
   /** Mount points of volumes that the command works in. */
@@ -37,7 +37,7 @@ const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } as const;
 
 /** The runtime's command line, in a guard where there is one, in a scope where that holds the limits. */
 export function runtimeCommand(parts: OciRunParts): ChildCommand {
-  const { runtime, stateRoot, files, guard, ids, networkPath, cgroups, volumes, spec } = parts;
+  const { runtime, stateRoot, files, guard, ids, network, cgroups, volumes, spec } = parts;
   const { around, space } = ids;
   const noCgroups = cgroups.pathPrefix === undefined;
   const bare = [runtime.path, ...runArguments(runtime, { state: stateRoot, files, noCgroups })];
@@ -48,7 +48,7 @@ export function runtimeCommand(parts: OciRunParts): ChildCommand {
     ...(runtime.name === 'crun' && noCgroups && { hide: 'all' as const }),
     ...(runtime.name === 'crun' && cgroups.mode === 'hybrid' && !noCgroups && { hide: 'v2' as const }),
     ...(around !== undefined && { around }),
-    ...(networkPath !== undefined && { networkPath }),
+    ...(network !== undefined && { network }),
   };
   const inGuard = guard === undefined ? bare : guarded(guard, bare, wish);
   const { scope } = cgroups;

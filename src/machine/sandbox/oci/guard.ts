@@ -31,8 +31,8 @@ export interface GuardWish {
   readonly around?: IdMappings;
   /** Hide cgroups from crun, which refuses a machine with both versions: all where none is used, else those of v2. */
   readonly hide?: 'all' | 'v2';
-  /** Network namespace to enter first. */
-  readonly networkPath?: string;
+  /** Network namespace to enter first, and the user namespace that owns it; then there is none to make. */
+  readonly network?: { readonly net: string; readonly user?: string };
   /** Mount points of volumes that the command works in; absent: no volume can be mounted here. */
   readonly volumes?: readonly string[];
   /** The guard is in a scope of its own: a file for what the kernel counted in it. */
@@ -89,8 +89,10 @@ export function guarded(
     // The signal is asked for after that: the kernel forgets it when a process gains capabilities.
     return [plan.unshare, '--user', '/bin/sh', '-c', WAIT_FOR_IDS, NAME, ...inside];
   }
-  if (wish.networkPath === undefined) return [...inside];
-  return [plan.nsenter, `--net=${wish.networkPath}`, '--', ...inside];
+  if (wish.network === undefined) return [...inside];
+  const { net, user } = wish.network;
+  const owner = user === undefined ? [] : ['--preserve-credentials', `--user=${user}`];
+  return [plan.nsenter, ...owner, `--net=${net}`, '--', ...inside];
 }
 
 /**

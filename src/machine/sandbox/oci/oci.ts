@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pause } from '../../../words/retry.ts';
-import type { Owner } from '../../host/owner.ts';
+import type { Entrance } from '../../network/egress.ts';
 import { makeDirectory } from '../child/files.ts';
 import { ownNull } from '../child/pipes.ts';
 import { Runs } from '../child/runs.ts';
@@ -19,11 +19,13 @@ import { type IdPlan, rangePlan } from '../kernel/ids.ts';
 import { claimRange } from '../kernel/user-ranges.ts';
 import { userSpaceOf } from '../kernel/user-space.ts';
 import type { ExitReport } from '../port/exit-report.ts';
-import type { OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
+import type { EgressPurpose, EgressState } from '../port/network.ts';
+import type { ApartWish, OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
 import { MountedVolumes, type WantedBound } from '../volume/volumes.ts';
 import { OciBundles } from './bundle.ts';
 import { CLEAR_UP, clearUpArguments } from './clear-up.ts';
 import type { GuardPlan } from './guard.ts';
+import { type EgressMeans, type SessionNetwork, sessionNetwork } from './networks.ts';
 import { OciRun } from './oci-run.ts';
 import type { ComposedRoot } from './root.ts';
 import type { OciRuntime } from './runtime.ts';
@@ -42,6 +44,14 @@ export interface OciOptions {
   readonly bound?: WantedBound;
   /** Each staging's user namespace is made before, by a user of its own; works where the runtime can join one. */
   readonly spaces?: boolean;
+  /** What networks with a way out are made with; absent: nobody wants one. */
+  readonly egress?: EgressMeans;
+}
+
+/** Who a command runs as, and the network that it finds. */
+interface Session {
+  readonly ids: IdPlan;
+  readonly network?: SessionNetwork | undefined;
 }
 
 interface RunIo {
@@ -137,10 +147,14 @@ export class OciSandbox implements Sandbox {
   }
 
   async run(spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
-    return await this.runAs(this.#options.ids, spec, io);
+    return await this.#runIn({ ids: this.#options.ids }, spec, io);
   }
 
-  async apart(near?: Owner): Promise<Sandbox & AsyncDisposable> {
+  get egress(): EgressState | undefined {
+    return this.#options.egress?.state;
+  }
+
+  async apart({ near, egress: purpose }: ApartWish = {}): Promise<Sandbox & AsyncDisposable> {
     const { ids, guard, spaces } = this.#options;
     const lease = ids.kind === 'range' ? await claimRange(near) : undefined;
     const space =
@@ -148,23 +162,33 @@ export class OciSandbox implements Sandbox {
         ? undefined
         : await userSpaceOf(guard.unshare, lease.start);
     const own = lease === undefined ? ids : rangePlan(lease.start, space);
-    const { kind, description, unenforced, sharesNetworks, volumes } = this;
+    const network = purpose === undefined ? undefined : this.#networkFor(purpose, own);
+    const { kind, description, unenforced, sharesNetworks, volumes, egress } = this;
     return {
       ...{ kind, description, unenforced, sharesNetworks, volumes, owner: own.owner },
-      run: (spec, io) => this.runAs(own, spec, io),
+      ...(egress !== undefined && { egress }),
+      ...(network !== undefined && { ownNetwork: network }),
+      run: (spec, io) => this.#runIn({ ids: own, network }, spec, io),
       signal: (owner, signal) => this.signal(owner, signal),
       [Symbol.asyncDispose]: async () => {
+        await network?.[Symbol.asyncDispose]();
         await space?.close();
         lease?.release();
       },
     };
   }
 
-  /** {@link run} with other ids than this process's. */
-  async runAs(ids: IdPlan, spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
+  #networkFor(purpose: EgressPurpose, ids: IdPlan): SessionNetwork {
+    return sessionNetwork(this.#options.egress, purpose, { home: this.#home, ids });
+  }
+
+  async #runIn(session: Session, spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
     this.#owners.set(spec.owner, (this.#owners.get(spec.owner) ?? 0) + 1);
     try {
-      return await this.#runOnce(ids, spec, io);
+      if (spec.network !== 'egress' || session.network !== undefined)
+        return await this.#runOnce(session, spec, io);
+      await using network = this.#networkFor('staging', session.ids);
+      return await this.#runOnce({ ...session, network }, spec, io);
     } finally {
       const left = (this.#owners.get(spec.owner) ?? 1) - 1;
       if (left === 0) this.#owners.delete(spec.owner);
@@ -172,7 +196,7 @@ export class OciSandbox implements Sandbox {
     }
   }
 
-  async #runOnce(ids: IdPlan, spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
+  async #runOnce({ ids, network: own }: Session, spec: SandboxSpec, io: RunIo): Promise<ExitReport> {
     if (io.signal.aborted) return { outcome: { kind: 'cancelled' }, durationMs: 0 };
     const begun = performance.now();
     const id = `stager-${ownerLabel(spec.owner)}-${randomBytes(4).toString('hex')}`;
@@ -184,13 +208,14 @@ export class OciSandbox implements Sandbox {
       if (reason !== undefined) {
         return { outcome: { kind: 'not-started', reason }, durationMs: performance.now() - begun };
       }
-      await using network = await this.#networkOf(spec, io.signal);
-      if (spec.networkOf !== undefined && network === undefined) {
+      await using shared = await this.#networkOf(spec, io.signal);
+      if (spec.networkOf !== undefined && shared === undefined) {
         return { outcome: { kind: 'cancelled' }, durationMs: performance.now() - begun };
       }
       // Through our own descriptor, since the pid of the other command may be another's by now.
-      const networkPath = network === undefined ? undefined : `/proc/${process.pid}/fd/${network.fd}`;
-      const made = { bundle, spec, networkPath, ids };
+      const other = shared === undefined ? undefined : { net: `/proc/${process.pid}/fd/${shared.fd}` };
+      const network = spec.network === 'egress' ? await own?.entrance() : other;
+      const made = { bundle, spec, network, ids };
       await this.#bundles.writeConfig(id, { ...made, root });
       return await this.#runs.finish(spec.owner, this.#newRun({ ...made, id }), io);
     } finally {
@@ -219,20 +244,20 @@ export class OciSandbox implements Sandbox {
     readonly id: string;
     readonly bundle: string;
     readonly spec: SandboxSpec;
-    readonly networkPath: string | undefined;
+    readonly network: Entrance | undefined;
     readonly ids: IdPlan;
   }): OciRun {
     const { runtime, cgroups, guard } = this.#options;
-    const { id, bundle, spec, networkPath, ids } = made;
+    const { id, bundle, spec, network, ids } = made;
     return new OciRun({
       spec,
       runtime,
       cgroups,
-      ids,
+      ids: network?.user === undefined ? ids : withoutAround(ids),
       nullDevice: this.#nullDevice,
       fileBytes: this.#fileBytes,
       guard,
-      networkPath,
+      network,
       backing: this.volumes.backingOf(spec.diskRoot),
       volumes: this.volumes.pointsOf(spec.mounts.map(({ source }) => source)),
       stateRoot: join(this.#home, 'state'),
@@ -246,6 +271,11 @@ export class OciSandbox implements Sandbox {
       ledger: this.#ledger,
     });
   }
+}
+
+/** Who enters a network as an ordinary user enters the user namespace that owns it. */
+function withoutAround({ around: _made, ...ids }: IdPlan): IdPlan {
+  return ids;
 }
 
 async function whyNot(

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { parseJson } from '../../../words/json.ts';
+import type { NetworkKind } from '../port/network.ts';
 
 /** A runtime that was found. */
 export interface OciRuntime {
@@ -44,7 +45,7 @@ export interface RunFiles {
   readonly bundle: string;
   readonly pidFile: string;
   readonly logFile: string;
-  readonly network: 'host' | 'none';
+  readonly network: NetworkKind;
 }
 
 /** Arguments that run a container to its end. */

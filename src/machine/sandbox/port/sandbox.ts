@@ -3,6 +3,7 @@
  */
 import type { Owner } from '../../host/owner.ts';
 import type { ExitReport } from './exit-report.ts';
+import type { EgressPurpose, EgressState, NetworkKind, OwnNetwork } from './network.ts';
 import type { Volumes } from './volume.ts';
 
 /** One directory or file of the host that the sandbox sees. */
@@ -54,7 +55,8 @@ export interface SandboxSpec {
   /** Host directory whose use counts against `limits.diskBytes`. */
   readonly diskRoot: string;
   readonly limits: SandboxLimits;
-  readonly network: 'host' | 'none';
+  /** `egress`: the network of {@link Sandbox.apart}, or one for this command alone. */
+  readonly network: NetworkKind;
   /**
    * Owner of a command that was started before and whose own network this one shares instead of having another;
    * only with network `none` and where {@link Sandbox.sharesNetworks}. When that command is gone, this one is
@@ -77,6 +79,14 @@ export interface SandboxSpec {
  */
 export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => unknown;
 
+/** What {@link Sandbox.apart} is to have of its own. */
+export interface ApartWish {
+  /** Ids that files to work with have already. */
+  readonly near?: Owner | undefined;
+  /** A network with a way out, with the rules for this purpose. */
+  readonly egress?: EgressPurpose | undefined;
+}
+
 /** A way to run foreign code. Several runs at once are fine. */
 export interface Sandbox {
   readonly kind: 'oci' | 'process' | 'none';
@@ -92,12 +102,14 @@ export interface Sandbox {
   /** File systems that hold workspaces to their size; absent: there are none. */
   readonly volumes?: Volumes;
   /**
-   * The same sandbox with host ids of its own, which no other staging or run has while this one lasts: what the kernel
+   * The same sandbox with host ids and, if it is wished, a network of its own, which no other staging or run has while this one lasts: what the kernel
    * counts for each user is then its own as well. Absent: commands run as the caller.
-   *
-   * @param near ids that files to work with have already.
    */
-  apart?(near?: Owner): Promise<Sandbox & AsyncDisposable>;
+  apart?(wish?: ApartWish): Promise<Sandbox & AsyncDisposable>;
+  /** Whether commands can have a network of their own with a way out; absent: this kind never can. */
+  readonly egress?: EgressState | undefined;
+  /** The network that commands with `egress` share; of what {@link apart} returned with that wish. */
+  readonly ownNetwork?: OwnNetwork;
   /** Host uid and gid that vcap (2000:2000) has outside; workspaces are given to it. */
   readonly owner: Owner;
   /**

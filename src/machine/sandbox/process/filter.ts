@@ -5,6 +5,7 @@
  * Only the machine's own ABI is let through; a call of any other ends the process.
  */
 import { type SeccompProfile, seccompProfile } from '../oci/seccomp.ts';
+import type { NetworkKind } from '../port/network.ts';
 import { CALL_NUMBERS } from './call-numbers.ts';
 import type { StarterArch } from './starter.ts';
 
@@ -34,7 +35,7 @@ interface Instruction {
 type Test = readonly Instruction[];
 
 /** The kernel's struct sock_filter, one after another. */
-export function filterProgram(arch: StarterArch, wish: { readonly network: 'host' | 'none' }): Buffer {
+export function filterProgram(arch: StarterArch, wish: { readonly network: NetworkKind }): Buffer {
   const tests = testsByNumber(arch, wish);
   const body = [...runsOf(tests)].flatMap(({ last, test }) => {
     const block = [...test, verdict(VERDICT.errno | ENOSYS)];
@@ -51,7 +52,7 @@ export function filterProgram(arch: StarterArch, wish: { readonly network: 'host
   ]);
 }
 
-function testsByNumber(arch: StarterArch, wish: { readonly network: 'host' | 'none' }): Map<number, Test> {
+function testsByNumber(arch: StarterArch, wish: { readonly network: NetworkKind }): Map<number, Test> {
   const rules = new Map<string, Test>();
   for (const rule of seccompProfile(arch).syscalls) {
     for (const name of rule.names) rules.set(name, [...(rules.get(name) ?? []), ...testOf(rule)]);
@@ -67,7 +68,7 @@ function testsByNumber(arch: StarterArch, wish: { readonly network: 'host' | 'no
 }
 
 /** What has to hold beside the profile, since there is no namespace around. */
-function ownTests({ network }: { readonly network: 'host' | 'none' }): Readonly<Record<string, Test>> {
+function ownTests({ network }: { readonly network: NetworkKind }): Readonly<Record<string, Test>> {
   const refusedFamilies = network === 'none' ? [AF_INET, AF_INET6, AF_NETLINK] : [];
   return {
     setrlimit: when({ argument: 0, equals: MARKED_LIMIT }, EPERM),

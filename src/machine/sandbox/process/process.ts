@@ -20,7 +20,7 @@ import { claimDirectory, firstSearchable, removeDirectory } from '../child/state
 import { Warden } from '../child/warden.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
 import type { ExitReport } from '../port/exit-report.ts';
-import type { Mount, OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
+import type { ApartWish, Mount, OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.ts';
 import { endAllOf } from './confine.ts';
 import { Marks } from './mark.ts';
 import { type ProcessPlan, planProcess } from './plan.ts';
@@ -81,7 +81,7 @@ export class ProcessSandbox implements Sandbox {
     return new ProcessSandbox(parts, owner);
   }
 
-  async apart(near?: Owner): Promise<Sandbox & AsyncDisposable> {
+  async apart({ near }: ApartWish = {}): Promise<Sandbox & AsyncDisposable> {
     const { users, busy } = this.#shared;
     const isOurs = near !== undefined && users?.has(near) === true && !busy.has(near.uid);
     const isFree = isOurs && !(await usersOfProcesses()).has(near.uid);
@@ -101,6 +101,7 @@ export class ProcessSandbox implements Sandbox {
   ): Promise<ExitReport> {
     if (io.signal.aborted) return { outcome: { kind: 'cancelled' }, durationMs: 0 };
     if (spec.rootfs.kind !== 'host') throw otherStack();
+    if (spec.network === 'egress') throw noNamespace();
     const directory = join(this.#shared.home, 'runs', randomUUID());
     await makeDirectory(directory, 0o711);
     const { uid } = this.owner;
@@ -206,6 +207,12 @@ exit 0
 function otherStack(): StagerError {
   return new StagerError('SANDBOX_FAILED', 'a confined process has no stack but the system that it runs on', {
     next: 'Use the stack `host`, or a machine on which an OCI runtime works; see `stager doctor`.',
+  });
+}
+
+function noNamespace(): StagerError {
+  return new StagerError('SANDBOX_FAILED', 'a confined process has no network of its own', {
+    next: 'Choose --network host or --network none.',
   });
 }
 

@@ -2,9 +2,11 @@
  * Runs an order of buildpacks over a workspace: detect if asked, then supply and finalize, compile, release, and reads
  * back what they left. What a script does wrong is an outcome; result.json is part of a failed one as well.
  */
+
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSmall } from '../../../machine/host/read-small.ts';
+import type { NetworkKind } from '../../../machine/sandbox/port/network.ts';
 import type { Rootfs, SandboxLimits } from '../../../machine/sandbox/port/sandbox.ts';
 import { isStagerError, StagerError } from '../../../words/errors.ts';
 import type { Guid } from '../../../words/ids.ts';
@@ -42,7 +44,7 @@ export interface RunInput {
   readonly env: StagingEnvironment;
   /** `wallMs` is the time that all scripts may take together. */
   readonly limits: SandboxLimits;
-  readonly network: 'host' | 'none';
+  readonly network: NetworkKind;
   /** Values that must not show in output. */
   readonly secrets: readonly string[];
   /** Run shell buildpacks with `-x`. */

@@ -3,6 +3,7 @@
  */
 
 import type { ExitReport } from '../../../machine/sandbox/port/exit-report.ts';
+import type { NetworkKind } from '../../../machine/sandbox/port/network.ts';
 import type { Mount, Rootfs, Sandbox, SandboxLimits } from '../../../machine/sandbox/port/sandbox.ts';
 import type { Clock } from '../../../words/clock.ts';
 import { throwIfCancelled } from '../../../words/errors.ts';
@@ -25,7 +26,7 @@ export interface ScriptSetting {
   readonly rootfs: Rootfs;
   /** `wallMs` is the time for all scripts together. */
   readonly limits: SandboxLimits;
-  readonly network: 'host' | 'none';
+  readonly network: NetworkKind;
   /** A Node binary of the host for buildpacks that are written with the kit; seen at {@link KIT_NODE}. */
   readonly kitNode?: string;
   readonly filter: SecretFilter;
