@@ -30,6 +30,10 @@ apt_install() {
 
 command -v runc >/dev/null 2>&1 || command -v crun >/dev/null 2>&1 || apt_install runc
 
+# A network of its own for scripts; without them they share the machine's, and one line says so.
+{ command -v slirp4netns && { command -v nft || [ -x /usr/sbin/nft ]; }; } >/dev/null 2>&1 ||
+  apt_install slirp4netns nftables || say 'scripts will share the network of this machine'
+
 for tool in "$@"; do
   name=${tool%%=*}
   package=${tool#*=}
