@@ -105,7 +105,10 @@ it('who listens is read from the table of the kernel', () => {
 });
 
 it('what was refused is read from the set of the filter', () => {
-  const set = { family: 'inet', elem: [{ concat: ['169.254.169.254', 'tcp', 80] }, { concat: ['10.1.2.3', 'udp', 53] }] };
+  const set = {
+    family: 'inet',
+    elem: [{ concat: ['169.254.169.254', 'tcp', 80] }, { concat: ['10.1.2.3', 'udp', 53] }],
+  };
   expect(refusedOf(JSON.stringify({ nftables: [{ metainfo: {} }, { set }] }))).toEqual([
     '10.1.2.3:53/udp',
     '169.254.169.254:80/tcp',
@@ -121,7 +124,10 @@ it('tools that are missing are named, with what to install', async () => {
       await writeFile(join(directory, name), '');
       await chmod(join(directory, name), 0o755);
     }
-    expect(await findTools([directory])).toMatchObject({ why: "nft can't be found", next: expect.stringContaining('Install nftables') });
+    expect(await findTools([directory])).toMatchObject({
+      why: "nft can't be found",
+      next: expect.stringContaining('Install nftables'),
+    });
     expect(await findTools([])).toMatchObject({ next: expect.stringContaining('slirp4netns and nftables') });
   } finally {
     await rm(directory, { recursive: true });

@@ -51,9 +51,9 @@ describe('rules of a security group', () => {
     const none = textOf([]);
     expect(textOf([{ protocol: 'all', destination: '::/0' }])).toBe(none);
     expect(textOf([{ protocol: 'icmpv6', destination: '2001:db8::1', type: 1, code: 1 }])).toBe(none);
-    expect(textOf([{ protocol: 'tcp', destination: '2001:db8::1-2001:db8::9,1.2.3.4', ports: '1' }])).toContain(
-      'ip daddr { 1.2.3.4 } tcp dport { 1 } accept',
-    );
+    expect(
+      textOf([{ protocol: 'tcp', destination: '2001:db8::1-2001:db8::9,1.2.3.4', ports: '1' }]),
+    ).toContain('ip daddr { 1.2.3.4 } tcp dport { 1 } accept');
   });
 
   it.each([
@@ -62,10 +62,18 @@ describe('rules of a security group', () => {
     ['no port', [{ protocol: 'tcp', destination: '1.2.3.4' }], 'rule 1, ports'],
     ['a port of all', [{ protocol: 'all', destination: '1.2.3.4', ports: '1' }], 'rule 1'],
     ['port 0', [{ protocol: 'tcp', destination: '1.2.3.4', ports: '0' }], '"0" is not a port'],
-    ['a port too large', [{ protocol: 'tcp', destination: '1.2.3.4', ports: '65536' }], '"65536" is not a port'],
+    [
+      'a port too large',
+      [{ protocol: 'tcp', destination: '1.2.3.4', ports: '65536' }],
+      '"65536" is not a port',
+    ],
     ['ports backwards', [{ protocol: 'tcp', destination: '1.2.3.4', ports: '9-8' }], '"9-8" is not a port'],
     ['a name', [{ protocol: 'all', destination: 'example.com' }], '"example.com" is not an address'],
-    ['a network too small', [{ protocol: 'all', destination: '1.2.3.4/33' }], '"1.2.3.4/33" is not an address'],
+    [
+      'a network too small',
+      [{ protocol: 'all', destination: '1.2.3.4/33' }],
+      '"1.2.3.4/33" is not an address',
+    ],
     ['a range backwards', [{ protocol: 'all', destination: '1.2.3.9-1.2.3.4' }], 'ends before it begins'],
     ['another protocol', [{ protocol: 'sctp', destination: '1.2.3.4' }], 'rule 1, protocol'],
     ['a word too many', [{ protocol: 'all', destination: '1.2.3.4', port: '1' }], 'port'],
@@ -101,12 +109,17 @@ describe('the usual rules', () => {
     );
   };
 
-  it.each(['1.1.1.1', '8.8.8.8', '100.63.255.255', '172.15.0.1', '172.32.0.1', '192.167.0.1', '223.255.255.255'])(
-    'let %s through',
-    (address) => {
-      expect(inside(address)).toBe(true);
-    },
-  );
+  it.each([
+    '1.1.1.1',
+    '8.8.8.8',
+    '100.63.255.255',
+    '172.15.0.1',
+    '172.32.0.1',
+    '192.167.0.1',
+    '223.255.255.255',
+  ])('let %s through', (address) => {
+    expect(inside(address)).toBe(true);
+  });
 
   it.each([
     ['this network', '0.0.0.0'],
