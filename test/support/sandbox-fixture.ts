@@ -1,6 +1,7 @@
 /** A real OCI sandbox with a workspace, for tests. */
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { EgressWish } from '../../src/machine/network/wish.ts';
 import { planCgroups } from '../../src/machine/sandbox/kernel/cgroups.ts';
 import type { ExitReport } from '../../src/machine/sandbox/port/exit-report.ts';
 import type { Sandbox, SandboxLimits, SandboxSpec } from '../../src/machine/sandbox/port/sandbox.ts';
@@ -46,13 +47,25 @@ export class SandboxFixture {
     this.sandbox = sandbox;
   }
 
-  static async open(wanted: 'oci' | 'process' = 'oci'): Promise<SandboxFixture> {
+  /** @param policies commands may have the network `egress` with these rules */
+  static async open(
+    wanted: 'oci' | 'process' = 'oci',
+    policies?: EgressWish['policies'],
+  ): Promise<SandboxFixture> {
     const home = mkdtempSync('/var/tmp/stager-sandbox-test-');
     // The runtime works as an unprivileged user and has to pass through.
     chmodSync(home, 0o711);
-    const selection = await selectSandbox({ wanted, stateDir: join(home, 'state') });
+    const selection = await selectSandbox({
+      wanted,
+      stateDir: join(home, 'state'),
+      ...(policies !== undefined && { egress: async () => ({ policies, strict: false }) }),
+    });
     const { sandbox } = selection;
-    return new SandboxFixture(home, selection, (await sandbox.apart?.()) ?? sandbox);
+    return new SandboxFixture(
+      home,
+      selection,
+      (await sandbox.apart?.(policies && { egress: 'staging' })) ?? sandbox,
+    );
   }
 
   async close(): Promise<void> {

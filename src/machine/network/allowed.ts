@@ -10,7 +10,7 @@ import { StagerError } from '../../words/errors.ts';
 import { parseProxy } from '../proxy/rules.ts';
 
 /** A host and a TCP port. */
-export interface Place {
+export interface HostPort {
   /** A name or an IPv4 address. */
   readonly host: string;
   readonly port: number;
@@ -28,7 +28,7 @@ const LOOKUP_MS = 2_000;
 const MIRROR_FILES = ['/etc/npmrc', '/etc/pip.conf'] as const;
 
 /** Reads `host:port`. @throws StagerError CONFIG_INVALID */
-export function parsePlace(text: string): Place {
+export function parsePlace(text: string): HostPort {
   const [, host = '', digits = ''] = /^([^\s:/[\]]+):(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
   if (host !== '' && port >= 1 && port <= 65_535) return { host, port };
@@ -39,7 +39,7 @@ export function parsePlace(text: string): Place {
 }
 
 /** The operator's proxies. */
-export function proxyPlaces({ http, https }: ProxySettings): readonly Place[] {
+export function proxyPlaces({ http, https }: ProxySettings): readonly HostPort[] {
   return [http, https].flatMap((address) => {
     const proxy = address === undefined ? undefined : parseProxy(address);
     return proxy === undefined || proxy.host === '' || !(proxy.port > 0)
@@ -49,7 +49,7 @@ export function proxyPlaces({ http, https }: ProxySettings): readonly Place[] {
 }
 
 /** Mirrors that the machine's own settings of package managers name. */
-export async function mirrorPlaces(files: readonly string[] = MIRROR_FILES): Promise<readonly Place[]> {
+export async function mirrorPlaces(files: readonly string[] = MIRROR_FILES): Promise<readonly HostPort[]> {
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
   return texts.flatMap((text) =>
     [...text.matchAll(/\bhttps?:\/\/[^\s"']+/g)].flatMap(([address]) => {
@@ -61,7 +61,7 @@ export async function mirrorPlaces(files: readonly string[] = MIRROR_FILES): Pro
 }
 
 /** Looks the names up, now: the filter knows addresses only. */
-export async function addressesOf(places: readonly Place[]): Promise<readonly AllowedAddress[]> {
+export async function addressesOf(places: readonly HostPort[]): Promise<readonly AllowedAddress[]> {
   const hosts = [...new Set(places.map(({ host }) => host))];
   const known = new Map(
     await Promise.all(hosts.map(async (host) => [host, await addressesOfHost(host)] as const)),

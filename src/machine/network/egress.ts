@@ -14,7 +14,7 @@ import { Readable } from 'node:stream';
 import { StagerError } from '../../words/errors.ts';
 import type { OwnNetwork } from '../sandbox/port/network.ts';
 import { CIDR, INTERFACE } from './addresses.ts';
-import { addressesOf, type Place } from './allowed.ts';
+import { addressesOf, type HostPort } from './allowed.ts';
 import { filterText, isLoopback } from './filter.ts';
 import { listenersOf } from './listeners.ts';
 import { publishPort, SOCKET } from './publish.ts';
@@ -25,7 +25,7 @@ import type { NetworkTools } from './tools.ts';
 /** What may leave a network. */
 export interface EgressPolicy {
   readonly rules: readonly EgressRule[];
-  readonly allowed: readonly Place[];
+  readonly allowed: readonly HostPort[];
 }
 
 /** How a network is made. */
