@@ -2,10 +2,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import { goModuleSum } from './go-module.ts';
 
-/** What a file's bytes must hash to; the digest is lower-case hex. */
+/** What a file's bytes must hash to; the digest is lower-case hex, that of `h1` (Go modules) base64. */
 export interface Checksum {
-  readonly algorithm: 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha1';
+  readonly algorithm: 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha1' | 'h1';
   readonly digest: string;
 }
 
@@ -32,6 +33,7 @@ export function checksum(algorithm: string, hex: string): Checksum | undefined {
 
 /** Reads the file once. */
 export async function hashFile(path: string, algorithm: Checksum['algorithm']): Promise<string> {
+  if (algorithm === 'h1') return goModuleSum(path);
   const hash: Hash = createHash(algorithm);
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');

@@ -8,11 +8,12 @@ import { basename, isAbsolute, join } from 'node:path';
 import { hashFile } from './checksum.ts';
 import { newestInSuite } from './debian.ts';
 import { download, NotThere, wrongChecksum } from './download.ts';
-import { type Pick, unpack } from './extract.ts';
+import { isArchive, type Pick, unpack } from './extract.ts';
 import { BuildpackFailure, errnoOf } from './failure.ts';
 import type { Log } from './log.ts';
 import type { Dependency } from './manifest.ts';
 import { type Env, fileNameOf, locate } from './mirrors.ts';
+import { findOnPypi } from './pypi.ts';
 
 /** Where things are, and what to tell. */
 export interface DependencyOptions {
@@ -30,12 +31,24 @@ export interface InstallOptions {
   readonly strip?: number;
   /** Chooses and renames entries (after `strip`); undefined leaves one out. */
   readonly pick?: Pick;
+  /** Patterns of paths that become executable, beside those of the manifest. */
+  readonly executable?: readonly string[];
+}
+
+/** What was installed: what a list of components needs. */
+export interface Installed {
+  readonly name: string;
+  readonly version: string;
+  /** As the manifest has it; the mirror does not matter. */
+  readonly uri: string;
+  readonly checksum: string;
 }
 
 /** Fetches and installs dependencies; remembers what was used, so that {@link prune} can drop the rest. */
 export class Dependencies {
   readonly #options: DependencyOptions;
   readonly #used = new Set<string>();
+  readonly #installed: Installed[] = [];
 
   constructor(options: DependencyOptions) {
     this.#options = options;
@@ -54,7 +67,8 @@ export class Dependencies {
       log.info(`Using ${dependency.name} ${dependency.version} from the cache`);
       return path;
     }
-    const url = locate(dependency.uri, this.#options.env);
+    const url =
+      (await findOnPypi(dependency.uri, this.#options.env)) ?? locate(dependency.uri, this.#options.env);
     log.info(`Downloading ${dependency.name} ${dependency.version} from ${url}`);
     try {
       await download(url, path, { ...this.#options, checksum: dependency.checksum });
@@ -67,18 +81,44 @@ export class Dependencies {
     return path;
   }
 
+  /** What {@link install} has installed so far. */
+  get installed(): readonly Installed[] {
+    return this.#installed;
+  }
+
+  /** Keeps its copy in the cache although this staging did not need it; it counts as installed. */
+  use(dependency: Dependency): void {
+    this.#used.add(createHash('sha256').update(dependency.uri).digest('hex'));
+    this.#note(dependency);
+  }
+
+  #note({ name, version, uri, checksum }: Dependency): void {
+    this.#installed.push({ name, version, uri, checksum: `${checksum.algorithm}:${checksum.digest}` });
+  }
+
   /** Fetches the dependency and unpacks it into `target`. */
   async install(dependency: Dependency, target: string, options: InstallOptions = {}): Promise<void> {
     const { log } = this.#options;
-    log.info(`Installing ${dependency.name} ${dependency.version}`);
+    const { name, version, origin } = dependency;
+    log.info(`Installing ${name} ${version}${origin === undefined ? '' : ` (${origin})`}`);
     const file = await this.fetch(dependency);
-    const name = basename(file);
-    if (!/\.(tgz|tar|tar\.gz|tar\.xz|tar\.zst|zip|deb)$/.test(name)) {
+    this.#note(dependency);
+    if (!isArchive(basename(file))) {
       await mkdir(target, { recursive: true });
-      await copyFile(file, join(target, name));
+      await copyFile(file, join(target, basename(file)));
       return;
     }
-    await unpack(file, target, options);
+    const executable = [...(dependency.executable ?? []), ...(options.executable ?? [])];
+    await unpack(file, target, { ...options, executable });
+  }
+
+  /** Installs all of a group (`group` of the manifest), as chosen by `chooseGroup`, into one directory. */
+  async installAll(
+    group: readonly Dependency[],
+    target: string,
+    options: InstallOptions = {},
+  ): Promise<void> {
+    for (const dependency of group) await this.install(dependency, target, options);
   }
 
   /** Removes from the cache what this run did not use. Call it at the end of supply. */

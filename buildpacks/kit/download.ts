@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Checksum } from './checksum.ts';
+import { type Checksum, hashFile } from './checksum.ts';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
 import { hideCredentials, type Log } from './log.ts';
 
@@ -75,7 +75,9 @@ export async function fetchText(url: string, limitBytes: number, timeoutMs = 60_
 async function attemptOnce(url: string, path: string, options: DownloadOptions): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const partial = `${path}.partial-${process.pid}`;
-  const hash = createHash(options.checksum?.algorithm ?? 'sha256');
+  const algorithm = options.checksum?.algorithm ?? 'sha256';
+  // A module's sum is over the files in it: it is taken when all of them are there.
+  const hash = createHash(algorithm === 'h1' ? 'sha256' : algorithm);
   const hashing = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       hash.update(chunk);
@@ -85,7 +87,7 @@ async function attemptOnce(url: string, path: string, options: DownloadOptions):
   try {
     const body = await get(url, options.timeoutMs ?? 600_000);
     await pipeline(Readable.from(body), hashing, createWriteStream(partial, { mode: 0o644 }));
-    const actual = hash.digest('hex');
+    const actual = algorithm === 'h1' ? await hashFile(partial, algorithm) : hash.digest('hex');
     if (options.checksum !== undefined && actual !== options.checksum.digest) {
       throw wrongChecksum(hideCredentials(url), options.checksum, actual);
     }

@@ -6,7 +6,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { dirname, join, matchesGlob, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
@@ -33,19 +33,32 @@ export interface ArchiveEntry {
   readonly body?: AsyncIterable<Uint8Array>;
 }
 
+/** What becomes of the entries. */
+export interface UnpackOptions {
+  /** Leading path segments to drop. */
+  readonly strip?: number;
+  readonly pick?: Pick;
+  /** Patterns of paths (after strip and pick) that become executable: zips made by Java or Go have no modes. */
+  readonly executable?: readonly string[];
+}
+
+/** Wheels, jars and wars are zips. */
+const ZIPS = /\.(zip|whl|jar|war)$/;
+
+/** Whether {@link unpack} knows a file of this name. */
+export function isArchive(name: string): boolean {
+  return ZIPS.test(name) || /\.(tgz|tar|tar\.gz|tar\.xz|tar\.zst|deb)$/.test(name);
+}
+
 /**
  * Unpacks `archive`, whose name's ending says its kind, into `target`.
  *
  * @throws BuildpackFailure for an entry that would leave `target`, a damaged archive or an unknown kind.
  */
-export async function unpack(
-  archive: string,
-  target: string,
-  options: { readonly strip?: number; readonly pick?: Pick } = {},
-): Promise<void> {
+export async function unpack(archive: string, target: string, options: UnpackOptions = {}): Promise<void> {
   await mkdir(target, { recursive: true });
   const writer = new EntryWriter(archive, target, options);
-  if (archive.endsWith('.zip')) return eachZipEntry(archive, (entry) => writer.write(entry));
+  if (ZIPS.test(archive)) return eachZipEntry(archive, (entry) => writer.write(entry));
   const tar = tarExtract();
   const source = await tarBytes(archive);
   const feeding = pipeline(source, tar);
@@ -113,14 +126,16 @@ class EntryWriter {
   readonly #root: string;
   readonly #strip: number;
   readonly #pick: Pick;
+  readonly #executable: readonly string[];
   /** Directories known to be real; a later entry that would replace one fails at rm. */
   readonly #made = new Set<string>();
 
-  constructor(archive: string, root: string, options: { readonly strip?: number; readonly pick?: Pick }) {
+  constructor(archive: string, root: string, options: UnpackOptions) {
     this.#archive = archive;
     this.#root = root;
     this.#strip = options.strip ?? 0;
     this.#pick = options.pick ?? ((path) => path);
+    this.#executable = options.executable ?? [];
   }
 
   async write(entry: ArchiveEntry): Promise<void> {
@@ -130,9 +145,10 @@ class EntryWriter {
     await this.#makeParents(dirname(path));
     if (entry.kind === 'directory') return this.#makeParents(path);
     await this.#clear(at);
-    if (entry.kind === 'symlink') return symlink(this.#inside(path, entry.target ?? ''), at);
+    if (entry.kind === 'symlink') return this.#symlink(entry, path, at);
     if (entry.kind === 'hardlink') return this.#hardLink(entry, at);
-    await this.#writeFile(entry, at);
+    const runs = this.#executable.some((pattern) => matchesGlob(path, pattern));
+    await this.#writeFile(runs ? { ...entry, mode: entry.mode | 0o111 } : entry, at);
   }
 
   async #writeFile(entry: ArchiveEntry, at: string): Promise<void> {
@@ -175,6 +191,21 @@ class EntryWriter {
     if (kept.length === 0) return undefined;
     const picked = this.#pick(kept.join('/'));
     return picked === undefined || picked === '' ? undefined : picked;
+  }
+
+  /**
+   * A package of Debian means its own file by `/etc/x`: the link gets the way to the copy. Where the package has no such
+   * file the link is left out with it.
+   */
+  async #symlink(entry: ArchiveEntry, path: string, at: string): Promise<void> {
+    const target = entry.target ?? '';
+    if (!target.startsWith('/') || !this.#archive.endsWith('.deb')) {
+      return symlink(this.#inside(path, target), at);
+    }
+    const place = this.#place(posix.normalize(target).slice(1));
+    if (place === undefined) return;
+    const way = posix.relative(posix.dirname(path), place);
+    await symlink(this.#inside(path, way), at);
   }
 
   #inside(path: string, target: string): string {

@@ -1,12 +1,17 @@
 /** The buildpack kit: what an author imports. docs/kit.md shows a whole buildpack made with it. */
+export { pruneCache } from './cache-limit.ts';
 export { type Checksum, checksum, hashFile, parseIntegrity } from './checksum.ts';
-export { Dependencies, type DependencyOptions, type InstallOptions } from './dependencies.ts';
+export { Dependencies, type DependencyOptions, type Installed, type InstallOptions } from './dependencies.ts';
 export { type DownloadOptions, download, fetchText, NotThere } from './download.ts';
 export { stagingEnv, writeLaunchEnv } from './environment.ts';
 export { type Argv, output, type RunOptions, run, succeeds } from './exec.ts';
-export { type Pick, unpack } from './extract.ts';
+export { isArchive, type Pick, type UnpackOptions, unpack } from './extract.ts';
 export { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
+export { statedGoSum } from './go-sum.ts';
+export { runHook } from './hooks.ts';
+export { Kept } from './kept.ts';
 export { DepDir, type LaunchProcess } from './layout.ts';
+export { demandLibc, neededLibc, stackLibc } from './libc.ts';
 export { createLog, hideCredentials, type Log } from './log.ts';
 export {
   applyOverride,
@@ -14,6 +19,7 @@ export {
   defaultRange,
   deprecation,
   type Fit,
+  groupOf,
   loadManifest,
   type Manifest,
   readYaml,
@@ -22,5 +28,6 @@ export {
 } from './manifest.ts';
 export { type Env, fileNameOf, locate, type RegistryName, registryUrl } from './mirrors.ts';
 export { makeOffline, type OfflineOptions } from './offline.ts';
+export { findOnPypi, type PypiFile, pypiFiles } from './pypi.ts';
 export { runSteps, type StepContext, type Steps } from './step.ts';
 export { highestMatch, newestFirst, normaliseRange } from './versions.ts';

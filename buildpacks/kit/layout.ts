@@ -77,6 +77,11 @@ export class DepDir {
     await this.#write('launch.yml', stringify({ processes: entries }));
   }
 
+  /** installed.json: name, version, origin and checksum of all that was installed, for lists of components. */
+  async writeInstalled(installed: readonly object[]): Promise<void> {
+    if (installed.length > 0) await this.#write('installed.json', `${JSON.stringify(installed, null, 2)}\n`);
+  }
+
   async #write(name: string, text: string, mode = 0o644): Promise<void> {
     await mkdir(dirname(this.at(name)), { recursive: true });
     await writeFile(this.at(name), text, { mode });

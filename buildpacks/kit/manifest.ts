@@ -23,6 +23,9 @@ const dependencySchema = z
     arch: z.enum(['x64', 'arm64']).optional(),
     requires: stringMap.optional(),
     debian: z.object({ suite: z.string(), package: z.string() }).optional(),
+    executable: z.array(z.string()).optional(),
+    group: z.string().optional(),
+    origin: z.string().optional(),
   })
   .transform(({ sha256, integrity, ...rest }, context) => {
     const stated = sha256 === undefined ? parseIntegrity(integrity ?? '') : checksum('sha256', sha256);
@@ -65,6 +68,12 @@ export interface Dependency {
   readonly arch?: 'x64' | 'arm64' | undefined;
   readonly requires?: Readonly<Record<string, string>> | undefined;
   readonly debian?: { readonly suite: string; readonly package: string } | undefined;
+  /** Patterns of unpacked files that are programs, where the archive does not say so. */
+  readonly executable?: readonly string[] | undefined;
+  /** Installed together with the others of this group. */
+  readonly group?: string | undefined;
+  /** Who made it, where that is not the project itself; shown when it is installed. */
+  readonly origin?: string | undefined;
 }
 
 /** The parsed file. Written out, so that its types need no validator where the kit is copied to. */
@@ -178,24 +187,48 @@ export function resolve(manifest: Manifest, name: string, range: string, fit: Fi
   if (normaliseRange(range) === undefined) {
     throw new BuildpackFailure(`"${range}" is not a version range for ${name}. Available: ${has}`);
   }
+  const libc = ruledOutByLibc(manifest, name, range, fit);
   throw new BuildpackFailure(`no ${name} version matches "${range}". Available: ${has}`, {
-    next: 'Ask for one of these versions, or use a buildpack whose manifest.yml has the one you need.',
+    next:
+      libc ?? 'Ask for one of these versions, or use a buildpack whose manifest.yml has the one you need.',
+  });
+}
+
+/** Everything of a group that fits: the packages that make up one runtime. Of each name the highest version. */
+export function groupOf(manifest: Manifest, group: string, fit: Fit): Dependency[] {
+  const members = manifest.dependencies.filter((entry) => entry.group === group && fits(entry, fit));
+  return [...new Set(members.map(({ name }) => name))].flatMap((name) => {
+    const [version] = newestFirst(members.filter((it) => it.name === name).map((it) => it.version));
+    return members.find((entry) => entry.name === name && entry.version === version) ?? [];
   });
 }
 
 function candidates(manifest: Manifest, name: string, fit: Fit): Dependency[] {
-  const meets = (requires: Readonly<Record<string, string>>) =>
-    Object.entries(requires).every(([other, range]) => {
-      const chosen = fit.with?.[other];
-      return chosen === undefined || satisfies(chosen, range);
-    });
-  return manifest.dependencies.filter(
-    (entry) =>
-      entry.name === name &&
-      (entry.arch === undefined || entry.arch === fit.arch) &&
-      (entry.cf_stacks === undefined || entry.cf_stacks.includes(fit.stack)) &&
-      (entry.requires === undefined || meets(entry.requires)),
+  return manifest.dependencies.filter((entry) => entry.name === name && fits(entry, fit));
+}
+
+function fits(entry: Dependency, fit: Fit): boolean {
+  const meets = Object.entries(entry.requires ?? {}).every(([other, range]) => {
+    const chosen = fit.with?.[other];
+    return chosen === undefined || satisfies(chosen, range);
+  });
+  const { arch, cf_stacks } = entry;
+  return (
+    meets && (arch ?? fit.arch) === fit.arch && (cf_stacks === undefined || cf_stacks.includes(fit.stack))
   );
+}
+
+/** The sentence about versions in `range` that only the stack's C library rules out. */
+function ruledOutByLibc(manifest: Manifest, name: string, range: string, fit: Fit): string | undefined {
+  const { glibc, ...others } = fit.with ?? {};
+  const entries = candidates(manifest, name, { ...fit, with: others });
+  const version = highestMatch(
+    range,
+    entries.map((entry) => entry.version),
+  );
+  const needs = entries.find((entry) => entry.version === version)?.requires?.['glibc'];
+  if (glibc === undefined || needs === undefined) return undefined;
+  return `${name} ${version} needs glibc ${needs}; this stack has ${glibc.replace(/\.0$/, '')}.`;
 }
 
 /** The sentence about a version line that ends within 30 days of `now`, or has ended; undefined when none does. */

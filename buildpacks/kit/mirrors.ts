@@ -25,6 +25,14 @@ const REGISTRIES = {
     variables: ['STAGER_DEBIAN_SECURITY_MIRROR'],
     standard: 'https://deb.debian.org/debian-security',
   },
+  /** Only the simple index is asked: many company mirrors serve nothing else. */
+  pypi: {
+    variables: ['STAGER_PYPI_INDEX', 'UV_DEFAULT_INDEX', 'UV_INDEX_URL', 'PIP_INDEX_URL'],
+    standard: 'https://pypi.org/simple',
+  },
+  /** MVNW_REPOURL is what Maven's own wrapper reads. */
+  maven: { variables: ['STAGER_MAVEN_MIRROR', 'MVNW_REPOURL'], standard: 'https://repo1.maven.org/maven2' },
+  goproxy: { variables: ['STAGER_GO_PROXY', 'GOPROXY'], standard: 'https://proxy.golang.org' },
 } as const satisfies Record<string, Registry>;
 
 /** The registries that a URI can name. */
@@ -36,11 +44,12 @@ export function registryUrl(name: RegistryName, env: Env): string {
   const mirror = variables
     .map((variable) => env[variable])
     .find((value) => value !== undefined && value !== '');
-  return (mirror ?? standard).replace(/\/+$/, '');
+  return (name === 'goproxy' ? goProxy(mirror, standard) : (mirror ?? standard)).replace(/\/+$/, '');
 }
 
 /**
- * The URL to download a manifest's `uri` from. http(s) and file URLs stay as they are.
+ * The URL to download a manifest's `uri` from. http(s) URLs stay as they are. Where a `pypi:` file lies only its
+ * index says: that is `findOnPypi`.
  *
  * @throws BuildpackFailure for any other scheme.
  */
@@ -49,8 +58,10 @@ export function locate(uri: string, env: Env): string {
   if (scheme === 'https' || scheme === 'http') return uri;
   if (scheme === 'npm') return npmTarball(rest, uri, env);
   if (scheme === 'debian' || scheme === 'debian-security') return `${registryUrl(scheme, env)}/${rest}`;
+  if (scheme === 'maven') return `${registryUrl('maven', env)}/${mavenPath(rest, uri)}`;
+  if (scheme === 'goproxy') return `${registryUrl('goproxy', env)}/${goPath(rest, uri)}`;
   throw new BuildpackFailure(`don't know how to download ${uri}`, {
-    next: 'Use an https URL, npm:<package>@<version> or debian:<path below the mirror>.',
+    next: 'Use an https URL or one of the forms that docs/kit.md lists (npm:, pypi:, maven:, goproxy:, debian:).',
   });
 }
 
@@ -58,8 +69,52 @@ export function locate(uri: string, env: Env): string {
 export function fileNameOf(uri: string): string {
   const npm = /^npm:(.+)@([^@]+)$/.exec(uri);
   if (npm !== null) return `${(npm[1] ?? '').replace('@', '').replace('/', '-')}-${npm[2]}.tgz`;
+  if (uri.startsWith('maven:')) return basename(mavenPath(uri.slice('maven:'.length), uri));
+  const go = /^goproxy:(.+)@([^@]+)$/.exec(uri);
+  if (go !== null) return `${basename(go[1] ?? '')}-${go[2]}.zip`;
   const path = uri.replace(/[?#].*$/s, '');
   return decodeURIComponent(basename(path));
+}
+
+/** The parts of `pypi:<project>@<version>/<file>`; undefined when the URI is of another kind. */
+export function pypiParts(uri: string): { readonly project: string; readonly file: string } | undefined {
+  if (!uri.startsWith('pypi:')) return undefined;
+  const [, project = '', file = ''] = /^pypi:([\w.-]+)@[\w.+!-]+\/([\w.+-]+)$/.exec(uri) ?? [];
+  if (file === '')
+    throw new BuildpackFailure(`${uri} is not of the form pypi:<project>@<version>/<file name>`);
+  return { project: project.toLowerCase().replace(/[-_.]+/g, '-'), file };
+}
+
+/** The first server of a GOPROXY list; `direct` and `off` are for the go command, which has other ways. */
+function goProxy(value: string | undefined, standard: string): string {
+  if (value === undefined) return standard;
+  const servers = value.split(/[,|]/).map((entry) => entry.trim());
+  const server = servers.find((entry) => /^(https?|file):/.test(entry));
+  if (server !== undefined) return server;
+  if (servers.includes('direct')) return standard;
+  throw new BuildpackFailure(`GOPROXY is ${value}: there is no server to download Go from`, {
+    next: 'Name a module proxy in GOPROXY or STAGER_GO_PROXY, or use an offline buildpack.',
+  });
+}
+
+/** `!x` for every capital, as the proxy's protocol has it. */
+function goPath(spec: string, uri: string): string {
+  const [, module = '', version = ''] = /^([\w.~/-]+)@([\w.+-]+)$/.exec(spec) ?? [];
+  if (module === '') throw new BuildpackFailure(`${uri} is not of the form goproxy:<module>@<version>`);
+  const escaped = (text: string) => text.replace(/[A-Z]/g, (capital) => `!${capital.toLowerCase()}`);
+  return `${escaped(module)}/@v/${escaped(version)}.zip`;
+}
+
+function mavenPath(spec: string, uri: string): string {
+  const form = /^([\w.-]+):([\w.-]+):([\w.+-]+)(?::([\w.-]+))?(?:@([\w.]+))?$/;
+  const [, group = '', artifact = '', version = '', classifier, extension = 'jar'] = form.exec(spec) ?? [];
+  if (group === '') {
+    throw new BuildpackFailure(
+      `${uri} is not of the form maven:<group>:<artifact>:<version>[:<classifier>][@<extension>]`,
+    );
+  }
+  const tail = classifier === undefined ? '' : `-${classifier}`;
+  return `${group.replaceAll('.', '/')}/${artifact}/${version}/${artifact}-${version}${tail}.${extension}`;
 }
 
 function npmTarball(spec: string, uri: string, env: Env): string {

@@ -5,12 +5,14 @@ import { Dependencies } from './dependencies.ts';
 import { stagingEnv, writeLaunchEnv } from './environment.ts';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
 import { DepDir } from './layout.ts';
+import { stackLibc } from './libc.ts';
 import { createLog, type Log } from './log.ts';
 import {
   applyOverride,
   type Dependency,
   defaultRange,
   deprecation,
+  groupOf,
   loadManifest,
   type Manifest,
   readYaml,
@@ -31,6 +33,8 @@ export interface StepContext {
   readonly log: Log;
   readonly manifest: Manifest;
   readonly dependencies: Dependencies;
+  /** Whether this is the last buildpack, whose finalize will run: the platform makes all of deps/ before the first. */
+  readonly isLast: boolean;
   /** VERSION of the buildpack. */
   readonly version: string;
   /**
@@ -38,6 +42,8 @@ export interface StepContext {
    * stack, machine and the versions chosen before (`with`). Warns about lines that reach their end of life.
    */
   choose(name: string, range?: string | undefined, chosen?: Readonly<Record<string, string>>): Dependency;
+  /** All entries of a `group` that fit stack, machine, its C library and what was chosen before. */
+  chooseGroup(group: string, chosen?: Readonly<Record<string, string>>): Dependency[];
 }
 
 /** The two steps of a Cloud Foundry v3 buildpack. */
@@ -76,6 +82,7 @@ async function supply(steps: Steps, context: StepContext): Promise<void> {
   // Before the step, so that it can write one of its own.
   await context.dep.writeConfig({ name: context.manifest.language, version: context.version });
   await steps.supply?.(context);
+  await context.dep.writeInstalled(context.dependencies.installed);
   await context.dependencies.prune();
 }
 
@@ -96,6 +103,8 @@ async function contextOf(args: readonly string[], log: Log): Promise<StepContext
   const version = await readVersion(buildpackDir);
   log.step(`${manifest.language} buildpack ${version}`);
   const fit = { stack: env['CF_STACK'] ?? '', arch: process.arch };
+  const libc = stackLibc();
+  const machine = libc === undefined ? {} : { glibc: libc };
   return {
     buildDir: absolute(build),
     cacheDir: absolute(cache),
@@ -107,14 +116,17 @@ async function contextOf(args: readonly string[], log: Log): Promise<StepContext
     log,
     manifest,
     version,
+    isLast: !(await readdir(depsDir)).some((name) => /^\d+$/.test(name) && Number(name) > Number(idx)),
     dependencies: new Dependencies({ buildpackDir, cacheDir: absolute(cache), env, log }),
     choose(name, range, chosen = {}) {
       const wanted = range ?? defaultRange(manifest, name);
-      const found = resolve(manifest, name, wanted, { ...fit, with: chosen });
+      const found = resolve(manifest, name, wanted, { ...fit, with: { ...machine, ...chosen } });
       const ending = deprecation(manifest, found, new Date());
       if (ending !== undefined) log.warning(ending);
       return found;
     },
+    chooseGroup: (group, chosen = {}) =>
+      groupOf(manifest, group, { ...fit, with: { ...machine, ...chosen } }),
   };
 }
 

@@ -5,6 +5,10 @@ export interface Registries {
   readonly npm: string;
   readonly debian: string;
   readonly 'debian-security': string;
+  /** Simple index. */
+  readonly pypi: string;
+  readonly maven: string;
+  readonly goproxy: string;
 }
 
 /** The mirrors, else the public registries. */
@@ -22,5 +26,20 @@ export function registriesOf(env: Readonly<Record<string, string | undefined>> =
     ),
     debian: first('https://deb.debian.org/debian', 'STAGER_DEBIAN_MIRROR'),
     'debian-security': first('https://deb.debian.org/debian-security', 'STAGER_DEBIAN_SECURITY_MIRROR'),
+    pypi: first(
+      'https://pypi.org/simple',
+      'STAGER_PYPI_INDEX',
+      'UV_DEFAULT_INDEX',
+      'UV_INDEX_URL',
+      'PIP_INDEX_URL',
+    ),
+    maven: first('https://repo1.maven.org/maven2', 'STAGER_MAVEN_MIRROR', 'MVNW_REPOURL'),
+    goproxy: goProxy(first('https://proxy.golang.org', 'STAGER_GO_PROXY', 'GOPROXY')),
   };
+}
+
+/** The first server of a list such as `https://proxy.example,direct`. */
+function goProxy(list: string): string {
+  const server = list.split(/[,|]/).find((entry) => /^https?:/.test(entry.trim()));
+  return (server ?? 'https://proxy.golang.org').trim().replace(/\/+$/, '');
 }

@@ -18,6 +18,17 @@ const GONE_STACKS: ReadonlySet<string> = new Set([
   'heroku-20',
 ]);
 
+/** https, and the registries that the kit knows. */
+const URI_SCHEMES: ReadonlySet<string> = new Set([
+  'https',
+  'npm',
+  'pypi',
+  'maven',
+  'goproxy',
+  'debian',
+  'debian-security',
+]);
+
 type Finder = (
   manifest: BuildpackManifest,
   input: LintInput,
@@ -105,14 +116,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
     (manifest) =>
       manifest.dependencies.flatMap(({ uri = '', line, ...rest }): BareFinding[] => {
         const scheme = /^([a-z-]+):/i.exec(uri)?.[1]?.toLowerCase();
-        if (
-          uri === '' ||
-          scheme === 'https' ||
-          scheme === 'npm' ||
-          scheme === 'debian' ||
-          scheme === 'debian-security'
-        )
-          return [];
+        if (uri === '' || (scheme !== undefined && URI_SCHEMES.has(scheme))) return [];
         const name = nameOf({ uri, line, ...rest });
         if (scheme === 'http')
           return [

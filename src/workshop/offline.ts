@@ -55,7 +55,7 @@ async function fetchOne(dependency: ManifestDependency, ports: OfflinePorts): Pr
   const line = `manifest.yml line ${dependency.line}`;
   if (name === undefined || uri === undefined) throw malformed(`${line}: a dependency needs name and uri`);
   if (checksum === undefined) throw malformed(`${line}: ${name} ${version} has no whole sha256 or integrity`);
-  const address = addressOf(uri, ports.registries);
+  const address = (await pypiAddress(uri, ports)) ?? addressOf(uri, ports.registries);
   const sha256 = checksum.algorithm === 'sha256' ? parseSha256(checksum.digest) : undefined;
   const got = await download(
     {
@@ -91,10 +91,18 @@ export function addressOf(uri: string, registries: Registries): Address {
     const [, name = '', version = ''] = /^((?:@[\w.-]+\/)?[\w.-]+)@([\w.+-]+)$/.exec(rest) ?? [];
     if (name !== '') return { url: `${registries.npm}/${name}/-/${basename(name)}-${version}.tgz` };
   }
-  if ((scheme !== 'https' && scheme !== 'http') || !URL.canParse(uri)) {
-    throw malformed(`${redactUrls(uri)} is not an https URL, npm:name@version or debian:path`);
+  if (scheme === 'maven' || scheme === 'goproxy') {
+    const path = scheme === 'maven' ? mavenPath(rest) : goPath(rest);
+    if (path !== undefined) return urlWithCredentials(`${registries[scheme]}/${path}`);
   }
-  const url = new URL(uri);
+  if ((scheme !== 'https' && scheme !== 'http') || !URL.canParse(uri)) {
+    throw malformed(`${redactUrls(uri)} is not an https URL and not of a form that docs/kit.md lists`);
+  }
+  return urlWithCredentials(uri);
+}
+
+function urlWithCredentials(address: string): Address {
+  const url = new URL(address);
   const { username, password } = url;
   url.username = '';
   url.password = '';
@@ -103,6 +111,40 @@ export function addressOf(uri: string, registries: Registries): Address {
     url: url.href,
     credentials: { user: decodeURIComponent(username), password: decodeURIComponent(password) },
   };
+}
+
+/** Where a file of a package index lies, only the project's page of links says. */
+async function pypiAddress(uri: string, ports: OfflinePorts): Promise<Address | undefined> {
+  const [, project, file] = /^pypi:([\w.-]+)@[\w.+!-]+\/([\w.+-]+)$/.exec(uri) ?? [];
+  if (project === undefined) return undefined;
+  const page = `${ports.registries.pypi}/${project.toLowerCase().replace(/[-_.]+/g, '-')}/`;
+  const { http, signal } = ports.downloads;
+  const html = await http.get(page, { signal, responseType: 'text' }).text();
+  for (const [, href = ''] of html.matchAll(/<a\s[^>]*?href\s*=\s*["']([^"']+)["']/gi)) {
+    const link = href.replaceAll('&amp;', '&').replace(/#.*$/, '');
+    if (URL.canParse(link, page) && basename(new URL(link, page).pathname) === file) {
+      return urlWithCredentials(new URL(link, page).href);
+    }
+  }
+  throw new StagerError('BUILDPACK_DOWNLOAD_FAILED', `${redactUrls(page)} does not list ${file}`, {
+    next: 'Check the mirror (PIP_INDEX_URL, STAGER_PYPI_INDEX) and the file name in manifest.yml.',
+  });
+}
+
+/** Path below a Maven repository of `group:artifact:version[:classifier][@extension]`. */
+function mavenPath(spec: string): string | undefined {
+  const form = /^([\w.-]+):([\w.-]+):([\w.+-]+)(?::([\w.-]+))?(?:@([\w.]+))?$/;
+  const [, group, artifact, version, classifier, extension = 'jar'] = form.exec(spec) ?? [];
+  if (group === undefined) return undefined;
+  const tail = classifier === undefined ? '' : `-${classifier}`;
+  return `${group.replaceAll('.', '/')}/${artifact}/${version}/${artifact}-${version}${tail}.${extension}`;
+}
+
+/** Path below a module proxy of `module@version`; capitals are written as `!x` there. */
+function goPath(spec: string): string | undefined {
+  const [, module, version = ''] = /^([\w.~/-]+)@([\w.+-]+)$/.exec(spec) ?? [];
+  const escaped = (text: string) => text.replace(/[A-Z]/g, (capital) => `!${capital.toLowerCase()}`);
+  return module === undefined ? undefined : `${escaped(module)}/@v/${escaped(version)}.zip`;
 }
 
 function fileNameOf(url: string): string {

@@ -54,7 +54,14 @@ async function contents(zip: string): Promise<Map<string, string>> {
 function offline(cacheDir: string): NonNullable<PackageRequest['offline']> {
   return {
     downloads: { http: got.extend({ retry: { limit: 0 } }), cacheDir, clock: systemClock, signal },
-    registries: { npm: origin, debian: origin, 'debian-security': origin },
+    registries: {
+      npm: origin,
+      debian: origin,
+      'debian-security': origin,
+      pypi: `${origin}/simple`,
+      maven: origin,
+      goproxy: origin,
+    },
   };
 }
 

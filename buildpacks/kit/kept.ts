@@ -1,0 +1,84 @@
+/** What an earlier staging made out of the same input, kept in CACHE_DIR: then nothing has to be done again. */
+import { createHash, type Hash } from 'node:crypto';
+import { cp, lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from './failure.ts';
+
+/** One kept result, `CACHE_DIR/kept/<name>`. The next one replaces it, so it does not grow. */
+export class Kept {
+  readonly #dir: string;
+  readonly #key: string;
+
+  private constructor(dir: string, key: string) {
+    this.#dir = dir;
+    this.#key = key;
+  }
+
+  /**
+   * For a result that follows from `facts` (versions, options, stack) and the content of `paths`; missing ones count
+   * as such. `leaveOut` names entries that don't matter, at any depth.
+   */
+  static async of(
+    cacheDir: string,
+    name: string,
+    from: {
+      readonly facts: readonly unknown[];
+      readonly paths: readonly string[];
+      readonly leaveOut?: readonly string[];
+    },
+  ): Promise<Kept> {
+    const hash = createHash('sha256').update(JSON.stringify(from.facts));
+    const leaveOut = new Set(from.leaveOut);
+    for (const path of from.paths) await addTree(hash, path, '', leaveOut);
+    return new Kept(join(cacheDir, 'kept', name), hash.digest('hex'));
+  }
+
+  /** Whether {@link restore} would find it. */
+  async isThere(): Promise<boolean> {
+    return (await readFile(join(this.#dir, 'key'), 'utf8').catch(() => '')) === this.#key;
+  }
+
+  /** Puts back what was kept, each under its name in `to`; false when there is nothing of this key. */
+  async restore(to: Readonly<Record<string, string>>): Promise<boolean> {
+    if (!(await this.isThere())) return false;
+    for (const [name, path] of Object.entries(to)) {
+      // What else lies there stays: it was part of the input.
+      await copy(join(this.#dir, name), path);
+    }
+    return true;
+  }
+
+  /** Keeps these, in place of what was kept before. */
+  async keep(from: Readonly<Record<string, string>>): Promise<void> {
+    const fresh = `${this.#dir}.new`;
+    await rm(fresh, { recursive: true, force: true });
+    await mkdir(fresh, { recursive: true });
+    for (const [name, path] of Object.entries(from)) await copy(path, join(fresh, name));
+    await writeFile(join(fresh, 'key'), this.#key);
+    await rm(this.#dir, { recursive: true, force: true });
+    await rename(fresh, this.#dir);
+  }
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  await cp(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+}
+
+async function addTree(hash: Hash, root: string, path: string, leaveOut: ReadonlySet<string>): Promise<void> {
+  const at = join(root, path);
+  try {
+    const stats = await lstat(at);
+    const runs = (stats.mode & 0o100) === 0 ? '' : 'x';
+    if (stats.isSymbolicLink()) hash.update(`l ${path}\0${await readlink(at)}\0`);
+    else if (!stats.isDirectory())
+      hash.update(`f${runs} ${path}\0${stats.size}\0`).update(await readFile(at));
+    else {
+      for (const name of (await readdir(at)).sort()) {
+        if (!leaveOut.has(name)) await addTree(hash, root, join(path, name), leaveOut);
+      }
+    }
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    hash.update(`- ${path}\0`);
+  }
+}
