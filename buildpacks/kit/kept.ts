@@ -1,7 +1,8 @@
 /** What an earlier staging made out of the same input, kept in CACHE_DIR: then nothing has to be done again. */
 import { createHash, type Hash } from 'node:crypto';
-import { cp, lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { run } from './exec.ts';
 import { errnoOf } from './failure.ts';
 
 /** One kept result, `CACHE_DIR/kept/<name>`. The next one replaces it, so it does not grow. */
@@ -60,8 +61,12 @@ export class Kept {
   }
 }
 
+/** cp of the stack: a runtime has thousands of files, for which it takes a fifth of the time that Node does. */
 async function copy(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  const isDirectory = (await lstat(from)).isDirectory();
+  if (isDirectory) await mkdir(to, { recursive: true });
+  const source = isDirectory ? `${from}/.` : from;
+  await run(['cp', '-a', source, to], { cwd: '/', env: { PATH: '/usr/local/bin:/usr/bin:/bin' } });
 }
 
 async function addTree(hash: Hash, root: string, path: string, leaveOut: ReadonlySet<string>): Promise<void> {

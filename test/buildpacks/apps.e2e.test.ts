@@ -1,11 +1,10 @@
 /** The fixture apps through the command line: staged in the sandbox, started from the droplet, asked over HTTP. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { freePort } from '../support/free-port.ts';
+import { runDroplet, stageApp } from '../support/staged-app.ts';
 
 const record = z.object({
   result: z.object({
@@ -24,55 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => home.cleanup());
 
-function env() {
-  return { ...process.env, XDG_DATA_HOME: home.path };
-}
-
-/** Of a fixture, or of a copy of it. */
-function stage(app: string, ...flags: readonly string[]) {
-  const droplet = join(home.path, `${basename(app)}.tgz`);
-  const result = join(home.path, `${basename(app)}.json`);
-  const run = spawnSync(
-    'bin/stager',
-    ['stage', resolve('fixtures/apps', app), '--output', droplet, '--result', result, ...flags],
-    { encoding: 'utf8', env: env() },
-  );
-  expect(run.status, run.stdout + run.stderr).toBe(0);
-  return { droplet, result, output: run.stdout };
-}
-
-/** Runs the droplet's web process, lets `use` ask it, stops it with SIGTERM; what was logged. */
-async function running(droplet: string, use: (url: string) => Promise<void>): Promise<string> {
-  const port = await freePort();
-  const child = spawn('bin/stager', ['run', droplet, '--port', `${port}`], { env: env() });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk;
-    });
-  }
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  try {
-    await healthy(child, () => output);
-    await use(`http://127.0.0.1:${port}`);
-  } finally {
-    child.kill('SIGTERM');
-    await ended;
-  }
-  return output;
-}
-
-/** Resolves with the line that says so; fails when the command ends before it. */
-function healthy(child: ChildProcess, output: () => string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      if (/^healthy after/m.test(output())) resolve();
-    };
-    child.stdout?.on('data', look);
-    child.stderr?.on('data', look);
-    child.once('close', () => reject(new Error(`ended before it was healthy:\n${output()}`)));
-  });
-}
+const stage = (app: string, ...flags: readonly string[]) => stageApp(home.path, app, ...flags);
+const running = (droplet: string, use: (url: string) => Promise<void>) => runDroplet(home.path, droplet, use);
 
 async function body(url: string): Promise<string> {
   return (await fetch(url)).text();

@@ -32,7 +32,10 @@ async function appOf(files: Files, env: Env = {}) {
 /** Range and source for a go.mod. */
 function wish(text: string, env: Env = {}, work?: string) {
   const mod = parseGoFile(Buffer.from(`module example.com/a\n${text}`), 'go.mod');
-  return goWish({ mod, work: work === undefined ? undefined : parseGoFile(Buffer.from(work), 'go.work') }, env);
+  return goWish(
+    { mod, work: work === undefined ? undefined : parseGoFile(Buffer.from(work), 'go.work') },
+    env,
+  );
 }
 
 async function chosen(text: string, env: Env = {}): Promise<string> {
@@ -98,13 +101,20 @@ describe('an app', () => {
   });
 
   it('has packages by GO_INSTALL_PACKAGE_SPEC, else by the heroku comment', async () => {
-    const files = { 'go.mod': 'module a.b/c\n// +heroku install ./cmd/a ./cmd/b\n', 'cmd/a/m.go': MAIN, 'cmd/b/m.go': MAIN };
+    const files = {
+      'go.mod': 'module a.b/c\n// +heroku install ./cmd/a ./cmd/b\n',
+      'cmd/a/m.go': MAIN,
+      'cmd/b/m.go': MAIN,
+    };
     expect((await appOf(files)).packages).toEqual(['./cmd/a', './cmd/b']);
     expect((await appOf(files, { GO_INSTALL_PACKAGE_SPEC: ' ./cmd/b ' })).packages).toEqual(['./cmd/b']);
   });
 
   it('has linker symbols of buildpack.yml and of the two variables', async () => {
-    const files = { 'go.mod': 'module a.b/c\n', 'buildpack.yml': 'go:\n  ldflags:\n    main.a: "1.0"\n    main.b: x y\n' };
+    const files = {
+      'go.mod': 'module a.b/c\n',
+      'buildpack.yml': 'go:\n  ldflags:\n    main.a: "1.0"\n    main.b: x y\n',
+    };
     const env = { GO_LINKER_SYMBOL: 'main.b', GO_LINKER_VALUE: '2' };
     expect((await appOf(files, env)).symbols).toEqual({ 'main.a': '1.0', 'main.b': '2' });
   });
@@ -119,7 +129,12 @@ describe('an app', () => {
     ['no Go at all', { 'a.txt': '' }, {}, 'no go.mod, and no Go file'],
     ['a go.mod without module', { 'go.mod': 'go 1.26\n' }, {}, 'go.mod has no module line'],
     ['an empty go.mod', { 'go.mod': '' }, {}, 'go.mod has no module line'],
-    ['a go line that is none', { 'go.mod': 'module a.b/c\ngo latest\n' }, {}, 'the go line of go.mod is "latest"'],
+    [
+      'a go line that is none',
+      { 'go.mod': 'module a.b/c\ngo latest\n' },
+      {},
+      'the go line of go.mod is "latest"',
+    ],
     ['UTF-16', { 'go.mod': Buffer.from('\uFEFFmodule a.b/c\n', 'utf16le') }, {}, 'go.mod is UTF-16'],
     ['a byte order mark', { 'go.mod': '\uFEFFmodule a.b/c\n' }, {}, 'byte order mark'],
     [
@@ -128,15 +143,35 @@ describe('an app', () => {
       {},
       'unresolved merge conflicts',
     ],
-    ['a workspace that was not staged whole', { 'go.work': 'go 1.26\nuse (\n\t./web\n)\n' }, {}, 'go.work uses ./web'],
+    [
+      'a workspace that was not staged whole',
+      { 'go.work': 'go 1.26\nuse (\n\t./web\n)\n' },
+      {},
+      'go.work uses ./web',
+    ],
     ['no go.sum', { 'go.mod': 'module a.b/c\nrequire d.e/f v1.0.0\n' }, {}, 'go.sum is missing'],
     ['half a vendor folder', { ...mod, 'vendor/d.e/f/f.go': 'package f' }, {}, 'vendor/ has no modules.txt'],
-    ['a package that is not there', mod, { GO_INSTALL_PACKAGE_SPEC: './cmd/web' }, './cmd/web, which does not exist'],
+    [
+      'a package that is not there',
+      mod,
+      { GO_INSTALL_PACKAGE_SPEC: './cmd/web' },
+      './cmd/web, which does not exist',
+    ],
     ['a package outside', mod, { GO_INSTALL_PACKAGE_SPEC: '../x' }, 'outside the app'],
     ['an option as package', mod, { GO_INSTALL_PACKAGE_SPEC: '-tags x' }, 'is an option'],
     ['half a linker symbol', mod, { GO_LINKER_SYMBOL: 'main.v' }, 'GO_LINKER_VALUE is not'],
-    ['a linker value with quotes', mod, { GO_LINKER_SYMBOL: 'main.v', GO_LINKER_VALUE: "a'b" }, "the linker can't set"],
-    ['a buildpack.yml that is a list', { ...mod, 'buildpack.yml': '- go' }, {}, 'buildpack.yml has to be an object'],
+    [
+      'a linker value with quotes',
+      mod,
+      { GO_LINKER_SYMBOL: 'main.v', GO_LINKER_VALUE: "a'b" },
+      "the linker can't set",
+    ],
+    [
+      'a buildpack.yml that is a list',
+      { ...mod, 'buildpack.yml': '- go' },
+      {},
+      'buildpack.yml has to be an object',
+    ],
     [
       'a number in ldflags',
       { ...mod, 'buildpack.yml': 'go: {ldflags: {main.v: 1.2}}' },
@@ -144,7 +179,12 @@ describe('an app', () => {
       'go.ldflags.main.v has to be a string; it is the number 1.2',
     ],
     ['broken YAML', { ...mod, 'buildpack.yml': 'go: {' }, {}, "buildpack.yml can't be read"],
-    ['an import path that is none', { 'a/main.go': MAIN }, { GOPACKAGENAME: '../up' }, 'is not an import path'],
+    [
+      'an import path that is none',
+      { 'a/main.go': MAIN },
+      { GOPACKAGENAME: '../up' },
+      'is not an import path',
+    ],
     ['a go.mod that is a folder', { 'go.mod/x': '' }, {}, 'go.mod is a directory'],
   ])('with %s is refused in a sentence', async (_what, files, env, message) => {
     const failure = await appOf(files, env).catch((error: unknown) => error);

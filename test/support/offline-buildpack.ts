@@ -18,7 +18,9 @@ export async function offlineBuildpack(
 ): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const part of ['bin', 'dist', 'profile', 'manifest.yml', 'VERSION']) {
-    await cp(join(ROOT, 'buildpacks', name, part), join(to, part), { recursive: true }).catch(() => undefined);
+    await cp(join(ROOT, 'buildpacks', name, part), join(to, part), { recursive: true }).catch(
+      () => undefined,
+    );
   }
   const path = join(to, 'manifest.yml');
   const document = parseDocument(await readFile(path, 'utf8'));

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -93,6 +93,23 @@ describe('unpacking', () => {
     await expect(unpacked('cut.deb', deb.subarray(0, -20))).rejects.toThrow('cut off');
     await expect(unpacked('no.deb', Buffer.from('MZ'))).rejects.toThrow('no ar signature');
     await expect(unpacked('none.deb', ar([]))).rejects.toThrow('no data.tar');
+  });
+
+  it('leads absolute links of a Debian package to the copy, and drops those whose target is left out', async () => {
+    const data = gzipSync(
+      await tar([
+        { name: './etc/java/net.conf', body: 'x' },
+        { name: './usr/lib/jvm/conf/net.conf', type: 'symlink', linkname: '/etc/java/net.conf' },
+        { name: './usr/lib/jvm/cacerts', type: 'symlink', linkname: '/etc/ssl/cacerts' },
+        { name: './usr/lib/jvm/out', type: 'symlink', linkname: '/../../x' },
+      ]),
+    );
+    const members = [{ name: 'data.tar.gz', body: data }];
+    const pick = (path: string) => (path.startsWith('etc/ssl') ? undefined : path);
+    const out = await unpacked('java.deb', ar(members), { pick });
+    expect(await readFile(join(out, 'usr/lib/jvm/conf/net.conf'), 'utf8')).toBe('x');
+    expect(await readdir(join(out, 'usr/lib/jvm'))).toEqual(['conf', 'out']);
+    await expect(readFile(join(out, 'usr/lib/jvm/out'))).rejects.toThrow('ENOENT');
   });
 
   it('keeps modes and links of a zip', async () => {

@@ -13,7 +13,10 @@ import type { InstalledBuildpack } from './registry.ts';
 import type { ResolveParts } from './resolve.ts';
 
 /** Detect order: what knows an app by its own files first; a Procfile says least. */
-const ORDER = ['staticfile', 'nodejs', 'procfile', 'binary'] as const;
+const ORDER = [
+  ...['staticfile', 'java', 'ruby', 'dotnet-core', 'nodejs', 'go', 'python', 'php', 'rust', 'nginx', 'hwc'],
+  ...['procfile', 'binary'],
+] as const;
 
 /** name → digest that was installed from here. */
 const marksSchema = z.object({ marks: z.record(z.string(), z.string()) });
