@@ -43,7 +43,7 @@ async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     exit = await failed(error, argv);
   }
-  // Nothing may hold the process once the command is done: an idle keep-alive socket is no reason to wait.
+  // Nothing may hold the process once the command is done: an idle keep-alive socket is not a reason to wait.
   const { stdout, stderr } = ownStreams();
   await Promise.race([written(stdout, stderr), impatience(controller.signal)]);
   endProcess(exit);

@@ -1,8 +1,7 @@
 /**
- * How the original ends: a message on stderr, and an exit code that it finds by searching that message. Searching
- * text is no way to decide anything, but the codes that come out are the contract: a buildpack whose *key* holds
- * one of these sentences gets that code too, and 226 is never reached, since a failed finalize is wrapped by the
- * compile sentence.
+ * How the original ends: a message on stderr, and an exit code that it finds by searching that message. We would not decide
+ * by the text of a message, but the codes that come out are the contract. So a buildpack whose *key* holds one of these
+ * sentences gets that code too, and 226 is never reached: a failed finalize is wrapped by the sentence for compile.
  */
 
 /** The sentences, which are printed as they are. */

@@ -1,7 +1,8 @@
 /** What `stage` and `runDroplet` return: something in progress, with its events, its end and a way to end it. */
 import type { StagerError } from '../../words/errors.ts';
 import { cancelled } from '../../words/errors.ts';
-import { EventQueue, type QueueLimit } from './event-queue.ts';
+import { EventQueue } from './event-queue.ts';
+import { KeptEvents, type QueueLimit } from './kept-events.ts';
 
 /**
  * Something in progress. `await using` cancels what has not ended when the block is left.
@@ -65,30 +66,22 @@ export function openHandle<Event, Result>(work: HandleWork<Event, Result>): Hand
 /** Keeps what happened for iterations that begin later, and feeds those that go on. */
 class EventLog<Event> {
   readonly #limit: QueueLimit<Event>;
-  readonly #past: Event[] = [];
+  readonly #past: KeptEvents<Event>;
   readonly #queues = new Set<EventQueue<Event>>();
-  #pastWeight = 0;
-  #leftOut = 0;
   #ended = false;
 
   constructor(limit: QueueLimit<Event>) {
     this.#limit = limit;
+    this.#past = new KeptEvents(limit);
   }
 
   push(event: Event): void {
     for (const queue of this.#queues) queue.push(event);
-    const weight = this.#limit.weight(event);
-    if (weight > 0 && this.#pastWeight + weight > this.#limit.maxWeight) {
-      this.#leftOut += 1;
-      return;
-    }
-    this.#tellLeftOut();
-    this.#pastWeight += weight;
     this.#past.push(event);
   }
 
   end(): void {
-    this.#tellLeftOut();
+    this.#past.tellLeftOut();
     this.#ended = true;
     for (const queue of this.#queues) queue.end();
     this.#queues.clear();
@@ -97,7 +90,7 @@ class EventLog<Event> {
   /** An iteration from the first event on; `leave` is called when it is left before the last one. */
   iterate(leave: () => Promise<void>): AsyncIterator<Event> {
     const queue = new EventQueue<Event>(this.#limit);
-    for (const event of this.#past) queue.push(event);
+    for (const event of this.#past.events) queue.push(event);
     if (this.#ended) queue.end();
     else this.#queues.add(queue);
     return {
@@ -107,11 +100,5 @@ class EventLog<Event> {
         return { value: undefined, done: true };
       },
     };
-  }
-
-  #tellLeftOut(): void {
-    if (this.#leftOut === 0) return;
-    this.#past.push(this.#limit.leftOut(this.#leftOut));
-    this.#leftOut = 0;
   }
 }

@@ -153,8 +153,6 @@ export async function requestOf(
   { settings }: Pick<Config, 'settings'>,
 ): Promise<StageRequest> {
   const path = resolve(options.source ?? '.');
-  const { memoryMb, diskMb, timeoutMs } = options;
-  checkLimits({ memoryMb, diskMb, timeoutMs });
   const env = { ...(await readEnv([], options.envFile)), ...options.env };
   checkVariables(env, 'env');
   return {
@@ -162,26 +160,40 @@ export async function requestOf(
     app: await appIdentity(path, options.appName),
     buildpacks: options.buildpacks ?? [],
     stack: settings.stack,
+    network: settings.network,
     env,
     services: servicesOf(options.services),
-    memoryMb: memoryMb ?? settings.memory,
-    diskMb: diskMb ?? settings.disk,
-    timeoutMs: timeoutMs ?? settings.timeout,
-    network: settings.network,
+    ...limitsOf(options, settings),
     cache: options.cache ?? 'use',
     reuse: options.reuse ?? false,
     keep: options.keep ?? settings.keep,
     ignoreStyle: options.ignoreStyle ?? settings.ignoreStyle,
     trace: options.trace ?? false,
     smoke: options.smoke ?? false,
-    ...(options.buildpackApi !== undefined && { buildpackApi: options.buildpackApi }),
-    ...(options.cfStack !== undefined && { cfStack: options.cfStack }),
-    ...(options.compression !== undefined && { compression: parseCompression(options.compression) }),
-    ...(options.sourceDateEpoch !== undefined && { sourceDateEpoch: options.sourceDateEpoch }),
-    ...(options.output !== undefined && { output: resolve(options.output) }),
-    ...(options.launch !== undefined && { launch: options.launch }),
-    ...(options.notes !== undefined && { notes: options.notes }),
-    ...(options.lock !== undefined && { lock: lockOf(options.lock) }),
+    ...whatWasGiven(options),
+  };
+}
+
+function limitsOf(
+  { memoryMb, diskMb, timeoutMs }: StagingOptions,
+  { memory, disk, timeout }: Config['settings'],
+): Pick<StageRequest, 'memoryMb' | 'diskMb' | 'timeoutMs'> {
+  checkLimits({ memoryMb, diskMb, timeoutMs });
+  return { memoryMb: memoryMb ?? memory, diskMb: diskMb ?? disk, timeoutMs: timeoutMs ?? timeout };
+}
+
+/** What has no default. */
+function whatWasGiven(options: StagingOptions): Partial<StageRequest> {
+  const { buildpackApi, cfStack, compression, sourceDateEpoch, output, launch, notes, lock } = options;
+  return {
+    ...(buildpackApi !== undefined && { buildpackApi }),
+    ...(cfStack !== undefined && { cfStack }),
+    ...(compression !== undefined && { compression: parseCompression(compression) }),
+    ...(sourceDateEpoch !== undefined && { sourceDateEpoch }),
+    ...(output !== undefined && { output: resolve(output) }),
+    ...(launch !== undefined && { launch }),
+    ...(notes !== undefined && { notes }),
+    ...(lock !== undefined && { lock: lockOf(lock) }),
   };
 }
 

@@ -10,8 +10,8 @@ import { type RunWish, run } from '../../staging/run-droplet.ts';
 import { checkVariables } from '../../staging/vcap/names.ts';
 import type { Services } from '../../staging/vcap/services.ts';
 import { StagerError } from '../../words/errors.ts';
-import type { QueueLimit } from './event-queue.ts';
 import { type Handle, openHandle } from './handle.ts';
+import type { QueueLimit } from './kept-events.ts';
 import { type CommonOptions, configOf, servicesOf } from './options.ts';
 
 /** A process type that keeps running, or one command. */

@@ -8,8 +8,8 @@ import { resultDocument, type StagingEnded } from '../../staging/droplet/result-
 import { stageApp } from '../../staging/stage.ts';
 import type { BuildEvent } from '../../words/events.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
-import type { QueueLimit } from './event-queue.ts';
 import { type Handle, openHandle } from './handle.ts';
+import type { QueueLimit } from './kept-events.ts';
 import { configOf, requestOf, type StageOptions } from './options.ts';
 
 /** An event without its text, in characters. */

@@ -8,7 +8,7 @@ const OWN_FILE = fileURLToPath(import.meta.url);
 /** The directory of our package.json. */
 export const OWN_ROOT = findRoot(dirname(OWN_FILE));
 
-/** Whether the TypeScript sources run as they are: what the build made is no part of them. */
+/** Whether the TypeScript sources run as they are: as opposed to what the build made of them. */
 export const FROM_SOURCES = extname(OWN_FILE) === '.ts';
 
 /** The version that package.json names. */

@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { inVisibleSpace } from '../access/visible.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyNameOf,
   anyOf,
@@ -80,6 +80,7 @@ export async function createApp(
 ): Promise<App | undefined> {
   const { name, buildpacks = [], stack = null, environment_variables = {}, metadata } = fields;
   return await unlessTaken(
+    'apps_name',
     queries.transaction().execute(async (transaction) => {
       const app = await transaction
         .insertInto('apps')
@@ -107,6 +108,7 @@ export async function updateApp(
   { name, buildpacks, stack, environment_variables, metadata }: AppFields,
 ): Promise<App | undefined> {
   return await unlessTaken(
+    'apps_name',
     queries
       .updateTable('apps')
       .set({
@@ -183,13 +185,4 @@ export async function setFeature(
     })
     .where('guid', '=', guid)
     .execute();
-}
-
-async function unlessTaken<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isTaken(error, 'apps_name')) return undefined;
-    throw error;
-  }
 }

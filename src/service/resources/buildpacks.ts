@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyOf,
   type CommonFilters,
@@ -76,6 +76,7 @@ export async function createBuildpack(
 ): Promise<Buildpack | undefined> {
   const { name, stack = null, position, enabled = true, locked = false, metadata } = fields;
   return await unlessTaken(
+    'buildpacks_name',
     queries.transaction().execute(async (transaction) => {
       const guid = newGuid();
       await transaction
@@ -109,6 +110,7 @@ export async function updateBuildpack(
   { name, stack, position, enabled, locked, metadata }: BuildpackFields,
 ): Promise<Buildpack | undefined> {
   return await unlessTaken(
+    'buildpacks_name',
     queries.transaction().execute(async (transaction) => {
       if (position !== undefined) await place(transaction, guid, position);
       return await transaction
@@ -135,6 +137,7 @@ export async function fillBuildpack(
   content: BuildpackContent,
 ): Promise<boolean> {
   const filled = await unlessTaken(
+    'buildpacks_name',
     queries
       .updateTable('buildpacks')
       .set({ ...content, state: 'READY', updated_at: sql<Date>`now()` })
@@ -178,14 +181,5 @@ async function renumber(queries: Queries, moved: Guid, position: number | undefi
       .set({ position: index + 1 })
       .where('guid', '=', row.guid)
       .execute();
-  }
-}
-
-async function unlessTaken<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isTaken(error, 'buildpacks_name')) return undefined;
-    throw error;
   }
 }

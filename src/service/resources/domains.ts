@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { inVisibleOrganization } from '../access/visible.ts';
 import type { Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyNameOf,
   anyOf,
@@ -76,8 +76,9 @@ export async function createDomain(
     readonly metadata?: MetadataPatch | undefined;
   },
 ): Promise<Domain | undefined> {
-  try {
-    return await queries
+  return await unlessTaken(
+    'domains_name',
+    queries
       .insertInto('domains')
       .values({
         guid: newGuid(),
@@ -87,11 +88,8 @@ export async function createDomain(
         ...newMetadata(fields.metadata),
       })
       .returningAll()
-      .executeTakeFirstOrThrow();
-  } catch (error) {
-    if (isTaken(error, 'domains_name')) return undefined;
-    throw error;
-  }
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 export async function labelDomain(

@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { inVisibleOrganization } from '../access/visible.ts';
 import type { Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyNameOf,
   anyOf,
@@ -80,6 +80,7 @@ export async function createOrganization(
 ): Promise<Organization | undefined> {
   const { name, suspended = false, metadata } = fields;
   return await unlessTaken(
+    'organizations_name',
     queries
       .insertInto('organizations')
       .values({ guid: newGuid(), name, suspended, ...newMetadata(metadata) })
@@ -95,6 +96,7 @@ export async function updateOrganization(
   { name, suspended, metadata }: OrganizationFields,
 ): Promise<Organization | undefined> {
   return await unlessTaken(
+    'organizations_name',
     queries
       .updateTable('organizations')
       .set({
@@ -107,13 +109,4 @@ export async function updateOrganization(
       .returningAll()
       .executeTakeFirstOrThrow(),
   );
-}
-
-async function unlessTaken<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isTaken(error, 'organizations_name')) return undefined;
-    throw error;
-  }
 }

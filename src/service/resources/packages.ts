@@ -34,6 +34,19 @@ export async function findPackage(
   return await visible(queries, caller, {}).where('packages.guid', '=', guid).executeTakeFirst();
 }
 
+/** The newest package of an app that a droplet can be made of, whoever asks. */
+export async function newestReadyPackage(queries: Queries, app: Guid): Promise<Guid | undefined> {
+  const found = await queries
+    .selectFrom('packages')
+    .select('guid')
+    .where('app_guid', '=', app)
+    .where('state', '=', 'READY')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return found?.guid;
+}
+
 function visible(queries: Queries, caller: Caller, filters: OfAppFilters) {
   return queries
     .selectFrom('packages')

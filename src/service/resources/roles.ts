@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { inVisibleOrganization, inVisibleSpace } from '../access/visible.ts';
 import type { Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyOf,
   type CommonFilters,
@@ -68,16 +68,14 @@ export async function createRole(
   queries: Queries,
   role: RolePlace & { readonly type: RoleType; readonly user_guid: string },
 ): Promise<Role | undefined> {
-  try {
-    return await queries
+  return await unlessTaken(
+    'roles_once',
+    queries
       .insertInto('roles')
       .values({ guid: newGuid(), ...role })
       .returningAll()
-      .executeTakeFirstOrThrow();
-  } catch (error) {
-    if (isTaken(error, 'roles_once')) return undefined;
-    throw error;
-  }
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 export async function deleteRole(queries: Queries, guid: Guid): Promise<void> {

@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { inVisibleSpace } from '../access/visible.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyOf,
   type CommonFilters,
@@ -81,6 +81,7 @@ export async function createServiceInstance(
 ): Promise<ServiceInstance | undefined> {
   const { name, credentials = {}, syslog_drain_url, route_service_url, tags = [], metadata } = fields;
   return await unlessTaken(
+    'service_instances_name',
     queries
       .insertInto('service_instances')
       .values({
@@ -106,6 +107,7 @@ export async function updateServiceInstance(
 ): Promise<ServiceInstance | undefined> {
   const { name, credentials, syslog_drain_url, route_service_url, tags, metadata } = fields;
   return await unlessTaken(
+    'service_instances_name',
     queries
       .updateTable('service_instances')
       .set({
@@ -132,13 +134,4 @@ export async function deleteServiceInstance(queries: Queries, guid: Guid): Promi
       .execute();
     await transaction.deleteFrom('service_instances').where('guid', '=', guid).execute();
   });
-}
-
-async function unlessTaken<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isTaken(error, 'service_instances_name')) return undefined;
-    throw error;
-  }
 }

@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { inVisibleSpace } from '../access/visible.ts';
 import type { Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyNameOf,
   anyOf,
@@ -78,6 +78,7 @@ export async function createSpace(
   fields: SpaceFields & { readonly name: string },
 ): Promise<Space | undefined> {
   return await unlessTaken(
+    'spaces_name',
     queries
       .insertInto('spaces')
       .values({
@@ -98,6 +99,7 @@ export async function updateSpace(
   { name, allow_ssh, metadata }: SpaceFields,
 ): Promise<Space | undefined> {
   return await unlessTaken(
+    'spaces_name',
     queries
       .updateTable('spaces')
       .set({
@@ -110,13 +112,4 @@ export async function updateSpace(
       .returningAll()
       .executeTakeFirstOrThrow(),
   );
-}
-
-async function unlessTaken<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isTaken(error, 'spaces_name')) return undefined;
-    throw error;
-  }
 }

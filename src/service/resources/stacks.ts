@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyOf,
   type CommonFilters,
@@ -54,8 +54,9 @@ export interface NewStack extends StackFields {
 /** @returns undefined when the name is taken. */
 export async function createStack(queries: Queries, stack: NewStack): Promise<Stack | undefined> {
   const { name, description = null, rootfs = name, isDefault = false, metadata } = stack;
-  try {
-    return await queries
+  return await unlessTaken(
+    'stacks_name_key',
+    queries
       .insertInto('stacks')
       .values({
         guid: newGuid(),
@@ -67,11 +68,8 @@ export async function createStack(queries: Queries, stack: NewStack): Promise<St
         ...newMetadata(metadata),
       })
       .returningAll()
-      .executeTakeFirstOrThrow();
-  } catch (error) {
-    if (isTaken(error, 'stacks_name_key')) return undefined;
-    throw error;
-  }
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 export async function updateStack(queries: Queries, guid: Guid, fields: StackFields): Promise<Stack> {

@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.ts';
 import { isVisibleUser } from '../access/visible.ts';
 import type { Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import {
   anyNameOf,
   anyOf,
@@ -87,16 +87,14 @@ export interface NewUser {
 /** @returns undefined when the guid is taken. */
 export async function createUser(queries: Queries, user: NewUser): Promise<User | undefined> {
   const { guid, username, origin, metadata } = user;
-  try {
-    return await queries
+  return await unlessTaken(
+    'users_guid_key',
+    queries
       .insertInto('users')
       .values({ guid, username, origin, ...newMetadata(metadata) })
       .returningAll()
-      .executeTakeFirstOrThrow();
-  } catch (error) {
-    if (isTaken(error, 'users_guid_key')) return undefined;
-    throw error;
-  }
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 export async function updateUser(

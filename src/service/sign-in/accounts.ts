@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
+import { unlessTaken } from '../state/failures.ts';
 import type { AccountsTable } from '../state/schema-tenancy.ts';
 import { hashPassword, isPassword } from './passwords.ts';
 
@@ -27,8 +27,9 @@ export interface NewAccount {
 export async function createAccount(queries: Queries, fields: NewAccount): Promise<Account | undefined> {
   const { username, password, origin = 'uaa', email, givenName, familyName, scopes = [] } = fields;
   const password_hash = password === undefined ? null : await hashPassword(password);
-  try {
-    return await queries
+  return await unlessTaken(
+    'accounts_username',
+    queries
       .insertInto('accounts')
       .values({
         guid: newGuid(),
@@ -41,11 +42,8 @@ export async function createAccount(queries: Queries, fields: NewAccount): Promi
         scopes: json(scopes),
       })
       .returningAll()
-      .executeTakeFirstOrThrow();
-  } catch (error) {
-    if (isTaken(error, 'accounts_username')) return undefined;
-    throw error;
-  }
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 export async function findAccountByName(

@@ -9,6 +9,16 @@ export function isTaken(error: unknown, index: string): boolean {
   return codeOf(error) === UNIQUE_VIOLATION && constraintOf(error) === index;
 }
 
+/** What `work` gives; undefined when the unique index of this name has the value already. */
+export async function unlessTaken<T>(index: string, work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isTaken(error, index)) return undefined;
+    throw error;
+  }
+}
+
 /** True when `error` says that a row is referred to, or refers to one that is gone. */
 export function isReferenced(error: unknown): boolean {
   return codeOf(error) === FOREIGN_KEY_VIOLATION;

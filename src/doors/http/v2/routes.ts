@@ -11,6 +11,7 @@ import {
 import { standingInOrganization } from '../../../service/access/standing.ts';
 import { listApps } from '../../../service/resources/apps.ts';
 import { findOrganization } from '../../../service/resources/organizations.ts';
+import { newestReadyPackage } from '../../../service/resources/packages.ts';
 import { createSpace } from '../../../service/resources/spaces.ts';
 import { listStacks } from '../../../service/resources/stacks.ts';
 import type { Queries } from '../../../service/state/database.ts';
@@ -115,16 +116,9 @@ const bits = route({
   answers: { 302: null },
   handle: async (call) => {
     const found = await appToRead(call, call.params.guid, mayReadSecrets);
-    const newest = await call.service.database.queries
-      .selectFrom('packages')
-      .select('guid')
-      .where('app_guid', '=', found.guid)
-      .where('state', '=', 'READY')
-      .orderBy('id', 'desc')
-      .limit(1)
-      .executeTakeFirst();
+    const newest = await newestReadyPackage(call.service.database.queries, found.guid);
     if (newest === undefined) throw notFound('Package');
-    return { status: 302, headers: { location: `${call.base}/v3/packages/${newest.guid}/download` } };
+    return { status: 302, headers: { location: `${call.base}/v3/packages/${newest}/download` } };
   },
 });
 

@@ -228,8 +228,8 @@ export class DiskWatch {
     const { ledger, root } = this.#options;
     ledger.delete(root);
     ledger.set(root, baseline);
-    const [eldest] = ledger.keys();
-    if (ledger.size > LEDGER_SIZE && eldest !== undefined) ledger.delete(eldest);
+    const [oldest] = ledger.keys();
+    if (ledger.size > LEDGER_SIZE && oldest !== undefined) ledger.delete(oldest);
   }
 }
 

@@ -2,8 +2,7 @@
  * The /etc that a sandbox sees: a copy, so that our files can be put into it and nothing of the stack is
  * written to.
  *
- * Only what everybody may read is copied; of the machine's own /etc (stack `host`) only what is on a list, since
- * programs keep passwords and tokens in files of any name there.
+ * Only what everybody may read is copied; of the machine's own /etc (stack `host`) only what host-etc.ts lists.
  */
 import { constants, type Dirent } from 'node:fs';
 import { chmod, copyFile, lstat, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
@@ -11,72 +10,8 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { errnoOf } from '../../../words/errors.ts';
 import { makeDirectory, writeExact } from '../child/files.ts';
+import { isListedEtc } from './host-etc.ts';
 
-/** Entries of the machine's /etc that programs need and that hold no secret. */
-const HOST_ENTRIES: ReadonlySet<string> = new Set([
-  'alternatives',
-  'bash.bashrc',
-  'bash_completion.d',
-  'bindresvport.blacklist',
-  'ca-certificates',
-  'ca-certificates.conf',
-  'crypto-policies',
-  'debian_version',
-  'default',
-  'dpkg',
-  'ethertypes',
-  'fonts',
-  'gai.conf',
-  'gitattributes',
-  'gitconfig',
-  'host.conf',
-  'inputrc',
-  'issue',
-  'java',
-  'ld.so.cache',
-  'ld.so.conf',
-  'ld.so.conf.d',
-  'locale.alias',
-  'locale.conf',
-  'localtime',
-  'lsb-release',
-  'magic',
-  'magic.mime',
-  'mailcap',
-  'maven',
-  'mime.types',
-  'networks',
-  'npmrc',
-  'nsswitch.conf',
-  'os-release',
-  'pip.conf',
-  'pki',
-  'profile',
-  'protocols',
-  'redhat-release',
-  'rpc',
-  'security',
-  'services',
-  'shells',
-  'skel',
-  'terminfo',
-  'timezone',
-  'ucf.conf',
-  'vim',
-  'wgetrc',
-  'xattr.conf',
-]);
-/** Entries whose names carry a version or a vendor, such as `java-17-openjdk`. */
-const HOST_PREFIXES = ['java-', 'python', 'perl', 'php', 'ruby', 'ImageMagick', 'fonts'] as const;
-/** Of these directories only the named entries. */
-const HOST_PARTIAL: Readonly<Record<string, readonly string[]>> = {
-  ssl: ['certs', 'openssl.cnf', 'cert.pem'],
-  pki: ['ca-trust', 'tls'],
-  apt: ['sources.list', 'sources.list.d', 'trusted.gpg', 'trusted.gpg.d', 'keyrings', 'preferences.d'],
-  default: ['locale'],
-  maven: ['m2.conf', 'logging'],
-  security: ['limits.conf'],
-};
 /** Never copied, whatever they are in: private keys and files of passwords. */
 const SECRET_NAME =
   /^(g?shadow-?|sudoers.*|.*\.(key|keytab|p12|pfx|jks|kdbx)|private|auth\.conf.*|credentials?|\.?netrc|ssh_host_.*)$/i;
@@ -106,18 +41,7 @@ export async function composeEtc(directory: string, options: EtcOptions): Promis
   await writeOwnFiles(directory, options);
 }
 
-function isKeptOfHost(path: string): boolean {
-  const [top = '', second, third] = path.split('/');
-  if (isSecret(path)) return false;
-  const partial = HOST_PARTIAL[top];
-  if (partial !== undefined) {
-    if (second !== undefined && !partial.includes(second)) return false;
-    if (top === 'pki' && second === 'tls' && third !== undefined)
-      return third === 'certs' || third === 'cert.pem';
-    return true;
-  }
-  return HOST_ENTRIES.has(top) || HOST_PREFIXES.some((prefix) => top.startsWith(prefix));
-}
+const isKeptOfHost = (path: string): boolean => !isSecret(path) && isListedEtc(path);
 
 const isSecret = (path: string): boolean => SECRET_NAME.test(path.slice(path.lastIndexOf('/') + 1));
 

@@ -70,7 +70,7 @@ async function writeProgram(path: string, bytes: Buffer): Promise<void> {
   });
 }
 
-/** Runs a list that is no command: what failed, or undefined. */
+/** Runs a list that ends without a command. Returns what failed, or undefined. */
 export async function attempt(
   starter: string,
   file: string,

@@ -3,8 +3,8 @@
  *
  * Node can't call prctl, seccomp or landlock, and no tool that every machine has can call all of them. So this does, between
  * Node's fork and the script's exec: it maps the file that its one argument names to {@link LIST_AT} and makes
- * each call in it; the last one is execve or exit. What is called, and with what, is written in start-list.ts;
- * here is no decision but one: when a call that has to succeed does not, its entry is written to descriptor 3 and
+ * each call in it; the last one is execve or exit. What is called, and with what, is written in start-list.ts.
+ * Only one decision is made here: when a call that has to succeed fails, its entry is written to descriptor 3 and
  * the program ends with 127.
  */
 

@@ -134,7 +134,7 @@ export class ContentStore {
     await this.#claimed(signal, async () => {
       await mkdir(join(this.root, 'aliases'), { recursive: true });
       const alias = this.#alias(source);
-      // A directory can't be replaced by a file; it was no alias.
+      // A directory can't be replaced by a file, and it was not an alias.
       if ((await lstat(alias).catch(() => undefined))?.isDirectory() === true) await removeTree(alias);
       await replaceFile(alias, JSON.stringify({ digest }), { durable: false });
     });

@@ -97,21 +97,11 @@ interface Attempt {
 
 async function attemptOnce({ request, ports, dir, cached }: Attempt): Promise<Downloaded> {
   const partPath = join(dir, 'part');
-  const part = await readFacts(join(dir, 'part.json'));
-  const have = (await stat(partPath).catch(() => undefined))?.size ?? 0;
-  const validator = part?.etag?.startsWith('W/') === true ? undefined : (part?.etag ?? part?.lastModified);
-  const resuming = have > 0 && validator !== undefined;
-  const known = cached === undefined ? undefined : await readFacts(join(dir, 'body.json'));
-  const headers: Record<string, string> = {
-    ...basic(request.address),
-    ...(resuming && { range: `bytes=${have}-`, 'if-range': validator }),
-    ...(!resuming && known?.etag !== undefined && { 'if-none-match': known.etag }),
-    ...(!resuming &&
-      known?.etag === undefined &&
-      known?.lastModified !== undefined && { 'if-modified-since': known.lastModified }),
-  };
-  const got = await respond(request, { ports, headers });
-  const { response, body } = got;
+  const { have, headers } = await conditionsOf(dir, cached);
+  const { response, body } = await respond(request, {
+    ports,
+    headers: { ...basic(request.address), ...headers },
+  });
   if (response.statusCode === 304 && cached !== undefined) {
     body.destroy();
     return demandWanted(request, cached);
@@ -122,19 +112,40 @@ async function attemptOnce({ request, ports, dir, cached }: Attempt): Promise<Do
     throw new Retryable('the server has less than was already received');
   }
   refuseStatus(request, response.statusCode, body);
-  const append = response.statusCode === 206 && resuming;
-  const start = append ? have : 0;
+  const start = response.statusCode === 206 ? have : 0;
   const length = Number(response.headers['content-length'] ?? Number.NaN);
   const total = Number.isFinite(length) ? start + length : undefined;
-  const facts: DownloadFacts = {
-    ...(response.headers.etag !== undefined && { etag: response.headers.etag }),
-    ...(response.headers['last-modified'] !== undefined && {
-      lastModified: response.headers['last-modified'],
-    }),
-  };
+  const facts = factsOf(response.headers);
   await writeFile(join(dir, 'part.json'), JSON.stringify(facts));
-  await receive({ request, ports, partPath, body, append, start, total });
+  await receive({ request, ports, partPath, body, start, total });
   return await publish(request, dir, facts);
+}
+
+/**
+ * What is asked of the server: the rest of a part whose content it can name again; else all of it, unless it is what is
+ * in the cache.
+ *
+ * @returns the headers, and how many bytes an answer of 206 follows.
+ */
+async function conditionsOf(
+  dir: string,
+  cached: Downloaded | undefined,
+): Promise<{ readonly have: number; readonly headers: Readonly<Record<string, string>> }> {
+  const part = await readFacts(join(dir, 'part.json'));
+  const have = (await stat(join(dir, 'part')).catch(() => undefined))?.size ?? 0;
+  // A weak etag does not promise the same bytes.
+  const validator = part?.etag?.startsWith('W/') === true ? undefined : (part?.etag ?? part?.lastModified);
+  if (have > 0 && validator !== undefined) {
+    return { have, headers: { range: `bytes=${have}-`, 'if-range': validator } };
+  }
+  const known = cached === undefined ? undefined : await readFacts(join(dir, 'body.json'));
+  if (known?.etag !== undefined) return { have: 0, headers: { 'if-none-match': known.etag } };
+  if (known?.lastModified === undefined) return { have: 0, headers: {} };
+  return { have: 0, headers: { 'if-modified-since': known.lastModified } };
+}
+
+function factsOf({ etag, 'last-modified': lastModified }: NodeJS.Dict<string>): DownloadFacts {
+  return { ...(etag !== undefined && { etag }), ...(lastModified !== undefined && { lastModified }) };
 }
 
 async function respond(
@@ -172,7 +183,6 @@ async function receive(input: {
   readonly ports: DownloadPorts;
   readonly partPath: string;
   readonly body: NodeJS.ReadableStream;
-  readonly append: boolean;
   readonly start: number;
   readonly total: number | undefined;
 }): Promise<void> {
@@ -181,7 +191,7 @@ async function receive(input: {
   if (total !== undefined && total > limit) throw tooLarge(request.key, limit, total);
   let done = input.start;
   // Not a pipeline: that throws away what has arrived when the connection breaks, and this is what is resumed.
-  const file = await open(input.partPath, input.append ? 'a' : 'w', 0o644);
+  const file = await open(input.partPath, input.start > 0 ? 'a' : 'w', 0o644);
   try {
     for await (const chunk of input.body) {
       const bytes = Buffer.from(chunk);

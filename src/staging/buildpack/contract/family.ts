@@ -29,29 +29,73 @@ export type BuildpackApi = 'cf' | 'heroku';
  * @throws StagerError BUILDPACK_MALFORMED for cloud native buildpacks, extensions and broken ones.
  */
 export async function findFamily(root: string, key: string, api?: BuildpackApi): Promise<FoundFamily> {
-  const bin = new Set(await readdir(join(root, 'bin')).catch(() => []));
-  const toml = await buildpackToml(root);
-  if (bin.size === 0 && toml?.order !== true && !(await isFile(join(root, 'extension.toml')))) {
+  const signs = await signsOf(root);
+  const { bin, toml, isExtension } = signs;
+  if (bin.size === 0 && toml?.order !== true && !isExtension) {
     throw malformed(key, (await readdir(root).catch(() => [])).sort());
   }
   if (api === 'heroku') return 'heroku';
-  const v3 = bin.has('supply') || bin.has('finalize');
-  if (api === 'cf') return v3 ? 'cf-v3' : 'cf-v2';
-  if (toml?.api !== undefined && (bin.has('build') || toml.order))
-    throw cloudNative(key, 'cloud native buildpack');
-  if (await isFile(join(root, 'extension.toml'))) throw cloudNative(key, 'cloud native image extension');
-  if (v3) return (await speaksHeroku(root)) ? 'both' : 'cf-v3';
-  if ((await isFile(join(root, 'VERSION'))) && (await hasCfManifest(root))) return 'cf-v2';
+  if (api === 'cf') return isV3(signs) ? 'cf-v3' : 'cf-v2';
+  refuseCloudNative(key, signs);
+  return familyBySigns(signs);
+}
+
+/** What the files of a buildpack say. */
+interface Signs {
+  /** Names in bin/. */
+  readonly bin: ReadonlySet<string>;
+  /** Of buildpack.toml. */
+  readonly toml: { readonly api?: unknown; readonly order: boolean } | undefined;
+  readonly isExtension: boolean;
+  /** It has a version and a manifest, as Cloud Foundry packages buildpacks. */
+  readonly isCfPackage: boolean;
+  /** Its compile script uses what only Heroku gives it. */
+  readonly speaksHeroku: boolean;
+}
+
+async function signsOf(root: string): Promise<Signs> {
+  const [names, toml, isExtension, hasVersion, hasManifest, heroku] = await Promise.all([
+    readdir(join(root, 'bin')).catch(() => []),
+    buildpackToml(root),
+    isFile(join(root, 'extension.toml')),
+    isFile(join(root, 'VERSION')),
+    hasCfManifest(root),
+    speaksHeroku(root),
+  ]);
+  return {
+    bin: new Set(names),
+    toml,
+    isExtension,
+    isCfPackage: hasVersion && hasManifest,
+    speaksHeroku: heroku,
+  };
+}
+
+const isV3 = ({ bin }: Signs): boolean => bin.has('supply') || bin.has('finalize');
+
+/** From the strongest sign to the weakest. */
+function familyBySigns(signs: Signs): FoundFamily {
+  const { bin, toml, isCfPackage, speaksHeroku: heroku } = signs;
+  if (isV3(signs)) return heroku ? 'both' : 'cf-v3';
+  if (isCfPackage) return 'cf-v2';
   if (bin.has('report') || bin.has('test-compile') || bin.has('test')) return 'heroku';
   if (toml !== undefined && toml.api === undefined) return 'heroku';
-  if (bin.has('build') && !bin.has('compile')) {
-    throw new StagerError(
-      'BUILDPACK_MALFORMED',
-      `${key} has bin/build but no buildpack.toml: a broken cloud native buildpack`,
-      { next: 'Use a Cloud Foundry or Heroku buildpack.', details: { buildpack: key } },
-    );
+  return heroku ? 'heroku' : 'ambiguous';
+}
+
+/** @throws StagerError BUILDPACK_MALFORMED. */
+function refuseCloudNative(key: string, signs: Signs): void {
+  const { bin, toml, isExtension } = signs;
+  if (toml?.api !== undefined && (bin.has('build') || toml.order)) {
+    throw cloudNative(key, 'cloud native buildpack');
   }
-  return (await speaksHeroku(root)) ? 'heroku' : 'ambiguous';
+  if (isExtension) throw cloudNative(key, 'cloud native image extension');
+  if (!bin.has('build') || bin.has('compile') || familyBySigns(signs) !== 'ambiguous') return;
+  throw new StagerError(
+    'BUILDPACK_MALFORMED',
+    `${key} has bin/build but no buildpack.toml: a broken cloud native buildpack`,
+    { next: 'Use a Cloud Foundry or Heroku buildpack.', details: { buildpack: key } },
+  );
 }
 
 /**

@@ -37,7 +37,7 @@ export function dataName(digests: Digests, contentType: string): string {
   return `${digests.sha256}.${digests.sha1}.${digests.sizeBytes}.${nonce}.${type}`;
 }
 
-/** What a data file's name says, or undefined when it is no such name. */
+/** What a data file's name says, or undefined when it is not the name of one. */
 export function parseDataName(name: string): DataRecord | undefined {
   const match = DATA_NAME.exec(name);
   const sha256 = parseSha256(match?.[1] ?? '');
