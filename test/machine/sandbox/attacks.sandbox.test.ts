@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownGrants } from '../../../src/machine/sandbox/kernel/grants.ts';
 import { selectSandbox } from '../../../src/machine/sandbox/select.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { type Ran, ROOMY, SandboxFixture } from '../../support/sandbox-fixture.ts';
 
 function mayRaise(): boolean {
@@ -27,25 +28,28 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-it('a script that fills the disk of the machine below its limit is stopped by the reserve', async () => {
-  const small = join(fixture.home, 'small');
-  mkdirSync(small);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'tmpfs', small]);
-  try {
-    for (const path of [small, join(small, 'app'), join(small, 'home')]) {
-      mkdirSync(path, { recursive: true });
-      chownSync(path, fixture.sandbox.owner.uid, fixture.sandbox.owner.gid);
+it.skipIf(!isRoot)(
+  `a script that fills the disk of the machine below its limit is stopped by the reserve${unlessRoot}`,
+  async () => {
+    const small = join(fixture.home, 'small');
+    mkdirSync(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'tmpfs', small]);
+    try {
+      for (const path of [small, join(small, 'app'), join(small, 'home')]) {
+        mkdirSync(path, { recursive: true });
+        chownSync(path, fixture.sandbox.owner.uid, fixture.sandbox.owner.gid);
+      }
+      const { report } = await fixture.run({
+        script: 'head -c 48M /dev/zero >filler; sleep 600',
+        diskRoot: small,
+        mounts: [{ source: small, target: '/tmp', writable: true }],
+      });
+      expect(report.outcome.kind).toBe('host-disk-full');
+    } finally {
+      execFileSync('umount', ['-l', small]);
     }
-    const { report } = await fixture.run({
-      script: 'head -c 48M /dev/zero >filler; sleep 600',
-      diskRoot: small,
-      mounts: [{ source: small, target: '/tmp', writable: true }],
-    });
-    expect(report.outcome.kind).toBe('host-disk-full');
-  } finally {
-    execFileSync('umount', ['-l', small]);
-  }
-});
+  },
+);
 
 const weak = !mayRaise() ? ' (not run: this root has no CAP_SYS_RESOURCE)' : '';
 it.skipIf(weak !== '')(`oom_score_adj can not be lowered${weak}`, async () => {
@@ -82,8 +86,6 @@ it("a runtime that gives stdin to vcap does not give it the machine's null devic
   expect([after.uid, after.gid]).toEqual([before.uid, before.gid]);
 });
 
-const plain = process.getuid?.() === 0 ? '' : ' (not run: the caller of the tests is not root)';
-
 describe('what the kernel counts for each user', () => {
   /** Takes all that there is of a kind, in C's words through Python, and says how much that was. */
   const bombs = {
@@ -105,8 +107,8 @@ describe('what the kernel counts for each user', () => {
   const program = (take: string, rest: string): string =>
     `import ctypes, os, time\nlibc = ctypes.CDLL(None)\n${take}\nn = 0\nwhile n < 20_000 and take() >= 0: n += 1\nprint(n, flush=True)\n${rest}`;
 
-  it.skipIf(plain !== '').each(Object.entries(bombs))(
-    `a bomb of %s takes nothing from root${plain}`,
+  it.skipIf(!isRoot).each(Object.entries(bombs))(
+    `a bomb of %s takes nothing from root${unlessRoot}`,
     async (_, take) => {
       const hosts = (): number =>
         Number(execFileSync('python3', ['-c', program(take, '')], { encoding: 'utf8' }));
@@ -128,7 +130,7 @@ describe('what the kernel counts for each user', () => {
   );
 
   // Root itself may have as many as it likes, so another staging is asked.
-  it.skipIf(plain !== '')(`a bomb of pages of pipes takes nothing from another staging${plain}`, async () => {
+  it.skipIf(!isRoot)(`a bomb of pages of pipes takes nothing from another staging${unlessRoot}`, async () => {
     const take = [
       'import fcntl',
       'take = lambda: 0 if fcntl.fcntl(os.pipe()[1], fcntl.F_GETPIPE_SZ) == 65536 else -1',
@@ -173,7 +175,7 @@ describe('what the kernel counts for each user', () => {
     expect(stdout.toString()).toBe(process.arch === 'x64' ? '-1 1\n' : '-1 38\n');
   });
 
-  it.skipIf(plain !== '')(`belongs to users that no other staging has at the same time${plain}`, async () => {
+  it.skipIf(!isRoot)(`belongs to users that no other staging has at the same time${unlessRoot}`, async () => {
     const { sandbox } = fixture.selection;
     const some = await Promise.all(Array.from({ length: 20 }, async () => await sandbox.apart?.()));
     const uids = new Set(some.map((one) => one?.owner.uid));
@@ -193,7 +195,7 @@ describe('what the kernel counts for each user', () => {
 });
 
 describe('stagers side by side', () => {
-  it('have users of their own, also without a staging', () => {
+  it.skipIf(!isRoot)(`have users of their own, also without a staging${unlessRoot}`, () => {
     const script = `
       import { idPlans } from '${new URL('../../../src/machine/sandbox/kernel/ids.ts', import.meta.url).pathname}';
       console.log((await idPlans())[0].owner.uid);`;
@@ -211,7 +213,7 @@ it.each([256, 4_096, 20_000])(
   (files) => {
     const module = new URL('../../../src/machine/sandbox/kernel/grants.ts', import.meta.url).pathname;
     const script = `import { ownGrants } from '${module}'; console.log(JSON.stringify(await ownGrants()));`;
-    const shell = `ulimit -n ${files}; ulimit -f 2048; exec setpriv --bounding-set -sys_resource "$@"`;
+    const shell = `ulimit -n ${files}; ulimit -f 2048; exec ${isRoot ? 'setpriv --bounding-set -sys_resource ' : ''}"$@"`;
     const node = [process.execPath, '--input-type=module', '-e', script];
     const ran = spawnSync('sh', ['-c', shell, 'sh', ...node], { encoding: 'utf8' });
     expect(JSON.parse(ran.stdout)).toMatchObject({ openFiles: files, fileSize: 2048 * 512 });

@@ -73,6 +73,7 @@ function inside(plan: IdPlan): IdPlan {
   const [uids, gids] = [nest(plan.mappings.uid), nest(plan.mappings.gid)];
   return {
     ...plan,
+    description: `${plan.description}, in one more around the runtime`,
     around: { uid: uids.around, gid: gids.around },
     mappings: { uid: uids.within, gid: gids.within },
   };

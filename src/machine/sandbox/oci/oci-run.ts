@@ -88,7 +88,7 @@ export class OciRun implements Container {
     if (isJoined(spec)) {
       const child = startJoined(command);
       this.#child = child;
-      const [end] = await Promise.all([endOf(child), this.#giveIds(child)]);
+      const [end] = await Promise.all([endOf(child), this.#giveIds(child, isStopped)]);
       return statusOf(end);
     }
     const pipes = await outputPipes(files.bundle, ids.owner);
@@ -97,13 +97,17 @@ export class OciRun implements Container {
     const { child, drained, ended } = startPiped(command, pipes, flow);
     this.#child = child;
     if (isStopped()) void this.kill();
-    const [end] = await Promise.all([ended, drained, this.#giveIds(child)]);
+    const [end] = await Promise.all([ended, drained, this.#giveIds(child, isStopped)]);
     return statusOf(end);
   }
 
-  async #giveIds(child: ChildProcess): Promise<void> {
+  async #giveIds(child: ChildProcess, isStopped: () => boolean): Promise<void> {
     const { around } = this.#parts.ids;
-    if (around !== undefined) await mapIds(child, around);
+    if (around === undefined) return;
+    await mapIds(child, around).catch((error: unknown) => {
+      // A process that was ended meanwhile takes no ids.
+      if (!isStopped()) throw error;
+    });
   }
 
   async memoryUse(): Promise<MemoryUse> {
