@@ -28,6 +28,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['staging/droplet', 'staging/droplet/unpack', 'staging/droplet/pack', 'staging/droplet/tar'],
   ['staging/vcap', 'staging/logs', 'staging/workspace', 'staging/source'],
   ['stores/resource-cache', 'stores/records'],
+  ['stores/registry'],
   ['stores/blobs', 'stores/blobs/fs', 'stores/blobs/s3', 'stores/blobs/port'],
   ['machine/doctor', 'machine/stack'],
   ['machine/sandbox', 'machine/sandbox/none', 'machine/sandbox/process'],

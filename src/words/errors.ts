@@ -4,7 +4,8 @@
  *
  * Exit statuses 222 to 225 are Cloud Foundry's (staging-internals.md 6.4); ours are grouped by tens:
  * 1 Procfile/launch.yml (as the original), 2 usage, 10s source, 20s package, 30s buildpack, 40s sandbox and
- * stack, 50s limits, 60s droplet, 70 a bug of ours, 80s blobstore, 90s launch, 100s a server of ours, 130/143 cancelled.
+ * stack, 50s limits, 60s droplet, 70 a bug of ours, 80s blobstore, 90s launch, 100s a server of ours,
+ * 110s registries and images, 130/143 cancelled.
  */
 
 /** Who can fix it. Only `stager` and transient `operator` failures are worth a retry. */
@@ -62,6 +63,10 @@ export type Code =
   | 'SERVER_UNAVAILABLE'
   | 'SERVER_REFUSED'
   | 'NOT_SIGNED_IN'
+  | 'REGISTRY_UNAVAILABLE'
+  | 'REGISTRY_DENIED'
+  | 'IMAGE_NOT_FOUND'
+  | 'IMAGE_INVALID'
   | 'CANCELLED'
   | 'NO_APP_DETECTED'
   | 'COMPILE_FAILED'
@@ -139,6 +144,11 @@ export const CODES = {
   SERVER_UNAVAILABLE: { blame: 'operator', exit: 100, http: 502, cf: 'StagerUnavailable' },
   SERVER_REFUSED: { blame: 'operator', exit: 101, http: 502, cf: 'StagerError' },
   NOT_SIGNED_IN: { blame: 'operator', exit: 102, http: 401, cf: 'NotAuthenticated' },
+
+  REGISTRY_UNAVAILABLE: { blame: 'operator', exit: 110, http: 502, cf: 'StagingError' },
+  REGISTRY_DENIED: { blame: 'operator', exit: 111, http: 422, cf: 'StagingError' },
+  IMAGE_NOT_FOUND: { blame: 'operator', exit: 112, http: 422, cf: 'StagingError' },
+  IMAGE_INVALID: { blame: 'app', exit: 113, http: 422, cf: 'StagingError' },
 
   CANCELLED: { blame: 'operator', exit: 130, http: 499, cf: 'StagingError' },
 
