@@ -3,7 +3,7 @@ import type { Got } from 'got';
 import { z } from 'zod';
 import { StagerError } from '../../words/errors.ts';
 import type { Credential } from './credentials.ts';
-import { exchange, fullBody } from './exchange.ts';
+import { fullBody, sendOnce } from './exchange.ts';
 import { isLocalHost } from './reference.ts';
 
 /** What `WWW-Authenticate` says. */
@@ -46,7 +46,7 @@ export async function fetchToken(http: Got, wish: TokenWish, signal: AbortSignal
     ...scopes.map((scope): [string, string] => ['scope', scope]),
   ];
   const headers = { accept: 'application/json' };
-  let answer: Awaited<ReturnType<typeof exchange>>;
+  let answer: Awaited<ReturnType<typeof sendOnce>>;
   if (credential?.kind === 'identity') {
     const form = new URLSearchParams([
       ...fields.filter(([name]) => name !== 'scope'),
@@ -57,7 +57,7 @@ export async function fetchToken(http: Got, wish: TokenWish, signal: AbortSignal
     ]);
     const type = 'application/x-www-form-urlencoded';
     const body = Buffer.from(form.toString());
-    answer = await exchange(http, {
+    answer = await sendOnce(http, {
       method: 'POST',
       url: realm,
       headers: { ...headers, 'content-type': type },
@@ -67,7 +67,7 @@ export async function fetchToken(http: Got, wish: TokenWish, signal: AbortSignal
   } else {
     for (const [name, value] of fields) realm.searchParams.append(name, value);
     const authorization = authorizationOf(credential);
-    answer = await exchange(http, {
+    answer = await sendOnce(http, {
       method: 'GET',
       url: realm,
       headers: { ...headers, ...authorization },

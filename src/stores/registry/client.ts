@@ -16,7 +16,7 @@ import {
   readConfig,
   readDocument,
 } from './documents.ts';
-import { type Answer, discard, fullBody } from './exchange.ts';
+import { discard, fullBody, type RegistryAnswer } from './exchange.ts';
 import { formatReference, type ImageReference } from './reference.ts';
 import { RETRY, type RegistryPorts, RegistrySession } from './session.ts';
 
@@ -121,7 +121,7 @@ export class RegistryClient {
     reference: ImageReference,
     path: string,
     headers: Readonly<Record<string, string>>,
-  ): Promise<Answer> {
+  ): Promise<RegistryAnswer> {
     const { registry, repository } = reference;
     const scopes = [`repository:${repository}:pull`];
     for (const mirror of this.#ports.mirrors?.get(registry) ?? []) {
@@ -167,7 +167,7 @@ export class RegistryClient {
       descriptor,
       path,
       first,
-    }: { readonly descriptor: Descriptor; readonly path: string; readonly first: Answer },
+    }: { readonly descriptor: Descriptor; readonly path: string; readonly first: RegistryAnswer },
   ): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
     const named = formatReference(reference);

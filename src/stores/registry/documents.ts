@@ -37,14 +37,14 @@ export const Descriptor = z.looseObject({
 export type Descriptor = z.infer<typeof Descriptor>;
 
 export const Index = z.looseObject({ manifests: z.array(Descriptor).max(1000) });
-export const Manifest = z.looseObject({
+export const ImageManifest = z.looseObject({
   schemaVersion: z.literal(2),
   mediaType: z.string().optional(),
   config: Descriptor,
   layers: z.array(Descriptor).max(MAX_LAYERS),
   annotations: Texts.optional(),
 });
-export type Manifest = z.infer<typeof Manifest>;
+export type ImageManifest = z.infer<typeof ImageManifest>;
 
 /** How containers of an image are started; every part may be absent or null. */
 export const RunConfig = z.looseObject({
@@ -75,7 +75,7 @@ export type ImageConfig = z.infer<typeof ImageConfig>;
 export interface ImageDocuments {
   /** Of the manifest. */
   readonly digest: string;
-  readonly manifest: Manifest;
+  readonly manifest: ImageManifest;
   readonly config: ImageConfig;
   /** The configuration as it is. */
   readonly configText: Buffer;
@@ -91,7 +91,7 @@ export function readDocument(
   what: string,
 ):
   | { readonly kind: 'index'; readonly index: z.infer<typeof Index> }
-  | { readonly kind: 'manifest'; readonly manifest: Manifest } {
+  | { readonly kind: 'manifest'; readonly manifest: ImageManifest } {
   const document = jsonOf(bytes, what);
   const seen = z
     .looseObject({ mediaType: z.string().optional(), schemaVersion: z.number().optional() })
@@ -104,7 +104,7 @@ export function readDocument(
     );
   if (typeof document === 'object' && document !== null && 'manifests' in document)
     return { kind: 'index', index: parsed(Index, document, what) };
-  return { kind: 'manifest', manifest: parsed(Manifest, document, what) };
+  return { kind: 'manifest', manifest: parsed(ImageManifest, document, what) };
 }
 
 /** The configuration of an image. @throws StagerError IMAGE_INVALID for what is not one, such as a chart. */

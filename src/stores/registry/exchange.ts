@@ -14,7 +14,7 @@ export interface Asked {
 }
 
 /** An answer whose body has to be read or destroyed. */
-export interface Answer {
+export interface RegistryAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Readable;
@@ -27,7 +27,7 @@ export class BrokenExchange extends Error {
 }
 
 /** @throws BrokenExchange; StagerError CANCELLED. */
-export async function exchange(http: Got, asked: Asked): Promise<Answer> {
+export async function sendOnce(http: Got, asked: Asked): Promise<RegistryAnswer> {
   const { method, url, signal } = asked;
   if (signal.aborted) throw cancelled(signal);
   const body = asked.body?.();
@@ -65,7 +65,7 @@ export async function exchange(http: Got, asked: Asked): Promise<Answer> {
 }
 
 /** The whole body. @throws BrokenExchange when it is longer than `limit` or breaks off. */
-export async function fullBody(answer: Answer, limit: number, what: string): Promise<Buffer> {
+export async function fullBody(answer: RegistryAnswer, limit: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -89,7 +89,7 @@ export class TooLong extends Error {
 }
 
 /** Lets an answer go whose body nobody wants. */
-export async function discard(answer: Answer): Promise<void> {
+export async function discard(answer: RegistryAnswer): Promise<void> {
   await fullBody(answer, 65_536, 'an answer').catch(() => answer.body.destroy());
 }
 

@@ -9,7 +9,7 @@ import { isStagerError, StagerError } from '../../words/errors.ts';
 import { backoffMs, pause, type RetryPolicy } from '../../words/retry.ts';
 import type { RegistryClient } from './client.ts';
 import { type Descriptor, MAX_MANIFEST_BYTES } from './documents.ts';
-import { type Answer, BrokenExchange, discard } from './exchange.ts';
+import { BrokenExchange, discard, type RegistryAnswer } from './exchange.ts';
 import type { ImageReference } from './reference.ts';
 import type { RegistrySession } from './session.ts';
 
@@ -286,7 +286,7 @@ async function wholeOf(body: Readable): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function locationOf(answer: Answer): URL {
+function locationOf(answer: RegistryAnswer): URL {
   const url = URL.parse(answer.headers['location'] ?? '', answer.url.href);
   if (url !== null) return url;
   throw new StagerError(

@@ -20,7 +20,7 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const MAX_NAME = 255;
 
 /** @throws StagerError USAGE saying which part is wrong. */
-export function parseReference(given: string): ImageReference {
+export function parseImageReference(given: string): ImageReference {
   const text = given.replace(/^docker:\/\//, '');
   const [named = '', digest, ...more] = text.split('@');
   if (more.length > 0 || (digest !== undefined && !DIGEST.test(digest)))

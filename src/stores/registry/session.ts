@@ -9,7 +9,15 @@ import { StagerError } from '../../words/errors.ts';
 import { GaveUp, type RetryPolicy, withRetry } from '../../words/retry.ts';
 import { authorizationOf, type Challenge, denied, fetchToken, parseChallenge } from './challenge.ts';
 import type { Credential, FindCredential } from './credentials.ts';
-import { type Answer, type Asked, BrokenExchange, discard, exchange, fullBody, TooLong } from './exchange.ts';
+import {
+  type Asked,
+  BrokenExchange,
+  discard,
+  fullBody,
+  type RegistryAnswer,
+  sendOnce,
+  TooLong,
+} from './exchange.ts';
 import { apiHost, isLocalHost } from './reference.ts';
 
 /** What every registry is reached with. */
@@ -74,7 +82,7 @@ export class RegistrySession {
   }
 
   /** @throws StagerError REGISTRY_UNAVAILABLE, REGISTRY_DENIED, IMAGE_INVALID, CANCELLED. */
-  async call(call: RegistryCall): Promise<Answer> {
+  async call(call: RegistryCall): Promise<RegistryAnswer> {
     try {
       return await withRetry(async () => await this.#once(call), {
         policy: call.again === false ? { ...RETRY, attempts: 1 } : (this.#ports.retry ?? RETRY),
@@ -89,7 +97,7 @@ export class RegistrySession {
     }
   }
 
-  async #once(call: RegistryCall): Promise<Answer> {
+  async #once(call: RegistryCall): Promise<RegistryAnswer> {
     const used = this.#tokens.get(keyOf(call.scopes));
     let answer = await this.#send(call);
     if (answer.status === 401) answer = await this.#signIn(call, answer, used);
@@ -102,7 +110,11 @@ export class RegistrySession {
   }
 
   /** Once more, with what the registry asked for; a second refusal is final. */
-  async #signIn(call: RegistryCall, refusal: Answer, used: Promise<string> | undefined): Promise<Answer> {
+  async #signIn(
+    call: RegistryCall,
+    refusal: RegistryAnswer,
+    used: Promise<string> | undefined,
+  ): Promise<RegistryAnswer> {
     const challenge = parseChallenge(refusal.headers['www-authenticate']);
     await discard(refusal);
     if (challenge === undefined)
@@ -122,14 +134,14 @@ export class RegistrySession {
     );
   }
 
-  async #send(call: RegistryCall): Promise<Answer> {
+  async #send(call: RegistryCall): Promise<RegistryAnswer> {
     const { method, body, headers } = call;
     let url = typeof call.path === 'string' ? new URL(call.path.replace(/^\//, ''), this.base) : call.path;
     this.#demandSafe(url);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
       const own = url.host === this.base.host && url.protocol === this.base.protocol;
       const authorization = own ? await this.#authorization(call.scopes) : {};
-      const answer = await exchange(this.#ports.http, {
+      const answer = await sendOnce(this.#ports.http, {
         method,
         url,
         headers: { ...headers, ...authorization },
@@ -173,7 +185,7 @@ export class RegistrySession {
       throw this.#unavailable(`it sends us to the local address ${url.host}`);
   }
 
-  #heed({ headers }: Answer): void {
+  #heed({ headers }: RegistryAnswer): void {
     const text = /^299 \S+ "([^"]{1,300})/.exec(headers['warning'] ?? '')?.[1];
     if (text !== undefined) this.#ports.onNote?.(`${this.registry} warns: ${text}`);
   }
@@ -215,7 +227,7 @@ const Said = z.looseObject({
 });
 
 /** Status, and the first code and message if there are any. */
-async function saidBy(answer: Answer): Promise<string> {
+async function saidBy(answer: RegistryAnswer): Promise<string> {
   const bytes = await fullBody(answer, 65_536, 'an answer').catch(() => Buffer.alloc(0));
   const first = errorOf(bytes);
   return first === undefined ? String(answer.status) : `${answer.status} (${first})`;
@@ -233,7 +245,7 @@ function errorOf(bytes: Buffer): string | undefined {
 }
 
 /** `Retry-After`: seconds, or a date. */
-function waitOf({ headers }: Answer, now: number): number | undefined {
+function waitOf({ headers }: RegistryAnswer, now: number): number | undefined {
   const text = headers['retry-after'];
   if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseReference } from '../../../src/stores/registry/reference.ts';
+import { parseImageReference } from '../../../src/stores/registry/reference.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
 import { clientFor, push, read, smallImage } from './support.ts';
 
@@ -20,7 +20,7 @@ describe.runIf(here)("with Debian's registry", () => {
     const summary = await push(image, `${registry.host}/a/b:v1`);
     expect(summary).toMatchObject({ digest: image.digest, uploaded: 2, present: 0, mounted: 0 });
     for (const name of [`${registry.host}/a/b:v1`, `${registry.host}/a/b@${image.digest}`]) {
-      const reference = parseReference(name);
+      const reference = parseImageReference(name);
       const client = clientFor();
       const found = await client.image(reference);
       expect(found.digest).toBe(image.digest);
@@ -42,13 +42,13 @@ describe.runIf(here)("with Debian's registry", () => {
     const image = smallImage();
     await push(image, `${registry.host}/first:v1`);
     expect(await push(image, `${registry.host}/first:v2`)).toMatchObject({ uploaded: 0, present: 2 });
-    const from = parseReference(`${registry.host}/first:v1`);
+    const from = parseImageReference(`${registry.host}/first:v1`);
     const mounting = { ...image, blobs: image.blobs.map((blob) => ({ ...blob, from })) };
     expect(await push(mounting, `${registry.host}/second:v1`)).toMatchObject({ uploaded: 0, mounted: 2 });
   });
 
   it('says which image is not there', async () => {
-    const wanted = parseReference(`${registry.host}/none:v1`);
+    const wanted = parseImageReference(`${registry.host}/none:v1`);
     await expect(clientFor().image(wanted)).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
   });
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MEDIA } from '../../../src/stores/registry/documents.ts';
-import { parseReference } from '../../../src/stores/registry/reference.ts';
+import { parseImageReference } from '../../../src/stores/registry/reference.ts';
 import { clientFor, push, read, sha256, smallImage } from './support.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, seen: readonly Seen[]) => void;
@@ -103,7 +103,7 @@ describe('a registry that misbehaves', () => {
       response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="s"` }).end();
     });
     const client = clientFor({ as: { kind: 'basic', username: 'u', password: 'p' } });
-    await expect(client.image(parseReference(`${host}/a:b`))).rejects.toMatchObject({
+    await expect(client.image(parseImageReference(`${host}/a:b`))).rejects.toMatchObject({
       code: 'REGISTRY_DENIED',
     });
     expect(seen.length).toBe(3);
@@ -151,7 +151,7 @@ describe('a registry that misbehaves', () => {
           .writeHead(429, { 'retry-after': '3600' })
           .end('{"errors":[{"code":"TOOMANYREQUESTS"}]}'),
     );
-    const asked = clientFor().image(parseReference(`${never}/a:b`));
+    const asked = clientFor().image(parseImageReference(`${never}/a:b`));
     await expect(asked).rejects.toMatchObject({
       code: 'REGISTRY_UNAVAILABLE',
       message: expect.stringContaining('TOOMANYREQUESTS'),
@@ -175,7 +175,7 @@ describe('a registry that misbehaves', () => {
     const image = smallImage(4_000_000);
     await expect(push(image, `${host}/a:v1`)).resolves.toMatchObject({ resumed: 1, uploaded: 2 });
     expect(times(seen, 'PATCH', '/uploads/')).toBe(2);
-    const reference = parseReference(`${host}/a@${image.digest}`);
+    const reference = parseImageReference(`${host}/a@${image.digest}`);
     const [layer] = (await clientFor().image(reference)).manifest.layers;
     if (layer === undefined) throw new Error('no layer');
     expect((await read(await clientFor().blob(reference, layer))).equals(image.layer)).toBe(true);
@@ -211,11 +211,11 @@ describe('a registry that misbehaves', () => {
       }),
     );
     await push(image, `${host}/a:v1`);
-    const reference = parseReference(`${host}/a:v1`);
+    const reference = parseImageReference(`${host}/a:v1`);
     expect((await read(await clientFor().blob(reference, layer))).equals(image.layer)).toBe(true);
     for (const body of [Buffer.concat([image.layer, Buffer.from('more')]), Buffer.alloc(layer.size)]) {
       const { host: liar } = await serve((_, response) => void response.end(body));
-      const lied = clientFor().blob(parseReference(`${liar}/a:v1`), layer);
+      const lied = clientFor().blob(parseImageReference(`${liar}/a:v1`), layer);
       await expect(lied.then(read)).rejects.toMatchObject({ code: 'IMAGE_INVALID' });
     }
   });
@@ -231,7 +231,7 @@ describe('a registry that misbehaves', () => {
       response.writeHead(307, { location: `http://${storage.host}/blob` }).end();
     });
     const client = clientFor({ as: { kind: 'basic', username: 'u', password: 'p' } });
-    await read(await client.blob(parseReference(`${host}/a:b`), layer));
+    await read(await client.blob(parseImageReference(`${host}/a:b`), layer));
     expect(seen.at(-1)?.authorization).toBeDefined();
     expect(storage.seen[0]?.authorization).toBeUndefined();
   });
@@ -240,14 +240,14 @@ describe('a registry that misbehaves', () => {
     const circle = await serve(
       (request, response) => void response.writeHead(307, { location: request.url }).end(),
     );
-    await expect(clientFor().image(parseReference(`${circle.host}/a:b`))).rejects.toMatchObject({
+    await expect(clientFor().image(parseImageReference(`${circle.host}/a:b`))).rejects.toMatchObject({
       code: 'REGISTRY_UNAVAILABLE',
     });
     const realm = await serve(
       (_, response) =>
         void response.writeHead(401, { 'www-authenticate': 'Bearer realm="file:///etc/passwd"' }).end(),
     );
-    await expect(clientFor().image(parseReference(`${realm.host}/a:b`))).rejects.toMatchObject({
+    await expect(clientFor().image(parseImageReference(`${realm.host}/a:b`))).rejects.toMatchObject({
       code: 'REGISTRY_DENIED',
     });
     const endless = await serve((_, response) => {
@@ -257,7 +257,7 @@ describe('a registry that misbehaves', () => {
       };
       more();
     });
-    await expect(clientFor().image(parseReference(`${endless.host}/a:b`))).rejects.toMatchObject({
+    await expect(clientFor().image(parseImageReference(`${endless.host}/a:b`))).rejects.toMatchObject({
       code: 'IMAGE_INVALID',
     });
   });
@@ -291,7 +291,7 @@ describe('a registry that misbehaves', () => {
       response.writeHead(text === undefined ? 404 : 200).end(text);
     });
     for (const tag of ['deep', 'other', 'old', 'wrong']) {
-      await expect(clientFor().image(parseReference(`${host}/a:${tag}`)), tag).rejects.toMatchObject({
+      await expect(clientFor().image(parseImageReference(`${host}/a:${tag}`)), tag).rejects.toMatchObject({
         code: 'IMAGE_INVALID',
       });
     }
@@ -306,7 +306,7 @@ describe('a registry that misbehaves', () => {
           return true;
         }),
       );
-      const image = smallImage(1000, parseReference(`${host}/other:v1`));
+      const image = smallImage(1000, parseImageReference(`${host}/other:v1`));
       await expect(push(image, `${host}/a:v1`), String(status)).resolves.toMatchObject({
         uploaded: 2,
         mounted: 0,
@@ -319,12 +319,12 @@ describe('a registry that misbehaves', () => {
     const [mirror, origin] = [await serve(honest()), await serve(honest())];
     await push(image, `${mirror.host}/a:v1`);
     const client = clientFor({ mirrors: new Map([[origin.host, [`http://${mirror.host}`]]]) });
-    await expect(client.image(parseReference(`${origin.host}/a:v1`))).resolves.toMatchObject({
+    await expect(client.image(parseImageReference(`${origin.host}/a:v1`))).resolves.toMatchObject({
       digest: image.digest,
     });
     expect(origin.seen).toEqual([]);
     const broken = clientFor({ mirrors: new Map([[mirror.host, ['http://127.0.0.1:1']]]) });
-    await expect(broken.image(parseReference(`${mirror.host}/a:v1`))).resolves.toMatchObject({
+    await expect(broken.image(parseImageReference(`${mirror.host}/a:v1`))).resolves.toMatchObject({
       digest: image.digest,
     });
   });

@@ -7,7 +7,7 @@ import { RegistryClient } from '../../../src/stores/registry/client.ts';
 import type { Credential } from '../../../src/stores/registry/credentials.ts';
 import { MEDIA } from '../../../src/stores/registry/documents.ts';
 import { type BlobToPush, type PushWish, pushImage } from '../../../src/stores/registry/push.ts';
-import { type ImageReference, parseReference } from '../../../src/stores/registry/reference.ts';
+import { type ImageReference, parseImageReference } from '../../../src/stores/registry/reference.ts';
 import type { RegistryPorts } from '../../../src/stores/registry/session.ts';
 import { systemClock } from '../../../src/words/clock.ts';
 
@@ -65,7 +65,7 @@ export function smallImage(bytes = 1_500_000, from?: ImageReference): SmallImage
 }
 
 export const push = (image: SmallImage, target: string, client = clientFor()) =>
-  pushImage({ ...image, target: parseReference(target) }, { client, clock: systemClock, signal });
+  pushImage({ ...image, target: parseImageReference(target) }, { client, clock: systemClock, signal });
 
 export async function read(body: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
