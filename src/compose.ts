@@ -18,6 +18,7 @@ import { StackStore } from './machine/stack/store.ts';
 import { serverUrl } from './remote/links.ts';
 import { tokensFor } from './remote/sign-in.ts';
 import type { RemotePorts } from './remote/stage-remotely.ts';
+import type { ImagePorts } from './staging/build-image.ts';
 import { ContentStore } from './staging/buildpack/acquire/content-store.ts';
 import type { DownloadPorts } from './staging/buildpack/acquire/download.ts';
 import { BuildpackFetcher } from './staging/buildpack/acquire/fetch.ts';
@@ -29,6 +30,8 @@ import type { StagePorts } from './staging/steps/staging.ts';
 import { openBlobStore } from './stores/blobs/open.ts';
 import type { BlobStore } from './stores/blobs/port/blob-store.ts';
 import { StagingRecords } from './stores/records/records.ts';
+import { RegistryClient } from './stores/registry/client.ts';
+import { type RegistryLogin, registryPorts } from './stores/registry/open.ts';
 import { type Clock, systemClock } from './words/clock.ts';
 import type { Guid } from './words/ids.ts';
 
@@ -167,6 +170,18 @@ export class Stager {
     const { records, clock } = this;
     const stack = (name: string) => this.stacks.resolve(name);
     return { ...place, blobs, records, clock, stack, openStore: this.#openStore };
+  }
+
+  /** Who talks to image registries. `login` wins over every other credential for its registry. */
+  async registryClient(signal: AbortSignal, login: RegistryLogin = {}): Promise<RegistryClient> {
+    const http = httpClient({ proxy: this.config.proxy, extraCa: await this.extraCas() });
+    return new RegistryClient(registryPorts(this.config, { http, clock: this.clock, ...login }), signal);
+  }
+
+  /** What making an image of a droplet needs. */
+  async imagePorts(signal: AbortSignal): Promise<ImagePorts> {
+    const client = await this.registryClient(signal);
+    return { ...(await this.runPorts(signal)), client, memberCache: join(this.config.home, 'members') };
   }
 
   /** The sandbox, and where workspaces are that it can use. */

@@ -22,7 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['service/queue', 'service/sign-in', 'service/manifests', 'service/resources'],
   ['service/access', 'service/state', 'service/state/migrations'],
   ['staging', 'staging/steps', 'staging/manifest', 'staging/request'],
-  ['staging/package', 'staging/launch'],
+  ['staging/image', 'staging/package', 'staging/launch'],
   ['staging/buildpack/run', 'staging/buildpack/acquire', 'staging/buildpack/contract'],
   ['staging/build-cache'],
   ['staging/droplet', 'staging/droplet/unpack', 'staging/droplet/pack', 'staging/droplet/tar'],
@@ -164,6 +164,7 @@ const ADAPTERS = new Map(
     ContentStore: 'staging/buildpack/acquire/',
     BuildpackRegistry: 'staging/buildpack/acquire/',
     BuildpackFetcher: 'staging/buildpack/acquire/',
+    RegistryClient: 'stores/registry/',
   }),
 );
 

@@ -11,6 +11,7 @@ import { StagerError } from '../words/errors.ts';
 import { parseDuration, parseMegabytes } from '../words/units.ts';
 import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
 import { type ProxySettings, proxySettings } from './proxy.ts';
+import { registryLogins } from './registry-logins.ts';
 import { SETTINGS } from './schema.ts';
 import { CHOICES, type Setting } from './setting.ts';
 import { assertSettings, type Settings } from './settings.ts';
@@ -37,6 +38,12 @@ export interface Config {
   readonly token?: string;
   readonly password?: string;
   readonly clientSecret?: string;
+  /** For image registries: CNB_REGISTRY_CREDS (JSON by host), CF_DOCKER_PASSWORD, and files of docker and podman. */
+  readonly registries: {
+    readonly given?: string;
+    readonly dockerPassword?: string;
+    readonly files: readonly string[];
+  };
   /** File with the tokens of `stager login`. */
   readonly loginsFile: string;
 }
@@ -97,6 +104,7 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     ...(env['STAGER_TOKEN'] && { token: env['STAGER_TOKEN'] }),
     ...(env['STAGER_PASSWORD'] && { password: env['STAGER_PASSWORD'] }),
     ...(env['STAGER_CLIENT_SECRET'] && { clientSecret: env['STAGER_CLIENT_SECRET'] }),
+    registries: registryLogins(env),
     loginsFile: join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'stager', 'logins.json'),
     searchPath: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   });

@@ -6,6 +6,7 @@
  */
 import { CLIENT_SETTINGS } from './client-settings.ts';
 import { GENERAL_SETTINGS } from './general-settings.ts';
+import { IMAGE_SETTINGS } from './image-settings.ts';
 import { SANDBOX_SETTINGS } from './sandbox-settings.ts';
 import { SERVER_SETTINGS } from './server-settings.ts';
 import type { CommandName, Setting } from './setting.ts';
@@ -17,6 +18,7 @@ export const SETTINGS = {
   ...BUILDPACK_SETTINGS,
   ...SANDBOX_SETTINGS,
   ...RESULT_SETTINGS,
+  ...IMAGE_SETTINGS,
   ...CLIENT_SETTINGS,
   ...SERVER_SETTINGS,
   ...GENERAL_SETTINGS,

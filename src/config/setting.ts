@@ -31,7 +31,7 @@ export interface Setting {
   readonly kind: SettingKind;
   readonly help: string;
   /** Heading in `--help` and docs/cli.md. */
-  readonly group: 'App:' | 'Buildpacks:' | 'Sandbox:' | 'Results:' | 'Server:' | 'General:';
+  readonly group: 'App:' | 'Buildpacks:' | 'Sandbox:' | 'Results:' | 'Images:' | 'Server:' | 'General:';
   /** Text of the default, read like any other text; absent means "not set". */
   readonly default?: string;
   /** Commands that take it. */
@@ -50,7 +50,8 @@ export type CommandName =
   | 'stack'
   | 'files'
   | 'serve'
-  | 'login';
+  | 'login'
+  | 'image';
 
 /** Words a kind accepts, where it accepts only some. */
 export const CHOICES = {

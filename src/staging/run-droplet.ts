@@ -92,7 +92,7 @@ export async function run(
   const located =
     wish.record === undefined ? await locateDroplet(wish.droplet, given.records) : locatedBy(wish.record);
   const { place } = located;
-  const record = await recordOf(located, given);
+  const record = await recordOfDroplet(located, given);
   const stack = await given.stack(wish.stack ?? record?.stack ?? 'host');
   await sweepWorkspaces(given.workspaces);
   const { diskMb } = limitsOf(wish, record);
@@ -219,7 +219,7 @@ async function unpack(
 ): Promise<void> {
   await mkdir(home, { recursive: true });
   try {
-    await unpackTarball(await bodyOf(located, ports, signal), home, {
+    await unpackTarball(await dropletBody(located, ports, signal), home, {
       what: 'the droplet',
       owner: ports.sandbox.owner,
       limits: { bytes: wish.diskMb * MEBIBYTE },
@@ -228,13 +228,13 @@ async function unpack(
   } catch (error) {
     // What is not an archive may have been one when it was stored: then the store is to blame, not the app.
     if (isStagerError(error, 'DROPLET_INVALID') && located.place.kind === 'blob')
-      await readAll(await bodyOf(located, ports, signal));
+      await readAll(await dropletBody(located, ports, signal));
     throw error;
   }
 }
 
 /** S3 addresses hold no endpoint: when the configured store knows the address, it is the one to read from. */
-async function bodyOf(
+export async function dropletBody(
   { place, record }: LocatedDroplet,
   ports: RunDropletPorts,
   signal: AbortSignal,
@@ -268,7 +268,7 @@ async function readAll(body: Readable): Promise<void> {
 }
 
 /** A file's record is the one with its digest: staging_info.yml alone knows no process but web. */
-async function recordOf(
+export async function recordOfDroplet(
   { place, record }: LocatedDroplet,
   ports: RunDropletPorts,
 ): Promise<StagingRecord | undefined> {

@@ -19,6 +19,10 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import('./commands/stage.ts')).stageCommand,
     summary: 'turn an app (directory, zip, jar, war, tar) into a droplet',
     settings: 'stage',
+    options: [
+      ['--docker-image <ref>', 'look at a container image instead, as the docker lifecycle does'],
+      ['--docker-username <name>', 'sign in to its registry; the password is CF_DOCKER_PASSWORD'],
+    ],
     after: STAGE_AFTER,
   },
   {
@@ -33,6 +37,9 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['--health-check <type>', 'port, http or process (default: port for web, else process)'],
       ['--health-check-endpoint <path>', 'path for the http health check (default: /)'],
       ['--start-timeout <time>', 'how long the app may take until it is healthy (default: 60s)'],
+      ['--image <ref>', 'run a container image instead: a name, or the directory of an OCI layout'],
+      ['--docker-image <ref>', 'the same, as cf push names it'],
+      ['--docker-username <name>', 'sign in to its registry; the password is CF_DOCKER_PASSWORD'],
     ],
     after: `
 Examples:
@@ -93,6 +100,44 @@ Examples:
         load: async () => (await import('./commands/stacks.ts')).stackRemove,
         summary: 'remove a stack',
         settings: 'all',
+      },
+    ],
+  },
+  {
+    usage: 'image',
+    summary: 'droplets as container images, without a daemon',
+    commands: [
+      {
+        usage: 'build [droplet]',
+        load: async () => (await import('./commands/image.ts')).imageBuild,
+        summary: 'make an image of a droplet, and push or write it',
+        settings: 'image',
+        options: [
+          ['-t, --tag <name>', 'name of the image: REGISTRY/REPOSITORY:TAG'],
+          [
+            '--base <base>',
+            'image, directory of an OCI layout, stack, stack:NAME or scratch (default: stack)',
+          ],
+          ['--push', 'send it to the registry'],
+          ['-o, --output <file>', 'write it as a tar of an OCI layout'],
+          ['--load-into <dir>', 'add it to the OCI layout in this directory'],
+        ],
+        after: `
+Examples:
+  stager image build --tag registry.example.com/app:v1 --base registry.example.com/cflinuxfs4:1.2 --push
+  stager image build ./droplet.tgz --tag app:v1 --base stack:cflinuxfs4 --output app.tar`,
+      },
+      {
+        usage: 'rebase <image>',
+        load: async () => (await import('./commands/image.ts')).imageRebase,
+        summary: 'put an image on a newer base; no layer of its own is touched',
+        settings: 'image',
+        options: [
+          ['--base <base>', 'the new base: an image, or the directory of an OCI layout'],
+          ['-t, --tag <name>', 'name of the new image (default: that of the old one)'],
+          ['-o, --output <file>', 'write it as a tar of an OCI layout instead of pushing it'],
+          ['--load-into <dir>', 'add it to the OCI layout in this directory instead of pushing it'],
+        ],
       },
     ],
   },

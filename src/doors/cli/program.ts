@@ -114,7 +114,7 @@ function keyOf(long: string): string {
 }
 
 const settingsByFlag = new Map(
-  (['stage', 'run', 'package', 'shell', 'buildpack', 'blobs', 'stack', 'files', 'serve'] as const)
+  (['stage', 'run', 'package', 'shell', 'buildpack', 'blobs', 'stack', 'files', 'serve', 'image'] as const)
     .flatMap((command) => settingsOf(command))
     .map(([key, row]) => [/--[\w-]+/.exec(row.flag)?.[0] ?? '', key]),
 );

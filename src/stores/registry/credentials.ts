@@ -1,8 +1,6 @@
 /** Who a registry is asked as: what was given for its host, docker's configuration, or nobody. */
 
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { errnoOf, StagerError } from '../../words/errors.ts';
@@ -84,17 +82,6 @@ export function credentialFinder(places: CredentialPlaces): FindCredential {
     }
     return undefined;
   };
-}
-
-/** The usual files of docker and podman. */
-export function dockerConfigFiles(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const docker = env['DOCKER_CONFIG'] || join(env['HOME'] || homedir(), '.docker');
-  const runtime = env['XDG_RUNTIME_DIR'];
-  return [
-    join(docker, 'config.json'),
-    ...(env['REGISTRY_AUTH_FILE'] ? [env['REGISTRY_AUTH_FILE']] : []),
-    ...(runtime ? [join(runtime, 'containers', 'auth.json')] : []),
-  ];
 }
 
 async function readDockerConfigs(files: readonly string[]): Promise<readonly DockerConfig[]> {

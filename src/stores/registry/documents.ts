@@ -37,6 +37,7 @@ export const Descriptor = z.looseObject({
 export type Descriptor = z.infer<typeof Descriptor>;
 
 export const Index = z.looseObject({ manifests: z.array(Descriptor).max(1000) });
+export type Index = z.infer<typeof Index>;
 export const ImageManifest = z.looseObject({
   schemaVersion: z.literal(2),
   mediaType: z.string().optional(),

@@ -11,6 +11,7 @@ import type { Context } from '../input/context.ts';
 import { oneLine } from '../terminal/harmless.ts';
 import { runRenderer } from '../terminal/render-run.ts';
 import { reportError } from '../terminal/report-error.ts';
+import { namedImageOf, runNamedImage } from './docker-image.ts';
 
 /** Runs to the end; the exit status is that of the app. */
 export async function runCommand(context: Context): Promise<number> {
@@ -19,6 +20,19 @@ export async function runCommand(context: Context): Promise<number> {
   const { droplet, command } = positional(context);
   const env = await readEnv(settings.env ?? [], settings.envFile);
   checkVariables(env, '--env and --env-file');
+  const image = namedImageOf(context);
+  if (image !== undefined) {
+    if (droplet !== undefined) throw twoThings(droplet, image);
+    const { flags } = context;
+    return await runNamedImage(context, {
+      image,
+      command,
+      env,
+      ...(typeof flags['process'] === 'string' && { process: flags['process'] }),
+      ...(flags['port'] !== undefined && { port: portOf(flags['port']) }),
+      ...healthCheckOf(context),
+    });
+  }
   const stager = await context.stager();
   const started = await run(
     {
@@ -66,6 +80,12 @@ function positional({ args, afterDashes }: Context): {
     });
   }
   return { ...(droplet !== undefined && { droplet }), command: afterDashes };
+}
+
+function twoThings(droplet: string, image: string): StagerError {
+  return new StagerError('USAGE', `a droplet and an image exclude each other: ${droplet}, ${image}`, {
+    next: 'Leave one of them out.',
+  });
 }
 
 function targetOf({ flags }: Context, command: readonly string[]): RunTarget {

@@ -10,9 +10,12 @@ import type { Context } from '../input/context.ts';
 import { stageTargets } from '../input/manifest-apps.ts';
 import { stageRequest } from '../input/stage-request.ts';
 import { createRenderer } from '../terminal/render.ts';
+import { namedImageOf, stageDockerImage } from './docker-image.ts';
 
 /** Stages, shows the events, writes the result file. A failure ends the run; apps before it stay staged. */
 export async function stageCommand(context: Context): Promise<number> {
+  const image = namedImageOf(context);
+  if (image !== undefined) return await stageDockerImage(context, image);
   const { config, signal, output } = context;
   const requests: StageRequest[] = [];
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));

@@ -34,6 +34,8 @@ export interface TreeEntry extends TarEntry {
 export interface WalkOptions {
   /** Seconds; every time in the archive becomes this. */
   readonly sourceDateEpoch?: number;
+  /** True for the name (a byte string) of what is left out, with all below it; it is as if it were not there. */
+  readonly leaveOut?: (name: string) => boolean;
   /** Called for what can't be in a droplet: sockets, devices, pipes. */
   readonly onSkipped: (path: string, reason: string) => void;
   /** Takes what has to be done once the content of every entry was read, even if something failed. */
@@ -114,6 +116,7 @@ class Walk {
   *#directory(name: string, host: string, stats: Stats): Generator<TreeEntry> {
     yield this.#entry({ name, type: 'directory', mode: stats.mode });
     for (const child of this.#names(host, stats)) {
+      if (this.#options.leaveOut?.(name + child) === true) continue;
       const childHost = host + child;
       const childStats = lstatOrAbsent(childHost);
       if (childStats === undefined) throw unreadable(childHost, 'vanished while it was packed');

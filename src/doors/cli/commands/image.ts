@@ -1,0 +1,81 @@
+/** `stager image build|rebase`. */
+import { resolve } from 'node:path';
+import { demandOutputFile } from '../../../machine/host/output-file.ts';
+import { ownVersion } from '../../../machine/host/own-package.ts';
+import { type BuiltImage, buildImage, type ImageWish } from '../../../staging/build-image.ts';
+import { rebaseImage } from '../../../staging/rebase-image.ts';
+import { parseImageReference } from '../../../stores/registry/reference.ts';
+import { StagerError } from '../../../words/errors.ts';
+import { formatBytes, formatCount } from '../../../words/units.ts';
+import type { Context } from '../input/context.ts';
+
+/** Makes an image of a droplet. */
+export async function imageBuild(context: Context): Promise<number> {
+  const { args, flags, config, signal } = context;
+  const tag = textOf(flags['tag']);
+  if (tag === undefined) throw usage('an image needs a name', 'Give one with --tag REGISTRY/REPOSITORY:TAG.');
+  const to = await destination(context);
+  if (to === undefined)
+    throw usage('nobody is told where the image goes', 'Give --push, --output FILE or --load-into DIR.');
+  const base = textOf(flags['base']);
+  const stager = await context.stager();
+  const wish: ImageWish = {
+    ...(typeof args[0] === 'string' && { droplet: args[0] }),
+    target: parseImageReference(tag),
+    ...(base !== undefined && { base }),
+    to,
+    sourceDateEpoch: config.sourceDateEpoch,
+    version: ownVersion(),
+  };
+  show(context, await buildImage(wish, await stager.imagePorts(signal), { signal }));
+  return 0;
+}
+
+/** Puts an image on another base. */
+export async function imageRebase(context: Context): Promise<number> {
+  const { args, flags, config, signal } = context;
+  const image = String(args[0]);
+  const base = textOf(flags['base']);
+  if (base === undefined) throw usage('there is no new base', 'Name it with --base.');
+  const target = parseImageReference(textOf(flags['tag']) ?? image);
+  const stager = await context.stager();
+  const client = await stager.registryClient(signal);
+  const to = (await destination(context)) ?? { kind: 'push' };
+  const wish = { image, base, target, to, sourceDateEpoch: config.sourceDateEpoch };
+  show(context, await rebaseImage(wish, { client, clock: stager.clock, signal }));
+  return 0;
+}
+
+async function destination({ flags }: Context): Promise<ImageWish['to'] | undefined> {
+  const [file, directory] = [textOf(flags['output']), textOf(flags['loadInto'])];
+  const given = [flags['push'] === true, file !== undefined, directory !== undefined].filter(Boolean).length;
+  if (given > 1)
+    throw usage('an image goes to one place at a time', 'Give one of --push, --output and --load-into.');
+  if (directory !== undefined) return { kind: 'layout', directory: resolve(directory) };
+  if (file === undefined) return flags['push'] === true ? { kind: 'push' } : undefined;
+  await demandOutputFile(file);
+  return { kind: 'tar', file: resolve(file) };
+}
+
+function show({ output }: Context, built: BuiltImage): void {
+  if (output.json) output.object({ type: 'image', ...built });
+  if (output.json || output.quiet) return;
+  for (const { title, size } of built.layers) output.note(`${formatBytes(size).padStart(10)}  ${title}`);
+  const { pushed } = built;
+  if (pushed !== undefined) {
+    const there = pushed.present + pushed.mounted;
+    output.note(
+      `sent ${formatCount(pushed.uploaded, 'blob')}, ${formatBytes(pushed.uploadedBytes)}; ${there} were there`,
+    );
+  }
+  output.line(built.name);
+  output.line(built.digest);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function usage(what: string, next: string): StagerError {
+  return new StagerError('USAGE', what, { next });
+}

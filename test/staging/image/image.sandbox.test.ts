@@ -1,0 +1,297 @@
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStager, type Stager } from '../../../src/compose.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { type BuiltImage, buildImage, type ImageWish } from '../../../src/staging/build-image.ts';
+import { layoutImage } from '../../../src/staging/image/bases.ts';
+import { dropletLayers } from '../../../src/staging/image/image-layers.ts';
+import { imageTexts, packLayer } from '../../../src/staging/image/image-parts.ts';
+import { inspectImage } from '../../../src/staging/inspect-image.ts';
+import type { RunEvent } from '../../../src/staging/launch/events.ts';
+import { rebaseImage } from '../../../src/staging/rebase-image.ts';
+import { runImage } from '../../../src/staging/run-image.ts';
+import { MEDIA, machineArch } from '../../../src/stores/registry/documents.ts';
+import { writeLayout } from '../../../src/stores/registry/layout.ts';
+import { parseImageReference } from '../../../src/stores/registry/reference.ts';
+import { makeBashStack } from '../../support/bash-stack.ts';
+import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
+
+const { signal } = new AbortController();
+const withRegistry = hasProgram('docker-registry');
+for (const name of ['docker-registry', 'skopeo', 'umoci']) {
+  if (!hasProgram(name)) process.stderr.write(`NOT RUN: what needs ${name}, which is not installed\n`);
+}
+process.stderr.write(
+  'NOT RUN: podman run and buildah from, which need more of a machine than this suite asks for\n',
+);
+
+let dir = '';
+let stager: Stager;
+let registry: DockerRegistry | undefined;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'stager-image-'));
+  execFileSync('chmod', ['755', dir]);
+  stager = openStager(await loadConfig({ flags: { home: join(dir, 'home') }, machineOnly: true }));
+  makeBashStack(join(dir, 'bash'));
+  await stager.stacks.add('bash', join(dir, 'bash'), { signal });
+  if (withRegistry) registry = await startRegistry();
+  const files: Record<string, string> = {
+    'app/index': 'hi\n',
+    'app/node_modules/x/i.js': 'module\n',
+    'deps/0/bin/tool': 'tool\n',
+    'profile.d/a.sh': 'export FROM_PROFILE=yes\n',
+    'staging_info.yml': JSON.stringify({
+      start_command: 'echo "web $FROM_PROFILE in $PWD as $(id -u), $(cat index)"; exit 7',
+    }),
+  };
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(dir, 'droplet', path, '..'), { recursive: true });
+    await writeFile(join(dir, 'droplet', path), text);
+  }
+  pack('droplet');
+});
+
+afterAll(async () => {
+  await registry?.[Symbol.asyncDispose]();
+  await stager.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const bytes = (content: Buffer): Readable => Readable.from([content], { objectMode: false });
+const pack = (name: string): void =>
+  void execFileSync('tar', ['-czf', `${name}.tgz`, '-C', name, '.'], { cwd: dir });
+
+async function build(droplet: string, more: Partial<ImageWish> = {}): Promise<BuiltImage> {
+  const wish: ImageWish = {
+    droplet: join(dir, droplet),
+    target: parseImageReference('app:v1'),
+    base: 'stack:bash',
+    to: { kind: 'layout', directory: join(dir, 'layout') },
+    sourceDateEpoch: 0,
+    version: 'test',
+    ...more,
+  };
+  return await buildImage(wish, await stager.imagePorts(signal), { signal });
+}
+
+interface Ran {
+  readonly code: number;
+  readonly lines: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+async function run(
+  image: string,
+  command: readonly string[] = [],
+  onLine: (text: string, stop: () => void) => void = () => undefined,
+): Promise<Ran> {
+  const { sandbox, workspaces } = await stager.runPorts(signal);
+  const client = await stager.registryClient(signal);
+  const events: RunEvent[] = [];
+  const stopper = new AbortController();
+  const started = await runImage(
+    {
+      image,
+      command,
+      env: {},
+      memoryMb: 256,
+      diskMb: 256,
+      network: 'host',
+      healthCheck: { type: 'process' },
+    },
+    { sandbox, workspaces, client, stacks: stager.stacks, clock: stager.clock },
+    {
+      signal: stopper.signal,
+      emit: (event) => {
+        events.push(event);
+        if (event.type === 'log') onLine(event.text, () => stopper.abort());
+      },
+    },
+  );
+  const { exitCode } = await started.done;
+  return {
+    code: exitCode,
+    lines: events.flatMap((event) => (event.type === 'log' ? [event.text] : [])),
+    warnings: events.flatMap((event) => (event.type === 'warning' ? [event.code] : [])),
+  };
+}
+
+describe('a droplet as an image', () => {
+  it('is the same image each time, and starts as stager run starts the droplet', async () => {
+    const first = await build('droplet.tgz');
+    expect((await build('droplet.tgz')).digest).toBe(first.digest);
+    expect(first.layers.map(({ title }) => title)).toEqual([
+      'stack bash',
+      'stager: launcher',
+      'buildpack 0',
+      'app: node_modules',
+      'droplet: commands, profile scripts, staging info',
+      'app',
+    ]);
+    const ran = await run(join(dir, 'layout'));
+    expect(ran).toMatchObject({ code: 7, warnings: [] });
+    expect(ran.lines.at(-1)).toBe('web yes in /home/vcap/app as 2000, hi');
+    const task = await run(join(dir, 'layout'), ['echo "$FROM_PROFILE $1"; exit 3']);
+    expect(task).toMatchObject({ code: 3, lines: ['yes '] });
+    expect(await run(join(dir, 'layout'), ['echo', "it's", '$HOME'])).toMatchObject({
+      code: 0,
+      lines: ["it's $HOME"],
+    });
+  });
+
+  it.runIf(withRegistry)(
+    'sends only the app after a change of the app, and moves onto a new base without it',
+    async () => {
+      const host = registry?.host ?? '';
+      const target = parseImageReference(`${host}/app:v1`);
+      const to = { kind: 'push' } as const;
+      const first = await build('droplet.tgz', { target, to });
+      expect(first.pushed).toMatchObject({ uploaded: 7, present: 0 });
+      await cp(join(dir, 'droplet'), join(dir, 'changed'), { recursive: true });
+      await writeFile(join(dir, 'changed/app/index'), 'changed\n');
+      pack('changed');
+      const second = await build('changed.tgz', { target, to });
+      expect(second.pushed).toMatchObject({ uploaded: 2, present: 5 });
+      const moved = second.layers.filter(
+        ({ digest }) => !first.layers.some((layer) => layer.digest === digest),
+      );
+      expect(moved.map(({ title }) => title)).toEqual(['app']);
+
+      await writeFile(join(dir, 'bash/etc/newer'), 'newer\n');
+      await stager.stacks.add('newer', join(dir, 'bash'), { signal });
+      await mkdir(join(dir, 'nothing/app'), { recursive: true });
+      pack('nothing');
+      const base = parseImageReference(`${host}/base:v2`);
+      await build('nothing.tgz', { target: base, to, base: 'stack:newer' });
+      const client = await stager.registryClient(signal);
+      const rebased = await rebaseImage(
+        {
+          image: `${host}/app:v1`,
+          base: `${host}/base:v2`,
+          target: parseImageReference(`${host}/app:v2`),
+          to,
+          sourceDateEpoch: 0,
+        },
+        { client, clock: stager.clock, signal },
+      );
+      expect(rebased.pushed).toMatchObject({ uploaded: 1 });
+      const ran = await run(`${host}/app:v2`, ['cat /etc/newer index']);
+      expect(ran.lines).toEqual(['newer', 'changed']);
+    },
+  );
+
+  it.runIf(withRegistry && hasProgram('skopeo'))(
+    'is read by skopeo: from the tar to the registry and back it stays what it is',
+    async () => {
+      const host = registry?.host ?? '';
+      const { digest } = await build('droplet.tgz', { to: { kind: 'tar', file: join(dir, 'app.tar') } });
+      const skopeo = (...args: readonly string[]): string =>
+        execFileSync('skopeo', args, { encoding: 'utf8', cwd: dir });
+      skopeo(
+        'copy',
+        '--insecure-policy',
+        '--dest-tls-verify=false',
+        'oci-archive:app.tar',
+        `docker://${host}/copied:v1`,
+      );
+      skopeo(
+        'copy',
+        '--insecure-policy',
+        '--src-tls-verify=false',
+        `docker://${host}/copied:v1`,
+        'oci:back:v1',
+      );
+      for (const place of ['oci-archive:app.tar', 'oci:back:v1'])
+        expect(JSON.parse(skopeo('inspect', place)), place).toMatchObject({ Digest: digest, Os: 'linux' });
+    },
+  );
+
+  it.runIf(hasProgram('umoci'))('is unpacked by umoci to the tree of the droplet', async () => {
+    await build('droplet.tgz');
+    execFileSync('umoci', ['unpack', '--rootless', '--image', 'layout:v1', 'bundle'], {
+      cwd: dir,
+      stdio: 'ignore',
+    });
+    for (const path of ['app/index', 'app/node_modules/x/i.js', 'deps/0/bin/tool', 'profile.d/a.sh'])
+      expect(await readFile(join(dir, 'bundle/rootfs/home/vcap', path), 'utf8')).toBe(
+        await readFile(join(dir, 'droplet', path), 'utf8'),
+      );
+  });
+
+  it('runs sidecars beside the process, and stops all when one ends or SIGTERM comes', async () => {
+    const layoutOf = async (name: string, web: string, sidecar: string): Promise<string> => {
+      const sidecars = [{ name: 'agent', command: sidecar, process_types: ['web'] }];
+      const spool = join(dir, name, 'spool');
+      await mkdir(spool, { recursive: true });
+      const base = await layoutImage(join(dir, 'layout'));
+      const layers = [...base.layers.slice(0, 1)];
+      for (const plan of await dropletLayers(join(dir, 'droplet'), { commands: { web }, sidecars }))
+        layers.push(await packLayer(plan, layers.length, { spool, signal }));
+      const texts = imageTexts({
+        architecture: machineArch(),
+        created: '1980-01-01T00:00:01Z',
+        run: { ...base.config?.config, Entrypoint: ['/lifecycle/process/web'] },
+        layers,
+        baseLayers: 1,
+      });
+      const config = {
+        descriptor: texts.configDescriptor,
+        open: async (start: number) => bytes(texts.config.subarray(start)),
+      };
+      const blobs = [...layers, config].map(({ descriptor, open }) => ({
+        descriptor,
+        open: async () => await open(0),
+      }));
+      await writeLayout(
+        join(dir, name, 'layout'),
+        { manifest: texts.manifest, mediaType: MEDIA.manifest, blobs },
+        signal,
+      );
+      return join(dir, name, 'layout');
+    };
+    await build('droplet.tgz');
+    const ends = await layoutOf(
+      'ends',
+      'trap "exit 0" TERM; while :; do sleep 0.1; done',
+      'echo "agent $FROM_PROFILE"; exit 5',
+    );
+    const ended = await run(ends);
+    expect(ended.code).toBe(5);
+    expect(ended.lines).toContain('agent yes');
+    const told = 'trap "echo bye; exit 9" TERM; echo up; while :; do sleep 0.1; done';
+    const stopped = await run(await layoutOf('told', told, 'sleep 1000'), [], (text, stop) => {
+      if (text === 'up') stop();
+    });
+    expect(stopped.lines).toContain('bye');
+    expect(stopped.code).toBe(9);
+  });
+});
+
+describe('an image of somebody else', () => {
+  it('is looked at as the docker lifecycle does, and not unpacked', async () => {
+    await build('droplet.tgz');
+    const client = await stager.registryClient(signal);
+    if (registry === undefined) return;
+    await build('droplet.tgz', {
+      target: parseImageReference(`${registry.host}/looked:v1`),
+      to: { kind: 'push' },
+    });
+    const { result, digest } = await inspectImage(`${registry.host}/looked:v1`, client);
+    expect(digest).toMatch(/^sha256:/);
+    expect(result).toEqual({
+      process_types: { web: '/lifecycle/process/web' },
+      lifecycle_metadata: { docker_image: `${registry.host}/looked:v1` },
+      lifecycle_type: 'docker',
+      execution_metadata:
+        '{"entrypoint":["/lifecycle/process/web"],"workdir":"/home/vcap/app","ports":[{"Port":8080,"Protocol":"tcp"}],"user":"2000:2000"}',
+    });
+    await expect(inspectImage(`${registry.host}/looked:v2`, client)).rejects.toMatchObject({
+      code: 'IMAGE_NOT_FOUND',
+    });
+  });
+});
