@@ -92,7 +92,7 @@ export interface ImageTexts {
 }
 
 /** What a configuration is made from. */
-export interface ConfigParts {
+export interface ImageConfigParts {
   /** Of the base; absent: there is none. */
   readonly base?: ImageConfig;
   readonly architecture: string;
@@ -104,7 +104,7 @@ export interface ConfigParts {
 }
 
 /** The same parts give the same bytes. */
-export function imageTexts(parts: ConfigParts): ImageTexts {
+export function imageTexts(parts: ImageConfigParts): ImageTexts {
   const { base, layers, created, baseLayers } = parts;
   const history = layers
     .slice(baseLayers)
