@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyTree } from '../machine/host/copy-tree.ts';
 import { InsideView } from '../machine/sandbox/child/inside-view.ts';
+import { type NetworkKind, networkFor, type WantedNetwork } from '../machine/sandbox/port/network.ts';
 import { MAX_FILES, type Mount, type Sandbox, type SandboxSpec } from '../machine/sandbox/port/sandbox.ts';
 import type { ResolvedStack, StackStore } from '../machine/stack/store.ts';
 import type { RegistryClient } from '../stores/registry/client.ts';
@@ -22,7 +23,7 @@ import { type EmitRun, processSource, taskSource } from './launch/events.ts';
 import { completeHealthCheck, type HealthCheck } from './launch/health.ts';
 import { Instance } from './launch/instance.ts';
 import { choosePort } from './launch/port.ts';
-import { hostProbe } from './launch/probe.ts';
+import { hostProbe, publishedProbe } from './launch/probe.ts';
 import { type DropletRun, supervise } from './launch/supervise.ts';
 import { DEFAULT_FDS } from './vcap/application.ts';
 import { createWorkspace, sweepWorkspaces } from './workspace/workspace.ts';
@@ -39,7 +40,7 @@ export interface ImageRunWish {
   readonly env: Readonly<Record<string, string>>;
   readonly memoryMb: number;
   readonly diskMb: number;
-  readonly network: 'host' | 'none';
+  readonly network: WantedNetwork;
   readonly healthCheck?: HealthCheck;
 }
 
@@ -62,7 +63,10 @@ export async function runImage(
   io: { readonly signal: AbortSignal; readonly emit: EmitRun },
 ): Promise<DropletRun> {
   await sweepWorkspaces(ports.workspaces);
-  const own = await ports.sandbox.apart?.();
+  const { kind: network, warning } = networkFor(wish.network, ports.sandbox);
+  const at = new Date(ports.clock.now()).toISOString();
+  if (warning !== undefined) io.emit({ type: 'warning', at, code: 'network-shared', message: warning });
+  const own = await ports.sandbox.apart?.(network === 'egress' ? { egress: 'running' } : {});
   const sandbox = own ?? ports.sandbox;
   const workspace = await createWorkspace({
     parent: ports.workspaces,
@@ -90,7 +94,7 @@ export async function runImage(
     });
     const started = await start(
       wish,
-      { config, stack, writable, root: join(workspace.root, 'run') },
+      { config, stack, writable, network, root: join(workspace.root, 'run') },
       { ...ports, sandbox, ...io },
     );
     const done = started.done.finally(release);
@@ -174,6 +178,7 @@ interface Unpacked {
   readonly config: RunConfig;
   readonly stack: ResolvedStack;
   readonly writable: readonly Mount[];
+  readonly network: NetworkKind;
   readonly root: string;
 }
 
@@ -184,7 +189,9 @@ async function start(
 ): Promise<DropletRun> {
   const task = wish.command.length > 0;
   const words = await wordsOf(wish, image);
-  const port = task ? undefined : await choosePort(wish.port ?? exposedPort(image.config), wish.network);
+  const port = task ? undefined : await choosePort(wish.port ?? exposedPort(image.config), image.network);
+  const own = image.network === 'egress' ? ports.sandbox.ownNetwork : undefined;
+  if (port !== undefined) await own?.publish(port, 'loopback');
   const guid = newGuid();
   const source = task ? taskSource('run') : processSource(wish.process ?? 'web');
   const at = new Date(ports.clock.now()).toISOString();
@@ -204,11 +211,13 @@ async function start(
     redact: (text) => text,
   });
   const hasPorts = Object.keys(image.config.ExposedPorts ?? {}).length > 0;
-  const check = completeHealthCheck(hasPorts && wish.network === 'host' ? 'web' : 'other', wish.healthCheck);
+  const check = completeHealthCheck(hasPorts && image.network !== 'none' ? 'web' : 'other', wish.healthCheck);
   return supervise({
     main,
     sidecars: [],
-    ...(port !== undefined && { health: { check, port, probe: hostProbe } }),
+    ...(port !== undefined && {
+      health: { check, port, probe: own === undefined ? hostProbe : publishedProbe(own) },
+    }),
     clock: ports.clock,
     signal: ports.signal,
     emit: ports.emit,
@@ -250,7 +259,7 @@ function exposedPort({ Labels: labels, ExposedPorts: exposed }: RunConfig): numb
 
 function specOf(
   wish: ImageRunWish,
-  { config, stack, writable, root }: Unpacked,
+  { config, stack, writable, root, network }: Unpacked,
   {
     words,
     guid,
@@ -277,6 +286,6 @@ function specOf(
       wallMs: Number.POSITIVE_INFINITY,
       openFiles: DEFAULT_FDS,
     },
-    network: wish.network,
+    network,
   };
 }

@@ -55,7 +55,7 @@ export async function runNamedImage(
   const ports = { sandbox, workspaces, client, stacks: stager.stacks, clock: stager.clock };
   const emit = runRenderer(output, { task: wish.command.length > 0 });
   const started = await runImage({ ...wish, memoryMb, diskMb, network }, ports, { signal, emit });
-  if (started.port !== undefined && network === 'host' && !output.json && !output.quiet)
+  if (started.port !== undefined && network !== 'none' && !output.json && !output.quiet)
     output.note(`PORT is ${started.port}`);
   const { end, exitCode } = await started.done;
   if (end.kind !== 'unhealthy') return exitCode;
