@@ -153,10 +153,12 @@ function startSlirp(
     ...['--configure', `--mtu=${MTU}`, `--cidr=${CIDR}`, '--enable-sandbox', '--enable-seccomp'],
     ...(forwards ? [] : ['--disable-host-loopback']),
     ...[`--api-socket=${SOCKET}`, '--exit-fd=3', '--ready-fd=4', '--netns-type=path'],
-    ...(mapIds === undefined ? [] : [`--userns-path=${spaceOf(holder, 'user')}`]),
     ...[spaceOf(holder, 'net'), INTERFACE],
   ];
-  return spawn(tools.slirp4netns, args, {
+  // In the namespace that owns the network it is root enough to shut itself in.
+  const enter = [tools.nsenter, '--preserve-credentials', `--user=${spaceOf(holder, 'user')}`, '--'];
+  const [program = '', ...rest] = [...(mapIds === undefined ? [] : enter), tools.slirp4netns, ...args];
+  return spawn(program, rest, {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
     cwd: directory,

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { completeHealthCheck } from '../../../src/staging/launch/health.ts';
-import { hostProbe } from '../../../src/staging/launch/probe.ts';
+import { hostProbe, publishedProbe } from '../../../src/staging/launch/probe.ts';
 
 const closing: (() => Promise<void>)[] = [];
 
@@ -138,5 +138,35 @@ describe('settings of a health check', () => {
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('refuse %d as a time', (startTimeoutMs) => {
     expect(() => completeHealthCheck('web', { type: 'port', startTimeoutMs })).toThrow(/startTimeoutMs/);
+  });
+});
+
+describe('a check at a published port', () => {
+  const inside = (addresses: readonly string[]) => publishedProbe({ listeners: async () => addresses });
+
+  it('fails while nobody listens inside, though the published port takes connections', async () => {
+    const port = await serve((_, response) => response.end());
+    expect(await inside([])({ type: 'port', port }, limits)).toMatchObject({
+      message: `port ${port}: connection refused, nothing listens there`,
+      reached: false,
+    });
+  });
+
+  it('fails for an app that listens where only itself gets', async () => {
+    const port = await serve((_, response) => response.end());
+    expect(await inside(['127.0.0.1'])({ type: 'port', port }, limits)).toMatchObject({
+      message: expect.stringContaining('127.0.0.1 only'),
+    });
+  });
+
+  it('passes when the app listens, and asks it through the published port', async () => {
+    const port = await serve((request, response) => {
+      response.statusCode = request.url === '/good' ? 200 : 500;
+      response.end();
+    });
+    const probe = inside(['::']);
+    expect(await probe({ type: 'port', port }, limits)).toBeUndefined();
+    expect(await probe({ type: 'http', port, path: '/good' }, limits)).toBeUndefined();
+    expect(await probe({ type: 'http', port, path: '/' }, limits)).toMatchObject({ reached: true });
   });
 });
