@@ -2,7 +2,8 @@
  * Small files of JSON that end with the sha256 of the rest: what is read is what was written, or it is not read. A file
  * with neither a checksum nor the mark is of before there were any.
  */
-import { createHash } from 'node:crypto';
+
+import { sha256OfBytes } from './digest.ts';
 import { z } from 'zod';
 import { parseJson } from './json.ts';
 
@@ -29,5 +30,5 @@ export function readCheckedJson(text: string): unknown {
 
 /** Keys come back from JSON in the order in which they were written. */
 function checksumOf(body: object): string {
-  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
+  return sha256OfBytes(JSON.stringify(body));
 }

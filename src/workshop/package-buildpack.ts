@@ -1,11 +1,11 @@
 /** Makes a zip of a buildpack, with its dependencies inside or not, byte-identical each time. */
 
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileDigest } from '../machine/host/file-digest.ts';
 import { buildpackVersion } from '../staging/buildpack/contract/facts.ts';
 import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
+import { sha256OfBytes } from '../words/digest.ts';
 import { StagerError } from '../words/errors.ts';
 import { type BuildpackManifest, readBuildpackManifest } from './manifest.ts';
 import { type DependencyFile, fetchDependencies, type OfflinePorts } from './offline.ts';
@@ -118,7 +118,7 @@ async function entriesOf(
     if (file.kind !== 'file') entries.push(file);
     else if (file.path === 'manifest.yml' && rewritten !== undefined) {
       entries.push({ ...file, kind: 'text', text: rewritten });
-      sums.push(`${createHash('sha256').update(rewritten).digest('hex')}  ${file.path}`);
+      sums.push(`${sha256OfBytes(rewritten)}  ${file.path}`);
     } else {
       entries.push({ ...file, hostPath, compress: true });
       sums.push(`${await fileDigest(hostPath, signal)}  ${file.path}`);

@@ -12,6 +12,7 @@ import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { sha256OfBytes } from '../../words/digest.ts';
 import { errnoOf, throwIfCancelled } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 import { fileDigest } from './file-digest.ts';
@@ -199,7 +200,7 @@ function headOf(text: string): Head | undefined {
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return sha256OfBytes(text);
 }
 
 const damaged = (path: string, why: string): TreeCheck => ({ outcome: 'damaged', path, why });

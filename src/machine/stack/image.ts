@@ -5,9 +5,9 @@
  * Every blob is checked against the digest by which it is named, and every layer against the configuration's
  * diff_ids. Paths inside an image are followed from the image's own root, since a docker-archive may hold links.
  */
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
+import { sha256OfBytes } from '../../words/digest.ts';
 import { StagerError } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 import { InsideView } from '../sandbox/child/inside-view.ts';
@@ -171,7 +171,7 @@ function choose(manifests: readonly Described[]): Described | undefined {
 
 const goArch = (): string => ARCHITECTURES[process.arch] ?? process.arch;
 const blobPath = (digest: string): string => `/blobs/${digest.replace(':', '/')}`;
-const digestOf = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+const digestOf = (text: string): string => `sha256:${sha256OfBytes(text)}`;
 
 function invalid(directory: string, why: string): StagerError {
   return new StagerError('STACK_INVALID', `the image can't be used as a stack: ${why}`, {

@@ -1,8 +1,9 @@
 /** Access tokens (JWT) and refresh tokens (random text, of which the database has a digest) of the embedded sign-in. */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { sha256OfBytes } from '../../words/digest.ts';
 import type { Queries } from '../state/database.ts';
 import type { Account } from './accounts.ts';
 import { ALGORITHM, type SigningKeys } from './keys.ts';
@@ -186,5 +187,5 @@ export async function forgetExpiredTokens(queries: Queries): Promise<void> {
 }
 
 function digest(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return sha256OfBytes(token);
 }

@@ -2,11 +2,11 @@
  * What a staging is asked for, in one plain shape: the command line, the library and manifest.yml all end here.
  */
 
-import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { decodeText } from '../../machine/host/decode-text.ts';
 import type { WantedNetwork } from '../../machine/sandbox/port/network.ts';
+import { sha256OfBytes } from '../../words/digest.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
@@ -102,7 +102,7 @@ export async function appIdentity(source: string, name: string | undefined): Pro
 
 /** A guid that follows from `seed` (UUID version 8: custom). */
 function guidOf(seed: string): Guid {
-  const hex = createHash('sha256').update(seed).digest('hex');
+  const hex = sha256OfBytes(seed);
   const text = [
     hex.slice(0, 8),
     hex.slice(8, 12),

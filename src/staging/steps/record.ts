@@ -1,11 +1,10 @@
 /** The record at the end of a staging, and the earlier one that `--reuse` may return instead. */
-import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
+import { sha256OfBytes } from '../../words/digest.ts';
 import { isStagerError } from '../../words/errors.ts';
 import type { Guid, Sha256 } from '../../words/ids.ts';
-import { parseSha256 } from '../../words/ids.ts';
 import type { StagingRecord, StoredBlob } from '../../words/staging-record.ts';
 import type { ResolvedOrder } from '../buildpack/acquire/resolve.ts';
 import { formatCompression } from '../droplet/pack/compression.ts';
@@ -73,7 +72,7 @@ export function reuseKeyOf(
     sourceDateEpoch: request.sourceDateEpoch ?? null,
     launch: request.launch ?? null,
   });
-  return parseSha256(createHash('sha256').update(text).digest('hex'));
+  return sha256OfBytes(text);
 }
 
 /**

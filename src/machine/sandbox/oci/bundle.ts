@@ -1,7 +1,7 @@
 /** The bundle of one container: its root file system and the runtime's config.json. */
-import { createHash } from 'node:crypto';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256OfBytes } from '../../../words/digest.ts';
 import { RESOLVER } from '../../network/addresses.ts';
 import type { Entrance } from '../../network/egress.ts';
 import { writeExact } from '../child/files.ts';
@@ -65,7 +65,7 @@ export class OciBundles {
     const root = rootfs.kind === 'host' ? '/' : rootfs.path;
     const known = this.#etc.get(root);
     if (known !== undefined) return known;
-    const path = join(this.#parts.home, 'etc', createHash('sha256').update(root).digest('hex').slice(0, 16));
+    const path = join(this.#parts.home, 'etc', sha256OfBytes(root).slice(0, 16));
     const made = composeEtc(path, {
       root,
       allowListOnly: rootfs.kind === 'host',

@@ -1,9 +1,10 @@
 /**
  * Runs commands in an OCI runtime (runc, crun, runsc …): one container a command, made, run and removed.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type FileHandle, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256OfBytes } from '../../../words/digest.ts';
 import { pause } from '../../../words/retry.ts';
 import type { Entrance } from '../../network/egress.ts';
 import { makeDirectory } from '../child/files.ts';
@@ -294,5 +295,5 @@ async function whyNot(
 /** A runtime's ids are short and plain; an owner that is not becomes a digest. */
 function ownerLabel(owner: string): string {
   if (/^[A-Za-z0-9-]{1,64}$/.test(owner)) return owner;
-  return createHash('sha256').update(owner).digest('hex').slice(0, 16);
+  return sha256OfBytes(owner).slice(0, 16);
 }

@@ -2,10 +2,10 @@
  * Finds out by trying what works on this machine, and remembers it until the next boot, so that a staging does not
  * pay for it each time.
  */
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { sha256OfBytes } from '../../../words/digest.ts';
 import { isStagerError } from '../../../words/errors.ts';
 import { parseJson } from '../../../words/json.ts';
 import { bootId } from '../../host/process-identity.ts';
@@ -108,5 +108,5 @@ export async function probeKey(options: OciOptions): Promise<string> {
     ...[runtime, file, ids, cgroups.mode, cgroups.parents, cgroups.scope ?? null],
     ...[guard ?? null, stateDir],
   ]);
-  return `${bootId()}:${createHash('sha256').update(facts).digest('hex')}`;
+  return `${bootId()}:${sha256OfBytes(facts)}`;
 }

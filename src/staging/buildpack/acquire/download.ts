@@ -5,13 +5,13 @@
  * A download is a directory named by the URL's digest: `part` with `part.json` while it lasts, then `body` with
  * `body.json`. Both pairs are trusted only together.
  */
-import { createHash } from 'node:crypto';
 import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Got } from 'got';
 import { withClaim } from '../../../machine/host/file-claim.ts';
 import { removeTree } from '../../../machine/host/remove-tree.ts';
 import type { Clock } from '../../../words/clock.ts';
+import { sha256OfBytes } from '../../../words/digest.ts';
 import { isStagerError } from '../../../words/errors.ts';
 import type { Sha256 } from '../../../words/ids.ts';
 import { GaveUp, type RetryPolicy, withRetry } from '../../../words/retry.ts';
@@ -58,7 +58,7 @@ export interface DownloadPorts {
  * @throws StagerError BUILDPACK_DOWNLOAD_FAILED, BUILDPACK_CHECKSUM_MISMATCH, CANCELLED.
  */
 export async function download(request: DownloadRequest, ports: DownloadPorts): Promise<Downloaded> {
-  const dir = join(ports.cacheDir, createHash('sha256').update(request.address.url).digest('hex'));
+  const dir = join(ports.cacheDir, sha256OfBytes(request.address.url));
   await makeRoom(dir);
   const claim = { clock: ports.clock, signal: ports.signal, waitMs: CLAIM_WAIT_MS };
   return await withClaim(join(dir, 'lock'), claim, async () => {

@@ -2,13 +2,13 @@
  * Reference → a verified tree in the content store: unpacked, digested, with its root, version and stack found.
  */
 
-import { createHash } from 'node:crypto';
 import { lstat, rm, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import type { Got } from 'got';
 import { copyTree } from '../../../machine/host/copy-tree.ts';
 import { fileDigest } from '../../../machine/host/file-digest.ts';
 import type { Clock } from '../../../words/clock.ts';
+import { sha256OfBytes } from '../../../words/digest.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
 import type { UntimedEvent } from '../../../words/events.ts';
 import type { Sha256 } from '../../../words/ids.ts';
@@ -162,8 +162,7 @@ export class BuildpackFetcher {
     io: FetchIo,
   ): Promise<{ lease: HeldTree; origin: Origin }> {
     const { store } = this.#parts;
-    const sourceOf = (commit: string): string =>
-      `git-${createHash('sha256').update(`${reference.address.url}#${commit}`).digest('hex')}`;
+    const sourceOf = (commit: string): string => `git-${sha256OfBytes(`${reference.address.url}#${commit}`)}`;
     if (isCommit(reference.ref)) {
       const known = await store.recall(sourceOf(reference.ref.toLowerCase()));
       const kept = known && (await store.lease(known, io.signal, tellsOfDamage(reference.key, io)));

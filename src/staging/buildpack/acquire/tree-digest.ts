@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import type { SealedEntry } from '../../../machine/host/tree-seal.ts';
-import { sha256Of } from '../../../words/digest.ts';
+import { sha256Of, sha256OfBytes } from '../../../words/digest.ts';
 import type { Sha256 } from '../../../words/ids.ts';
 
 /** First line of what is hashed. */
@@ -41,5 +41,5 @@ function line(kind: 'd' | 'f' | 'l' | 'x', path: string, content: string): strin
 }
 
 function hexOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return sha256OfBytes(text);
 }

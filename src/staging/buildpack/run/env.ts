@@ -5,7 +5,8 @@
  * One table of variables, two deliveries: Cloud Foundry's families get the app's variables in the environment,
  * Heroku's as files in ENV_DIR.
  */
-import { createHash } from 'node:crypto';
+
+import { sha256OfBytes } from '../../../words/digest.ts';
 import { type ApplicationFacts, encodeSorted, stagingApplication } from '../../vcap/application.ts';
 import { checkVariables } from '../../vcap/names.ts';
 import { databaseUrl, encodeServices, type Services } from '../../vcap/services.ts';
@@ -112,7 +113,7 @@ function proxiesOf(own: Variables): Variables {
 }
 
 function stableHex(seed: readonly unknown[]): string {
-  return createHash('sha256').update(encodeSorted(seed)).digest('hex');
+  return sha256OfBytes(encodeSorted(seed));
 }
 
 /** A UUID (version 8: custom) that follows from `seed`: a random one in a file makes every droplet differ. */
