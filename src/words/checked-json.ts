@@ -3,8 +3,8 @@
  * with neither a checksum nor the mark is of before there were any.
  */
 
-import { sha256OfBytes } from './digest.ts';
 import { z } from 'zod';
+import { sha256OfBytes } from './digest.ts';
 import { parseJson } from './json.ts';
 
 /** Stands in the file, so that one without a checksum is not taken for an old one. */
