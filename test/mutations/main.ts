@@ -2,7 +2,7 @@
  * Every kind of stored file × everything that can happen to one × the commands that use it:
  *
  *     npm run mutations                 all of them; some twenty minutes
- *     npm run mutations -- 'build cache'   those whose names have that; --all says what each came to
+ *     npm run mutations -- 'build cache'   those whose names have that, or one of several; --all says what each came to
  *     npm run mutations -- --sample 40 --seed today
  *     npm run mutations -- --part 2/8      the second eighth of them
  *
@@ -21,13 +21,12 @@ const { values: flags, positionals } = parseArgs({
     seed: { type: 'string' },
   },
 });
-const [wanted = ''] = positionals;
 const { place, expected, close } = await makeRig();
 try {
   restore(place);
   const [part = 1, parts = 1] = flags.part.split('/').map(Number);
   const all = casesOf(place)
-    .filter((it) => nameOf(it).includes(wanted))
+    .filter((it) => positionals.length === 0 || positionals.some((wanted) => nameOf(it).includes(wanted)))
     .filter((_, at) => at % parts === part - 1);
   const cases = flags.sample === undefined ? all : sampleOf(all, Number(flags.sample), flags.seed ?? '');
   const counts = { right: 0, healed: 0, refused: 0, wrong: 0 };

@@ -1,6 +1,7 @@
 /** `stager serve`: database, service and server put together and listening, until the signal fires. */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { checkServedLayout } from '../../machine/host/data-layout.ts';
 import type { StagingMeans } from '../../service/builds/means.ts';
 import { ensureStacks, type NewStack } from '../../service/resources/stacks.ts';
 import { ensureAdmin } from '../../service/sign-in/admin.ts';
@@ -57,6 +58,7 @@ export async function serve(
 ): Promise<void> {
   checkExposure(options);
   const { database: url, data, tls } = options;
+  await checkServedLayout(data);
   const certificate = tls === undefined ? undefined : await readTlsFiles(tls);
   const database = await openDatabase(url === undefined ? { dir: join(data, 'database') } : { url });
   await using ends = new AsyncDisposableStack();

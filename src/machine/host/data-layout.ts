@@ -38,6 +38,14 @@ const PLACES: readonly Place[] = [
   { path: 'cache/downloads', kind: 'directory', what: 'downloaded files' },
 ];
 
+/** In the directory of a server. What is lost there is told, never made anew. */
+const SERVED: readonly Place[] = [
+  { path: 'database', kind: 'directory', what: 'the database', mayBeMount: true },
+  { path: 'blobs', kind: 'directory', what: 'packages, droplets and build caches', mayBeMount: true },
+  { path: 'stagings', kind: 'directory', what: 'the records of stagings', mayBeMount: true },
+  { path: 'uploads', kind: 'directory', what: 'uploads that were acknowledged', mayBeMount: true },
+];
+
 /** Where processes write aside. */
 export const asideDirectories = (home: string): readonly string[] =>
   PLACES.filter(({ kind, path }) => kind === 'directory' && path !== 'blobs').map(({ path }) =>
@@ -59,7 +67,15 @@ export interface LayoutFault {
  * @throws StagerError CONFIG_INVALID for the first that can't be used, with what to do.
  */
 export async function checkLayout(home: string): Promise<void> {
-  const [fault] = await layoutFaults(home);
+  refuse(await layoutFaults(home));
+}
+
+/** As {@link checkLayout}, for the directory that a server keeps its data in. */
+export async function checkServedLayout(data: string): Promise<void> {
+  refuse(await layoutFaults(data, SERVED));
+}
+
+function refuse([fault]: readonly LayoutFault[]): void {
   if (fault === undefined) return;
   const { path, why, repairable } = fault;
   throw new StagerError('CONFIG_INVALID', `${path} ${why}`, {
@@ -71,9 +87,12 @@ export async function checkLayout(home: string): Promise<void> {
 }
 
 /** Every place that can't be used. */
-export async function layoutFaults(home: string): Promise<readonly LayoutFault[]> {
+export async function layoutFaults(
+  home: string,
+  places: readonly Place[] = PLACES,
+): Promise<readonly LayoutFault[]> {
   const faults: LayoutFault[] = [];
-  for (const place of PLACES) {
+  for (const place of places) {
     const path = join(home, place.path);
     if (faults.some((above) => path.startsWith(`${above.path}/`))) continue;
     const fault = await faultOf(path, place);

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkLayout, repairLayout } from '../../../src/machine/host/data-layout.ts';
+import { checkLayout, checkServedLayout, repairLayout } from '../../../src/machine/host/data-layout.ts';
 
 let home: string;
 
@@ -43,6 +43,20 @@ describe('the layout of a data home', () => {
     await checkLayout(home);
     expect(await readdir(path)).toEqual([]);
     expect((await readdir(join(path, '..'))).filter((name) => name.includes('.aside-'))).toHaveLength(1);
+  });
+
+  it.each(
+    ['database', 'blobs', 'uploads', 'stagings'].flatMap((place) =>
+      Object.entries(WAYS).map(([what, make]) => [place, what, make] as const),
+    ),
+  )('of a server: %s as %s is named, and left alone', async (place, _, make) => {
+    const path = join(home, place);
+    await make(path);
+    await expect(checkServedLayout(home)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(path),
+      next: expect.stringContaining('Mount or restore'),
+    });
   });
 
   it('has no blobs made anew: what is missing there is a disk that is not mounted', async () => {

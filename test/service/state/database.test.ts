@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -21,6 +21,46 @@ describe('an embedded database in a directory', () => {
     const { rows } = await second.run('select name from feature_flags');
     await second.close();
     expect(rows).toEqual([{ name: 'kept' }]);
+  });
+
+  it.each<[string, (pgdata: string) => Promise<unknown>]>([
+    ['is gone', (pgdata) => rm(pgdata, { recursive: true })],
+    ['lacks its version', (pgdata) => rm(join(pgdata, 'PG_VERSION'))],
+    ['lacks its tables', (pgdata) => rm(join(pgdata, 'base'), { recursive: true })],
+    ['has an empty control file', (pgdata) => truncate(join(pgdata, 'global/pg_control'))],
+    [
+      'is a file',
+      async (pgdata) => {
+        await rm(pgdata, { recursive: true });
+        await writeFile(pgdata, '');
+      },
+    ],
+    [
+      'leads nowhere',
+      async (pgdata) => {
+        await rm(pgdata, { recursive: true });
+        await symlink('/nowhere/at/all', pgdata);
+      },
+    ],
+    [
+      'has an empty log of transactions',
+      async (pgdata) => {
+        for (const name of await readdir(join(pgdata, 'pg_wal')))
+          if (/^[0-9A-F]{24}$/.test(name)) await truncate(join(pgdata, 'pg_wal', name));
+      },
+    ],
+  ])('is told with its place when what was written %s, and never begun anew', async (_, damage) => {
+    // A copy of the one that was made above, since making one takes long.
+    const dir = join(temp, 'damaged/database');
+    await rm(join(temp, 'damaged'), { recursive: true, force: true });
+    for (const name of ['database', 'database.made'])
+      await cp(join(temp, name), join(temp, 'damaged', name), { recursive: true });
+    await damage(join(dir, 'pgdata'));
+    await expect(openDatabase({ dir })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(join(dir, 'pgdata')),
+      next: expect.stringContaining('restore'),
+    });
   });
 });
 
