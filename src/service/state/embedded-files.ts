@@ -18,7 +18,7 @@ const markOf = (dir: string): string => `${dir}.made`;
  *
  * @throws StagerError CONFIG_INVALID when it is gone, or something of it.
  */
-export async function demandFiles(dir: string): Promise<void> {
+export async function demandDatabaseFiles(dir: string): Promise<void> {
   const data = join(dir, 'pgdata');
   const entry = await kindOf(data);
   if (entry === 'absent' && (await kindOf(markOf(dir))) !== 'absent') throw lost(data, 'it is gone', dir);
@@ -36,7 +36,7 @@ export async function demandFiles(dir: string): Promise<void> {
 }
 
 /** The failure of a database that does not start: what its engine says is of no use to a person. */
-export function notStarted(dir: string, cause: unknown): unknown {
+export function databaseNotStarted(dir: string, cause: unknown): unknown {
   if (cause instanceof StagerError || /^(ENOSPC|EDQUOT|EFBIG)$/.test(errnoOf(cause) ?? '')) return cause;
   return lost(join(dir, 'pgdata'), `it does not start (${saidBy(cause)})`, undefined, cause);
 }

@@ -15,7 +15,7 @@ import { withClaim } from '../../machine/host/file-claim.ts';
 import { systemClock } from '../../words/clock.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { Driver } from './driver.ts';
-import { demandFiles, notStarted } from './embedded-files.ts';
+import { databaseNotStarted, demandDatabaseFiles } from './embedded-files.ts';
 import { OneAtATimeDialect } from './pglite-dialect.ts';
 import { PGLITE_OPTIONS } from './pglite-options.ts';
 
@@ -26,13 +26,13 @@ export async function openEmbedded(dir: string): Promise<Driver> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const unlock = await claimDirectory(dir);
   try {
-    await demandFiles(dir);
+    await demandDatabaseFiles(dir);
     const fs = new SyncedFiles(join(dir, 'pgdata'));
     const pglite = await PGlite.create({ ...PGLITE_OPTIONS, fs });
     return driverOver(pglite, unlock);
   } catch (error) {
     await unlock();
-    throw notStarted(dir, error);
+    throw databaseNotStarted(dir, error);
   }
 }
 
