@@ -1,6 +1,6 @@
 #!/bin/sh
 # npm run bench -- [suite…] [--runs N] [--quick]: makes its inputs under .cache/bench, measures, prints a table,
-# writes bench/out/<suite>.json. Suites: droplets, node-app, levels (bench/main.ts), packages, s3; none: droplets,
+# writes bench/out/<suite>.json. Suites: droplets, node-app, levels (bench/main.ts), packages, s3, serve; none: droplets,
 # packages and s3.
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,6 +13,11 @@ case ${1:-} in
     shift
     sh scripts/s3-server.sh >/dev/null
     exec node "bench/$suite.ts" "$@"
+    ;;
+  serve)
+    shift
+    npm run --silent build
+    exec node --disable-warning=ExperimentalWarning bench/serve.ts "$@"
     ;;
   '')
     sh scripts/s3-server.sh >/dev/null

@@ -176,6 +176,8 @@ function read(row: Setting, raw: Raw, at: { where: string; base: string }): unkn
       return parseMegabytes(text) ?? refuse(at.where, text, 'a size with a unit, such as 512M or 2G');
     case 'duration':
       return parseDuration(text) ?? refuse(at.where, text, 'a time with a unit, such as 90s or 15m');
+    case 'count':
+      return /^\d{1,9}$/.test(text) ? Number(text) : refuse(at.where, text, 'a whole number from 0');
     case 'port':
       return /^\d{1,5}$/.test(text) && Number(text) < 65_536
         ? Number(text)

@@ -14,6 +14,8 @@ export type SettingKind =
   | 'flag'
   | 'size'
   | 'duration'
+  /** A whole number from 0. */
+  | 'count'
   /** 0 to 65535; 0 is any free one. */
   | 'port'
   | 'network'

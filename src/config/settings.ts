@@ -17,6 +17,7 @@ const KINDS = {
   flag: z.boolean(),
   size: z.number(),
   duration: z.number(),
+  count: z.number(),
   port: z.number(),
   network: z.enum(CHOICES.network),
   sandbox: z.enum(CHOICES.sandbox),

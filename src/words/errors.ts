@@ -231,3 +231,14 @@ export function cancelled(signal: AbortSignal): StagerError {
   if (signal.reason instanceof StagerError) return signal.reason;
   return new StagerError('CANCELLED', 'cancelled', { cause: signal.reason });
 }
+
+/** What happened and what to do about it, as one text for people. */
+export function withNext({
+  message,
+  next,
+}: {
+  readonly message: string;
+  readonly next?: string | undefined;
+}): string {
+  return next === undefined ? message : `${message.replace(/\.$/, '')}. ${next}`;
+}

@@ -53,6 +53,8 @@ function example({ kind }: Setting): readonly [text: string, value: unknown] {
       return ['3G', 3072];
     case 'duration':
       return ['1h30m', 5_400_000];
+    case 'count':
+      return ['42', 42];
     case 'port':
       return ['8080', 8080];
     case 'network':

@@ -9,8 +9,9 @@ import { type GetText, type IssuerSettings, issuerAuthenticator } from '../../se
 import { SigningKeys } from '../../service/sign-in/keys.ts';
 import type { Database, Queries } from '../../service/state/database.ts';
 import { systemClock } from '../../words/clock.ts';
+import type { ReportBug } from '../../words/report-bug.ts';
 import { jobTable } from './job-table.ts';
-import { errorAnswer } from './route/cf-errors.ts';
+import { CfError, errorAnswer } from './route/cf-errors.ts';
 import { Downloads } from './route/downloads.ts';
 import type { HttpService, HttpSettings } from './route/service.ts';
 
@@ -22,6 +23,8 @@ export interface ServiceParts {
   readonly settings: HttpSettings;
   /** What apps are staged with. */
   readonly staging: StagingMeans;
+  /** Where bugs go; without, nowhere. */
+  readonly report?: ReportBug;
   /** Who signs the tokens; without, we do. */
   readonly issuer?: TrustedIssuer;
 }
@@ -33,17 +36,22 @@ export interface TrustedIssuer extends IssuerSettings {
 
 /** Keys are there and jobs that were left unfinished are on their way when it returns. */
 export async function createService(parts: ServiceParts): Promise<HttpService> {
-  const { database, settings } = parts;
+  const { database, settings, report = () => undefined } = parts;
   const { queries } = database;
   const signIn = await openSignIn(queries, parts.issuer);
   await seedDomain(queries, APPS_DOMAIN);
-  const staging = new StagingService(database, parts.staging);
+  const staging = new StagingService(database, parts.staging, report);
   await staging.repair();
   const jobs = new Jobs({
     database,
     clock: systemClock,
     table: jobTable(database, staging),
-    explain: (error) => errorAnswer(error).errors,
+    explain: (error) => {
+      const { status, errors } = errorAnswer(error);
+      if (status >= 500 && !(error instanceof CfError)) report('a job', error);
+      return errors;
+    },
+    report,
   });
   await jobs.resume();
   await staging.start();
@@ -51,6 +59,7 @@ export async function createService(parts: ServiceParts): Promise<HttpService> {
     database,
     settings,
     jobs,
+    report,
     audit: new Audit(queries),
     staging,
     downloads: new Downloads(),

@@ -1,5 +1,6 @@
 /** Every failure's way out: in the shape that the route's clients read, after what they still send was read. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ReportBug } from '../../words/report-bug.ts';
 import { drain } from './drain.ts';
 import { CfError, type ErrorObject, errorAnswer } from './route/cf-errors.ts';
 import { isUaaPath, UaaError } from './route/uaa-error.ts';
@@ -9,10 +10,14 @@ export async function answerFailure(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
+  report: ReportBug,
 ): Promise<FastifyReply> {
   await drain(request.raw);
   if (error instanceof UaaError) return await sendUaa(reply, error);
   const { status, errors } = errorAnswer(error);
+  if (status >= 500 && status !== 503 && !(error instanceof CfError)) {
+    report(`${request.method} ${request.routeOptions.url ?? 'a request'} (${request.id})`, error);
+  }
   if (isUaaPath(request.routeOptions.url ?? request.url)) {
     const [first] = errors;
     const kind = status >= 500 ? 'internal_server_error' : 'invalid_request';
@@ -21,7 +26,6 @@ export async function answerFailure(
       new UaaError(status === 422 ? 400 : status, kind, first?.detail ?? 'invalid request'),
     );
   }
-  if (status >= 500 && !(error instanceof CfError)) request.log.error(error);
   // The CLI tells what it repeats from this header alone.
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="stager"');
   const body = isV2(request) ? inV2(errors) : { errors };

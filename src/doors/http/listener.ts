@@ -9,19 +9,31 @@ export interface TlsFiles {
   readonly cert: string;
 }
 
-export function createListener(handler: RequestListener, tls: TlsFiles | undefined): Server {
+/** How long a client may take. Milliseconds; see limits.ts. */
+export type Patience = Pick<Record<keyof typeof LIMITS, number>, 'headersMs' | 'requestMs' | 'idleMs'> & {
+  /** Between looks at who takes too long. */
+  readonly lookMs: number;
+};
+
+const PATIENCE: Patience = { ...LIMITS, lookMs: 5000 };
+
+export function createListener(
+  handler: RequestListener,
+  tls: TlsFiles | undefined,
+  { headersMs, requestMs, idleMs, lookMs }: Patience = PATIENCE,
+): Server {
   const options = {
-    headersTimeout: LIMITS.headersMs,
-    requestTimeout: LIMITS.requestMs,
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
     keepAliveTimeout: LIMITS.keepAliveMs,
     maxHeaderSize: LIMITS.headerBytes,
-    connectionsCheckingInterval: 5000,
+    connectionsCheckingInterval: lookMs,
   };
   const server =
     tls === undefined
       ? createServer(options, handler)
       : createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2' }, handler);
   // Sockets on which nothing moves are closed, whatever they are in the middle of.
-  server.setTimeout(LIMITS.idleMs);
+  server.setTimeout(idleMs);
   return server;
 }

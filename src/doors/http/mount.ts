@@ -4,10 +4,18 @@ import { ANONYMOUS, type Caller } from '../../service/access/caller.ts';
 import { callerOfRequest } from './authenticate.ts';
 import { baseOf } from './base-url.ts';
 import { schemaOf } from './openapi.ts';
+import type { CountRequest } from './rate-limit.ts';
 import type { Answer, ServedRoute } from './route/route.ts';
 import type { HttpService } from './route/service.ts';
 
-export function mount(server: FastifyInstance, route: ServedRoute, service: HttpService): void {
+/** What all routes are served by. */
+export interface Mounting {
+  readonly server: FastifyInstance;
+  readonly service: HttpService;
+  readonly count: CountRequest;
+}
+
+export function mount(route: ServedRoute, { server, service, count }: Mounting): void {
   const callers = new WeakMap<FastifyRequest, Caller>();
   server.route({
     method: route.method,
@@ -15,9 +23,16 @@ export function mount(server: FastifyInstance, route: ServedRoute, service: Http
     schema: schemaOf(route),
     ...(route.bodyLimit !== undefined && { bodyLimit: route.bodyLimit }),
     // Before the body is read: nobody uploads without a token.
-    onRequest: async (request) => {
-      if (route.access !== 'anyone')
-        callers.set(request, await callerOfRequest(request, service, route.path));
+    onRequest: async (request, reply) => {
+      const caller =
+        route.access === 'anyone'
+          ? ANONYMOUS
+          : await callerOfRequest(request, service, route.path).catch(async (error: unknown) => {
+              await count(request, reply, ANONYMOUS);
+              throw error;
+            });
+      await count(request, reply, caller);
+      callers.set(request, caller);
     },
     handler: async (request, reply) => {
       const warnings: string[] = [];

@@ -7,7 +7,9 @@ import { ensureStacks, type NewStack } from '../../service/resources/stacks.ts';
 import { ensureAdmin } from '../../service/sign-in/admin.ts';
 import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
 import { type Database, openDatabase } from '../../service/state/database.ts';
+import { isDatabaseAway } from '../../service/state/failures.ts';
 import { StagerError } from '../../words/errors.ts';
+import type { ReportBug } from '../../words/report-bug.ts';
 import { ROUTES } from './all-routes.ts';
 import { createService, type TrustedIssuer } from './create-service.ts';
 import type { HttpService } from './route/service.ts';
@@ -27,6 +29,8 @@ export interface ServeOptions {
   readonly insecureHttp: boolean;
   readonly publicUrl?: string;
   readonly systemDomain?: string;
+  /** Requests a minute of one client; 0: no limit. */
+  readonly rateLimit: number;
   /** Takes `start` and `restart`, though nothing runs. */
   readonly acceptStart: boolean;
   readonly adminPassword?: string;
@@ -36,6 +40,7 @@ export interface ServeOptions {
   /** Made where they are not there yet. */
   readonly stacks: readonly NewStack[];
   readonly staging: StagingMeans;
+  readonly report: ReportBug;
 }
 
 /** What is told once it listens. */
@@ -91,20 +96,31 @@ export async function serve(
 
 async function openService(
   database: Database,
-  { publicUrl, systemDomain, acceptStart, version, staging, issuer }: ServeOptions,
+  { publicUrl, systemDomain, acceptStart, rateLimit, version, staging, issuer, report }: ServeOptions,
 ): Promise<HttpService> {
   const settings = {
     name: 'stager',
     version,
     acceptStart,
+    rateLimit,
     ...(publicUrl !== undefined && { publicUrl }),
     ...(systemDomain !== undefined && { systemDomain }),
   };
-  return await createService({ database, settings, staging, ...(issuer !== undefined && { issuer }) });
+  return await createService({
+    database,
+    settings,
+    staging,
+    report,
+    ...(issuer !== undefined && { issuer }),
+  });
 }
 
 /** Passwords and tokens in the clear stay on this machine, unless somebody says that they may not. */
-function checkExposure({ host, tls, insecureHttp }: ServeOptions): void {
+export function checkExposure({
+  host,
+  tls,
+  insecureHttp,
+}: Pick<ServeOptions, 'host' | 'tls' | 'insecureHttp'>): void {
   if (tls !== undefined || insecureHttp || isLoopback(host)) return;
   throw new StagerError(
     'CONFIG_INVALID',
@@ -121,13 +137,16 @@ function isLoopback(host: string): boolean {
   return host === '::1' || host === 'localhost';
 }
 
-function upkeep({ database, signIn, staging }: HttpService): () => void {
+function upkeep({ database, signIn, staging, report }: HttpService): () => void {
+  const failed = (error: unknown): void => {
+    if (!isDatabaseAway(error)) report('the hourly upkeep', error);
+  };
   const run = async (): Promise<void> => {
     await forgetExpiredTokens(database.queries);
     await staging.upkeep();
     if (signIn.kind === 'embedded') await signIn.keys.rotate();
   };
-  const timer = setInterval(() => void run().catch(() => undefined), UPKEEP_EVERY_MS);
+  const timer = setInterval(() => void run().catch(failed), UPKEEP_EVERY_MS);
   return () => clearInterval(timer);
 }
 

@@ -6,9 +6,10 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import { addBodyParsers } from './bodies.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import { answerFailure } from './failure.ts';
-import { createListener, type TlsFiles } from './listener.ts';
+import { createListener, type Patience, type TlsFiles } from './listener.ts';
 import { mount } from './mount.ts';
 import { addOpenApi } from './openapi.ts';
+import { createRateLimit } from './rate-limit.ts';
 import { CfError } from './route/cf-errors.ts';
 import { meantPath } from './route/foundation.ts';
 import { LIMITS } from './route/limits.ts';
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly routes: readonly ServedRoute[];
   /** Without, plain HTTP. */
   readonly tls?: TlsFiles;
+  /** How long slow clients have; what limits.ts says, without. */
+  readonly patience?: Patience;
 }
 
 /** @returns a server that is ready to listen. */
@@ -27,9 +30,9 @@ export async function createServer(service: HttpService, options: ServerOptions)
   // Input and output are checked in define-route.ts and mount.ts, against the same schemas that are documented.
   server.setValidatorCompiler(() => (value) => ({ value }));
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  server.setErrorHandler(answerFailure);
+  server.setErrorHandler((error, request, reply) => answerFailure(error, request, reply, service.report));
   server.setNotFoundHandler((request, reply) =>
-    answerFailure(new CfError('NotFound', 'Unknown request'), request, reply),
+    answerFailure(new CfError('NotFound', 'Unknown request'), request, reply, service.report),
   );
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-vcap-request-id', request.id);
@@ -40,15 +43,16 @@ export async function createServer(service: HttpService, options: ServerOptions)
   await server.register(formbody, { bodyLimit: LIMITS.formBytes });
   await server.register(multipart, { limits: LIMITS.multipart, throwFileSizeLimit: true });
   await addOpenApi(server, service.settings);
-  for (const route of options.routes) mount(server, route, service);
+  const count = await createRateLimit(server, service.settings.rateLimit ?? 0);
+  for (const route of options.routes) mount(route, { server, service, count });
   await server.ready();
   return server;
 }
 
-function serverOptions({ tls }: ServerOptions, settings: HttpSettings): FastifyServerOptions {
+function serverOptions({ tls, patience }: ServerOptions, settings: HttpSettings): FastifyServerOptions {
   return {
     rewriteUrl: ({ url = '/', headers: { host } }) => meantPath(settings, { host, path: url }),
-    serverFactory: (handler) => createListener(handler, tls),
+    serverFactory: (handler) => createListener(handler, tls, patience),
     bodyLimit: LIMITS.jsonBytes,
     clientErrorHandler: answerBrokenRequest,
     // Ends keep-alive connections at close, lets requests finish.

@@ -17,6 +17,9 @@ export function stagingJobs(staging: StagingService): JobTable {
       const { guid, from } = PackageUpload.parse(input);
       await packUpload(guid, from, await staging.parts(signal));
     },
+    'app.expire': async (input, signal) => {
+      await staging.expire(OfGuid.parse(input).guid, signal);
+    },
     'package.delete': async (input, signal) => {
       await staging.deletePackage(OfGuid.parse(input).guid, signal);
     },

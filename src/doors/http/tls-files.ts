@@ -32,7 +32,7 @@ export async function readTlsFiles({ certFile, keyFile }: TlsPaths): Promise<Tls
 }
 
 /** New connections get the new certificate; files that do not fit (yet) change nothing. @returns what ends the watch. */
-export function watchTlsFiles(server: Server, paths: TlsPaths): () => void {
+export function watchTlsFiles(server: Server, paths: TlsPaths, lookEveryMs = LOOK_EVERY_MS): () => void {
   const reload = (): void => {
     readTlsFiles(paths).then(
       (files) => takesContext(server) && server.setSecureContext(files),
@@ -40,7 +40,7 @@ export function watchTlsFiles(server: Server, paths: TlsPaths): () => void {
     );
   };
   const files = [paths.certFile, paths.keyFile];
-  for (const file of files) watchFile(file, { interval: LOOK_EVERY_MS, persistent: false }, reload);
+  for (const file of files) watchFile(file, { interval: lookEveryMs, persistent: false }, reload);
   return () => {
     for (const file of files) unwatchFile(file, reload);
   };

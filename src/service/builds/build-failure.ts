@@ -1,5 +1,5 @@
 /** Why a build failed, in Cloud Controller's form: the name of an error in its table, and a description. */
-import { CODES, type StagerError } from '../../words/errors.ts';
+import { CODES, type StagerError, withNext } from '../../words/errors.ts';
 
 export interface BuildFailure {
   readonly id: string;
@@ -24,6 +24,5 @@ export function buildFailure(error: StagerError): BuildFailure {
   const id = IDS.has(named) ? named : error.blame === 'stager' ? 'StagerError' : 'StagingError';
   const words = IDS.get(id) ?? 'Staging error';
   if (WHOLE.has(id)) return { id, description: words };
-  const next = error.next === undefined ? '' : `. ${error.next}`;
-  return { id, description: `${words}: ${error.message}${next}` };
+  return { id, description: `${words}: ${withNext(error)}` };
 }

@@ -6,10 +6,12 @@
 import { sql } from 'kysely';
 import type { Clock } from '../../words/clock.ts';
 import { asStagerError } from '../../words/error-report.ts';
-import { StagerError } from '../../words/errors.ts';
+import { isStagerError, StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
+import type { ReportBug } from '../../words/report-bug.ts';
 import { Taker } from '../queue/taker.ts';
 import type { Database, Queries } from '../state/database.ts';
+import { isDatabaseAway } from '../state/failures.ts';
 import { type BuildFailure, buildFailure } from './build-failure.ts';
 import { BuildLog } from './build-log.ts';
 import type { StagingMeans } from './means.ts';
@@ -21,6 +23,7 @@ export interface BuildWorkerParts {
   readonly database: Database;
   readonly means: StagingMeans;
   readonly clock: Clock;
+  readonly report: ReportBug;
   /** Called when there is something new to read of a build: lines, or its end. */
   readonly onChange: (build: Guid) => void;
 }
@@ -43,6 +46,8 @@ export class BuildWorker {
       most: means.defaults.workers,
       clock,
       work: async (guid, signal) => await this.#work(guid, signal),
+      fail: async (guid, error) => await this.#broken(guid, error),
+      report: parts.report,
       onBeat: async (running) => await this.#beat(running),
     });
   }
@@ -151,6 +156,8 @@ export class BuildWorker {
           await this.#release(build);
           return 'again';
         }
+        if (isDatabaseAway(error)) throw error;
+        if (!isStagerError(error) && !signal.aborted) this.#parts.report(`build ${build.guid}`, error);
         const failure = buildFailure(asStagerError(signal.aborted ? (signal.reason ?? error) : error));
         log.line('stderr', `${failure.id} - ${failure.description}`);
         await log.close().catch(() => undefined);
@@ -175,6 +182,19 @@ export class BuildWorker {
       error_id: id,
       error_description: description,
     });
+  }
+
+  /** Not staging failed, but what is around it. */
+  async #broken(guid: Guid, error: unknown): Promise<void> {
+    const { id: error_id, description: error_description } = buildFailure(asStagerError(error));
+    await this.#queries
+      .updateTable('builds')
+      .set({ state: 'FAILED', error_id, error_description, finished_at: sql<Date>`now()` })
+      .where('guid', '=', guid)
+      .where('state', '=', 'STAGING')
+      .where('claimed_by', '=', this.#name)
+      .execute();
+    this.#parts.onChange(guid);
   }
 
   /** Gives it back as if it had not been begun. */

@@ -170,12 +170,12 @@ export async function logsOfApps(queries: Queries, isVisible: ReturnType<typeof 
     .execute();
 }
 
-/** Forgets the logs of builds that began more than `days` ago and are over. */
-export async function forgetOldLogs(queries: Queries, days: number): Promise<void> {
+/** Forgets the logs of builds that began longer ago than that and are over. */
+export async function forgetOldLogs(queries: Queries, ms: number): Promise<void> {
   await queries
     .deleteFrom('build_logs')
     .where('closed_at', 'is not', null)
-    .where(sql<boolean>`created_at < now() - ${days} * interval '1 day'`)
+    .where(sql<boolean>`created_at < now() - ${ms} * interval '1 millisecond'`)
     .execute();
 }
 

@@ -4,6 +4,7 @@ import type { StageRequest } from '../../staging/request/request.ts';
 import type { BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import type { Emit } from '../../words/events.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
+import type { Retention } from './retention.ts';
 
 /** See the top of the file. */
 export interface StagingMeans {
@@ -14,6 +15,7 @@ export interface StagingMeans {
   stage(request: StageRequest, io: StageIo): Promise<StagingRecord>;
   /** Directory of uploads on their way; those that were acknowledged are taken up again at the next start. */
   readonly uploads: string;
+  readonly retention: Retention;
   readonly defaults: StagingDefaults;
 }
 

@@ -7,7 +7,7 @@ import { openPackage } from '../../staging/package/open.ts';
 import { receivePackage } from '../../staging/package/receive.ts';
 import type { BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import { asStagerError } from '../../words/error-report.ts';
-import { StagerError } from '../../words/errors.ts';
+import { StagerError, withNext } from '../../words/errors.ts';
 import type { Guid } from '../../words/ids.ts';
 import { movePackage } from '../resources/packages.ts';
 import type { Queries } from '../state/database.ts';
@@ -54,8 +54,7 @@ export async function packUpload(
       if (!moved) await store.delete(packageKey(made.guid), { signal });
     } catch (thrown) {
       if (signal.aborted) throw thrown;
-      const error = asStagerError(thrown);
-      const text = error.next === undefined ? error.message : `${error.message}. ${error.next}`;
+      const text = withNext(asStagerError(thrown));
       await movePackage(queries, guid, { from: 'PROCESSING_UPLOAD', to: 'FAILED', error: text });
     }
   }

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import { systemClock } from '../../words/clock.ts';
 import type { Guid } from '../../words/ids.ts';
+import type { ReportBug } from '../../words/report-bug.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { BuildWorker } from './build-worker.ts';
 import { seedBuildpacks } from './buildpack-bits.ts';
@@ -9,10 +10,8 @@ import { Followers } from './followers.ts';
 import { forgetOldLogs } from './log-store.ts';
 import type { StagingMeans } from './means.ts';
 import { deleteCaches, deleteDroplet, deletePackage, deleteStagedOf } from './remove.ts';
+import { expireStaged } from './retention.ts';
 import { UploadSpool } from './upload-spool.ts';
-
-/** Days that the log of a build is kept. */
-const LOG_DAYS = 30;
 
 /** See the top of the file. */
 export class StagingService {
@@ -23,7 +22,7 @@ export class StagingService {
   readonly #database: Database;
   readonly #listeners = new Map<Guid, Set<() => void>>();
 
-  constructor(database: Database, means: StagingMeans) {
+  constructor(database: Database, means: StagingMeans, report: ReportBug) {
     this.#database = database;
     this.means = means;
     this.spool = new UploadSpool(means.uploads);
@@ -31,6 +30,7 @@ export class StagingService {
       database,
       means,
       clock: systemClock,
+      report,
       onChange: (build) => {
         for (const listener of this.#listeners.get(build) ?? []) listener();
       },
@@ -73,7 +73,13 @@ export class StagingService {
 
   /** To be called now and then. */
   async upkeep(): Promise<void> {
-    await forgetOldLogs(this.#database.queries, LOG_DAYS);
+    await forgetOldLogs(this.#database.queries, this.means.retention.logMs);
+    await this.expire();
+  }
+
+  /** Lets go what an app, or any app, need not keep. */
+  async expire(app?: Guid, signal: AbortSignal = new AbortController().signal): Promise<void> {
+    await expireStaged(this.means.retention, await this.parts(signal), app);
   }
 
   /** Calls `listener` when there may be something new of a build. @returns how to stop that. */

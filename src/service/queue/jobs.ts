@@ -7,9 +7,11 @@
 import { sql } from 'kysely';
 import type { Clock } from '../../words/clock.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
+import type { ReportBug } from '../../words/report-bug.ts';
 import type { Caller } from '../access/caller.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Database, Queries } from '../state/database.ts';
+import { isDatabaseAway } from '../state/failures.ts';
 import type { JobError, JobsTable } from '../state/schema-platform.ts';
 import { Taker } from './taker.ts';
 
@@ -31,6 +33,7 @@ export interface JobParts {
   readonly table: JobTable;
   /** A failure as the job shows it. */
   readonly explain: (error: unknown) => readonly JobError[];
+  readonly report: ReportBug;
 }
 
 /** See the top of the file. */
@@ -48,6 +51,8 @@ export class Jobs {
       most: MOST,
       clock: parts.clock,
       work: async (guid, signal) => await this.#work(guid, signal),
+      fail: async (guid, error) => await this.#finish(guid, 'FAILED', parts.explain(error)),
+      report: parts.report,
     });
   }
 
@@ -102,6 +107,7 @@ export class Jobs {
       await this.#finish(guid, 'COMPLETE', []);
     } catch (error) {
       if (signal.aborted) return 'again';
+      if (isDatabaseAway(error)) throw error;
       await this.#finish(guid, 'FAILED', this.#parts.explain(error));
     }
     return 'done';

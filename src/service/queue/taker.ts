@@ -1,6 +1,8 @@
 /** Takes what waits in one queue, so many at once, does it, and keeps the claims alive meanwhile. */
 import type { Clock } from '../../words/clock.ts';
 import type { Guid } from '../../words/ids.ts';
+import type { ReportBug } from '../../words/report-bug.ts';
+import { isDatabaseAway } from '../state/failures.ts';
 import type { Claim, QueueName, WorkQueue } from '../state/work-queue.ts';
 
 /** Milliseconds between renewals, and between looks for what others left. */
@@ -12,8 +14,14 @@ export interface TakerParts {
   /** At once. */
   readonly most: number;
   readonly clock: Clock;
-  /** Does one. `again`: somebody else shall do it. A failure leaves it claimed until that runs out. */
+  /**
+   * Does one. `again`: somebody else shall do it. While the database is away it stays claimed until that runs out; any
+   * other failure is a bug, and ends it by `fail`.
+   */
   readonly work: (id: Guid, signal: AbortSignal) => Promise<'done' | 'again'>;
+  /** Writes down that one failed by a bug. */
+  readonly fail: (id: Guid, error: unknown) => Promise<void>;
+  readonly report: ReportBug;
   /** Called with every renewal, with what runs here. */
   readonly onBeat?: (running: readonly Guid[]) => Promise<void>;
 }
@@ -45,7 +53,7 @@ export class Taker {
 
   /** There may be something to do. */
   wake(): void {
-    this.#taking = this.#taking.then(() => this.#take()).catch(() => undefined);
+    this.#taking = this.#taking.then(() => this.#take()).catch((error: unknown) => this.#report(error));
   }
 
   /** Settles when one is over, if it runs here. */
@@ -85,7 +93,7 @@ export class Taker {
     if (this.#closed) return;
     this.#cancelBeat = this.#parts.clock.schedule(BEAT_MS, () => {
       void this.#renew()
-        .catch(() => undefined)
+        .catch((error: unknown) => this.#report(error))
         .finally(() => this.#beat());
     });
   }
@@ -131,8 +139,21 @@ export class Taker {
       const end = await work(running.claim.id, running.abort.signal);
       if (end === 'done') await queue.done(name, running.claim);
       else await queue.giveBack(name, running.claim);
-    } catch {
-      // The database is away: the claim runs out, and it is taken up again.
+    } catch (error) {
+      // While the database is away the claim runs out, and it is taken up again.
+      if (isDatabaseAway(error)) return;
+      this.#report(error);
+      await this.#fail(running.claim, error).catch((second: unknown) => this.#report(second));
     }
+  }
+
+  async #fail(claim: Claim, error: unknown): Promise<void> {
+    const { queue, name, fail } = this.#parts;
+    await fail(claim.id, error);
+    await queue.done(name, claim);
+  }
+
+  #report(error: unknown): void {
+    if (!isDatabaseAway(error)) this.#parts.report(`the queue of ${this.#parts.name}`, error);
   }
 }

@@ -1,17 +1,31 @@
-/** Audit events: who did what to which app. Values of variables and credentials are never written down. */
-import { newGuid } from '../../words/ids.ts';
+/** Audit events: who did what to what. Values of variables and credentials are never written down. */
+import { sql } from 'kysely';
+import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
 import { json } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import type { App } from './apps.ts';
 
-export interface AppEvent {
+interface EventFacts {
   /** Such as `audit.app.create`. */
   readonly type: string;
   readonly caller: Caller;
-  readonly app: Pick<App, 'guid' | 'name' | 'space_guid'>;
   /** What was asked for; secrets are taken out. */
   readonly request?: object;
+  /** What else it was about, such as the guid of a droplet. */
+  readonly facts?: Readonly<Record<string, string | null>>;
+}
+
+/** Something done to an app, or to what an app has. */
+export interface AppEvent extends EventFacts {
+  readonly app: { readonly guid: Guid; readonly space_guid: Guid };
+}
+
+/** Something done to anything else. */
+export interface TargetEvent extends EventFacts {
+  readonly target: { readonly guid: string; readonly type: string; readonly name: string };
+  /** Where it is: a space, an organization, or everywhere. */
+  readonly space?: Guid | null;
+  readonly organization?: Guid | null;
 }
 
 const HIDDEN = '[PRIVATE DATA HIDDEN]';
@@ -25,11 +39,22 @@ export class Audit {
     this.#queries = queries;
   }
 
-  async record({ type, caller, app, request }: AppEvent): Promise<void> {
-    const space = this.#queries
+  async record({ app, ...event }: AppEvent): Promise<void> {
+    const row = await this.#queries
+      .selectFrom('apps')
+      .select('name')
+      .where('guid', '=', app.guid)
+      .executeTakeFirst();
+    const target = { guid: app.guid, type: 'app', name: row?.name ?? '' };
+    await this.recordOn({ ...event, target, space: app.space_guid });
+  }
+
+  async recordOn(event: TargetEvent): Promise<void> {
+    const { type, caller, target, space = null, organization = null, request, facts } = event;
+    const organizationOfSpace = this.#queries
       .selectFrom('spaces')
       .select('organization_guid')
-      .where('guid', '=', app.space_guid);
+      .where('guid', '=', space ?? sql<Guid>`''`);
     await this.#queries
       .insertInto('audit_events')
       .values({
@@ -38,12 +63,12 @@ export class Audit {
         actor_guid: caller.guid,
         actor_type: caller.kind === 'client' ? 'client' : 'user',
         actor_name: caller.name,
-        target_guid: app.guid,
-        target_type: 'app',
-        target_name: app.name,
-        data: json(request === undefined ? {} : { request: withoutSecrets(request) }),
-        space_guid: app.space_guid,
-        organization_guid: space,
+        target_guid: target.guid,
+        target_type: target.type,
+        target_name: target.name,
+        data: json({ ...facts, ...(request !== undefined && { request: withoutSecrets(request) }) }),
+        space_guid: space,
+        organization_guid: space === null ? organization : organizationOfSpace,
       })
       .execute();
   }

@@ -32,7 +32,7 @@ export interface ServiceInstanceFilters extends CommonFilters {
 
 export interface ServiceInstanceFields {
   readonly name?: string | undefined;
-  readonly credentials?: Readonly<Record<string, unknown>> | undefined;
+  readonly credentials?: Readonly<Record<string, unknown>> | null | undefined;
   readonly syslog_drain_url?: string | null | undefined;
   readonly route_service_url?: string | null | undefined;
   readonly tags?: readonly string[] | undefined;
@@ -79,7 +79,7 @@ export async function createServiceInstance(
   space: Guid,
   fields: ServiceInstanceFields & { readonly name: string },
 ): Promise<ServiceInstance | undefined> {
-  const { name, credentials = {}, syslog_drain_url, route_service_url, tags = [], metadata } = fields;
+  const { name, credentials, syslog_drain_url, route_service_url, tags = [], metadata } = fields;
   return await unlessTaken(
     'service_instances_name',
     queries
@@ -88,7 +88,7 @@ export async function createServiceInstance(
         guid: newGuid(),
         space_guid: space,
         name,
-        credentials: json(credentials),
+        credentials: json(credentials ?? {}),
         syslog_drain_url: syslog_drain_url ?? null,
         route_service_url: route_service_url ?? null,
         tags: json(tags),
@@ -112,7 +112,7 @@ export async function updateServiceInstance(
       .updateTable('service_instances')
       .set({
         ...(name !== undefined && { name }),
-        ...(credentials !== undefined && { credentials: json(credentials) }),
+        ...(credentials !== undefined && { credentials: json(credentials ?? {}) }),
         ...(syslog_drain_url !== undefined && { syslog_drain_url }),
         ...(route_service_url !== undefined && { route_service_url }),
         ...(tags !== undefined && { tags: json(tags) }),

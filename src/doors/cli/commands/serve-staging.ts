@@ -30,6 +30,11 @@ export function stagingMeans(stager: Stager, data: string): StagingMeans {
       return await stageApp(request, { ...ports, buildpacks }, io);
     },
     uploads: join(data, 'uploads'),
+    retention: {
+      droplets: settings.keepDroplets,
+      packages: settings.keepPackages,
+      logMs: settings.keepLogs,
+    },
     defaults: {
       memoryMb: settings.memory,
       diskMb: settings.disk,

@@ -4,6 +4,7 @@ import { openEndpointStager, type Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import { ownVersion } from '../../../machine/host/own-package.ts';
 import { StagerError } from '../../../words/errors.ts';
+import { bugText } from '../../../words/report-bug.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
 import type { Context } from '../input/context.ts';
 import { stagingMeans } from './serve-staging.ts';
@@ -19,7 +20,13 @@ export async function serveCommand({ config, output, signal }: Context): Promise
   const issuer = issuerOf(stager, signal);
   const [stacks, staging] = [await stacksOf(stager), stagingMeans(stager, options.data)];
   await serve(
-    { ...options, stacks, staging, ...(issuer !== undefined && { issuer }) },
+    {
+      ...options,
+      stacks,
+      staging,
+      report: (during, error) => output.note(bugText(during, error)),
+      ...(issuer !== undefined && { issuer }),
+    },
     { signal, listening },
   );
   return 0;
@@ -61,7 +68,7 @@ function optionsOf({
   settings,
   home,
   adminPassword,
-}: Config): Omit<ServeOptions, 'stacks' | 'staging' | 'issuer'> {
+}: Config): Omit<ServeOptions, 'stacks' | 'staging' | 'issuer' | 'report'> {
   const { tlsCert, tlsKey, database, publicUrl, systemDomain } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {
@@ -74,6 +81,7 @@ function optionsOf({
     data: settings.data ?? join(home, 'serve'),
     insecureHttp: settings.insecureHttp ?? false,
     acceptStart: settings.acceptStart ?? false,
+    rateLimit: settings.rateLimit,
     version: ownVersion(),
     ...(database !== undefined && { database }),
     ...(publicUrl !== undefined && { publicUrl }),

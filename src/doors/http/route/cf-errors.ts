@@ -4,7 +4,8 @@
  */
 import { BuildpackRefused } from '../../../service/builds/buildpack-bits.ts';
 import { IssuerUnreachable } from '../../../service/sign-in/issuer.ts';
-import { CODES, StagerError } from '../../../words/errors.ts';
+import { isDatabaseAway } from '../../../service/state/failures.ts';
+import { CODES, StagerError, withNext } from '../../../words/errors.ts';
 
 /** name → number; HTTP status unless the failure brings its own. */
 const CF_ERRORS = {
@@ -22,6 +23,7 @@ const CF_ERRORS = {
   UnprocessableEntity: { code: 10008, http: 422 },
   ResourceNotFound: { code: 10010, http: 404 },
   RateLimitExceeded: { code: 10013, http: 429 },
+  IPBasedRateLimitExceeded: { code: 10014, http: 429 },
   ServiceUnavailable: { code: 10015, http: 503 },
   UniquenessError: { code: 10016, http: 422 },
   OrgSuspended: { code: 10017, http: 403 },
@@ -46,6 +48,7 @@ const CF_ERRORS = {
   StagerError: { code: 170011, http: 500 },
   StagingInProgress: { code: 170017, http: 422 },
   TaskWorkersUnavailable: { code: 170020, http: 503 },
+  ServiceFetchInstanceParametersNotSupported: { code: 120004, http: 400 },
   StackNotFound: { code: 250003, http: 404 },
   StackValidationFailed: { code: 250004, http: 422 },
   BuildpackNameStackLifecycleTaken: { code: 290000, http: 422 },
@@ -109,6 +112,8 @@ export interface ErrorObject {
   readonly detail: string;
 }
 
+const DATABASE_AWAY = "The database of this server can't be reached just now. Try again in a moment.";
+
 /** Any failure as status and body. What is not ours to explain is a plain 500 that tells nothing of the inside. */
 export function errorAnswer(error: unknown): { status: number; errors: readonly ErrorObject[] } {
   if (error instanceof CfError) {
@@ -122,8 +127,10 @@ export function errorAnswer(error: unknown): { status: number; errors: readonly 
   }
   if (error instanceof StagerError && error.code !== 'UNEXPECTED') {
     const { cf, http } = CODES[error.code];
-    const detail = error.next === undefined ? error.message : `${error.message}. ${error.next}`;
-    return { status: http, errors: [object(cf, detail)] };
+    return { status: http, errors: [object(cf, withNext(error))] };
+  }
+  if (isDatabaseAway(error)) {
+    return { status: 503, errors: [object('ServiceUnavailable', DATABASE_AWAY)] };
   }
   const parsed = frameworkFailure(error);
   if (parsed !== undefined) return parsed;

@@ -6,6 +6,7 @@ import type { Audit } from '../../../service/resources/audit.ts';
 import type { Authenticator } from '../../../service/sign-in/authenticator.ts';
 import type { SigningKeys } from '../../../service/sign-in/keys.ts';
 import type { Database } from '../../../service/state/database.ts';
+import type { ReportBug } from '../../../words/report-bug.ts';
 import type { Downloads } from './downloads.ts';
 
 export interface HttpService {
@@ -13,6 +14,8 @@ export interface HttpService {
   readonly authenticator: Authenticator;
   readonly signIn: EmbeddedSignIn | ExternalSignIn;
   readonly jobs: Jobs;
+  /** What is answered 500 goes there with its stack. */
+  readonly report: ReportBug;
   readonly audit: Audit;
   readonly staging: StagingService;
   readonly downloads: Downloads;
@@ -35,6 +38,8 @@ export interface HttpSettings {
   /** Shown by `/v3/info`. */
   readonly name: string;
   readonly version: string;
+  /** Requests a minute of one client; 0 or absent: no limit. */
+  readonly rateLimit?: number;
   /** Takes `start` and `restart`, though nothing runs. */
   readonly acceptStart?: boolean;
   /** Where clients reach us, when that is not what their requests say (behind a proxy). */

@@ -51,6 +51,7 @@ export async function fakeMeans(given?: string): Promise<FakeMeans> {
     blobs: async () => blobs,
     buildpacks: async () => parts,
     uploads: join(dir, 'uploads'),
+    retention: { droplets: 5, packages: 5, logMs: 3_600_000 },
     stage: async (request, io) => {
       requests.push(request);
       return await fakeStaging(request, io, blobs);

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { expect, it } from 'vitest';
 import { putClient } from '../../../../src/service/sign-in/clients.ts';
 import { type Api, describeApi, type Reply } from '../support/api.ts';
@@ -161,5 +161,32 @@ describeApi('the sign-in', (api) => {
     const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url');
     expect(await seesOrganizations(api(), `${none}.${body}.`)).toBe(401);
     expect(await seesOrganizations(api(), `${head}.${body}.${'A'.repeat(86)}`)).toBe(401);
+  });
+
+  // Last: it ends the tokens of the world's users.
+  it('signs with a new key when the old one is old, and takes its tokens until all of them are over', async () => {
+    const { service } = api();
+    const { signIn, database } = service;
+    if (signIn.kind !== 'embedded') throw new Error('the embedded sign-in is tested here');
+    const age = async (days: number) =>
+      await database.run(`update signing_keys set created_at = created_at - interval '${days} days'`);
+    const { name } = await newUser(api());
+    const old = accessToken(await login(api(), name, 'correct horse'));
+    const admin = api().world.users.admin.token;
+    await age(91);
+    await signIn.keys.rotate();
+    const fresh = accessToken(await login(api(), name, 'correct horse'));
+    expect(decodeProtectedHeader(fresh).kid).not.toBe(decodeProtectedHeader(old).kid);
+    expect((await api().ask('GET', '/uaa/token_keys', { as: 'nobody' })).text).toContain(
+      decodeProtectedHeader(old).kid,
+    );
+    expect([await seesOrganizations(api(), old), await seesOrganizations(api(), fresh)]).toEqual([200, 200]);
+    // Older than any token that it signed.
+    await database.run(`update signing_keys set created_at = created_at - interval '2 days' where kid = $1`, [
+      decodeProtectedHeader(old).kid,
+    ]);
+    await signIn.keys.rotate();
+    expect([await seesOrganizations(api(), old), await seesOrganizations(api(), admin)]).toEqual([401, 401]);
+    expect(await seesOrganizations(api(), fresh)).toBe(200);
   });
 });

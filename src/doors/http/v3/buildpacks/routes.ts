@@ -1,6 +1,8 @@
 /** `/v3/buildpacks`, and the caches that they leave. */
+import type { Caller } from '../../../../service/access/caller.ts';
 import { mayAdminister, mayDevelop } from '../../../../service/access/may.ts';
 import { globalStanding } from '../../../../service/access/standing.ts';
+import type { TargetEvent } from '../../../../service/resources/audit.ts';
 import {
   type Buildpack as BuildpackRow,
   createBuildpack,
@@ -68,6 +70,7 @@ const create = route({
     await demandStack(queries, body.stack);
     const created = await createBuildpack(queries, fields);
     if (created === undefined) throw taken(body.name, body.stack ?? null);
+    await service.audit.recordOn(buildpackEvent('create', created, caller));
     return { status: 201, body: presentBuildpack(created, base) };
   },
 });
@@ -90,6 +93,7 @@ const update = route({
     await demandStack(queries, body.stack);
     const updated = await updateBuildpack(queries, found.guid, body);
     if (updated === undefined) throw taken(body.name ?? found.name, body.stack ?? found.stack);
+    await service.audit.recordOn({ ...buildpackEvent('update', updated, caller), request: body });
     return { status: 200, body: presentBuildpack(updated, base) };
   },
 });
@@ -104,6 +108,7 @@ const remove = route({
   handle: async ({ params, caller, service, base }) => {
     const found = await existing(service.database.queries, params.guid);
     demand(mayAdminister, globalStanding(caller));
+    await service.audit.recordOn(buildpackEvent('delete', found, caller));
     return accepted(base, await service.jobs.start('buildpack.delete', { guid: found.guid }, caller));
   },
 });
@@ -131,6 +136,7 @@ const upload = route({
       await spool.keep(file, { bits: bits.path });
       const input = { guid: found.guid, file, filename: bits.filename.slice(0, 255) };
       const job = await service.jobs.start('buildpack.upload', input, caller);
+      await service.audit.recordOn(buildpackEvent('upload', found, caller));
       return { ...accepted(base, job), body: presentBuildpack(found, base) };
     } finally {
       await uploaded.discard();
@@ -167,6 +173,14 @@ const clearAllCaches = route({
 });
 
 export const buildpackRoutes = [list, get, create, update, remove, upload, clearCache, clearAllCaches];
+
+function buildpackEvent(
+  what: 'create' | 'update' | 'delete' | 'upload',
+  { guid, name }: BuildpackRow,
+  caller: Caller,
+): TargetEvent {
+  return { type: `audit.buildpack.${what}`, caller, target: { guid, type: 'buildpack', name } };
+}
 
 async function existing(queries: Queries, guid: Guid): Promise<BuildpackRow> {
   const found = await findBuildpack(queries, guid);

@@ -107,7 +107,8 @@ const create = route({
       throw new CfError('StagingInProgress', 'Only one build can be STAGING at a time per application.');
     }
     service.staging.worker.wake();
-    await service.audit.record({ type: 'audit.app.build.create', caller, app, request: body });
+    const facts = { build_guid: guid, package_guid: source.guid };
+    await service.audit.record({ type: 'audit.app.build.create', caller, app, request: body, facts });
     return { status: 201, body: presentBuild(await visibleBuild(call, guid), base) };
   },
 });
@@ -133,6 +134,9 @@ const update = route({
         found.guid,
         body.error ?? `cancelled by ${caller.name ?? caller.guid}`,
       );
+      const app = { guid: found.app_guid, space_guid: found.space_guid };
+      const facts = { build_guid: found.guid };
+      await service.audit.record({ type: 'audit.app.build.cancel', caller, app, facts });
     }
     if (body.metadata !== undefined) await labelBuild(queries, found.guid, body.metadata);
     return { status: 200, body: presentBuild(await visibleBuild(call, found.guid), base) };

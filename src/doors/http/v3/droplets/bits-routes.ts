@@ -12,7 +12,7 @@ import { LIMITS } from '../../route/limits.ts';
 import { ByGuid } from '../../route/params.ts';
 import type { HttpService } from '../../route/service.ts';
 import { readUpload } from '../../route/upload.ts';
-import { dropletFor, dropletToRead, shownDroplet } from './find.ts';
+import { dropletEvent, dropletFor, dropletToRead, shownDroplet } from './find.ts';
 import { DropletAnswer } from './schema.ts';
 
 /** Seconds that an address of the blobstore works. */
@@ -46,8 +46,7 @@ const upload = route({
       await uploaded.discard();
     }
     const job = await service.jobs.start('droplet.upload', { guid: found.guid }, caller);
-    const app = { guid: found.app_guid, name: '', space_guid: found.space_guid };
-    await service.audit.record({ type: 'audit.app.droplet.upload', caller, app });
+    await service.audit.record(dropletEvent('upload', found, caller));
     return { ...accepted(base, job), body: await shownDroplet(call, found.guid) };
   },
 });
@@ -64,8 +63,7 @@ const download = route({
     const found = await dropletToRead(call, call.params.guid, mayDownloadDroplet);
     if (found.state !== 'STAGED') throw unprocessable('Only staged droplets can be downloaded.');
     if (found.content_key === null) throw notFound('Droplet');
-    const app = { guid: found.app_guid, name: '', space_guid: found.space_guid };
-    await service.audit.record({ type: 'audit.app.droplet.download', caller, app });
+    await service.audit.record(dropletEvent('download', found, caller));
     const { presign } = await service.staging.means.blobs();
     const { signal } = new AbortController();
     const signed = await presign?.get(

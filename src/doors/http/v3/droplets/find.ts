@@ -1,6 +1,8 @@
 /** What every route of a droplet begins with. */
+import type { Caller } from '../../../../service/access/caller.ts';
 import { mayReadSecrets } from '../../../../service/access/may.ts';
 import { type Standing, standingInSpace } from '../../../../service/access/standing.ts';
+import type { AppEvent } from '../../../../service/resources/audit.ts';
 import { type Droplet, findDroplet } from '../../../../service/resources/droplets.ts';
 import type { Guid } from '../../../../words/ids.ts';
 import { notFound } from '../../route/cf-errors.ts';
@@ -36,4 +38,14 @@ export async function shownDroplet(asking: Asking, guid: Guid) {
   const found = await visibleDroplet(asking, guid);
   const standing = await standingInSpace(asking.service.database.queries, asking.caller, found.space_guid);
   return presentDroplet(found, asking.base, mayReadSecrets(standing) ? 'shown' : 'hidden');
+}
+
+/** What was done to one, as an event of its app. */
+export function dropletEvent(
+  what: 'upload' | 'download' | 'delete',
+  { guid, app_guid, space_guid }: Droplet,
+  caller: Caller,
+): AppEvent {
+  const app = { guid: app_guid, space_guid };
+  return { type: `audit.app.droplet.${what}`, caller, app, facts: { droplet_guid: guid } };
 }

@@ -20,7 +20,7 @@ import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
 import { visiblePackage } from '../packages/find.ts';
-import { dropletFor, dropletToRead, shownDroplet } from './find.ts';
+import { dropletEvent, dropletFor, dropletToRead, shownDroplet } from './find.ts';
 import { presentDroplet } from './present.ts';
 import {
   AppDropletsQuery,
@@ -118,6 +118,8 @@ const create = route({
       const source = await dropletToRead(call, query.source_guid, mayDevelop);
       if (source.state !== 'STAGED') throw unprocessable('Invalid source droplet: it is not staged');
       const copy = await copyDropletRow(queries, source, app.guid);
+      const facts = { droplet_guid: copy, source_droplet_guid: source.guid };
+      await service.audit.record({ type: 'audit.app.droplet.create', caller, app, facts });
       return { status: 201, body: await shownDroplet(call, copy) };
     }
     const guid = await createDropletRow(queries, {
@@ -125,7 +127,13 @@ const create = route({
       processTypes: body.process_types ?? { web: '' },
       metadata: body.metadata,
     });
-    await service.audit.record({ type: 'audit.app.droplet.create', caller, app, request: body });
+    await service.audit.record({
+      type: 'audit.app.droplet.create',
+      caller,
+      app,
+      request: body,
+      facts: { droplet_guid: guid },
+    });
     return { status: 201, body: await shownDroplet(call, guid) };
   },
 });
@@ -158,6 +166,7 @@ const remove = route({
   handle: async (call) => {
     const { caller, service, base } = call;
     const found = await dropletFor(call, call.params.guid, mayDevelop);
+    await service.audit.record(dropletEvent('delete', found, caller));
     return accepted(base, await service.jobs.start('droplet.delete', { guid: found.guid }, caller));
   },
 });

@@ -1,7 +1,9 @@
 /** `/v3/organizations`. */
 
+import type { Caller } from '../../../../service/access/caller.ts';
 import { mayAdminister, mayManageOrganization } from '../../../../service/access/may.ts';
 import { globalStanding, standingInOrganization } from '../../../../service/access/standing.ts';
+import type { TargetEvent } from '../../../../service/resources/audit.ts';
 import {
   createOrganization,
   findOrganization,
@@ -67,6 +69,7 @@ const create = route({
     demand(mayAdminister, globalStanding(caller));
     const created = await createOrganization(service.database.queries, body);
     if (created === undefined) throw nameTaken(body.name);
+    await service.audit.recordOn({ ...eventOn('create', created, caller), request: body });
     return { status: 201, body: presentOrganization(created, base) };
   },
 });
@@ -88,6 +91,7 @@ const update = route({
     const updated = await updateOrganization(queries, found.guid, body);
     // Other words than for a new one, and clients know both.
     if (updated === undefined) throw unprocessable(`Organization name '${body.name}' is already taken.`);
+    await service.audit.recordOn({ ...eventOn('update', updated, caller), request: body });
     return { status: 200, body: presentOrganization(updated, base) };
   },
 });
@@ -107,12 +111,22 @@ const remove = route({
     );
     if (found === undefined) throw notFound('Organization');
     demand(mayAdminister, globalStanding(caller));
+    await service.audit.recordOn(eventOn('delete-request', found, caller));
     const job = await service.jobs.start('organization.delete', { guid: found.guid }, caller);
     return accepted(base, job);
   },
 });
 
 export const organizationRoutes = [list, get, create, update, remove];
+
+function eventOn(
+  what: 'create' | 'update' | 'delete-request',
+  { guid, name }: OrganizationRow,
+  caller: Caller,
+): TargetEvent {
+  const target = { guid, type: 'organization', name };
+  return { type: `audit.organization.${what}`, caller, target, organization: guid };
+}
 
 function nameTaken(name: string): Error {
   return unprocessable(`Organization '${name}' already exists.`);

@@ -12,7 +12,7 @@ import { LIMITS } from '../../route/limits.ts';
 import { ByGuid } from '../../route/params.ts';
 import type { Call } from '../../route/route.ts';
 import { readUpload } from '../../route/upload.ts';
-import { packageFor, packageToRead, visiblePackage } from './find.ts';
+import { packageEvent, packageFor, packageToRead, visiblePackage } from './find.ts';
 import { presentPackage } from './present.ts';
 import { MatchAnswer, MatchInput, OwnMatchAnswer, OwnMatchInput, PackageAnswer } from './schema.ts';
 
@@ -60,8 +60,8 @@ const upload = route({
     const from = await spacesOf(call);
     const job = await service.jobs.start('package.upload', { guid: found.guid, from }, caller);
     await service.jobs.settled(job, WAIT_MS);
-    const app = { guid: found.app_guid, name: '', space_guid: found.space_guid };
-    await service.audit.record({ type: 'audit.app.package.upload', caller, app });
+    await service.jobs.start('app.expire', { guid: found.app_guid }, caller);
+    await service.audit.record(packageEvent('upload', found, caller));
     return { status: 200, body: presentPackage(await visiblePackage(call, found.guid), base) };
   },
 });
@@ -78,6 +78,7 @@ const download = route({
     if (found.state !== 'READY' || found.content_guid === null) {
       throw unprocessable('Package has no bits to download.');
     }
+    await call.service.audit.record(packageEvent('download', found, call.caller));
     const path = call.service.downloads.path({ kind: 'package', guid: found.guid });
     return { status: 302, headers: { location: `${call.base}${path}` } };
   },

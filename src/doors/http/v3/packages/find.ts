@@ -1,5 +1,7 @@
 /** What every route of a package begins with. */
+import type { Caller } from '../../../../service/access/caller.ts';
 import { type Standing, standingInSpace } from '../../../../service/access/standing.ts';
+import type { AppEvent } from '../../../../service/resources/audit.ts';
 import { findPackage, type Package } from '../../../../service/resources/packages.ts';
 import type { Guid } from '../../../../words/ids.ts';
 import { notFound } from '../../route/cf-errors.ts';
@@ -28,4 +30,14 @@ export async function packageToRead(asking: Asking, guid: Guid, may: Question): 
   const found = await visiblePackage(asking, guid);
   demandRead(may, await standingInSpace(asking.service.database.queries, asking.caller, found.space_guid));
   return found;
+}
+
+/** What was done to one, as an event of its app. */
+export function packageEvent(
+  what: 'upload' | 'download' | 'delete',
+  { guid, app_guid, space_guid }: Package,
+  caller: Caller,
+): AppEvent {
+  const app = { guid: app_guid, space_guid };
+  return { type: `audit.app.package.${what}`, caller, app, facts: { package_guid: guid } };
 }

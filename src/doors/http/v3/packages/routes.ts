@@ -13,7 +13,7 @@ import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
-import { packageFor, packageToRead, visiblePackage } from './find.ts';
+import { packageEvent, packageFor, packageToRead, visiblePackage } from './find.ts';
 import { presentPackage } from './present.ts';
 import {
   AppPackagesQuery,
@@ -86,7 +86,9 @@ const create = route({
       if (source.state !== 'READY')
         throw unprocessable('The source package is not READY, so it has nothing to copy.');
       const fields = { app: app.guid, state: 'READY', content: source, metadata: body.metadata } as const;
-      return await created(call, await createPackageRow(queries, fields));
+      const copy = await createPackageRow(queries, fields);
+      await service.audit.record({ type: 'audit.app.copy-bits', caller, app, facts: { package_guid: copy } });
+      return await created(call, copy);
     }
     if (body.type === undefined) throw unprocessable("Type must be one of 'bits, docker'");
     if (body.type === 'docker') throw notImplemented('packages of docker images');
@@ -97,7 +99,13 @@ const create = route({
       state: 'AWAITING_UPLOAD',
       metadata: body.metadata,
     });
-    await service.audit.record({ type: 'audit.app.package.create', caller, app, request: body });
+    await service.audit.record({
+      type: 'audit.app.package.create',
+      caller,
+      app,
+      request: body,
+      facts: { package_guid: guid },
+    });
     return await created(call, guid);
   },
 });
@@ -127,6 +135,7 @@ const remove = route({
   handle: async (call) => {
     const { caller, service, base } = call;
     const found = await packageFor(call, call.params.guid, mayDevelop);
+    await service.audit.record(packageEvent('delete', found, caller));
     return accepted(base, await service.jobs.start('package.delete', { guid: found.guid }, caller));
   },
 });

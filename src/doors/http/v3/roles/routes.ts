@@ -56,7 +56,11 @@ const create = route({
   access: 'signed-in',
   body: CreateRole,
   answers: { 201: RoleAnswer },
-  handle: async (call) => ({ status: 201, body: presentRole(await grantRole(call, call.body), call.base) }),
+  handle: async (call) => {
+    const role = await grantRole(call, call.body);
+    await note(call, role, 'add');
+    return { status: 201, body: presentRole(role, call.base) };
+  },
 });
 
 const remove = route({
@@ -69,13 +73,8 @@ const remove = route({
   handle: async (call) => {
     const { caller, service, base } = call;
     const { queries } = service.database;
-    const {
-      guid,
-      type,
-      user_guid,
-      organization_guid: organization,
-      space_guid: space,
-    } = await visibleRole(call);
+    const role = await visibleRole(call);
+    const { guid, type, user_guid, organization_guid: organization, space_guid: space } = role;
     if (organization !== null) {
       demand(mayManageOrganization, await standingInOrganization(queries, caller, organization));
       if (type === 'organization_user' && (await isInSpaceOf(queries, user_guid, organization))) {
@@ -85,11 +84,23 @@ const remove = route({
       }
     }
     if (space !== null) demand(mayManageSpace, await standingInSpace(queries, caller, space));
+    await note(call, role, 'remove');
     return accepted(base, await service.jobs.start('role.delete', { guid }, caller));
   },
 });
 
 export const roleRoutes = [list, get, create, remove];
+
+async function note({ caller, service }: CallContext, role: Row, what: 'add' | 'remove'): Promise<void> {
+  const { user_guid: guid, type, organization_guid: organization, space_guid: space } = role;
+  const user = await service.database.queries
+    .selectFrom('users')
+    .select('username')
+    .where('guid', '=', guid)
+    .executeTakeFirst();
+  const target = { guid, type: 'user', name: user?.username ?? '' };
+  await service.audit.recordOn({ type: `audit.user.${type}_${what}`, caller, target, organization, space });
+}
 
 async function visibleRole(
   call: CallContext & { readonly params: { readonly guid: Row['guid'] } },

@@ -7,6 +7,7 @@ import {
   type Route,
   removeDestinations,
 } from '../../../../service/resources/routes.ts';
+import type { Guid } from '../../../../words/ids.ts';
 import { unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { ByGuid } from '../../route/params.ts';
@@ -79,7 +80,9 @@ const remove = route({
         'Unable to unmap route from destination. Ensure the route has a destination with this guid.',
       );
     }
+    const mapped = there.find((it) => it.guid === destination)?.app_guid;
     await removeDestinations(queries, found.guid, { guid: destination });
+    if (mapped !== undefined) await note(call, found, { app: mapped, what: 'unmap' });
     return { status: 204 };
   },
 });
@@ -111,7 +114,21 @@ async function addAll(call: Asking, found: Route, body: z.output<typeof Destinat
       processType: app.process?.type ?? 'web',
       ...(port !== undefined && { port }),
     });
+    await note(call, found, { app: app.guid, what: 'map' });
   }
+}
+
+async function note(
+  { caller, service }: Asking,
+  { guid, space_guid }: Route,
+  { app, what }: { readonly app: Guid; readonly what: 'map' | 'unmap' },
+): Promise<void> {
+  await service.audit.record({
+    type: `audit.app.${what}-route`,
+    caller,
+    app: { guid: app, space_guid },
+    facts: { route_guid: guid },
+  });
 }
 
 async function shown({ service, base }: Asking, { guid }: Route) {

@@ -1,12 +1,15 @@
 /** `/v3/routes`. */
+import type { Caller } from '../../../../service/access/caller.ts';
 import { mayOperateApps } from '../../../../service/access/may.ts';
 import { standingInSpace } from '../../../../service/access/standing.ts';
+import type { TargetEvent } from '../../../../service/resources/audit.ts';
 import { findDomain } from '../../../../service/resources/domains.ts';
 import {
   createRoute,
   destinationsOf,
   findRoute,
   listRoutes,
+  type Route,
   type RouteFilters,
   updateRoute,
 } from '../../../../service/resources/routes.ts';
@@ -104,6 +107,7 @@ const create = route({
     if (guid === undefined) throw unprocessable(taken({ host, path }, domain.name));
     const made = await findRoute(queries, caller, guid);
     if (made === undefined) throw notFound('Route');
+    await service.audit.recordOn(eventOn('create', made, caller));
     return { status: 201, body: await shownRoute(call, made) };
   },
 });
@@ -121,6 +125,7 @@ const update = route({
     const found = await routeFor(call, call.params.guid);
     const merged = options === undefined ? undefined : withoutNulls({ ...found.options, ...options });
     await updateRoute(call.service.database.queries, found.guid, { metadata, options: merged });
+    await call.service.audit.recordOn(eventOn('update', found, call.caller));
     return { status: 200, body: await shownRoute(call, await visibleRoute(call, found.guid)) };
   },
 });
@@ -133,7 +138,9 @@ const remove = route({
   params: ByGuid,
   answers: { 202: null },
   handle: async (call) => {
-    const { guid } = await routeFor(call, call.params.guid);
+    const found = await routeFor(call, call.params.guid);
+    const { guid } = found;
+    await call.service.audit.recordOn(eventOn('delete-request', found, call.caller));
     return accepted(call.base, await call.service.jobs.start('route.delete', { guid }, call.caller));
   },
 });
@@ -176,6 +183,14 @@ async function listed(
   );
   const included = await includedWithRoutes(queries, page.rows, { include: query.include, base });
   return { status: 200, body: { ...body, ...included } };
+}
+
+function eventOn(
+  what: 'create' | 'update' | 'delete-request',
+  { guid, host, space_guid: space }: Route,
+  caller: Caller,
+): TargetEvent {
+  return { type: `audit.route.${what}`, caller, target: { guid, type: 'route', name: host }, space };
 }
 
 function taken({ host, path }: { readonly host: string; readonly path: string }, domain: string): string {

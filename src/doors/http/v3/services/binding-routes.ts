@@ -153,8 +153,16 @@ const remove = route({
   params: ByGuid,
   answers: { 204: null },
   handle: async (call) => {
-    const { guid } = await bindingFor(call, call.params.guid);
+    const { guid, app_guid, space_guid } = await bindingFor(call, call.params.guid);
     await unbind(call.service.database.queries, guid);
+    if (app_guid !== null) {
+      await call.service.audit.record({
+        type: 'audit.service_binding.delete',
+        caller: call.caller,
+        app: { guid: app_guid, space_guid },
+        facts: { service_binding_guid: guid },
+      });
+    }
     return { status: 204 };
   },
 });

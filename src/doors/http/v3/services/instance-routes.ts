@@ -1,6 +1,8 @@
 /** `/v3/service_instances`: those that users provide. */
+import type { Caller } from '../../../../service/access/caller.ts';
 import { mayDevelop, mayReadSecrets } from '../../../../service/access/may.ts';
 import { type Standing, standingInSpace } from '../../../../service/access/standing.ts';
+import type { TargetEvent } from '../../../../service/resources/audit.ts';
 import { spaceSeenBy } from '../../../../service/resources/seen.ts';
 import {
   createServiceInstance,
@@ -11,7 +13,7 @@ import {
   updateServiceInstance,
 } from '../../../../service/resources/service-instances.ts';
 import type { Guid } from '../../../../words/ids.ts';
-import { notFound, unprocessable } from '../../route/cf-errors.ts';
+import { CfError, notFound, unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { demand, demandRead } from '../../route/demand.ts';
 import { pagingOf } from '../../route/list-query.ts';
@@ -85,7 +87,10 @@ const parameters = route({
   answers: {},
   handle: async (call) => {
     await instanceOf(call, call.params.guid);
-    throw unprocessable('Fetching parameters is not supported for user-provided service instances.');
+    throw new CfError(
+      'ServiceFetchInstanceParametersNotSupported',
+      'This service does not support fetching service instance parameters.',
+    );
   },
 });
 
@@ -108,6 +113,7 @@ const create = route({
     demand(mayDevelop, await standingInSpace(queries, caller, space));
     const created = await createServiceInstance(queries, space, body);
     if (created === undefined) throw nameTaken(body.name);
+    await service.audit.recordOn({ ...eventOn('create', created, caller), request: body });
     return { status: 201, body: presentServiceInstance(created, base) };
   },
 });
@@ -121,7 +127,7 @@ const update = route({
   body: UpdateServiceInstance,
   answers: { 200: ServiceInstanceAnswer },
   handle: async (call) => {
-    const { body, service, base } = call;
+    const { body, caller, service, base } = call;
     const { row, standing } = await instanceOf(call, call.params.guid);
     demand(mayDevelop, standing);
     if (body.parameters !== undefined) {
@@ -129,6 +135,7 @@ const update = route({
     }
     const updated = await updateServiceInstance(service.database.queries, row.guid, body);
     if (updated === undefined) throw nameTaken(body.name ?? row.name);
+    await service.audit.recordOn({ ...eventOn('update', updated, caller), request: body });
     return { status: 200, body: presentServiceInstance(updated, base) };
   },
 });
@@ -144,6 +151,7 @@ const remove = route({
     const { row, standing } = await instanceOf(call, call.params.guid);
     demand(mayDevelop, standing);
     await deleteServiceInstance(call.service.database.queries, row.guid);
+    await call.service.audit.recordOn(eventOn('delete', row, call.caller));
     return { status: 204 };
   },
 });
@@ -158,6 +166,15 @@ async function instanceOf(
   const row = await findServiceInstance(queries, caller, guid);
   if (row === undefined) throw notFound('Service instance');
   return { row, standing: await standingInSpace(queries, caller, row.space_guid) };
+}
+
+function eventOn(
+  what: 'create' | 'update' | 'delete',
+  { guid, name, space_guid: space }: Pick<Row, 'guid' | 'name' | 'space_guid'>,
+  caller: Caller,
+): TargetEvent {
+  const type = 'user_provided_service_instance';
+  return { type: `audit.${type}.${what}`, caller, target: { guid, type, name }, space };
 }
 
 function nameTaken(name: string): Error {

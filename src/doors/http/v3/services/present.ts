@@ -37,7 +37,8 @@ export function presentServiceBinding(row: BindingRow, base: string): z.input<ty
     ...resourceFields(row),
     name: row.name,
     type: row.type,
-    last_operation: succeeded(row),
+    // Without a sentence, as there: `cf service` shows it in a column.
+    last_operation: { ...succeeded(row), description: '' },
     relationships: { app: toOne(row.app_guid), service_instance: toOne(row.service_instance_guid) },
     metadata: metadataOf(row),
     links: {

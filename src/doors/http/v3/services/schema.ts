@@ -39,7 +39,8 @@ const Url = (schemes: readonly string[], what: string) =>
     })
     .nullish();
 const provided = {
-  credentials: z.record(z.string(), z.unknown()).optional(),
+  /** `cf update-user-provided-service -p '""'` sends null: none. */
+  credentials: z.record(z.string(), z.unknown()).nullable().optional(),
   syslog_drain_url: Url(['syslog:', 'syslog-tls:', 'https:', 'http:'], 'Syslog drain url'),
   route_service_url: Url(['https:'], 'Route service url'),
   tags: z.array(z.string().max(2048)).max(100).optional(),

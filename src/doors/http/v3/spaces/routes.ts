@@ -1,8 +1,10 @@
 /** `/v3/spaces`. */
+import type { Caller } from '../../../../service/access/caller.ts';
 import { mayDeleteSpace, mayManageOrganization, mayManageSpace } from '../../../../service/access/may.ts';
 import { standingInOrganization } from '../../../../service/access/standing.ts';
+import type { TargetEvent } from '../../../../service/resources/audit.ts';
 import { findOrganization } from '../../../../service/resources/organizations.ts';
-import { createSpace, listSpaces, updateSpace } from '../../../../service/resources/spaces.ts';
+import { createSpace, listSpaces, type Space, updateSpace } from '../../../../service/resources/spaces.ts';
 import { unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { demand } from '../../route/demand.ts';
@@ -65,6 +67,7 @@ const create = route({
     demand(mayManageOrganization, await standingInOrganization(queries, caller, guid));
     const created = await createSpace(queries, guid, body);
     if (created === undefined) throw nameTaken();
+    await service.audit.recordOn({ ...eventOn('create', created, caller), request: body });
     return { status: 201, body: presentSpace(created, base) };
   },
 });
@@ -78,10 +81,11 @@ const update = route({
   body: UpdateSpace,
   answers: { 200: SpaceAnswer },
   handle: async (call) => {
-    const { params, body, service, base } = call;
+    const { params, body, caller, service, base } = call;
     const found = await spaceFor(call, params.guid, mayManageSpace);
     const updated = await updateSpace(service.database.queries, found.guid, body);
     if (updated === undefined) throw nameTaken();
+    await service.audit.recordOn({ ...eventOn('update', updated, caller), request: body });
     return { status: 200, body: presentSpace(updated, base) };
   },
 });
@@ -96,11 +100,21 @@ const remove = route({
   handle: async (call) => {
     const { params, caller, service, base } = call;
     const found = await spaceFor(call, params.guid, mayDeleteSpace);
+    await service.audit.recordOn(eventOn('delete-request', found, caller));
     return accepted(base, await service.jobs.start('space.delete', { guid: found.guid }, caller));
   },
 });
 
 export const spaceRoutes = [list, get, create, update, remove];
+
+/** Found by who sees the organization: the space may be gone. */
+function eventOn(
+  what: 'create' | 'update' | 'delete-request',
+  { guid, name, organization_guid: organization }: Space,
+  caller: Caller,
+): TargetEvent {
+  return { type: `audit.space.${what}`, caller, target: { guid, type: 'space', name }, organization };
+}
 
 function nameTaken(): Error {
   return unprocessable('Name must be unique per organization');

@@ -35,7 +35,7 @@ describeApi('packages', (api) => {
     await api().ask('POST', `/v3/packages/${guid}/upload`, { body: form({ bits: new Blob(['no zip']) }) });
     await api().service.jobs.idle();
     const { body } = await api().ask('GET', `/v3/packages/${guid}`);
-    expect(body).toMatchObject({ state: 'FAILED' });
+    expect(body).toMatchObject({ state: 'FAILED', data: { error: expect.not.stringContaining('..') } });
   });
 
   it('are copied without their bytes, and bytes stay until the last copy goes', async () => {
@@ -48,6 +48,20 @@ describeApi('packages', (api) => {
     expect((await api().ask('GET', `/v3/packages/${source}`)).status).toBe(404);
     const redirect = await api().ask('GET', `/v3/packages/${guidIn(copied)}/download`);
     expect((await fetch(redirect.headers.get('location') ?? '')).status).toBe(200);
+  });
+
+  it('find 100,000 files in one match, and say how many are too many', async () => {
+    await readyPackage(api(), await newApp(api()), { 'large.txt': LARGE });
+    const resources = Array.from({ length: 99_999 }, (_, n) => ({
+      ...resource(`f${n}`, LARGE),
+      checksum: { value: n.toString(16).padStart(40, '0') },
+    }));
+    const ask = async (list: readonly object[]) =>
+      await api().ask('POST', '/v3/resource_matches', { body: { resources: list } });
+    const found = await ask([...resources, resource('large.txt', LARGE)]);
+    expect([found.status, found.body]).toEqual([201, { resources: [resource('large.txt', LARGE)] }]);
+    const refused = await ask([...resources, ...resources.slice(0, 2)]);
+    expect([refused.status, detailsIn(refused)]).toEqual([422, [expect.stringContaining('100000')]]);
   });
 
   it('of docker images are refused with a sentence', async () => {

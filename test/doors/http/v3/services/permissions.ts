@@ -36,7 +36,7 @@ export const servicePermissions: PermissionTable = {
   [`GET ${INSTANCES}`]: list(INSTANCES, newInstance),
   [`GET ${INSTANCES}/:guid`]: read(INSTANCES, newInstance),
   [`GET ${INSTANCES}/:guid/credentials`]: secret(INSTANCES, newInstance, '/credentials'),
-  [`GET ${INSTANCES}/:guid/parameters`]: read(INSTANCES, newInstance, '/parameters', 422),
+  [`GET ${INSTANCES}/:guid/parameters`]: read(INSTANCES, newInstance, '/parameters', 400),
   [`POST ${INSTANCES}`]: {
     status: 201,
     may: ['admin', 'space_developer'],

@@ -72,6 +72,13 @@ describeApi('services that users provide', (api) => {
     expect((await api().ask('GET', `/v3/service_credential_bindings/${binding}`)).status).toBe(404);
   });
 
+  it('lose their credentials to null, as cf asks for none', async () => {
+    const guid = await newInstance(api());
+    const reply = await api().ask('PATCH', `/v3/service_instances/${guid}`, { body: { credentials: null } });
+    expect(reply.status).toBe(200);
+    expect((await api().ask('GET', `/v3/service_instances/${guid}/credentials`)).body).toEqual({});
+  });
+
   it('are changed at once', async () => {
     const path = `/v3/service_instances/${await newInstance(api())}`;
     const body = { credentials: { a: 1 }, syslog_drain_url: 'syslog://x.test', tags: ['t'] };
