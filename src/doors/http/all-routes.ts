@@ -3,7 +3,9 @@ import type { ServedRoute } from './route/route.ts';
 import { loginRoutes } from './uaa/login-routes.ts';
 import { tokenRoutes } from './uaa/token-routes.ts';
 import { userRoutes } from './uaa/user-routes.ts';
+import { v2BindingRoutes } from './v2/binding-routes.ts';
 import { v2Routes } from './v2/routes.ts';
+import { v2ServiceRoutes } from './v2/service-routes.ts';
 import { absentRoutes } from './v3/absent/routes.ts';
 import { appActionRoutes } from './v3/apps/action-routes.ts';
 import { appDropletRoutes } from './v3/apps/droplet-routes.ts';
@@ -66,6 +68,8 @@ export const ROUTES: readonly ServedRoute[] = [
   ...tokenRoutes,
   ...userRoutes,
   ...v2Routes,
+  ...v2ServiceRoutes,
+  ...v2BindingRoutes,
   ...manifestRoutes,
   ...serviceInstanceRoutes,
   ...serviceBindingRoutes,

@@ -71,7 +71,9 @@ function requestId(request: { headers: Record<string, unknown> }): string {
   return typeof given === 'string' && /^[\w-]{1,100}$/.test(given) ? `${given}::${own}` : own;
 }
 
-/** Names with brackets stay names; the last of several wins, as with Cloud Controller. */
+/** Names with brackets stay names; the last of several wins, as with Cloud Controller. Filters of v2 (q) all count. */
 function parseQuery(text: string): Record<string, string> {
-  return Object.fromEntries(new URLSearchParams(text));
+  const given = new URLSearchParams(text);
+  const filters = given.getAll('q');
+  return { ...Object.fromEntries(given), ...(filters.length > 1 && { q: filters.join(';') }) };
 }

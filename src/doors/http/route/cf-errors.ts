@@ -48,6 +48,8 @@ const CF_ERRORS = {
   StagerError: { code: 170011, http: 500 },
   StagingInProgress: { code: 170017, http: 422 },
   TaskWorkersUnavailable: { code: 170020, http: 503 },
+  ServiceInstanceNameTaken: { code: 60002, http: 400 },
+  ServiceBindingAppServiceTaken: { code: 90003, http: 400 },
   ServiceFetchInstanceParametersNotSupported: { code: 120004, http: 400 },
   StackNotFound: { code: 250003, http: 404 },
   StackValidationFailed: { code: 250004, http: 422 },

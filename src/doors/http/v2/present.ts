@@ -30,3 +30,8 @@ export function presentV2Page<R extends Row, Entity>(
     resources: rows.map((row) => presentV2(path, row, entity)),
   };
 }
+
+/** Oldest first, as v2 has them. */
+export function pagingOfV2({ page, 'results-per-page': perPage }: V2PageQuery) {
+  return { page, perPage, order: { column: 'created_at', direction: 'asc' } } as const;
+}

@@ -23,8 +23,10 @@ import { signInUrl } from '../route/foundation.ts';
 import { ByGuid } from '../route/params.ts';
 import { appToRead } from '../v3/apps/find.ts';
 import { spaceFor } from '../v3/spaces/find.ts';
-import { presentV2, presentV2Page } from './present.ts';
+import { pagingOfV2, presentV2, presentV2Page } from './present.ts';
 import { DeleteSpaceQuery, Info, V2Apps, V2CreateSpace, V2PageQuery, V2Space, V2Stacks } from './schema.ts';
+import { FilteredQuery } from './service-schema.ts';
+import { entityOfApp, filtersOf } from './services.ts';
 
 /** Milliseconds. v2 answers when the space is gone. */
 const WAIT_MS = 20_000;
@@ -47,7 +49,8 @@ const info = route({
         description: 'The staging part of Cloud Foundry: see /v3',
         authorization_endpoint: signInUrl(service, { base, part: 'login' }),
         token_endpoint: signInUrl(service, { base, part: 'uaa' }),
-        api_version: '2.0.0',
+        // The least that version 7 of `cf` takes without a complaint, and a little more.
+        api_version: '2.164.0',
       },
     };
   },
@@ -61,7 +64,7 @@ const stacks = route({
   query: V2PageQuery,
   answers: { 200: V2Stacks },
   handle: async ({ query, service }) => {
-    const page = await listStacks(service.database.queries, { filters: {}, paging: pagingOf(query) });
+    const page = await listStacks(service.database.queries, { filters: {}, paging: pagingOfV2(query) });
     const place = { path: '/v2/stacks', query };
     return {
       status: 200,
@@ -75,17 +78,17 @@ const apps = route({
   path: '/v2/apps',
   summary: 'List apps',
   access: 'signed-in',
-  query: V2PageQuery,
+  query: FilteredQuery,
   answers: { 200: V2Apps },
   handle: async ({ query, caller, service }) => {
-    const by = { filters: {}, paging: pagingOf(query) };
+    const { name, space_guid } = filtersOf(query, ['name', 'space_guid']);
+    const filters = {
+      ...(name !== undefined && { names: [name] }),
+      ...(space_guid !== undefined && { space_guids: [space_guid] }),
+    };
+    const by = { filters, paging: pagingOfV2(query) };
     const page = await listApps(service.database.queries, caller, by);
-    const body = presentV2Page(page, { path: '/v2/apps', query }, (row) => ({
-      name: row.name,
-      space_guid: row.space_guid,
-      state: row.desired_state,
-      buildpack: row.buildpacks[0] ?? null,
-    }));
+    const body = presentV2Page(page, { path: '/v2/apps', query }, entityOfApp);
     return { status: 200, body };
   },
 });
@@ -169,10 +172,6 @@ const remove = route({
 });
 
 export const v2Routes = [info, stacks, apps, bits, droplet, create, remove];
-
-function pagingOf({ page, 'results-per-page': perPage }: V2PageQuery) {
-  return { page, perPage, order: { column: 'created_at', direction: 'asc' } } as const;
-}
 
 async function hasContents(queries: Queries, space: Guid): Promise<boolean> {
   for (const table of ['apps', 'service_instances'] as const) {

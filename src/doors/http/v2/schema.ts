@@ -22,11 +22,11 @@ const Metadata = z.object({
   updated_at: z.string(),
 });
 
-function resourceOf<Entity extends z.ZodType>(entity: Entity) {
+export function resourceOf<Entity extends z.ZodType>(entity: Entity) {
   return z.object({ metadata: Metadata, entity });
 }
 
-function pageOf<Entity extends z.ZodType>(entity: Entity) {
+export function pageOf<Entity extends z.ZodType>(entity: Entity) {
   return z.object({
     total_results: z.int(),
     total_pages: z.int(),
@@ -37,9 +37,14 @@ function pageOf<Entity extends z.ZodType>(entity: Entity) {
 }
 
 export const V2Stacks = pageOf(z.object({ name: z.string(), description: z.string().nullable() }));
-export const V2Apps = pageOf(
-  z.object({ name: z.string(), space_guid: z.string(), state: z.string(), buildpack: z.string().nullable() }),
-);
+const AppEntity = z.object({
+  name: z.string(),
+  space_guid: z.string(),
+  state: z.string(),
+  buildpack: z.string().nullable(),
+});
+export const V2App = resourceOf(AppEntity);
+export const V2Apps = pageOf(AppEntity);
 export const V2Space = resourceOf(z.object({ name: z.string(), organization_guid: z.string() }));
 
 export const V2CreateSpace = z.strictObject({

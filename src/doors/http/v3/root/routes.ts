@@ -117,7 +117,11 @@ const info = route({
       name: service.settings.name,
       version: 0,
       osbapi_version: '',
-      rate_limits: { enabled: false, general_limit: 0, reset_interval_in_minutes: 0 },
+      rate_limits: {
+        enabled: (service.settings.rateLimit ?? 0) > 0,
+        general_limit: service.settings.rateLimit ?? 0,
+        reset_interval_in_minutes: 1,
+      },
       links: { self: { href: `${base}/v3/info` }, support: { href: '' } },
     },
   }),

@@ -19,6 +19,7 @@ import { pagingOf } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
+import { eventOnBinding } from './events.ts';
 import { includedWithBindings } from './included.ts';
 import { presentServiceBinding } from './present.ts';
 import {
@@ -125,7 +126,7 @@ const create = route({
     const { name, metadata } = body;
     const guid = await bindToApp(queries, { instance: instance.guid, app: app.guid, name, metadata });
     if (guid === undefined) throw unprocessable('The app is already bound to the service instance');
-    await service.audit.record({ type: 'audit.service_binding.create', caller, app });
+    await service.audit.record(eventOnBinding('create', { app, guid }, caller));
     return { status: 201, body: presentServiceBinding(await visibleBinding(call, guid), base) };
   },
 });
@@ -156,12 +157,8 @@ const remove = route({
     const { guid, app_guid, space_guid } = await bindingFor(call, call.params.guid);
     await unbind(call.service.database.queries, guid);
     if (app_guid !== null) {
-      await call.service.audit.record({
-        type: 'audit.service_binding.delete',
-        caller: call.caller,
-        app: { guid: app_guid, space_guid },
-        facts: { service_binding_guid: guid },
-      });
+      const app = { guid: app_guid, space_guid };
+      await call.service.audit.record(eventOnBinding('delete', { app, guid }, call.caller));
     }
     return { status: 204 };
   },

@@ -1,8 +1,6 @@
 /** `/v3/service_instances`: those that users provide. */
-import type { Caller } from '../../../../service/access/caller.ts';
 import { mayDevelop, mayReadSecrets } from '../../../../service/access/may.ts';
 import { type Standing, standingInSpace } from '../../../../service/access/standing.ts';
-import type { TargetEvent } from '../../../../service/resources/audit.ts';
 import { spaceSeenBy } from '../../../../service/resources/seen.ts';
 import {
   createServiceInstance,
@@ -20,6 +18,7 @@ import { pagingOf } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
+import { eventOnInstance } from './events.ts';
 import { fieldsOfInstances } from './included.ts';
 import { presentServiceInstance } from './present.ts';
 import {
@@ -113,7 +112,7 @@ const create = route({
     demand(mayDevelop, await standingInSpace(queries, caller, space));
     const created = await createServiceInstance(queries, space, body);
     if (created === undefined) throw nameTaken(body.name);
-    await service.audit.recordOn({ ...eventOn('create', created, caller), request: body });
+    await service.audit.recordOn({ ...eventOnInstance('create', created, caller), request: body });
     return { status: 201, body: presentServiceInstance(created, base) };
   },
 });
@@ -135,7 +134,7 @@ const update = route({
     }
     const updated = await updateServiceInstance(service.database.queries, row.guid, body);
     if (updated === undefined) throw nameTaken(body.name ?? row.name);
-    await service.audit.recordOn({ ...eventOn('update', updated, caller), request: body });
+    await service.audit.recordOn({ ...eventOnInstance('update', updated, caller), request: body });
     return { status: 200, body: presentServiceInstance(updated, base) };
   },
 });
@@ -151,7 +150,7 @@ const remove = route({
     const { row, standing } = await instanceOf(call, call.params.guid);
     demand(mayDevelop, standing);
     await deleteServiceInstance(call.service.database.queries, row.guid);
-    await call.service.audit.recordOn(eventOn('delete', row, call.caller));
+    await call.service.audit.recordOn(eventOnInstance('delete', row, call.caller));
     return { status: 204 };
   },
 });
@@ -166,15 +165,6 @@ async function instanceOf(
   const row = await findServiceInstance(queries, caller, guid);
   if (row === undefined) throw notFound('Service instance');
   return { row, standing: await standingInSpace(queries, caller, row.space_guid) };
-}
-
-function eventOn(
-  what: 'create' | 'update' | 'delete',
-  { guid, name, space_guid: space }: Pick<Row, 'guid' | 'name' | 'space_guid'>,
-  caller: Caller,
-): TargetEvent {
-  const type = 'user_provided_service_instance';
-  return { type: `audit.${type}.${what}`, caller, target: { guid, type, name }, space };
 }
 
 function nameTaken(name: string): Error {
