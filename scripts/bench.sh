@@ -16,7 +16,6 @@ case ${1:-} in
     ;;
   serve)
     shift
-    npm run --silent build
     exec node --disable-warning=ExperimentalWarning bench/serve.ts "$@"
     ;;
   '')

@@ -47,6 +47,9 @@ say "building $version"
 tsc -p tsconfig.build.json
 node "$root/scripts/bundle-programs.ts" "$build"
 node buildpacks/kit/build.ts
+# Without, the first start of `stager serve` makes it, which takes seconds.
+node --disable-warning=ExperimentalWarning dist/service/state/make-first-data.js dist/first-data.tar.gz
+chmod 644 dist/first-data.tar.gz
 
 say 'packing the npm package'
 mkdir -p "$out"
@@ -64,7 +67,8 @@ cp "$build/package-lock.json" "bundle/stager-$version"
 npm ci --prefix "bundle/stager-$version" --omit=dev --prefer-offline --no-audit --no-fund --loglevel=error >&2
 # Beside bin/node there is the same file in the package that it came from.
 rm -rf "bundle/stager-$version/node_modules/node/node_modules" "bundle/stager-$version/package-lock.json"
-# The same commit gives the same bytes: order, owner and times are fixed.
+# The same commit gives the same bytes, but for the first data of a database, which PostgreSQL numbers: order, owner and
+# times are fixed.
 when=$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)
 tar -C bundle --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$when" --mode=u+w,go-w -cf - "stager-$version" |
   gzip -n >"$archive.new"

@@ -36,11 +36,11 @@ describeApi('limits', (api) => {
         headers: { authorization: `bearer ${api().world.users[actor].token}` },
       });
     const first = await ask('space_developer');
-    expect([
-      first.statusCode,
-      first.headers['x-ratelimit-limit'],
-      first.headers['x-ratelimit-remaining'],
-    ]).toEqual([200, 2, 1]);
+    expect(
+      [first.statusCode, first.headers['x-ratelimit-limit'], first.headers['x-ratelimit-remaining']].map(
+        Number,
+      ),
+    ).toEqual([200, 2, 1]);
     await ask('space_developer');
     const refused = await ask('space_developer');
     expect(refused.statusCode).toBe(429);
