@@ -16,7 +16,7 @@ import { ByGuid } from '../route/params.ts';
 import { eventOnBinding } from '../v3/services/events.ts';
 import { instanceFor } from './find.ts';
 import { pagingOfV2, presentV2, presentV2Page } from './present.ts';
-import { Binding, Bindings, CreateBinding, FilteredQuery, Incomplete } from './service-schema.ts';
+import { CreateBinding, FilteredQuery, Incomplete, V2Binding, V2Bindings } from './service-schema.ts';
 import { entityOfBinding, filtersOf } from './services.ts';
 
 const INSTANCES = '/v2/user_provided_service_instances';
@@ -27,7 +27,7 @@ const bindings = route({
   summary: 'List bindings, of an app or a service instance (q=app_guid:GUID)',
   access: 'signed-in',
   query: FilteredQuery,
-  answers: { 200: Bindings },
+  answers: { 200: V2Bindings },
   handle: async ({ query, caller, service }) => {
     const { app_guid, service_instance_guid } = filtersOf(query, ['app_guid', 'service_instance_guid']);
     const filters = {
@@ -48,7 +48,7 @@ const bindingsOfInstance = route({
   access: 'signed-in',
   params: ByGuid,
   query: FilteredQuery,
-  answers: { 200: Bindings },
+  answers: { 200: V2Bindings },
   handle: async ({ params, query, caller, service }) => {
     const { queries } = service.database;
     const found = await findServiceInstance(queries, caller, params.guid);
@@ -67,7 +67,7 @@ const bind = route({
   access: 'signed-in',
   query: Incomplete,
   body: CreateBinding,
-  answers: { 201: Binding },
+  answers: { 201: V2Binding },
   handle: async (call) => {
     const { body, caller, service } = call;
     const { queries } = service.database;

@@ -22,30 +22,30 @@ const Metadata = z.object({
   updated_at: z.string(),
 });
 
-export function resourceOf<Entity extends z.ZodType>(entity: Entity) {
+export function resourceSchemaOf<Entity extends z.ZodType>(entity: Entity) {
   return z.object({ metadata: Metadata, entity });
 }
 
-export function pageOf<Entity extends z.ZodType>(entity: Entity) {
+export function pageSchemaOf<Entity extends z.ZodType>(entity: Entity) {
   return z.object({
     total_results: z.int(),
     total_pages: z.int(),
     prev_url: z.string().nullable(),
     next_url: z.string().nullable(),
-    resources: z.array(resourceOf(entity)),
+    resources: z.array(resourceSchemaOf(entity)),
   });
 }
 
-export const V2Stacks = pageOf(z.object({ name: z.string(), description: z.string().nullable() }));
+export const V2Stacks = pageSchemaOf(z.object({ name: z.string(), description: z.string().nullable() }));
 const AppEntity = z.object({
   name: z.string(),
   space_guid: z.string(),
   state: z.string(),
   buildpack: z.string().nullable(),
 });
-export const V2App = resourceOf(AppEntity);
-export const V2Apps = pageOf(AppEntity);
-export const V2Space = resourceOf(z.object({ name: z.string(), organization_guid: z.string() }));
+export const V2App = resourceSchemaOf(AppEntity);
+export const V2Apps = pageSchemaOf(AppEntity);
+export const V2Space = resourceSchemaOf(z.object({ name: z.string(), organization_guid: z.string() }));
 
 export const V2CreateSpace = z.strictObject({
   name: z.string().min(1).max(255),

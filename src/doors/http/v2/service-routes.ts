@@ -22,11 +22,11 @@ import {
   CreateInstance,
   FilteredQuery,
   Incomplete,
-  Instance,
-  Instances,
-  Services,
-  Summary,
   UpdateInstance,
+  V2Instance,
+  V2Instances,
+  V2Services,
+  V2Summary,
 } from './service-schema.ts';
 import { bindingsOf, entityOfApp, entityOfInstance, filtersOf } from './services.ts';
 
@@ -53,7 +53,7 @@ const instances = route({
   access: 'signed-in',
   params: ByGuid,
   query: FilteredQuery,
-  answers: { 200: Instances },
+  answers: { 200: V2Instances },
   handle: async (call) => {
     const { params, query, caller, service } = call;
     const { queries } = service.database;
@@ -74,7 +74,7 @@ const services = route({
   summary: 'List service offerings: always none',
   access: 'signed-in',
   query: FilteredQuery,
-  answers: { 200: Services },
+  answers: { 200: V2Services },
   handle: async ({ query }) => ({
     status: 200,
     body: presentV2Page(NONE, { path: '/v2/services', query }, () => ({ label: '' })),
@@ -90,7 +90,7 @@ const summary = route({
   summary: 'The apps and service instances of a space, with what is bound to what',
   access: 'signed-in',
   params: ByGuid,
-  answers: { 200: Summary },
+  answers: { 200: V2Summary },
   handle: async (call) => {
     const { params, caller, service } = call;
     const { queries } = service.database;
@@ -128,7 +128,7 @@ const create = route({
   summary: 'Create a service instance that users provide',
   access: 'signed-in',
   body: CreateInstance,
-  answers: { 201: Instance },
+  answers: { 201: V2Instance },
   handle: async (call) => {
     const { body, caller, service } = call;
     const space = await spaceFor(call, body.space_guid, mayDevelop);
@@ -149,7 +149,7 @@ const update = route({
   access: 'signed-in',
   params: ByGuid,
   body: UpdateInstance,
-  answers: { 201: Instance },
+  answers: { 201: V2Instance },
   handle: async (call) => {
     const { body, caller, service } = call;
     const found = await instanceFor(call, call.params.guid);

@@ -1,7 +1,7 @@
 /** User-provided services in v2, as `cf` of version 7 speaks of them. */
 import { z } from 'zod';
 import { GuidText } from '../route/params.ts';
-import { pageOf, resourceOf, V2PageQuery } from './schema.ts';
+import { pageSchemaOf, resourceSchemaOf, V2PageQuery } from './schema.ts';
 
 /** `q=name:NAME`, several as several `q` or behind semicolons. */
 export const FilteredQuery = V2PageQuery.extend({
@@ -39,7 +39,7 @@ const BindingEntity = z.object({
   service_instance_guid: z.string(),
   name: z.string().nullable(),
 });
-export const Binding = resourceOf(BindingEntity);
+export const V2Binding = resourceSchemaOf(BindingEntity);
 const LastOperation = z.object({
   type: z.string(),
   state: z.string(),
@@ -53,14 +53,14 @@ const InstanceEntity = z.object({
   type: z.string(),
   tags: z.array(z.string()),
   last_operation: LastOperation,
-  service_bindings: z.array(Binding),
+  service_bindings: z.array(V2Binding),
   service_keys: z.array(z.unknown()),
 });
-export const Instance = resourceOf(InstanceEntity);
-export const Instances = pageOf(InstanceEntity);
-export const Bindings = pageOf(BindingEntity);
-export const Services = pageOf(z.object({ label: z.string() }));
-export const Summary = z.object({
+export const V2Instance = resourceSchemaOf(InstanceEntity);
+export const V2Instances = pageSchemaOf(InstanceEntity);
+export const V2Bindings = pageSchemaOf(BindingEntity);
+export const V2Services = pageSchemaOf(z.object({ label: z.string() }));
+export const V2Summary = z.object({
   guid: z.string(),
   name: z.string(),
   apps: z.array(z.object({ guid: z.string(), name: z.string(), service_names: z.array(z.string()) })),
