@@ -15,7 +15,7 @@ let sandbox: Sandbox;
 const made: RunDirs[] = [];
 
 beforeAll(async () => {
-  selection = await openTestSandbox();
+  selection = await openTestSandbox('oci', { egress: true });
   sandbox = selection.sandbox;
 });
 
@@ -270,6 +270,40 @@ describe('the health of a droplet in the sandbox', () => {
       }
       await untilLogged('hello from 8080');
       await run.stop();
+    },
+  );
+
+  it.for([undefined, true])(
+    'is found at the port that a network of its own publishes, on loopback unless it is exposed: %s',
+    async (expose, context) => {
+      const shared = sandbox;
+      context.skip(shared.egress?.had !== true, 'no network of its own can be had here');
+      await using own = await shared.apart?.({ egress: 'running' });
+      sandbox = own ?? shared;
+      try {
+        const { run, untilLogged } = await nodeDroplet({
+          network: 'egress',
+          ...(expose === true && { expose }),
+          healthCheck: { type: 'http', httpEndpoint: '/health', invocationTimeoutMs: 30_000 },
+          sidecars: [
+            {
+              name: 'agent',
+              process_types: ['web'],
+              command: `until exec 3<>/dev/tcp/127.0.0.1/$PORT; do sleep 0.1; done 2>/dev/null
+              printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n1 <&3; echo; exec sleep 600`,
+            },
+          ],
+        });
+        expect(await run.ready).toMatchObject({ kind: 'healthy' });
+        const ask = async (host: string) => await (await fetch(`http://${host}:${run.port}/`)).text();
+        expect(await ask('127.0.0.1')).toBe(`hello from ${run.port}`);
+        const elsewhere = await ask('127.0.0.2').catch(() => 'refused');
+        expect(elsewhere).toBe(expose === true ? `hello from ${run.port}` : 'refused');
+        await untilLogged(`hello from ${run.port}`);
+        await run.stop();
+      } finally {
+        sandbox = shared;
+      }
     },
   );
 
