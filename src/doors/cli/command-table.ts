@@ -20,6 +20,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'turn an app (directory, zip, jar, war, tar) into a droplet',
     settings: 'stage',
     options: [
+      ['--lifecycle <name>', 'buildpack or cnb (Cloud Native Buildpacks); default: buildpack'],
       ['--docker-image <ref>', 'look at a container image instead, as the docker lifecycle does'],
       ['--docker-username <name>', 'sign in to its registry; the password is CF_DOCKER_PASSWORD'],
     ],

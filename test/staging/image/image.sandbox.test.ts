@@ -32,6 +32,8 @@ process.stderr.write(
 let dir = '';
 let stager: Stager;
 let registry: DockerRegistry | undefined;
+/** In the layout. */
+let first: BuiltImage;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'stager-image-'));
@@ -54,6 +56,7 @@ beforeAll(async () => {
     await writeFile(join(dir, 'droplet', path), text);
   }
   pack('droplet');
+  first = await build('droplet.tgz');
 });
 
 afterAll(async () => {
@@ -123,7 +126,6 @@ async function run(
 
 describe('a droplet as an image', () => {
   it('is the same image each time, and starts as stager run starts the droplet', async () => {
-    const first = await build('droplet.tgz');
     expect((await build('droplet.tgz')).digest).toBe(first.digest);
     expect(first.layers.map(({ title }) => title)).toEqual([
       'stack bash',
@@ -212,7 +214,6 @@ describe('a droplet as an image', () => {
   );
 
   it.runIf(hasProgram('umoci'))('is unpacked by umoci to the tree of the droplet', async () => {
-    await build('droplet.tgz');
     execFileSync('umoci', ['unpack', '--rootless', '--image', 'layout:v1', 'bundle'], {
       cwd: dir,
       stdio: 'ignore',
@@ -254,7 +255,6 @@ describe('a droplet as an image', () => {
       );
       return join(dir, name, 'layout');
     };
-    await build('droplet.tgz');
     const ends = await layoutOf(
       'ends',
       'trap "exit 0" TERM; while :; do sleep 0.1; done',
@@ -274,7 +274,6 @@ describe('a droplet as an image', () => {
 
 describe('an image of somebody else', () => {
   it('is looked at as the docker lifecycle does, and not unpacked', async () => {
-    await build('droplet.tgz');
     const client = await stager.registryClient(signal);
     if (registry === undefined) return;
     await build('droplet.tgz', {

@@ -1,5 +1,7 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MEDIA } from '../../../src/stores/registry/documents.ts';
 import { parseImageReference } from '../../../src/stores/registry/reference.ts';
@@ -10,6 +12,11 @@ interface Seen {
   readonly method: string;
   readonly url: string;
   readonly authorization: string | undefined;
+}
+
+interface Kept {
+  readonly blobs: Map<string, Buffer>;
+  readonly manifests: Map<string, Buffer>;
 }
 
 const servers: Server[] = [];
@@ -40,9 +47,9 @@ async function serve(handler: Handler): Promise<{ readonly host: string; readonl
 /** A registry in memory that behaves; `fault` answers first when it returns true. */
 function honest(
   fault: Handler | ((...all: Parameters<Handler>) => boolean | undefined) = () => false,
+  kept: Kept = { blobs: new Map(), manifests: new Map() },
 ): Handler {
-  const blobs = new Map<string, Buffer>();
-  const manifests = new Map<string, Buffer>();
+  const { blobs, manifests } = kept;
   const uploads = new Map<string, Buffer>();
   const store = (request: IncomingMessage, response: ServerResponse): void => {
     const url = new URL(request.url ?? '', 'http://x');
@@ -327,5 +334,43 @@ describe('a registry that misbehaves', () => {
     await expect(broken.image(parseImageReference(`${mirror.host}/a:v1`))).resolves.toMatchObject({
       digest: image.digest,
     });
+  });
+});
+
+describe('a push that is killed', () => {
+  it('leaves no tag that names a missing blob, whenever it ends', async () => {
+    const kept: Kept = { blobs: new Map(), manifests: new Map() };
+    let left = 0;
+    let victim: ChildProcess | undefined;
+    const { host } = await serve(
+      honest((request) => {
+        left -= 1;
+        if (left !== 0) return false;
+        victim?.kill('SIGKILL');
+        request.resume();
+        return true;
+      }, kept),
+    );
+    const script = fileURLToPath(new URL('../../support/push-victim.ts', import.meta.url));
+    // A push makes eleven requests, give or take the order; STAGER_TEST_KILLS kills at each of them.
+    const moments =
+      process.env['STAGER_TEST_KILLS'] === undefined ? [3, 8, 10, 11, 99] : [...Array(12).keys(), 99];
+    for (const moment of moments) {
+      left = moment;
+      victim = spawn(
+        process.execPath,
+        ['--disable-warning=ExperimentalWarning', script, `${host}/app:v${moment}`],
+        { stdio: 'ignore' },
+      );
+      await once(victim, 'exit');
+      for (const [tag, bytes] of kept.manifests) {
+        if (!tag.startsWith('v')) continue;
+        const { config, layers } = JSON.parse(bytes.toString('utf8'));
+        for (const { digest } of [config, ...layers])
+          expect(kept.blobs.has(digest), `${tag} after ${moment}`).toBe(true);
+      }
+    }
+    expect(kept.manifests.has('v99')).toBe(true);
+    expect(kept.manifests.has('v3')).toBe(false);
   });
 });

@@ -6,6 +6,7 @@ import { stageOnServer } from '../../../remote/stage-remotely.ts';
 import { resultDocument } from '../../../staging/droplet/result-document.ts';
 import type { StageRequest } from '../../../staging/request/request.ts';
 import { stageApp } from '../../../staging/stage.ts';
+import { StagerError } from '../../../words/errors.ts';
 import type { Context } from '../input/context.ts';
 import { stageTargets } from '../input/manifest-apps.ts';
 import { stageRequest } from '../input/stage-request.ts';
@@ -16,6 +17,9 @@ import { namedImageOf, stageDockerImage } from './docker-image.ts';
 export async function stageCommand(context: Context): Promise<number> {
   const image = namedImageOf(context);
   if (image !== undefined) return await stageDockerImage(context, image);
+  const { lifecycle } = context.flags;
+  if (lifecycle === 'cnb') return await (await import('./stage-cnb.ts')).stageCnbCommand(context);
+  if (lifecycle !== undefined && lifecycle !== 'buildpack') throw unknownLifecycle(String(lifecycle));
   const { config, signal, output } = context;
   const requests: StageRequest[] = [];
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
@@ -55,4 +59,10 @@ async function stageHow({ config, signal, stager: open }: Context) {
   const target = { url: server, org, space };
   return async (request: StageRequest, io: Io) =>
     stageOnServer(request, target, await stager.remotePorts(server, signal), io);
+}
+
+function unknownLifecycle(lifecycle: string): StagerError {
+  return new StagerError('USAGE', `--lifecycle ${JSON.stringify(lifecycle)} is not known`, {
+    next: 'Use buildpack or cnb, or --docker-image.',
+  });
 }

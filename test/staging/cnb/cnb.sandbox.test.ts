@@ -1,0 +1,196 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStager, type Stager } from '../../../src/compose.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { appIdentity } from '../../../src/staging/request/request.ts';
+import { type CnbResult, stageCnb } from '../../../src/staging/stage-cnb.ts';
+import type { BuildEvent } from '../../../src/words/events.ts';
+
+const { signal } = new AbortController();
+let dir = '';
+let stager: Stager;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'stager-cnb-'));
+  chmodSync(dir, 0o755);
+  stager = openStager(await loadConfig({ flags: { home: join(dir, 'home') }, machineOnly: true }));
+  write('app/file', 'hello\n');
+});
+
+afterAll(async () => {
+  await stager.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+function write(path: string, text: string, mode = 0o644): void {
+  mkdirSync(dirname(join(dir, path)), { recursive: true });
+  writeFileSync(join(dir, path), text, { mode });
+}
+
+interface Scripts {
+  readonly api?: string;
+  readonly toml?: string;
+  readonly detect?: string;
+  readonly build?: string;
+}
+
+/** Writes a buildpack below `root` and returns its directory. */
+function buildpack(
+  id: string,
+  { api = '0.10', toml = '', detect, build }: Scripts,
+  root = 'buildpacks',
+): string {
+  const at = `${root}/${id.replace('/', '_')}/1.0.0`;
+  write(`${at}/buildpack.toml`, `api = "${api}"\n[buildpack]\nid = "${id}"\nversion = "1.0.0"\n${toml}`);
+  if (detect !== undefined) write(`${at}/bin/detect`, `#!/bin/sh\nset -e\n${detect}\n`, 0o755);
+  if (build !== undefined) write(`${at}/bin/build`, `#!/bin/sh\nset -e\n${build}\n`, 0o755);
+  return join(dir, at);
+}
+
+async function stage(buildpacks: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const lines: string[] = [];
+  const output = join(dir, 'droplet.tgz');
+  const request = {
+    source: { kind: 'path', path: join(dir, 'app') },
+    app: await appIdentity(join(dir, 'app'), undefined),
+    buildpacks,
+    stack: 'host',
+    env,
+    services: {},
+    memoryMb: 256,
+    diskMb: 256,
+    timeoutMs: 600_000,
+    network: 'host',
+    cache: 'none',
+    reuse: false,
+    keep: 'never',
+    ignoreStyle: 'cf',
+    trace: false,
+    output,
+  } as const;
+  const ports = { ...(await stager.stagePorts(signal)), client: await stager.registryClient(signal) };
+  const emit = (event: BuildEvent): void => {
+    if (event.type === 'output') lines.push(event.text);
+  };
+  const result: CnbResult = await stageCnb(request, ports, { signal, emit });
+  return {
+    result,
+    lines,
+    members: execFileSync('tar', ['-tzf', output], { encoding: 'utf8' }).trim().split('\n'),
+  };
+}
+
+const TOOL = {
+  detect: `printf '[[provides]]\\nname = "tool"\\n' > "$2"`,
+  build: `mkdir -p "$1/tool/bin" "$1/tool/env" "$1/only-cache" "$1/nothing"
+printf '#!/bin/sh\\necho from the tool\\n' > "$1/tool/bin/tool"; chmod +x "$1/tool/bin/tool"
+printf v1 > "$1/tool/env/TOOL.append"
+printf '[types]\\nlaunch = true\\nbuild = true\\n' > "$1/tool.toml"
+printf '[types]\\ncache = true\\n' > "$1/only-cache.toml"; : > "$1/nothing.toml"
+ln -s /home/vcap/layers/a_tool/tool link; command -v tool || echo no tool yet`,
+};
+const USER = {
+  detect: `printf '[[requires]]\\nname = "tool"\\n[requires.metadata]\\nwhy = "because"\\n' > "$CNB_BUILD_PLAN_PATH"`,
+  build: `tool; echo "$TOOL $USERVAR $(id -u) $PWD $CNB_TARGET_OS"; cat "$CNB_BP_PLAN_PATH"
+printf '[[processes]]\\ntype = "worker"\\ncommand = ["tool"]\\nargs = ["a b"]\\n' > "$CNB_LAYERS_DIR/launch.toml"`,
+};
+
+describe('Cloud Native Buildpacks', () => {
+  it('#83 #85 make a droplet as the cnb lifecycle leaves it', async () => {
+    const asked = { detect: USER.detect, build: `cat "$CNB_BP_PLAN_PATH"; ${USER.build}` };
+    const { result, lines, members } = await stage([buildpack('a/tool', TOOL), buildpack('a/user', asked)], {
+      USERVAR: 'u',
+    });
+    expect(lines).toContain('no tool yet');
+    expect(lines).toContain('from the tool');
+    expect(lines).toContain('v1 u 2000 /home/vcap/workspace linux');
+    expect(result).toEqual({
+      lifecycle_metadata: {
+        buildpacks: [
+          { key: 'a/tool', name: 'a/tool@1.0.0', version: '1.0.0' },
+          { key: 'a/user', name: 'a/user@1.0.0', version: '1.0.0' },
+        ],
+      },
+      process_types: { worker: 'tool a b', web: 'tool a b' },
+      execution_metadata: '',
+      lifecycle_type: 'cnb',
+    });
+    expect(members).toEqual(
+      expect.arrayContaining([
+        'layers/a_tool/tool/bin/tool',
+        'layers/config/metadata.toml',
+        'workspace/file',
+      ]),
+    );
+    expect(members.filter((name) => /only-cache\/|nothing/.test(name))).toEqual([
+      'layers/a_tool/nothing.toml',
+    ]);
+    const listed = execFileSync('tar', ['-tvzf', join(dir, 'droplet.tgz'), 'workspace/link'], {
+      encoding: 'utf8',
+    });
+    expect(listed).toContain('-> ../layers/a_tool/tool');
+  });
+
+  it('come from a package with a composite one, whose first group that passes builds', async () => {
+    const root = 'package/cnb/buildpacks';
+    buildpack('in/no', { detect: 'exit 100', build: 'exit 1' }, root);
+    buildpack('in/yes', { detect: 'exit 0', build: 'echo built' }, root);
+    const entry = (id: string): string => `[[order]]\n[[order.group]]\nid = "${id}"\nversion = "1.0.0"\n`;
+    buildpack('in/all', { toml: entry('in/no') + entry('in/yes') }, root);
+    const { result, lines } = await stage([packaged('package', 'in/all')]);
+    expect(lines).toContain('built');
+    expect(result.lifecycle_metadata.buildpacks.map(({ key }) => key)).toEqual(['in/yes']);
+  });
+
+  it('say who refused the app, and which build failed', async () => {
+    const no = buildpack('b/no', { detect: 'exit 100', build: 'exit 1' });
+    await expect(stage([no])).rejects.toMatchObject({
+      code: 'NO_APP_DETECTED',
+      message: expect.stringContaining('b/no@1.0.0: fail'),
+    });
+    const broken = buildpack('b/broken', { detect: 'exit 0', build: 'exit 9' });
+    await expect(stage([broken])).rejects.toMatchObject({
+      code: 'COMPILE_FAILED',
+      message: expect.stringContaining('exit 9'),
+    });
+  });
+});
+
+/** What `pack buildpack package` writes: an uncompressed tar of a layout, names with a leading slash. */
+function packaged(name: string, id: string): string {
+  const files = new Map<string, Buffer>();
+  const blob = (bytes: Buffer) => {
+    const hex = createHash('sha256').update(bytes).digest('hex');
+    files.set(`blobs/sha256/${hex}`, bytes);
+    return { digest: `sha256:${hex}`, size: bytes.length };
+  };
+  execFileSync('tar', ['-cf', `${name}.layer`, '-C', name, 'cnb'], { cwd: dir });
+  const layer = blob(readFileSync(join(dir, `${name}.layer`)));
+  const config = blob(
+    Buffer.from(
+      JSON.stringify({
+        architecture: 'amd64',
+        os: 'linux',
+        config: {
+          Labels: { 'io.buildpacks.buildpackage.metadata': JSON.stringify({ id, version: '1.0.0' }) },
+        },
+        rootfs: { type: 'layers', diff_ids: [layer.digest] },
+      }),
+    ),
+  );
+  const manifest = blob(Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers: [layer] })));
+  files.set('index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [manifest] })));
+  files.set('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
+  for (const [path, bytes] of files) {
+    mkdirSync(dirname(join(dir, `${name}.d`, path)), { recursive: true });
+    writeFileSync(join(dir, `${name}.d`, path), bytes);
+  }
+  const transform = ['--transform', 's,^\\./,/,', '-P'];
+  execFileSync('tar', ['-cf', `${name}.cnb`, ...transform, '-C', `${name}.d`, '.'], { cwd: dir });
+  return join(dir, `${name}.cnb`);
+}
