@@ -104,7 +104,7 @@ async function contextOf(args: readonly string[], log: Log): Promise<StepContext
   log.step(`${manifest.language} buildpack ${version}`);
   const fit = { stack: env['CF_STACK'] ?? '', arch: process.arch };
   const libc = stackLibc();
-  const machine = libc === undefined ? {} : { glibc: libc };
+  const machine: Readonly<Record<string, string>> = libc === undefined ? {} : { glibc: libc };
   return {
     buildDir: absolute(build),
     cacheDir: absolute(cache),
