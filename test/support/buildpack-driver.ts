@@ -32,6 +32,13 @@ const NETWORK = Object.fromEntries(
     'STAGER_NPM_REGISTRY',
     'STAGER_DEBIAN_MIRROR',
     'STAGER_DEBIAN_SECURITY_MIRROR',
+    'GOPROXY',
+    'GONOSUMDB',
+    'PIP_INDEX_URL',
+    'UV_DEFAULT_INDEX',
+    'STAGER_PYPI_INDEX',
+    'STAGER_MAVEN_MIRROR',
+    'STAGER_GO_PROXY',
   ].flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];

@@ -1,0 +1,113 @@
+/**
+ * Writes ../manifest.yml anew from Maven Central (CPython as bytedeco builds it) and the Python index (uv):
+ * `node buildpacks/python/tools/update-manifest.ts`. The newest build of each line. Sums of files that the manifest has
+ * already are taken from it.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { compare, rcompare, valid } from 'semver';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { fetchText, NotThere } from '../../kit/download.ts';
+import { locate, registryUrl } from '../../kit/mirrors.ts';
+import { pypiFiles } from '../../kit/pypi.ts';
+
+const LINES = ['3.14', '3.13', '3.12', '3.11', '3.10'];
+const ENDS = {
+  '3.10': '2026-10-31',
+  '3.11': '2027-10-31',
+  '3.12': '2028-10-31',
+  '3.13': '2029-10-31',
+  '3.14': '2030-10-31',
+};
+const GROUP = 'org.bytedeco:cpython';
+const path = join(import.meta.dirname, '../manifest.yml');
+const old = z
+  .object({ dependencies: z.array(z.object({ uri: z.string(), sha256: z.string() })) })
+  .catch({ dependencies: [] })
+  .parse(parse(await readFile(path, 'utf8').catch(() => '')));
+
+/** Undefined when there is no such file: not every version is built for every machine. */
+async function sha256(uri: string): Promise<string | undefined> {
+  const known = old.dependencies.find((entry) => entry.uri === uri)?.sha256;
+  if (known !== undefined) return known;
+  const { body, status } = await fetch(locate(uri, process.env));
+  if (status === 404) return undefined;
+  if (body === null || status !== 200) throw new NotThere(uri, status);
+  const hash = createHash('sha256');
+  for await (const chunk of body) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+const metadata = await fetchText(
+  `${registryUrl('maven', process.env)}/org/bytedeco/cpython/maven-metadata.xml`,
+  1_000_000,
+);
+const builds = [...metadata.matchAll(/<version>(\d+\.\d+\.\d+)-(\d+\.\d+\.\d+)<\/version>/g)].map(
+  ([, version = '', build = '']) => ({
+    version,
+    build,
+  }),
+);
+const dependencies: object[] = [];
+for (const line of LINES) {
+  const [newest] = builds
+    .filter(({ version }) => version.startsWith(`${line}.`))
+    .sort((a, b) => rcompare(a.version, b.version) || rcompare(a.build, b.build));
+  if (newest === undefined) continue;
+  for (const [arch, machine] of [
+    ['x64', 'x86_64'],
+    ['arm64', 'arm64'],
+  ] as const) {
+    const uri = `maven:${GROUP}:${newest.version}-${newest.build}:linux-${machine}`;
+    const sum = await sha256(uri);
+    if (sum === undefined) continue;
+    dependencies.push({
+      name: 'python',
+      version: newest.version,
+      uri,
+      sha256: sum,
+      arch,
+      origin: 'built by bytedeco, from Maven Central',
+    });
+  }
+}
+const wheels = (await pypiFiles('uv', process.env)).flatMap(({ name, sha256: sum }) => {
+  const [, version, machine] =
+    /^uv-([\d.]+)-py3-none-manylinux_2_17_(x86_64|aarch64)\.manylinux2014_[\w.]+\.whl$/.exec(name) ?? [];
+  return version === undefined || valid(version) === null || sum === undefined
+    ? []
+    : [{ name, version, machine, sum }];
+});
+const newest = wheels
+  .map(({ version }) => version)
+  .sort(compare)
+  .at(-1);
+for (const { name, version, machine, sum } of wheels) {
+  if (version !== newest) continue;
+  dependencies.push({
+    name: 'uv',
+    version,
+    uri: `pypi:uv@${version}/${name}`,
+    sha256: sum,
+    arch: machine === 'x86_64' ? 'x64' : 'arm64',
+  });
+}
+const manifest = {
+  language: 'python',
+  default_versions: [
+    { name: 'python', version: '3.13.x' },
+    { name: 'uv', version: '*' },
+  ],
+  dependency_deprecation_dates: Object.entries(ENDS).map(([line, date]) => ({
+    name: 'python',
+    version_line: `${line}.x`,
+    date,
+    link: 'https://devguide.python.org/versions/',
+  })),
+  dependencies,
+};
+const header =
+  '# Written by tools/update-manifest.ts. Files of Maven Central and of the Python index, or of their mirrors.\n';
+await writeFile(path, header + stringify(manifest, { lineWidth: 0 }));

@@ -1,0 +1,61 @@
+/** The python buildpack with real packages: pip, Poetry and uv, compiled wheels, Django's static files, nothing changed. */
+import { existsSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { Driver } from '../support/buildpack-driver.ts';
+
+async function body(url: string): Promise<string> {
+  return (await fetch(url)).text();
+}
+
+async function staged(app: string): Promise<Driver & { readonly log: string }> {
+  const driver = await Driver.of(app);
+  const result = await driver.stage('python');
+  expect(result, result.output).toMatchObject({ code: 0 });
+  return Object.assign(driver, { log: result.output });
+}
+
+describe('python buildpack', () => {
+  it('installs requirements.txt with a compiled wheel, and nothing when nothing has changed', async () => {
+    await using app = await staged('flask');
+    expect(app.log).toMatch(/Python 3\.13\.\d+ \(runtime\.txt\)/);
+    expect(app.log).toContain('built by bytedeco, from Maven Central');
+    // uv is for the staging only.
+    expect(existsSync(app.at('deps/0/uv'))).toBe(false);
+    expect(readFileSync(app.at('deps/0/launch.yml'), 'utf8')).toContain('gunicorn app:app');
+    expect(readFileSync(app.at('deps/0/python/bin/gunicorn'), 'utf8')).toMatch(
+      /^#!\/usr\/bin\/env python3\n/,
+    );
+    const ask = () =>
+      app.launch('gunicorn app:app', async (url) => {
+        expect(await body(url)).toBe('Hello from flask on stager\n');
+        expect(await body(`${url}/runtime`)).toMatch(/^3\.13\.\d+ markupsafe\._speedups\n$/);
+      });
+    expect((await ask()).code).toBe(0);
+
+    await rm(app.at('deps/0'), { recursive: true });
+    const second = await app.stage('python');
+    expect(second, second.output).toMatchObject({ code: 0 });
+    expect(second.output).toContain('Using the packages of the last staging');
+    expect(second.output).not.toContain('uv pip install');
+    await ask();
+  });
+
+  it('installs poetry.lock without the groups for development, and collects static files of Django', async () => {
+    await using app = await staged('django');
+    expect(app.log).toContain('-----> Collecting static files');
+    expect(app.log).not.toContain('pytest');
+    await app.launch('gunicorn shop.wsgi', async (url) => {
+      expect(await body(url)).toBe('Hello from django on stager\n');
+      expect(await body(`${url}/static/shop.css`)).toBe('body { color: teal }\n');
+    });
+  });
+
+  it('installs uv.lock, and starts FastAPI', async () => {
+    await using app = await staged('fastapi');
+    expect(readFileSync(app.at('deps/0/launch.yml'), 'utf8')).toContain('uvicorn main:app --host 0.0.0.0');
+    await app.launch('uvicorn main:app --host 0.0.0.0 --port $PORT', async (url) => {
+      expect(JSON.parse(await body(url))).toMatchObject({ hello: 'fastapi on stager' });
+    });
+  });
+});
