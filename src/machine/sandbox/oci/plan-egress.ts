@@ -10,7 +10,7 @@ import { type EgressMeans, sessionNetwork } from './networks.ts';
 import type { OciOptions } from './oci.ts';
 import type { ProbeMemory } from './probe.ts';
 
-/** The means, or why there are none; what was tried is remembered until the next boot. */
+/** The means, or why there are none; that it works is remembered until the next boot. */
 export async function planEgress(
   oci: Pick<OciOptions, 'runtime' | 'ids' | 'guard' | 'stateDir'>,
   memory: ProbeMemory,
@@ -33,7 +33,8 @@ export async function planEgress(
   const key = `${bootId()}:egress:${ids.kind}:${await versionOf(tools)}`;
   const known = await memory.recall(key);
   const why = known ?? (await tryOnce(means, oci));
-  if (known === undefined) await memory.remember(key, why);
+  // A failure may be past the next time (a busy machine), and most come at once.
+  if (known === undefined && why === '') await memory.remember(key, why);
   return why === '' ? means : not(why, 'See docs/network.md, or use --verbose.');
 }
 
