@@ -57,7 +57,7 @@ async function kindOf(path: string): Promise<'directory' | 'absent' | 'other'> {
 function lost(data: string, why: string, dir?: string, cause?: unknown): StagerError {
   const anew = dir === undefined ? '' : ` If it was deleted on purpose, delete ${markOf(dir)} too.`;
   return new StagerError('CONFIG_INVALID', `the database in ${data} can't be used: ${why}`, {
-    next: `Mount it, or restore the whole data directory from a backup; nothing was changed.${anew}`,
+    next: `Mount it, or restore the whole data directory from a backup.${anew}`,
     details: { path: data },
     cause,
   });

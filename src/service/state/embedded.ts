@@ -105,7 +105,8 @@ async function claimDirectory(dir: string): Promise<() => Promise<void>> {
 }
 
 function inUse(dir: string, cause: unknown): unknown {
-  if (!isStagerError(cause)) return cause;
+  // A claim that is a directory is nobody's: its own failure says so.
+  if (!isStagerError(cause, 'UNEXPECTED')) return cause;
   return new StagerError('CONFIG_INVALID', `the database in ${dir} is in use by another process`, {
     next: 'End the other stager, give this one another --data, or use --database postgres://… for several.',
     details: { dir },

@@ -64,6 +64,15 @@ describe('an embedded database in a directory', () => {
   });
 });
 
+it('a directory in the place of the claim of a database is named, and not taken for another server', async () => {
+  const dir = join(temp, 'claimed');
+  await mkdir(join(dir, 'lock'), { recursive: true });
+  await expect(openDatabase({ dir })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining(`${join(dir, 'lock')} is not a file`),
+  });
+});
+
 describe.skipIf(postgresMissing !== undefined)('a PostgreSQL server', () => {
   it('is migrated once by several that start at the same time, and refused when it is newer than we are', async () => {
     const postgres = await startPostgres();
