@@ -12,6 +12,7 @@ import {
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { packEntries } from '../../staging/droplet/pack/tarball.ts';
+import { errnoOf } from '../../words/errors.ts';
 import { type ArchiveRoot, archiveEntries, capital, unreadableBelow } from './archive-entries.ts';
 import type { BuilderConfig } from './builder-flags.ts';
 import type { DropinCaller } from './caller.ts';
@@ -126,11 +127,25 @@ async function writeArchive(to: Archive, roots: readonly ArchiveRoot[]): Promise
   try {
     await pipeline(packed.body, createWriteStream('', { fd }));
   } catch (error) {
-    const said = `${tar}: ${error instanceof Error ? error.message : String(error)}\n`;
-    throw failure(`${sentence}: ${said}`, 'exit status 2');
+    throw failure(`${sentence}: ${saidOfPacking(error, tar)}`, 'exit status 2');
   } finally {
     home();
   }
+}
+
+/** Codes of a disk that takes no more. The original's tar has gzip write the archive, and both speak. */
+const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT']);
+
+function saidOfPacking(error: unknown, tar: string): string {
+  if (!FULL.has(errnoOf(error))) return `${tar}: ${error instanceof Error ? error.message : String(error)}\n`;
+  const said = [
+    '',
+    `gzip: stdout: ${capital(errnoText(error))}`,
+    `${tar}: Child returned status 1`,
+    `${tar}: Error is not recoverable: exiting now`,
+    '',
+  ];
+  return said.join('\n');
 }
 
 /** Node can't start a thread in a working directory that is gone. Returns what goes back there. */

@@ -61,7 +61,10 @@ function openPipe(path: string): { readonly reader: Socket; readonly writer: num
 async function start(run: ScriptRun, stdout: 'inherit' | number): Promise<void> {
   if (kernelRefuses(run.path)) refuse(run.path);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const child = spawn(run.path, run.args, { env: run.env, stdio: ['ignore', stdout, 'inherit'] });
+  // Most of what keeps a program from starting is thrown here, the rest comes as an event.
+  const child = withPathError('fork/exec', run.path, () =>
+    spawn(run.path, run.args, { env: run.env, stdio: ['ignore', stdout, 'inherit'] }),
+  );
   child.once('error', (error) => reject(pathError('fork/exec', run.path, error)));
   child.once('exit', (code, signal) => {
     if (signal !== null) reject(new Error(`signal: ${SIGNALS[signal] ?? signal}`));

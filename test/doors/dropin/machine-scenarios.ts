@@ -35,14 +35,6 @@ const disks: readonly Scenario[] = [
     ...build('full disk: temporary files', { a: { ...full, supply: `${LARGE} > "$3/$4/large"` } }),
     shell: smallDisk('tmp'),
   },
-  {
-    ...build(
-      'full disk: the app in the droplet',
-      { a: full },
-      { lay: (world) => world.file('app/large', Buffer.alloc(300_000, 'x')) },
-    ),
-    shell: smallDisk('tmp'),
-  },
 ];
 
 /** A buildpack, one of whose scripts is a link that leads to itself. */

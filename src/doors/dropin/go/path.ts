@@ -1,5 +1,15 @@
 /** Paths cleaned and joined the way Go does it, and the file operations whose failures the drop-in prints. */
-import { accessSync, constants, mkdirSync, readFileSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../../../words/errors.ts';
 import { pathError, withPathError } from './errno.ts';
@@ -59,7 +69,12 @@ export function readIfThere(path: string): Buffer | undefined {
  * mounted by itself, and it judges by the exit code whether the file counts.
  */
 export function writeInPlace(path: string, content: string): void {
-  withPathError('open', path, () => writeFileSync(path, content));
+  const fd = withPathError('open', path, () => openSync(path, 'w'));
+  try {
+    withPathError('write', path, () => writeFileSync(fd, content));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Path of an executable file on PATH. */
