@@ -113,7 +113,7 @@ class Image {
         layers.push({ digest, file: await this.#file(blobPath(digest)) });
       return { layers, diffIds: config.rootfs.diff_ids, digest: chosen.digest };
     }
-    throw invalid(this.#directory, 'its indexes are nested too deeplyly');
+    throw invalid(this.#directory, 'its indexes are nested too deeply');
   }
 
   async docker(): Promise<Parts> {
