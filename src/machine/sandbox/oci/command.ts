@@ -47,6 +47,7 @@ export function runtimeCommand(parts: OciRunParts): ChildCommand {
     ...(cgroups.scope !== undefined && { countsFile: join(files.bundle, COUNTS) }),
     ...(runtime.name === 'crun' && noCgroups && { hide: 'all' as const }),
     ...(runtime.name === 'crun' && cgroups.mode === 'hybrid' && !noCgroups && { hide: 'v2' as const }),
+    ...(runtime.name !== 'crun' && cgroups.scope !== undefined && { hide: 'writing' as const }),
     ...(around !== undefined && { around }),
     ...(network !== undefined && { network }),
   };

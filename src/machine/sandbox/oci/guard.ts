@@ -30,7 +30,7 @@ export interface GuardWish {
   /** Ids of a user namespace that is made first; absent: none is, which needs root. */
   readonly around?: IdMappings;
   /** Hide cgroups from crun, which refuses a machine with both versions: all where none is used, else those of v2. */
-  readonly hide?: 'all' | 'v2';
+  readonly hide?: keyof typeof HIDE;
   /** Network namespace to enter first, and the user namespace that owns it; then there is none to make. */
   readonly network?: { readonly net: string; readonly user?: string };
   /** Mount points of volumes that the command works in; absent: no volume can be mounted here. */
@@ -60,6 +60,8 @@ const HIDE = {
   none: '',
   all: 'mount -t tmpfs none /sys/fs/cgroup; ',
   v2: 'umount /sys/fs/cgroup/unified; ',
+  // Else runc would make a cgroup beside the scope, and the command were in that.
+  writing: 'mount -o remount,bind,ro,nosuid,nodev,noexec /sys/fs/cgroup || exit 1; ',
 } as const;
 /** Who is root sets a score that nobody below can lower, since the kernel keeps it as the least one. */
 const SCORE = `echo ${OOM_SCORE} >/proc/self/oom_score_adj; `;
