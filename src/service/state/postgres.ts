@@ -24,6 +24,10 @@ export function openPostgres(url: string): Driver {
   });
   // An idle connection that breaks is replaced at the next query; without a listener it would end the process.
   pool.on('error', () => undefined);
+  // The same for one in the middle of a transaction, between two queries: the next of them fails.
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
   return {
     kind: 'postgres',
     dialect: new PostgresDialect({ pool }),
