@@ -1,0 +1,39 @@
+/** One app a language without any network: an offline buildpack, the sandbox, the droplet, an answer over HTTP. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { offlineBuildpack } from '../support/offline-buildpack.ts';
+import { runDroplet, stageApp } from '../support/staged-app.ts';
+
+let home: DirectoryResult;
+beforeAll(async () => {
+  home = await tempDir({ unsafeCleanup: true });
+});
+afterAll(() => home.cleanup());
+
+/** A copy of a fixture, so that a test can add to it. */
+function copyOf(app: string): string {
+  const copy = join(home.path, app);
+  mkdirSync(copy);
+  cpSync(join('fixtures/apps', app), copy, { recursive: true });
+  return copy;
+}
+
+describe('without a network', () => {
+  it('go: a vendored service is built and answers', async () => {
+    const app = copyOf('go-plain');
+    const buildpack = join(home.path, 'go');
+    await offlineBuildpack('go', buildpack, ({ version }) => version.startsWith('1.26.'));
+    const { droplet, output } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
+    expect(output).toContain('dependencies of vendor/');
+    await runDroplet(home.path, droplet, async (url) => {
+      expect(await (await fetch(url)).text()).toBe('Hello from vendored go on stager\n');
+    });
+    // The toolchain is not in it.
+    const listed = execFileSync('tar', ['-tzf', droplet], { encoding: 'utf8' });
+    expect(listed).toContain('./app/bin/go-plain');
+    expect(listed).not.toContain('pkg/tool');
+  });
+});
