@@ -10,7 +10,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'text',
     default: 'host',
     help: 'root file system that scripts and the app see (stager stack list)',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   cfStack: {
     group: 'Sandbox:',
@@ -27,7 +27,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'size',
     default: '1G',
     help: 'memory limit, such as 512M or 2G',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   disk: {
     group: 'Sandbox:',
@@ -36,7 +36,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'size',
     default: '4G',
     help: 'disk limit, such as 512M or 8G',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   diskBound: {
     group: 'Sandbox:',
@@ -45,7 +45,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'diskBound',
     default: 'auto',
     help: 'what holds the disk limit: image, tmpfs (in memory) or watch; auto is image where it can be had',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   timeout: {
     group: 'Sandbox:',
@@ -54,7 +54,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'duration',
     default: '15m',
     help: 'longest time for all buildpack scripts together, such as 90s or 15m',
-    on: ['stage', 'buildpack', 'serve'],
+    on: ['stage', 'buildpack', 'serve', 'worker'],
   },
   network: {
     group: 'Sandbox:',
@@ -63,7 +63,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'network',
     default: 'host',
     help: 'egress: one of its own with a filtered way out; host: that of the machine; none; auto: egress, else host',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   egressRules: {
     group: 'Sandbox:',
@@ -71,7 +71,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_EGRESS_RULES',
     kind: 'path',
     help: "what egress lets out: JSON as Cloud Foundry's security groups; default: all public addresses",
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   runEgressRules: {
     group: 'Sandbox:',
@@ -79,7 +79,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_RUN_EGRESS_RULES',
     kind: 'path',
     help: 'the same for what runs (run, --smoke); default: those of --egress-rules',
-    on: ['stage', 'run', 'serve'],
+    on: ['stage', 'run', 'serve', 'worker'],
   },
   allowHosts: {
     group: 'Sandbox:',
@@ -87,7 +87,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_ALLOW_HOSTS',
     kind: 'list',
     help: 'what egress lets out besides, such as a mirror; 127.0.0.1:4873 is that port of the machine',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   sandbox: {
     group: 'Sandbox:',
@@ -96,7 +96,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'sandbox',
     default: 'auto',
     help: 'auto, oci, or process inside a container that can start no other; none gives up all isolation',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   runtime: {
     group: 'Sandbox:',
@@ -104,7 +104,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_RUNTIME',
     kind: 'path',
     help: 'OCI runtime to use instead of the first of runc, crun, youki, runsc that works',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   keep: {
     group: 'Sandbox:',

@@ -11,6 +11,7 @@ import { SANDBOX_SETTINGS } from './sandbox-settings.ts';
 import { SERVER_SETTINGS } from './server-settings.ts';
 import type { CommandName, Setting } from './setting.ts';
 import { APP_SETTINGS, BUILDPACK_SETTINGS, RESULT_SETTINGS } from './staging-settings.ts';
+import { WORKER_SETTINGS } from './worker-settings.ts';
 
 /** The table. Keys are the names in a config file; the library has numbers and objects instead of texts (options.ts). */
 export const SETTINGS = {
@@ -21,6 +22,7 @@ export const SETTINGS = {
   ...IMAGE_SETTINGS,
   ...CLIENT_SETTINGS,
   ...SERVER_SETTINGS,
+  ...WORKER_SETTINGS,
   ...GENERAL_SETTINGS,
 } as const satisfies Record<string, Setting>;
 

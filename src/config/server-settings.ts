@@ -27,7 +27,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_DATA',
     kind: 'path',
     help: 'directory of the embedded database; default: below the data home',
-    on: ['serve'],
+    on: ['serve', 'worker'],
   },
   database: {
     group: 'Server:',
@@ -35,7 +35,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_DATABASE',
     kind: 'text',
     help: 'postgres://… of a PostgreSQL server (14 or later) instead of the embedded database',
-    on: ['serve'],
+    on: ['serve', 'worker'],
   },
   tlsCert: {
     group: 'Server:',

@@ -33,7 +33,15 @@ export interface Setting {
   readonly kind: SettingKind;
   readonly help: string;
   /** Heading in `--help` and docs/cli.md. */
-  readonly group: 'App:' | 'Buildpacks:' | 'Sandbox:' | 'Results:' | 'Images:' | 'Server:' | 'General:';
+  readonly group:
+    | 'App:'
+    | 'Buildpacks:'
+    | 'Sandbox:'
+    | 'Results:'
+    | 'Images:'
+    | 'Server:'
+    | 'Worker:'
+    | 'General:';
   /** Text of the default, read like any other text; absent means "not set". */
   readonly default?: string;
   /** Commands that take it. */
@@ -52,6 +60,7 @@ export type CommandName =
   | 'stack'
   | 'files'
   | 'serve'
+  | 'worker'
   | 'login'
   | 'image';
 

@@ -146,7 +146,7 @@ export const RESULT_SETTINGS = {
     variable: 'STAGER_BLOBSTORE',
     kind: 'address',
     help: 'where packages, droplets and caches are stored: a directory, file:///… or s3://bucket/prefix; default: below the data home',
-    on: ['stage', 'run', 'shell', 'package', 'blobs', 'image', 'serve'],
+    on: ['stage', 'run', 'shell', 'package', 'blobs', 'image', 'serve', 'worker'],
   },
   noCache: {
     group: 'Results:',
@@ -170,7 +170,7 @@ export const RESULT_SETTINGS = {
     variable: 'STAGER_COMPRESSION',
     kind: 'text',
     help: 'gzip:1-9, zstd[:level] or none, for droplet and build cache; cells read gzip',
-    on: ['stage', 'serve'],
+    on: ['stage', 'serve', 'worker'],
   },
   reproducible: {
     group: 'Results:',

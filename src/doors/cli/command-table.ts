@@ -217,6 +217,41 @@ Examples:
   stager serve --database postgres://user@host/stager --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`,
   },
   {
+    usage: 'worker',
+    load: async () => (await import('./commands/worker.ts')).workerCommand,
+    summary: 'take builds of a server out of its database, on this machine or another',
+    settings: 'worker',
+    only: {
+      database: 'postgres://… of the server',
+      blobstore: 's3://… of the server; a directory works on the machine of the server',
+      memory: 'memory that builds may be given here at once; default: all of the machine',
+      disk: 'disk that builds may be given here at once; default: what is free below the data home',
+      slots: '',
+      stacks: '',
+      workerName: '',
+      grace: '',
+      data: 'directory for what is on its way; default: below the data home',
+      caFile: '',
+      diskBound: '',
+      network: '',
+      egressRules: '',
+      runEgressRules: '',
+      allowHosts: '',
+      sandbox: '',
+      runtime: '',
+      stack: '',
+      timeout: '',
+      compression: '',
+    },
+    after: `
+It needs the same data home as any staging: stacks and a sandbox (stager doctor). SIGTERM lets running builds go on for
+the grace time; what is not over then is given to other workers.
+
+Examples:
+  stager serve --no-worker --database postgres://user@host/stager --blobstore s3://bucket
+  stager worker --database postgres://user@host/stager --blobstore s3://bucket --memory 16G --disk 200G --slots 4`,
+  },
+  {
     usage: 'login <url>',
     load: async () => (await import('./commands/login.ts')).loginCommand,
     withoutHome: true,

@@ -114,7 +114,21 @@ function keyOf(long: string): string {
 }
 
 const settingsByFlag = new Map(
-  (['stage', 'run', 'package', 'shell', 'buildpack', 'blobs', 'stack', 'files', 'serve', 'image'] as const)
+  (
+    [
+      'stage',
+      'run',
+      'package',
+      'shell',
+      'buildpack',
+      'blobs',
+      'stack',
+      'files',
+      'serve',
+      'worker',
+      'image',
+    ] as const
+  )
     .flatMap((command) => settingsOf(command))
     .map(([key, row]) => [/--[\w-]+/.exec(row.flag)?.[0] ?? '', key]),
 );

@@ -1,4 +1,5 @@
 /** Every route there is. The server, the documents and the permission tests read this list. */
+import { operationRoutes } from './operations/routes.ts';
 import type { ServedRoute } from './route/route.ts';
 import { loginRoutes } from './uaa/login-routes.ts';
 import { tokenRoutes } from './uaa/token-routes.ts';
@@ -75,6 +76,7 @@ export const ROUTES: readonly ServedRoute[] = [
   ...serviceBindingRoutes,
   ...environmentGroupRoutes,
   ...auditEventRoutes,
+  ...operationRoutes,
   ...absentRoutes,
   ...domainRoutes,
   ...routeRoutes,

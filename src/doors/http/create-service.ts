@@ -1,6 +1,6 @@
 /** Puts the parts together that the door needs: a database in, an {@link HttpService} out. */
 import type { StagingMeans } from '../../service/builds/means.ts';
-import { StagingService } from '../../service/builds/staging-service.ts';
+import { StagingService, type StagingWork } from '../../service/builds/staging-service.ts';
 import { Jobs } from '../../service/queue/jobs.ts';
 import { Audit } from '../../service/resources/audit.ts';
 import { seedDomain } from '../../service/resources/domains.ts';
@@ -25,6 +25,8 @@ export interface ServiceParts {
   readonly staging: StagingMeans;
   /** Where bugs go; without, nowhere. */
   readonly report?: ReportBug;
+  /** Who takes builds in this process; without, one worker that takes all. */
+  readonly work?: StagingWork;
   /** Who signs the tokens; without, we do. */
   readonly issuer?: TrustedIssuer;
 }
@@ -40,7 +42,8 @@ export async function createService(parts: ServiceParts): Promise<HttpService> {
   const { queries } = database;
   const signIn = await openSignIn(queries, parts.issuer);
   await seedDomain(queries, APPS_DOMAIN);
-  const staging = new StagingService(database, parts.staging, report);
+  const staging = new StagingService(database, parts.staging, report, parts.work);
+  staging.metrics.ofDatabase(queries);
   await staging.repair();
   const jobs = new Jobs({
     database,

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { checkServedLayout } from '../../machine/host/data-layout.ts';
 import type { StagingMeans } from '../../service/builds/means.ts';
+import type { StagingWork } from '../../service/builds/staging-service.ts';
 import { ensureStacks, type NewStack } from '../../service/resources/stacks.ts';
 import { ensureAdmin } from '../../service/sign-in/admin.ts';
 import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
@@ -41,6 +42,8 @@ export interface ServeOptions {
   readonly stacks: readonly NewStack[];
   readonly staging: StagingMeans;
   readonly report: ReportBug;
+  /** Who takes builds in this process. */
+  readonly work: StagingWork;
 }
 
 /** What is told once it listens. */
@@ -96,7 +99,7 @@ export async function serve(
 
 async function openService(
   database: Database,
-  { publicUrl, systemDomain, acceptStart, rateLimit, version, staging, issuer, report }: ServeOptions,
+  { publicUrl, systemDomain, acceptStart, rateLimit, version, staging, issuer, report, work }: ServeOptions,
 ): Promise<HttpService> {
   const settings = {
     name: 'stager',
@@ -111,6 +114,7 @@ async function openService(
     settings,
     staging,
     report,
+    work,
     ...(issuer !== undefined && { issuer }),
   });
 }

@@ -6,14 +6,8 @@ import type { Clock } from '../../words/clock.ts';
 import type { BuildEvent } from '../../words/events.ts';
 import type { Guid } from '../../words/ids.ts';
 import type { Queries } from '../state/database.ts';
-import {
-  closeLog,
-  insertEvents,
-  insertLines,
-  type LogLine,
-  logEnd,
-  type NumberedEvent,
-} from './log-store.ts';
+import { appendLog, closeLog, type LogLine, logEnd, type NumberedEvent } from './log-store.ts';
+import { patiently } from './patiently.ts';
 
 /** Milliseconds that a line waits for others. */
 const GATHER_MS = 100;
@@ -27,6 +21,8 @@ export interface BuildLogParts {
   readonly queries: Queries;
   readonly build: Guid;
   readonly app: Guid;
+  /** Of the worker's claim: a line of one that lost its build is not written. */
+  readonly fence: number;
   /** Bytes a second; -1: as many as come. */
   readonly rate: number;
   readonly clock: Clock;
@@ -37,12 +33,16 @@ export interface BuildLogParts {
 /** See the top of the file. */
 export class BuildLog {
   readonly #parts: BuildLogParts;
+  /** By how much the clock of the database is ahead of ours: lines of several workers have one time. */
+  readonly #skewMs: number;
   #sequence: number;
   #at: number;
   #waiting: LogLine[] = [];
   #events: number;
   #waitingEvents: NumberedEvent[] = [];
+  /** Those that are being written included. */
   #waitingBytes = 0;
+  #writingBytes = 0;
   #writing: Promise<void> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
   #failure: unknown;
@@ -56,6 +56,7 @@ export class BuildLog {
     this.#sequence = end.sequence;
     this.#at = end.at;
     this.#events = end.events;
+    this.#skewMs = end.now - parts.clock.now();
   }
 
   static async open(parts: BuildLogParts): Promise<BuildLog> {
@@ -85,18 +86,21 @@ export class BuildLog {
   async flush(): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    const lines = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    const events = this.#waitingEvents;
-    this.#waitingEvents = [];
-    const { queries, build, app, onLines } = this.#parts;
+    const [lines, events] = [this.#waiting, this.#waitingEvents];
+    const bytes = this.#waitingBytes - this.#writingBytes;
+    [this.#waiting, this.#waitingEvents] = [[], []];
+    this.#writingBytes += bytes;
+    if (lines.length === 0 && events.length === 0) return await this.#writing;
+    const { queries, clock, onLines } = this.#parts;
     this.#writing = this.#writing
-      .then(() => insertLines(queries, { build, app }, lines))
-      .then(() => insertEvents(queries, build, events))
+      .then(() => patiently(clock, () => appendLog(queries, this.#parts, { lines, events })))
       .then(onLines)
       .catch((error: unknown) => {
         this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#waitingBytes -= bytes;
+        this.#writingBytes -= bytes;
       });
     await this.#writing;
   }
@@ -106,7 +110,7 @@ export class BuildLog {
     this.#tellDropped();
     await this.flush();
     if (this.#failure !== undefined) throw this.#failure;
-    await closeLog(this.#parts.queries, this.#parts.build);
+    await patiently(this.#parts.clock, () => closeLog(this.#parts.queries, this.#parts));
     this.#parts.onLines();
   }
 
@@ -134,7 +138,7 @@ export class BuildLog {
 
   #add(stream: LogLine['stream'], text: string): void {
     const { clock } = this.#parts;
-    this.#at = Math.max(clock.now() * 1000, this.#at + 1);
+    this.#at = Math.max((clock.now() + this.#skewMs) * 1000, this.#at + 1);
     this.#sequence += 1;
     // PostgreSQL has no NUL in a text.
     const clean = text.slice(0, MAX_LINE_CHARACTERS).replaceAll('\0', '\uFFFD').toWellFormed();

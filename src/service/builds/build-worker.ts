@@ -1,50 +1,92 @@
 /**
- * Runs the builds that wait in the queue, several at once. Every claim raises the fence of a build's row, and what its
- * worker writes later names that fence: one that was given up and wakes again changes nothing. A build whose worker fell
- * silent is taken up by another, once, and fails with the reason after that.
+ * Runs builds, several at once. Which one comes next is queue/placement.ts. Every claim raises the fence of a build's row,
+ * and what its worker writes later names that fence: one that was given up and wakes again changes nothing. A build
+ * whose worker fell silent is taken up by another, once, and fails with the reason after that.
+ *
+ * Without a capacity it takes none, but cancels, and ends what waits in vain.
  */
-import { sql } from 'kysely';
 import type { Clock } from '../../words/clock.ts';
 import { asStagerError } from '../../words/error-report.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { ReportBug } from '../../words/report-bug.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { takeNextBuild } from '../queue/placement.ts';
 import { Taker } from '../queue/taker.ts';
+import { findHopeless, type Largest, markUnfit } from '../queue/waiting.ts';
+import { type Capacity, forgetWorker, sayAlive, type WorkerIdentity } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { isDatabaseAway } from '../state/failures.ts';
-import { type BuildFailure, buildFailure } from './build-failure.ts';
+import type { Signal } from '../state/signals.ts';
+import { buildFailure } from './build-failure.ts';
 import { BuildLog } from './build-log.ts';
+import {
+  addToQueue,
+  failBroken,
+  failUnclaimed,
+  releaseAll,
+  releaseBuild,
+  renewBuilds,
+  requestCancel,
+  writeFailed,
+  writeStaged,
+} from './build-rows.ts';
+import { discardLostDroplet } from './discard-lost-droplet.ts';
 import type { StagingMeans } from './means.ts';
-import { type BuildRow, dropletRow, stageBuild } from './stage-build.ts';
+import { patiently } from './patiently.ts';
+import { type BuildRow, stageBuild } from './stage-build.ts';
 
 const MAX_ATTEMPTS = 2;
+/** Milliseconds that a cancellation waits for the worker that has the build. */
+const CANCEL_WAIT_MS = 3000;
 
 export interface BuildWorkerParts {
   readonly database: Database;
   readonly means: StagingMeans;
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly report: ReportBug;
+  /** Undefined: takes no builds. */
+  readonly worker: WorkerSettings | undefined;
+  readonly waiting: WaitingSettings;
   /** Called when there is something new to read of a build: lines, or its end. */
   readonly onChange: (build: Guid) => void;
+}
+
+export interface WorkerSettings {
+  readonly name: string;
+  readonly version: string;
+  readonly capacity: Capacity;
+}
+
+export interface WaitingSettings {
+  /** Seconds that a build waits for a worker that is large enough. */
+  readonly patienceS: number;
+  readonly largest: Largest;
 }
 
 /** See the top of the file. */
 export class BuildWorker {
   readonly #parts: BuildWorkerParts;
   readonly #queries: Queries;
-  readonly #name = newGuid();
+  readonly #me: WorkerIdentity | undefined;
   readonly #taker: Taker;
+  readonly #claimed = new Map<Guid, BuildRow>();
+  #draining = false;
   #closed = false;
+  #unlisten: (() => void) | undefined;
 
   constructor(parts: BuildWorkerParts) {
-    const { database, means, clock } = parts;
+    const { database, clock, worker } = parts;
     this.#parts = parts;
     this.#queries = database.queries;
+    this.#me = worker && { guid: newGuid(), ...worker };
     this.#taker = new Taker({
       queue: database.queue,
       name: 'builds',
-      most: means.defaults.workers,
+      most: worker?.capacity.slots ?? 0,
       clock,
+      takeOne: async (running) => await this.#takeOne(running),
       work: async (guid, signal) => await this.#work(guid, signal),
       fail: async (guid, error) => await this.#broken(guid, error),
       report: parts.report,
@@ -55,19 +97,19 @@ export class BuildWorker {
   /** Begins to look for builds. */
   async start(): Promise<void> {
     const { database } = this.#parts;
-    // Those that a backup brought back wait in no queue.
-    const left = await this.#queries
-      .selectFrom('builds')
-      .select('guid')
-      .where('state', '=', 'STAGING')
-      .execute();
-    for (const { guid } of left) await database.queue.add('builds', guid, database.queries);
-    await this.#taker.start({ alone: database.kind === 'embedded' });
+    const alone = database.kind === 'embedded';
+    if (alone) await releaseAll(this.#queries);
+    await addToQueue(database);
+    if (this.#me !== undefined) await sayAlive(this.#queries, this.#me, false);
+    this.#unlisten = database.signals.listen((signal) => this.#hear(signal));
+    await this.#taker.start({ alone });
   }
 
-  /** There may be a build to run. */
+  /** There is a build to run, here or elsewhere. */
   wake(): void {
+    this.#parts.database.signals.send({ kind: 'queued' });
     this.#taker.wake();
+    void this.#judge().catch(() => undefined);
   }
 
   /** Settles when nothing runs that this process has claimed. */
@@ -75,187 +117,170 @@ export class BuildWorker {
     await this.#taker.idle();
   }
 
-  /** Ends a build. Settles when it is final, if it runs here or nowhere. */
+  /** Ends a build. Settles when it is final, or after a while. */
   async cancel(build: Guid, reason: string): Promise<void> {
-    await this.#queries
-      .updateTable('builds')
-      .set({ cancel_requested_at: sql<Date>`now()` })
-      .where('guid', '=', build)
-      .where('state', '=', 'STAGING')
-      .execute();
+    const { database } = this.#parts;
+    await requestCancel(this.#queries, build);
     if (await this.#taker.abort(build, cancelledBecause(reason))) return;
-    await this.#finishUnclaimed(build, { id: 'StagingError', description: `Staging error: ${reason}` });
+    database.signals.send({ kind: 'cancelled', build });
+    if (await this.#fail(build, reason)) return;
+    await this.#ended(build);
   }
 
-  /** Ends what runs; it is taken up at the next start. */
+  /** Takes nothing more, and gives what runs this long; what is not done then goes back to the others. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    if (this.#me !== undefined) await sayAlive(this.#queries, this.#me, true).catch(() => undefined);
+    await this.#taker.drain(graceMs);
+    await this.close();
+  }
+
+  /** Ends what runs; it is taken up by others, or at the next start. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#unlisten?.();
     await this.#taker.close(new StagerError('CANCELLED', STOPPED));
+    if (this.#me !== undefined) await forgetWorker(this.#queries, this.#me.guid).catch(() => undefined);
+    this.#parts.database.signals.send({ kind: 'queued' });
   }
 
-  /** Ends what was cancelled through another process, and what another worker has by now. */
+  #hear(signal: Signal): void {
+    if (signal.kind === 'queued') this.#taker.wake();
+    else if (signal.kind === 'unknown') {
+      this.#taker.wake();
+      void this.#beat(this.#taker.running).catch(() => undefined);
+    } else if (signal.kind === 'cancelled') {
+      void this.#taker.abort(signal.build, cancelledBecause('it was cancelled'));
+    }
+  }
+
+  async #takeOne(running: readonly Guid[]) {
+    if (this.#me === undefined) return undefined;
+    const choice = await takeNextBuild(this.#parts.database, this.#me, running);
+    if (choice.kind !== 'taken') return choice.kind === 'later' ? ('later' as const) : undefined;
+    const { claim, build } = choice.taken;
+    if (build !== undefined) this.#claimed.set(claim.id, build);
+    return claim;
+  }
+
+  /** Says that this worker and its builds are alive; ends what was cancelled elsewhere, and what another has by now. */
   async #beat(running: readonly Guid[]): Promise<void> {
-    if (running.length === 0) return;
-    const rows = await this.#queries
-      .selectFrom('builds')
-      .select(['guid', 'cancel_requested_at', 'claimed_by'])
-      .where('guid', 'in', running)
-      .execute();
-    for (const guid of running) {
-      const row = rows.find((found) => found.guid === guid);
-      const isOurs = row !== undefined && row.claimed_by === this.#name;
-      if (isOurs && row.cancel_requested_at === null) continue;
-      void this.#taker.abort(guid, cancelledBecause(isOurs ? 'it was cancelled' : 'it was taken over'));
+    if (this.#me !== undefined) {
+      await sayAlive(this.#queries, this.#me, this.#draining);
+      const ends = await renewBuilds(this.#queries, this.#me.guid, running);
+      for (const [guid, why] of ends) void this.#taker.abort(guid, cancelledBecause(why));
     }
+    await this.#judge();
   }
 
-  async #work(guid: Guid, signal: AbortSignal): Promise<'done' | 'again'> {
-    const build = await this.#claim(guid);
-    return build === undefined ? 'done' : await this.#run(build, signal);
+  /** Ends what waits in vain. */
+  async #judge(): Promise<void> {
+    const { largest, patienceS } = this.#parts.waiting;
+    const hopeless = await findHopeless(this.#queries, largest);
+    const overdue = await markUnfit(this.#queries, patienceS);
+    for (const { guid, why } of [...hopeless, ...overdue])
+      await this.#fail(guid, why, 'InsufficientResources');
   }
 
-  /** @returns undefined when it is over already. */
-  async #claim(guid: Guid): Promise<BuildRow | undefined> {
-    return await this.#queries
-      .updateTable('builds')
-      .set({
-        claimed_by: this.#name,
-        claimed_at: sql<Date>`now()`,
-        heartbeat_at: sql<Date>`now()`,
-        fence: sql<number>`fence + 1`,
-        attempts: sql<number>`attempts + 1`,
-      })
-      .where('guid', '=', guid)
-      .where('state', '=', 'STAGING')
-      .returningAll()
-      .executeTakeFirst();
-  }
-
-  async #run(build: BuildRow, signal: AbortSignal): Promise<'done' | 'again'> {
-    const { means, clock, onChange } = this.#parts;
-    const queries = this.#queries;
-    try {
-      const log = await BuildLog.open({
-        queries,
-        build: build.guid,
-        app: build.app_guid,
-        rate: build.staging_log_rate_limit_bytes_per_second,
-        clock,
-        onLines: () => onChange(build.guid),
-      });
-      try {
-        if (build.cancel_requested_at !== null) throw cancelledBecause('it was cancelled');
-        if (build.attempts > MAX_ATTEMPTS) throw interrupted();
-        if (build.attempts > 1) log.line('stderr', 'The server was restarted; staging begins again');
-        const record = await stageBuild(build, { queries, means, log, signal });
-        await log.close();
-        await this.#staged(build, record);
-      } catch (error) {
-        if (this.#closed && signal.aborted) {
-          await log.flush();
-          await this.#release(build);
-          return 'again';
-        }
-        if (isDatabaseAway(error)) throw error;
-        if (!isStagerError(error) && !signal.aborted) this.#parts.report(`build ${build.guid}`, error);
-        const failure = buildFailure(asStagerError(signal.aborted ? (signal.reason ?? error) : error));
-        log.line('stderr', `${failure.id} - ${failure.description}`);
-        await log.close().catch(() => undefined);
-        await this.#failed(build, failure);
-      }
-      return 'done';
-    } finally {
-      onChange(build.guid);
-    }
-  }
-
-  async #staged(build: BuildRow, record: Parameters<typeof dropletRow>[1]): Promise<void> {
-    await this.#queries.transaction().execute(async (transaction) => {
-      if (!(await settle(transaction, build, { state: 'STAGED' }))) return;
-      await transaction.insertInto('droplets').values(dropletRow(build, record)).execute();
-    });
-  }
-
-  async #failed(build: BuildRow, { id, description }: BuildFailure): Promise<void> {
-    await settle(this.#queries, build, {
-      state: 'FAILED',
-      error_id: id,
-      error_description: description,
-    });
+  async #fail(build: Guid, reason: string, id = 'StagingError'): Promise<boolean> {
+    const { database } = this.#parts;
+    const words = id === 'StagingError' ? 'Staging error' : 'Insufficient resources';
+    const done = await failUnclaimed(database, build, { id, description: `${words}: ${reason}` });
+    if (done) this.#changed(build);
+    return done;
   }
 
   /** Not staging failed, but what is around it. */
-  async #broken(guid: Guid, error: unknown): Promise<void> {
-    const { id: error_id, description: error_description } = buildFailure(asStagerError(error));
-    await this.#queries
-      .updateTable('builds')
-      .set({ state: 'FAILED', error_id, error_description, finished_at: sql<Date>`now()` })
-      .where('guid', '=', guid)
-      .where('state', '=', 'STAGING')
-      .where('claimed_by', '=', this.#name)
-      .execute();
-    this.#parts.onChange(guid);
+  async #broken(build: Guid, error: unknown): Promise<void> {
+    await failBroken(
+      this.#parts.database,
+      { build, worker: this.#me?.guid },
+      buildFailure(asStagerError(error)),
+    );
+    this.#changed(build);
   }
 
-  /** Gives it back as if it had not been begun. */
-  async #release(build: BuildRow): Promise<void> {
-    await this.#queries
-      .updateTable('builds')
-      .set({ claimed_by: null, heartbeat_at: sql<Date>`null`, attempts: sql<number>`attempts - 1` })
-      .where('guid', '=', build.guid)
-      .where('fence', '=', build.fence)
-      .where('state', '=', 'STAGING')
-      .execute();
+  /** Settles when a build that runs elsewhere is over. */
+  async #ended(build: Guid): Promise<void> {
+    const { clock, database } = this.#parts;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = async (): Promise<void> => {
+      const row = await this.#queries
+        .selectFrom('builds')
+        .select('state')
+        .where('guid', '=', build)
+        .executeTakeFirst();
+      if (row?.state !== 'STAGING') resolve();
+    };
+    const unlisten = database.signals.listen((signal) => {
+      if (signal.kind === 'changed' && signal.build === build) void look().catch(() => undefined);
+    });
+    const cancel = clock.schedule(CANCEL_WAIT_MS, resolve);
+    await look();
+    await promise;
+    cancel();
+    unlisten();
   }
 
-  async #finishUnclaimed(build: Guid, { id, description }: BuildFailure): Promise<void> {
-    await this.#queries
-      .updateTable('builds')
-      .set({
-        state: 'FAILED',
-        error_id: id,
-        error_description: description,
-        finished_at: sql<Date>`now()`,
-        updated_at: sql<Date>`now()`,
-      })
-      .where('guid', '=', build)
-      .where('state', '=', 'STAGING')
-      .where('claimed_by', 'is', null)
-      .execute();
-    await this.#queries
-      .updateTable('build_logs')
-      .set({ closed_at: sql<Date>`now()` })
-      .where('build_guid', '=', build)
-      .where('closed_at', 'is', null)
-      .where('build_guid', 'in', (eb) =>
-        eb.selectFrom('builds').select('guid').where('guid', '=', build).where('state', '<>', 'STAGING'),
-      )
-      .execute();
+  #changed(build: Guid): void {
     this.#parts.onChange(build);
+    this.#parts.database.signals.send({ kind: 'changed', build });
+  }
+
+  async #work(guid: Guid, signal: AbortSignal): Promise<'done' | 'again'> {
+    const build = this.#claimed.get(guid);
+    this.#claimed.delete(guid);
+    if (build === undefined) return 'done';
+    try {
+      return await this.#run(build, signal);
+    } finally {
+      this.#changed(guid);
+    }
+  }
+
+  async #run(build: BuildRow, signal: AbortSignal): Promise<'done' | 'again'> {
+    const { database, means, clock, metrics } = this.#parts;
+    const startedAt = clock.now();
+    const count = (outcome: Parameters<Metrics['build']>[0], error?: string): void =>
+      metrics.build(outcome, clock.now() - startedAt, error);
+    const log = await BuildLog.open({
+      queries: this.#queries,
+      build: build.guid,
+      app: build.app_guid,
+      fence: build.fence,
+      rate: build.staging_log_rate_limit_bytes_per_second,
+      clock,
+      onLines: () => this.#changed(build.guid),
+    });
+    try {
+      if (build.cancel_requested_at !== null) throw cancelledBecause('it was cancelled');
+      if (build.attempts > MAX_ATTEMPTS) throw interrupted();
+      if (build.attempts > 1) log.line('stderr', 'The worker was lost; staging begins again');
+      const record = await stageBuild(build, { queries: this.#queries, means, log, signal, clock, metrics });
+      await log.close();
+      const isOurs = await patiently(clock, () => writeStaged(database, build, record));
+      count(isOurs ? 'staged' : 'lost');
+      if (!isOurs) await discardLostDroplet({ queries: this.#queries, means }, record);
+    } catch (error) {
+      if (this.#closed && signal.aborted) {
+        await log.flush();
+        await releaseBuild(this.#queries, build);
+        count('given back');
+        return 'again';
+      }
+      if (isDatabaseAway(error)) throw error;
+      if (!isStagerError(error) && !signal.aborted) this.#parts.report(`build ${build.guid}`, error);
+      const failure = buildFailure(asStagerError(signal.aborted ? (signal.reason ?? error) : error));
+      log.line('stderr', `${failure.id} - ${failure.description}`);
+      await log.close().catch(() => undefined);
+      const isOurs = await patiently(clock, () => writeFailed(database, build, failure));
+      count(isOurs ? 'failed' : 'lost', failure.id);
+    }
+    return 'done';
   }
 }
 
 const STOPPED = 'the server stops';
-
-/** Writes the end of a build, if it is still this worker's. */
-async function settle(
-  queries: Queries,
-  build: BuildRow,
-  end: {
-    readonly state: 'STAGED' | 'FAILED';
-    readonly error_id?: string;
-    readonly error_description?: string;
-  },
-): Promise<boolean> {
-  const { numUpdatedRows } = await queries
-    .updateTable('builds')
-    .set({ ...end, finished_at: sql<Date>`now()`, updated_at: sql<Date>`now()` })
-    .where('guid', '=', build.guid)
-    .where('fence', '=', build.fence)
-    .where('state', '=', 'STAGING')
-    .executeTakeFirst();
-  return numUpdatedRows > 0n;
-}
 
 function cancelledBecause(reason: string): StagerError {
   return new StagerError('CANCELLED', reason, { next: 'Stage again when it is wanted.' });

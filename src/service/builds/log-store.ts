@@ -14,7 +14,39 @@ export interface LogLine {
 /** Rows in one insert. */
 const ROWS = 500;
 
-export async function insertLines(
+/** Whose log it is, and the fence that its writer was given. */
+export interface LogPlace {
+  readonly build: Guid;
+  readonly app: Guid;
+  readonly fence: number;
+}
+
+/**
+ * Adds to the log of a build. Can be repeated: what is there already stays.
+ *
+ * @returns false when another worker has the build by now: nothing is written then.
+ */
+export async function appendLog(
+  queries: Queries,
+  place: LogPlace,
+  { lines, events }: { readonly lines: readonly LogLine[]; readonly events: readonly NumberedEvent[] },
+): Promise<boolean> {
+  return await queries.transaction().execute(async (transaction) => {
+    const ours = await transaction
+      .selectFrom('builds')
+      .select('guid')
+      .where('guid', '=', place.build)
+      .where('fence', '=', place.fence)
+      .forShare()
+      .executeTakeFirst();
+    if (ours === undefined) return false;
+    await insertLines(transaction, place, lines);
+    await insertEvents(transaction, place.build, events);
+    return true;
+  });
+}
+
+async function insertLines(
   queries: Queries,
   place: { readonly build: Guid; readonly app: Guid },
   lines: readonly LogLine[],
@@ -32,6 +64,7 @@ export async function insertLines(
           text,
         })),
       )
+      .onConflict((on) => on.doNothing())
       .execute();
   }
 }
@@ -42,16 +75,13 @@ export interface NumberedEvent {
   readonly event: string;
 }
 
-export async function insertEvents(
-  queries: Queries,
-  build: Guid,
-  events: readonly NumberedEvent[],
-): Promise<void> {
+async function insertEvents(queries: Queries, build: Guid, events: readonly NumberedEvent[]): Promise<void> {
   for (let start = 0; start < events.length; start += ROWS) {
     const rows = events.slice(start, start + ROWS);
     await queries
       .insertInto('build_events')
       .values(rows.map(({ sequence, event }) => ({ build_guid: build, sequence, event })))
+      .onConflict((on) => on.doNothing())
       .execute();
   }
 }
@@ -91,17 +121,29 @@ export async function logEnd(queries: Queries, place: { readonly build: Guid; re
         .where('build_guid', '=', place.build)
         .select(({ fn }) => fn.max('sequence').as('sequence'))
         .as('events'),
+      sql<number>`extract(epoch from clock_timestamp()) * 1000`.as('now'),
     ])
     .executeTakeFirstOrThrow();
-  return { sequence: Number(row.sequence ?? 0), at: Number(row.at ?? 0), events: Number(row.events ?? 0) };
+  return {
+    sequence: Number(row.sequence ?? 0),
+    at: Number(row.at ?? 0),
+    events: Number(row.events ?? 0),
+    now: Math.floor(Number(row.now)),
+  };
 }
 
-/** No line follows. */
-export async function closeLog(queries: Queries, build: Guid): Promise<void> {
+/** No line follows, unless another worker has the build by now. */
+export async function closeLog(
+  queries: Queries,
+  { build, fence }: Pick<LogPlace, 'build' | 'fence'>,
+): Promise<void> {
   await queries
     .updateTable('build_logs')
     .set({ closed_at: sql<Date>`now()` })
     .where('build_guid', '=', build)
+    .where((eb) =>
+      eb.exists(eb.selectFrom('builds').select('guid').where('guid', '=', build).where('fence', '=', fence)),
+    )
     .execute();
 }
 

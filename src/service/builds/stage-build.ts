@@ -2,9 +2,11 @@
 import { parseReference } from '../../staging/buildpack/contract/reference.ts';
 import { dropletKey } from '../../staging/droplet/store.ts';
 import type { StageRequest } from '../../staging/request/request.ts';
+import type { Clock } from '../../words/clock.ts';
 import { StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { placeOf, servicesOfApp, urisOf } from '../resources/app-environment.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
@@ -13,6 +15,7 @@ import type { BuildLog } from './build-log.ts';
 import { EventLines } from './event-lines.ts';
 import { orderParts } from './installed-buildpacks.ts';
 import type { StagingMeans } from './means.ts';
+import { DEFAULT_PHASE_MS, PhaseDeadline } from './phase-deadline.ts';
 
 export type BuildRow = Row<BuildsTable>;
 
@@ -21,11 +24,18 @@ export interface StageBuildParts {
   readonly means: StagingMeans;
   readonly log: BuildLog;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
 }
 
 /** @throws StagerError. */
 export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promise<StagingRecord> {
-  const { queries, means, log, signal } = parts;
+  const { queries, means, log, clock, metrics } = parts;
+  using deadline = new PhaseDeadline(clock, {
+    totalMs: means.defaults.timeoutMs,
+    phaseMs: DEFAULT_PHASE_MS,
+  });
+  const signal = AbortSignal.any([parts.signal, deadline.signal]);
   const { rootfs, request } = await requestOf(build, parts);
   const lines = new EventLines((stream, text) => log.line(stream, text));
   const buildpacks = orderParts({
@@ -43,6 +53,8 @@ export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promi
       signal,
       buildpacks,
       emit: (event) => {
+        deadline.take(event);
+        metrics.staging(event);
         lines.take(event);
         log.event(event);
       },

@@ -1,11 +1,15 @@
 /** The staging side of the service as one object: what routes and jobs ask it for. */
+import { hostname } from 'node:os';
 import { sql } from 'kysely';
 import { systemClock } from '../../words/clock.ts';
 import type { Guid } from '../../words/ids.ts';
 import type { ReportBug } from '../../words/report-bug.ts';
+import { Metrics } from '../metrics/metrics.ts';
+import { forgetDeadWorkers } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
-import { BuildWorker } from './build-worker.ts';
+import { BuildWorker, type WaitingSettings, type WorkerSettings } from './build-worker.ts';
 import { seedBuildpacks } from './buildpack-bits.ts';
+import { collectDroplets } from './collect-droplets.ts';
 import { Followers } from './followers.ts';
 import { forgetOldLogs } from './log-store.ts';
 import type { StagingMeans } from './means.ts';
@@ -13,27 +17,50 @@ import { deleteCaches, deleteDroplet, deletePackage, deleteStagedOf } from './re
 import { expireStaged } from './retention.ts';
 import { UploadSpool } from './upload-spool.ts';
 
+/** Milliseconds. A droplet without a row is nobody's after this time: no staging takes so long. */
+const ORPHAN_MS = 86_400_000;
+/** Milliseconds that the search for those may take. */
+const COLLECT_MS = 1_800_000;
+
+/** Seconds that a build waits for a worker that is large enough, unless somebody says otherwise. */
+const PATIENCE_S = 900;
+
+/** Who takes builds in this process. */
+export interface StagingWork {
+  /** Undefined: nobody. */
+  readonly worker: WorkerSettings | undefined;
+  readonly waiting?: WaitingSettings;
+}
+
 /** See the top of the file. */
 export class StagingService {
   readonly means: StagingMeans;
   readonly spool: UploadSpool;
   readonly worker: BuildWorker;
+  readonly metrics = new Metrics();
   readonly followers = new Followers(systemClock);
   readonly #database: Database;
   readonly #listeners = new Map<Guid, Set<() => void>>();
+  #unlisten: (() => void) | undefined;
 
-  constructor(database: Database, means: StagingMeans, report: ReportBug) {
+  constructor(
+    database: Database,
+    means: StagingMeans,
+    report: ReportBug,
+    work: StagingWork = innerWorker(means),
+  ) {
     this.#database = database;
     this.means = means;
     this.spool = new UploadSpool(means.uploads);
     this.worker = new BuildWorker({
       database,
       means,
+      metrics: this.metrics,
       clock: systemClock,
       report,
-      onChange: (build) => {
-        for (const listener of this.#listeners.get(build) ?? []) listener();
-      },
+      worker: work.worker,
+      waiting: work.waiting ?? { patienceS: PATIENCE_S, largest: {} },
+      onChange: (build) => this.#changed(build),
     });
   }
 
@@ -64,17 +91,34 @@ export class StagingService {
 
   /** Begins to stage. */
   async start(): Promise<void> {
+    this.#unlisten = this.#database.signals.listen((signal) => {
+      if (signal.kind === 'changed') this.#changed(signal.build);
+    });
     await this.worker.start();
   }
 
+  /** Takes nothing more; see the worker. */
+  async drain(graceMs: number): Promise<void> {
+    await this.worker.drain(graceMs);
+    this.#unlisten?.();
+  }
+
   async close(): Promise<void> {
+    this.#unlisten?.();
     await this.worker.close();
+  }
+
+  #changed(build: Guid): void {
+    for (const listener of this.#listeners.get(build) ?? []) listener();
   }
 
   /** To be called now and then. */
   async upkeep(): Promise<void> {
+    await forgetDeadWorkers(this.#database.queries);
     await forgetOldLogs(this.#database.queries, this.means.retention.logMs);
     await this.expire();
+    const { queries, blobs, signal } = await this.parts(AbortSignal.timeout(COLLECT_MS));
+    await collectDroplets({ queries, blobs, signal, minAgeMs: ORPHAN_MS });
   }
 
   /** Lets go what an app, or any app, need not keep. */
@@ -121,4 +165,9 @@ export class StagingService {
     const queries: Queries = this.#database.queries;
     return { queries, blobs: await this.means.blobs(), spool: this.spool, signal };
   }
+}
+
+/** One beside the server, as large as the machine. */
+function innerWorker({ defaults }: StagingMeans): StagingWork {
+  return { worker: { name: hostname(), version: '', capacity: { slots: defaults.workers } } };
 }

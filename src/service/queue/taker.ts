@@ -7,6 +7,8 @@ import type { Claim, QueueName, WorkQueue } from '../state/work-queue.ts';
 
 /** Milliseconds between renewals, and between looks for what others left. */
 const BEAT_MS = 5000;
+/** Milliseconds until what was left for a moment is looked at again. */
+const LOOK_AGAIN_MS = 500;
 
 export interface TakerParts {
   readonly queue: WorkQueue;
@@ -22,6 +24,8 @@ export interface TakerParts {
   /** Writes down that one failed by a bug. */
   readonly fail: (id: Guid, error: unknown) => Promise<void>;
   readonly report: ReportBug;
+  /** Takes otherwise than what has waited longest. `later`: it is worth to look again in a moment. */
+  readonly takeOne?: (running: readonly Guid[]) => Promise<Claim | 'later' | undefined>;
   /** Called with every renewal, with what runs here. */
   readonly onBeat?: (running: readonly Guid[]) => Promise<void>;
 }
@@ -37,8 +41,11 @@ export class Taker {
   readonly #parts: TakerParts;
   readonly #running = new Map<Guid, Running>();
   #taking: Promise<void> = Promise.resolve();
+  /** Takes nothing more. */
   #closed = false;
+  #ended = false;
   #cancelBeat: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(parts: TakerParts) {
     this.#parts = parts;
@@ -49,6 +56,11 @@ export class Taker {
     if (alone) await this.#parts.queue.giveBackAll(this.#parts.name);
     this.wake();
     this.#beat();
+  }
+
+  /** What runs here. */
+  get running(): readonly Guid[] {
+    return [...this.#running.keys()];
   }
 
   /** There may be something to do. */
@@ -80,17 +92,29 @@ export class Taker {
     return running !== undefined;
   }
 
+  /** Takes nothing from now on, and gives what runs so many milliseconds to end by itself. */
+  async drain(graceMs: number): Promise<void> {
+    this.#closed = true;
+    await this.#taking;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#parts.clock.schedule(graceMs, resolve);
+    await Promise.race([promise, this.idle()]);
+    cancel();
+  }
+
   /** Takes nothing from now on, ends what runs, and waits for it. */
   async close(reason: unknown): Promise<void> {
     this.#closed = true;
+    this.#ended = true;
     this.#cancelBeat?.();
+    this.#cancelLook?.();
     await this.#taking;
     for (const { abort } of this.#running.values()) abort.abort(reason);
     await this.idle();
   }
 
   #beat(): void {
-    if (this.#closed) return;
+    if (this.#ended) return;
     this.#cancelBeat = this.#parts.clock.schedule(BEAT_MS, () => {
       void this.#renew()
         .catch((error: unknown) => this.#report(error))
@@ -107,8 +131,17 @@ export class Taker {
   }
 
   async #take(): Promise<void> {
-    const { queue, name, most } = this.#parts;
-    while (!this.#closed && this.#running.size < most) {
+    const { queue, name, most, takeOne, clock } = this.#parts;
+    while (takeOne !== undefined && !this.#closed && this.#running.size < most) {
+      const claim = await takeOne(this.running);
+      if (claim === 'later') {
+        this.#cancelLook?.();
+        this.#cancelLook = clock.schedule(LOOK_AGAIN_MS, () => this.wake());
+      }
+      if (claim === undefined || claim === 'later') return;
+      this.#begin(claim);
+    }
+    while (takeOne === undefined && !this.#closed && this.#running.size < most) {
       const claims = await queue.take(name, most - this.#running.size);
       if (claims.length === 0) return;
       for (const claim of claims) this.#begin(claim);

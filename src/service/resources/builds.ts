@@ -4,7 +4,6 @@ import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Database, Queries } from '../state/database.ts';
-import { isTaken } from '../state/failures.ts';
 import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
 import type { AppVariables, BuildsTable } from '../state/schema-apps.ts';
@@ -65,43 +64,66 @@ export interface NewBuild {
   readonly metadata?: MetadataPatch | undefined;
 }
 
-/** With its log, waiting in the queue. @returns undefined when another build of the app is STAGING. */
+/** What becomes of a build when another of its app is STAGING: it is refused, waits for it, or that one is ended. */
+export type WhenStaging = 'refuse' | 'wait' | 'supersede';
+
+/** `superseded`: those that are to be ended now. */
+export type CreatedBuild =
+  | { readonly kind: 'created'; readonly guid: Guid; readonly superseded: readonly Guid[] }
+  | { readonly kind: 'refused' };
+
+/** With its log, waiting in the queue. */
 export async function createBuildRow(
   { queries, queue }: Pick<Database, 'queries' | 'queue'>,
   fields: NewBuild,
-): Promise<Guid | undefined> {
+  whenStaging: WhenStaging = 'refuse',
+): Promise<CreatedBuild> {
+  return await queries.transaction().execute(async (transaction): Promise<CreatedBuild> => {
+    const others = await stagingOf(transaction, fields.app.guid);
+    if (others.length > 0 && whenStaging === 'refuse') return { kind: 'refused' };
+    const guid = await insertBuild(transaction, fields);
+    await queue.add('builds', guid, transaction);
+    return { kind: 'created', guid, superseded: whenStaging === 'supersede' ? others : [] };
+  });
+}
+
+/** Under a lock on the app: who asks at the same time waits for the answer. */
+async function stagingOf(transaction: Queries, app: Guid): Promise<readonly Guid[]> {
+  await transaction.selectFrom('apps').select('guid').where('guid', '=', app).forUpdate().execute();
+  const rows = await transaction
+    .selectFrom('builds')
+    .select('guid')
+    .where('app_guid', '=', app)
+    .where('state', '=', 'STAGING')
+    .execute();
+  return rows.map(({ guid }) => guid);
+}
+
+async function insertBuild(transaction: Queries, fields: NewBuild): Promise<Guid> {
   const guid = newGuid();
   const { app, by } = fields;
-  try {
-    await queries.transaction().execute(async (transaction) => {
-      await transaction
-        .insertInto('builds')
-        .values({
-          guid,
-          app_guid: app.guid,
-          package_guid: fields.package,
-          state: 'STAGING',
-          lifecycle_type: 'buildpack',
-          lifecycle_data: json({ buildpacks: fields.buildpacks, stack: fields.stack }),
-          environment: json(fields.environment),
-          staging_memory_in_mb: fields.memory,
-          staging_disk_in_mb: fields.disk,
-          staging_log_rate_limit_bytes_per_second: fields.logRate,
-          created_by: json({ guid: by.guid, name: by.name, email: by.name }),
-          ...newMetadata(fields.metadata),
-        })
-        .execute();
-      await transaction
-        .insertInto('build_logs')
-        .values({ build_guid: guid, app_guid: app.guid, space_guid: app.space_guid })
-        .execute();
-      await queue.add('builds', guid, transaction);
-    });
-    return guid;
-  } catch (error) {
-    if (isTaken(error, 'builds_one_staging')) return undefined;
-    throw error;
-  }
+  await transaction
+    .insertInto('builds')
+    .values({
+      guid,
+      app_guid: app.guid,
+      package_guid: fields.package,
+      state: 'STAGING',
+      lifecycle_type: 'buildpack',
+      lifecycle_data: json({ buildpacks: fields.buildpacks, stack: fields.stack }),
+      environment: json(fields.environment),
+      staging_memory_in_mb: fields.memory,
+      staging_disk_in_mb: fields.disk,
+      staging_log_rate_limit_bytes_per_second: fields.logRate,
+      created_by: json({ guid: by.guid, name: by.name, email: by.name }),
+      ...newMetadata(fields.metadata),
+    })
+    .execute();
+  await transaction
+    .insertInto('build_logs')
+    .values({ build_guid: guid, app_guid: app.guid, space_guid: app.space_guid })
+    .execute();
+  return guid;
 }
 
 export async function labelBuild(queries: Queries, guid: Guid, metadata?: MetadataPatch): Promise<void> {

@@ -11,6 +11,7 @@ import { openEmbedded, openInMemory } from './embedded.ts';
 import { migrate } from './migrate.ts';
 import { openPostgres } from './postgres.ts';
 import type { Schema } from './schema.ts';
+import type { Signals } from './signals.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** Queries, or a transaction: functions that read and write take either. */
@@ -21,6 +22,7 @@ export interface Database {
   readonly queries: Queries;
   readonly kind: 'embedded' | 'postgres';
   readonly queue: WorkQueue;
+  readonly signals: Signals;
   /** Runs SQL with `$1` parameters outside of the query layer, for libraries that bring their own SQL. */
   run(text: string, values?: readonly unknown[]): Promise<{ rows: readonly unknown[] }>;
   close(): Promise<void>;
@@ -52,9 +54,11 @@ export async function openDatabase(place: DatabasePlace): Promise<Database> {
   return {
     queries,
     queue,
+    signals: driver.signals,
     kind: driver.kind,
     run: driver.run,
     close: async () => {
+      await driver.signals.close();
       await queue.close();
       await queries.destroy();
       await driver.release();

@@ -18,6 +18,7 @@ import type { Driver } from './driver.ts';
 import { databaseNotStarted, demandDatabaseFiles } from './embedded-files.ts';
 import { OneAtATimeDialect } from './pglite-dialect.ts';
 import { PGLITE_OPTIONS } from './pglite-options.ts';
+import { LocalSignals } from './signals.ts';
 
 /** Long enough for a server that was told to end and is about to. */
 const CLAIM_WAIT_MS = 5000;
@@ -50,6 +51,7 @@ function driverOver(pglite: PGlite, unlock: () => Promise<void>): Driver {
     kind: 'embedded',
     dialect: new OneAtATimeDialect(pglite),
     queueDb: fromPglite(pglite),
+    signals: new LocalSignals(),
     run: async (text, values = []) => await pglite.query(text, [...values]),
     release: async () => {
       if (!pglite.closed) await pglite.close();

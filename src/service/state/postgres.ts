@@ -2,6 +2,7 @@
 import { PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Driver } from './driver.ts';
+import { PostgresSignals } from './postgres-signals.ts';
 
 /** Enough for a server and its workers; a pooler such as pgbouncer may stand between (session mode). */
 const MAX_CONNECTIONS = 10;
@@ -31,6 +32,7 @@ export function openPostgres(url: string): Driver {
   return {
     kind: 'postgres',
     dialect: new PostgresDialect({ pool }),
+    signals: new PostgresSignals(url, pool),
     queueDb: { executeSql: async (text, values) => await script(pool, text, values) },
     run: async (text, values = []) => await pool.query(text, [...values]),
     release: async () => {

@@ -101,6 +101,12 @@ export interface BuildsTable extends ResourceColumns, MetadataColumns {
   fence: Generated<number>;
   attempts: Generated<number>;
   finished_at: Instant | null;
+  /** The name of who began it last: its next build is preferably given there. */
+  worker_name: string | null;
+  /** Since when no living worker is large enough for it. */
+  unfit_since: Instant | null;
+  /** Why it waits, when that is not only its turn. */
+  wait_reason: string | null;
 }
 
 export type DropletState =

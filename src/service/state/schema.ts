@@ -2,6 +2,7 @@
 import type { AppTables } from './schema-apps.ts';
 import type { PlatformTables } from './schema-platform.ts';
 import type { TenancyTables } from './schema-tenancy.ts';
+import type { WorkerTables } from './schema-workers.ts';
 
 /** What kysely knows of the database. */
-export interface Schema extends TenancyTables, AppTables, PlatformTables {}
+export interface Schema extends TenancyTables, AppTables, PlatformTables, WorkerTables {}

@@ -3,6 +3,7 @@
  * stands in our tables, written in the same transaction. Whoever takes one has a claim and keeps it alive; a claim that
  * is not renewed runs out, and another may take the same. docs/decisions/queue.md says what is its work and what ours.
  */
+import { randomInt } from 'node:crypto';
 import { type Db, fromKysely, PgBoss } from 'pg-boss';
 import type { Guid } from '../../words/ids.ts';
 import { parseGuid } from '../../words/ids.ts';
@@ -29,6 +30,8 @@ const LONGEST_S = 86_400;
 /** Who counts attempts is the row of a build. */
 const RETRIES = 100_000;
 const DAY_S = 86_400;
+/** Priorities are integers of PostgreSQL. */
+const MOST_PRIORITY = 2 ** 31 - 1;
 
 /** See the top of the file. */
 export class WorkQueue {
@@ -80,6 +83,26 @@ export class WorkQueue {
       const guid = parseGuid(id);
       return guid === undefined ? [] : [{ id: guid, retryCount }];
     });
+  }
+
+  /**
+   * Claims this one, if nobody has it: pg-boss takes by priority, so it is given one that no other has, and then asked
+   * for. To be called in a transaction, so that it does not keep that priority when anything fails.
+   */
+  async takeThis(name: QueueName, id: Guid, via: Queries): Promise<Claim | undefined> {
+    const db = fromKysely(via);
+    const priority = randomInt(1, MOST_PRIORITY);
+    const { updated } = await this.#boss.update(name, undefined, { id, priority, db });
+    if (updated === 0) return undefined;
+    const only = { minPriority: priority, maxPriority: priority };
+    const taken = await this.#boss.fetch(name, { ...only, includeMetadata: true, db });
+    const [claim] = taken.filter((job) => job.id === id);
+    return claim === undefined ? undefined : { id, retryCount: claim.retryCount };
+  }
+
+  /** It is over, whoever had it; in the transaction that says so. */
+  async drop(name: QueueName, id: Guid, via: Queries): Promise<void> {
+    await this.#boss.deleteJob(name, id, { db: fromKysely(via) });
   }
 
   /** Keeps claims alive. */

@@ -33,6 +33,7 @@ it('--help loads commander, the command table and the settings, and nothing heav
     'config/server-settings.ts',
     'config/setting.ts',
     'config/staging-settings.ts',
+    'config/worker-settings.ts',
     'doors/cli/buildpack-commands.ts',
     'doors/cli/command-table.ts',
     'doors/cli/main.ts',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from '../../../src/doors/http/all-routes.ts';
+import { operationPermissions } from './operations/permissions.ts';
 import { describeApi, resourcesIn } from './support/api.ts';
 import type { PermissionRow, PermissionTable } from './support/permissions.ts';
 import { type Actor, SIGNED_IN } from './support/world.ts';
@@ -47,6 +48,7 @@ const TABLE: PermissionTable = {
   ...servicePermissions,
   ...environmentGroupPermissions,
   ...auditEventPermissions,
+  ...operationPermissions,
   ...absentPermissions,
   ...domainPermissions,
   ...routePermissions,

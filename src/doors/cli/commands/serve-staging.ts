@@ -6,8 +6,10 @@ import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
 import { stageApp } from '../../../staging/stage.ts';
 import { markServed } from '../../../stores/blobs/served.ts';
 
-/** Stagings at once: each may use the memory and disk that it is allowed. */
-const WORKERS = 2;
+/** What stager calls `host` has Cloud Foundry's name for clients. */
+export function rootfsName(name: string): string {
+  return name === 'host' ? 'cflinuxfs4' : name;
+}
 
 /** @param data directory of the endpoint's state. */
 export function stagingMeans(stager: Stager, data: string): StagingMeans {
@@ -42,7 +44,7 @@ export function stagingMeans(stager: Stager, data: string): StagingMeans {
       network: settings.network,
       ...(settings.compression !== undefined && { compression: parseCompression(settings.compression) }),
       rootfs: settings.stack,
-      workers: WORKERS,
+      workers: settings.slots,
     },
   };
 }

@@ -1,4 +1,5 @@
 /** `stager serve`: the HTTP endpoint. */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openEndpointStager, type Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
@@ -7,7 +8,7 @@ import { StagerError } from '../../../words/errors.ts';
 import { bugText } from '../../../words/report-bug.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
 import type { Context } from '../input/context.ts';
-import { stagingMeans } from './serve-staging.ts';
+import { rootfsName, stagingMeans } from './serve-staging.ts';
 
 /** Runs until SIGTERM or SIGINT, which is how it is meant to end: 0. */
 export async function serveCommand({ config, output, signal }: Context): Promise<number> {
@@ -24,6 +25,7 @@ export async function serveCommand({ config, output, signal }: Context): Promise
       ...options,
       stacks,
       staging,
+      work: workOf(config),
       report: (during, error) => output.note(bugText(during, error)),
       ...(issuer !== undefined && { issuer }),
     },
@@ -45,7 +47,7 @@ function lines({ url, database, adminPassword }: Listening): string[] {
 async function stacksOf({ stacks, config }: Stager): Promise<ServeOptions['stacks']> {
   const known = await stacks.list();
   return known.map(({ name, description }) => ({
-    name: name === 'host' ? 'cflinuxfs4' : name,
+    name: rootfsName(name),
     description: name === 'host' ? `Cloud Foundry Linux file system: ${description}` : description,
     rootfs: name,
     isDefault: name === config.settings.stack,
@@ -64,11 +66,40 @@ function issuerOf(stager: Stager, signal: AbortSignal): ServeOptions['issuer'] {
   return { url, audience, get };
 }
 
+/** Who takes builds in this process, and how long others wait for a worker elsewhere. */
+function workOf({ settings }: Config): ServeOptions['work'] {
+  const {
+    noWorker = false,
+    largestMemory,
+    largestDisk,
+    database,
+    blobstore,
+    slots,
+    workerTimeout,
+  } = settings;
+  if (noWorker && (database === undefined || blobstore === undefined)) {
+    throw new StagerError('CONFIG_INVALID', 'workers reach neither the embedded database nor its blobs', {
+      next: 'Give --database postgres://… and --blobstore with --no-worker.',
+    });
+  }
+  const worker = { name: hostname(), version: ownVersion(), capacity: { slots } };
+  return {
+    worker: noWorker ? undefined : worker,
+    waiting: {
+      patienceS: Math.ceil(workerTimeout / 1000),
+      largest: {
+        ...(largestMemory !== undefined && { memoryMb: largestMemory }),
+        ...(largestDisk !== undefined && { diskMb: largestDisk }),
+      },
+    },
+  };
+}
+
 function optionsOf({
   settings,
   home,
   adminPassword,
-}: Config): Omit<ServeOptions, 'stacks' | 'staging' | 'issuer' | 'report'> {
+}: Config): Omit<ServeOptions, 'stacks' | 'staging' | 'issuer' | 'report' | 'work'> {
   const { tlsCert, tlsKey, database, publicUrl, systemDomain } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {

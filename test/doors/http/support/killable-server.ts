@@ -1,5 +1,5 @@
 /**
- * `node killable-server.ts DIR [postgres://…]`: the endpoint as a process of its own over a directory that stays, with a
+ * `node killable-server.ts DIR [postgres://… [BLOBSTORE]]`: the endpoint as a process of its own over a directory that stays, with a
  * staging that runs no script. Says `{"url","token","space"}` when it listens; ends by kill -9 alone.
  */
 import { join } from 'node:path';
@@ -12,12 +12,18 @@ import { type Database, openDatabase } from '../../../../src/service/state/datab
 import { newGuid } from '../../../../src/words/ids.ts';
 import { fakeMeans } from './staging.ts';
 
-const [, , dir = '', address] = process.argv;
+const [, , dir = '', address, blobstore] = process.argv;
 const database = await openDatabase(
   address === undefined ? { dir: join(dir, 'database') } : { url: address },
 );
 const settings = { name: 'test', version: '0.0.0' };
-const service = await createService({ database, settings, staging: await fakeMeans(dir) });
+const service = await createService({
+  database,
+  settings,
+  staging: await fakeMeans(dir, blobstore),
+  // Who has a blobstore elsewhere has workers elsewhere.
+  ...(blobstore !== undefined && { work: { worker: undefined } }),
+});
 const server = await createServer(service, { routes: ROUTES });
 const url = await server.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(

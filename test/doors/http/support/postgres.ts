@@ -4,6 +4,7 @@ import { existsSync, globSync } from 'node:fs';
 import { chown, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { openDatabase } from '../../../../src/service/state/database.ts';
@@ -16,6 +17,8 @@ export interface PostgresServer {
   readonly migrated: string;
   /** The address of a new, empty database; `template` names one to copy. */
   createDatabase(template?: string): Promise<string>;
+  /** Ends it, by kill -9 or in order, and starts it again in the same place. */
+  restart(how: 'kill' | 'fast'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -50,6 +53,11 @@ export async function startPostgres(): Promise<PostgresServer> {
       const name = `test_${databases}`;
       await query(address('postgres'), `create database ${name}${template ? ` template ${template}` : ''}`);
       return address(name);
+    },
+    restart: async (how) => {
+      if (how === 'fast') await as('pg_ctl', ['-D', data, '-m', 'fast', '-w', 'stop']);
+      else await killed(Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]));
+      await start(directory, as, port);
     },
     stop: async () => {
       await as('pg_ctl', ['-D', data, '-m', 'immediate', '-w', 'stop']);
@@ -108,12 +116,18 @@ async function newOwner(): Promise<Owner> {
 }
 
 /** @returns the port. */
-async function start(directory: string, as: Owner['as']): Promise<number> {
-  const port = await freePort();
+async function start(directory: string, as: Owner['as'], again?: number): Promise<number> {
+  const port = again ?? (await freePort());
   const settings = `-p ${port} -c listen_addresses=127.0.0.1 -k ${directory} -c fsync=off -c max_connections=60`;
   const data = join(directory, 'data');
   await as('pg_ctl', ['-D', data, '-w', '-t', '120', '-l', join(directory, 'log'), '-o', settings, 'start']);
   return port;
+}
+
+/** Ends at once. Its children see that and end as well, before another server may start. */
+async function killed(pid: number): Promise<void> {
+  process.kill(pid, 'SIGKILL');
+  while (existsSync(`/proc/${pid}`)) await setTimeout(20);
 }
 
 async function query(url: string, text: string): Promise<void> {

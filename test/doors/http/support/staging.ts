@@ -28,11 +28,14 @@ export interface FakeMeans extends StagingMeans {
   remove(): Promise<void>;
 }
 
-/** @param given a directory that outlives the process; without, one of its own. */
-export async function fakeMeans(given?: string): Promise<FakeMeans> {
+/**
+ * @param given a directory that outlives the process; without, one of its own.
+ * @param address of a blobstore elsewhere.
+ */
+export async function fakeMeans(given?: string, address?: string): Promise<FakeMeans> {
   const dir = given ?? (await mkdtemp(join(tmpdir(), 'stager-http-')));
   const proxy = {};
-  const blobs = await openBlobStore(join(dir, 'blobs'), { proxy, extraCas: async () => [] });
+  const blobs = await openBlobStore(address ?? join(dir, 'blobs'), { proxy, extraCas: async () => [] });
   const store = new ContentStore(join(dir, 'buildpacks'), systemClock);
   const parts = {
     registry: new BuildpackRegistry({ dir: join(dir, 'buildpacks'), store, clock: systemClock }),

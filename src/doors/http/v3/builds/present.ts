@@ -1,11 +1,12 @@
 /** A row of builds as Cloud Foundry shows it. */
 import type { z } from 'zod';
+import type { QueuePlace } from '../../../../service/queue/waiting.ts';
 import type { Build as Row } from '../../../../service/resources/builds.ts';
 import { redactUrls } from '../../../../staging/logs/redact.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
 import type { BuildAnswer } from './schema.ts';
 
-export function presentBuild(row: Row, base: string): z.input<typeof BuildAnswer> {
+export function presentBuild(row: Row, base: string, place?: QueuePlace): z.input<typeof BuildAnswer> {
   const { buildpacks, stack } = row.lifecycle_data;
   const self = `${base}/v3/builds/${row.guid}`;
   return {
@@ -27,5 +28,12 @@ export function presentBuild(row: Row, base: string): z.input<typeof BuildAnswer
       logs: { href: `${self}/logs` },
       ...(row.droplet_guid !== null && { droplet: { href: `${base}/v3/droplets/${row.droplet_guid}` } }),
     },
+    ...(place !== undefined && {
+      queue: {
+        position: place.position,
+        expected_wait_in_seconds: place.expectedWaitS ?? null,
+        reason: place.reason,
+      },
+    }),
   };
 }

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import { mayDevelop } from '../../../../service/access/may.ts';
 import { standingInSpace } from '../../../../service/access/standing.ts';
+import { queuePlaceOf } from '../../../../service/queue/waiting.ts';
 import { findApp } from '../../../../service/resources/apps.ts';
 import {
   type Build as BuildRow,
@@ -21,7 +22,15 @@ import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
 import { presentBuild } from './present.ts';
-import { AppBuildsQuery, BuildAnswer, Builds, BuildsQuery, CreateBuild, UpdateBuild } from './schema.ts';
+import {
+  AppBuildsQuery,
+  BuildAnswer,
+  Builds,
+  BuildsQuery,
+  CreateBuild,
+  CreateBuildQuery,
+  UpdateBuild,
+} from './schema.ts';
 import { environmentOf, lifecycleOf } from './wish.ts';
 
 /** Milliseconds. Who follows the log of a build that ended longer ago than this had its time. */
@@ -68,7 +77,7 @@ const get = route({
   handle: async (call) => {
     const found = await visibleBuild(call, call.params.guid);
     await letFollowersRead(call, found);
-    return { status: 200, body: presentBuild(found, call.base) };
+    return { status: 200, body: await shown(call, found.guid) };
   },
 });
 
@@ -77,10 +86,11 @@ const create = route({
   path: '/v3/builds',
   summary: 'Stage a package',
   access: 'signed-in',
+  query: CreateBuildQuery,
   body: CreateBuild,
   answers: { 201: BuildAnswer },
   handle: async (call) => {
-    const { body, caller, service, base } = call;
+    const { body, caller, service } = call;
     const { queries } = service.database;
     const source = await findPackage(queries, caller, body.package.guid);
     const app = source === undefined ? undefined : await findApp(queries, caller, source.app_guid);
@@ -92,7 +102,7 @@ const create = route({
       throw new CfError('BadRequest', 'Bad request: Cannot stage package whose state is not ready.');
     }
     const { memoryMb, diskMb } = service.staging.means.defaults;
-    const guid = await createBuildRow(service.database, {
+    const wish = {
       app,
       package: source.guid,
       ...(await lifecycleOf(queries, app, { lifecycle: body.lifecycle, warn: call.warn })),
@@ -102,14 +112,19 @@ const create = route({
       logRate: body.staging_log_rate_limit_bytes_per_second ?? -1,
       by: caller,
       metadata: body.metadata,
-    });
-    if (guid === undefined) {
+    };
+    const made = await createBuildRow(service.database, wish, call.query.when_staging);
+    if (made.kind === 'refused') {
       throw new CfError('StagingInProgress', 'Only one build can be STAGING at a time per application.');
+    }
+    const { guid } = made;
+    for (const other of made.superseded) {
+      await service.staging.worker.cancel(other, `superseded by the build ${guid}`);
     }
     service.staging.worker.wake();
     const facts = { build_guid: guid, package_guid: source.guid };
     await service.audit.record({ type: 'audit.app.build.create', caller, app, request: body, facts });
-    return { status: 201, body: presentBuild(await visibleBuild(call, guid), base) };
+    return { status: 201, body: await shown(call, guid) };
   },
 });
 
@@ -122,7 +137,7 @@ const update = route({
   body: UpdateBuild,
   answers: { 200: BuildAnswer },
   handle: async (call) => {
-    const { body, caller, service, base } = call;
+    const { body, caller, service } = call;
     const { queries } = service.database;
     const found = await visibleBuild(call, call.params.guid);
     demand(mayDevelop, await standingInSpace(queries, caller, found.space_guid));
@@ -139,7 +154,7 @@ const update = route({
       await service.audit.record({ type: 'audit.app.build.cancel', caller, app, facts });
     }
     if (body.metadata !== undefined) await labelBuild(queries, found.guid, body.metadata);
-    return { status: 200, body: presentBuild(await visibleBuild(call, found.guid), base) };
+    return { status: 200, body: await shown(call, found.guid) };
   },
 });
 
@@ -151,6 +166,14 @@ async function visibleBuild({ caller, service }: Asking, guid: Guid): Promise<Bu
   const found = await findBuild(service.database.queries, caller, guid);
   if (found === undefined) throw notFound('Build');
   return found;
+}
+
+/** With its place in the queue while it waits. */
+async function shown(call: Asking & Pick<Call<unknown, unknown, unknown>, 'base'>, guid: Guid) {
+  const found = await visibleBuild(call, guid);
+  const waits = found.state === 'STAGING';
+  const place = waits ? await queuePlaceOf(call.service.database.queries, guid) : undefined;
+  return presentBuild(found, call.base, place);
 }
 
 async function letFollowersRead({ service }: Asking, build: BuildRow): Promise<void> {

@@ -22,6 +22,11 @@ const MEGABYTES = z
   .max(2 ** 31 - 1)
   .optional();
 
+/** Ours: what becomes of the build when another of its app is STAGING. Cloud Controller refuses it. */
+export const CreateBuildQuery = z.strictObject({
+  when_staging: z.enum(['refuse', 'wait', 'supersede']).optional(),
+});
+
 export const CreateBuild = z.strictObject({
   package: z.strictObject({ guid: GuidText }),
   lifecycle: LifecycleInput.partial().nullish(),
@@ -58,6 +63,10 @@ export const BuildAnswer = z
     relationships: z.object({ app: ToOne }),
     metadata: Metadata,
     links: Links,
+    queue: z
+      .object({ position: z.int(), expected_wait_in_seconds: z.int().nullable(), reason: z.string() })
+      .optional()
+      .describe('only while it waits for a worker'),
   })
   .describe('build');
 

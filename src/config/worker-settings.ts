@@ -1,0 +1,72 @@
+/** Settings of `stager worker`, and of who waits for one. */
+import type { Setting } from './setting.ts';
+
+export const WORKER_SETTINGS = {
+  slots: {
+    group: 'Worker:',
+    flag: '--slots <number>',
+    variable: 'STAGER_SLOTS',
+    kind: 'count',
+    default: '2',
+    help: 'builds at once',
+    on: ['serve', 'worker'],
+  },
+  stacks: {
+    group: 'Worker:',
+    flag: '--stacks <names>',
+    variable: 'STAGER_STACKS',
+    kind: 'text',
+    help: 'stacks to take builds for, with commas; default: all that this machine has',
+    on: ['worker'],
+  },
+  workerName: {
+    group: 'Worker:',
+    flag: '--name <name>',
+    variable: 'STAGER_WORKER_NAME',
+    kind: 'text',
+    help: 'name of this worker, the same after a restart; default: the name of the host',
+    on: ['worker'],
+  },
+  grace: {
+    group: 'Worker:',
+    flag: '--grace <time>',
+    variable: 'STAGER_GRACE',
+    kind: 'duration',
+    default: '45s',
+    help: 'how long running builds may go on after SIGTERM; then they are given to other workers',
+    on: ['worker'],
+  },
+  noWorker: {
+    group: 'Worker:',
+    flag: '--no-worker',
+    variable: 'STAGER_NO_WORKER',
+    kind: 'flag',
+    help: 'only serve: builds wait for a stager worker; takes a PostgreSQL server and a blobstore that workers reach',
+    on: ['serve'],
+  },
+  workerTimeout: {
+    group: 'Worker:',
+    flag: '--worker-timeout <time>',
+    variable: 'STAGER_WORKER_TIMEOUT',
+    kind: 'duration',
+    default: '15m',
+    help: 'how long a build waits for a worker that is large enough and has its stack, before it fails',
+    on: ['serve'],
+  },
+  largestMemory: {
+    group: 'Worker:',
+    flag: '--largest-memory <size>',
+    variable: 'STAGER_LARGEST_MEMORY',
+    kind: 'size',
+    help: 'memory of the largest worker that there can be: a build that wants more fails at once',
+    on: ['serve'],
+  },
+  largestDisk: {
+    group: 'Worker:',
+    flag: '--largest-disk <size>',
+    variable: 'STAGER_LARGEST_DISK',
+    kind: 'size',
+    help: 'disk of the largest worker that there can be: a build that wants more fails at once',
+    on: ['serve'],
+  },
+} as const satisfies Record<string, Setting>;

@@ -1,0 +1,27 @@
+/** Of a worker that finds at the end that another has its build: what it stored is nobody's. */
+import { dropletKey } from '../../staging/droplet/store.ts';
+import type { StagingRecord } from '../../words/staging-record.ts';
+import type { Queries } from '../state/database.ts';
+import type { StagingMeans } from './means.ts';
+
+/** Milliseconds. */
+const DELETE_MS = 30_000;
+
+/**
+ * Deletes it, unless a row has it: the answer to the one that was written may have been lost. What can't be deleted now,
+ * the collection of garbage finds later.
+ */
+export async function discardLostDroplet(
+  { queries, means }: { readonly queries: Queries; readonly means: StagingMeans },
+  { app, droplet }: StagingRecord,
+): Promise<void> {
+  const key = dropletKey(app.guid, droplet.guid);
+  const row = await queries
+    .selectFrom('droplets')
+    .select('guid')
+    .where('content_key', '=', key.name)
+    .executeTakeFirst();
+  if (row !== undefined) return;
+  const blobs = await means.blobs();
+  await blobs.delete(key, { signal: AbortSignal.timeout(DELETE_MS) }).catch(() => undefined);
+}

@@ -1,0 +1,120 @@
+/**
+ * What Prometheus is told. Counters and histograms are of this process; what is true of all of them together (the queue,
+ * workers) is read from the database when somebody asks, by a server only.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { BuildEvent } from '../../words/events.ts';
+import type { Queries } from '../state/database.ts';
+import { fleetFigures } from './fleet-figures.ts';
+
+/** Seconds. */
+const PHASE_BUCKETS = [0.1, 0.5, 1, 2, 5, 10, 20, 45, 90, 180, 360, 900];
+const HTTP_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 5, 30, 120];
+
+/** See the top of the file. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #phases: Histogram<'phase' | 'buildpack' | 'outcome'>;
+  readonly #builds: Counter<'outcome' | 'error'>;
+  readonly #seconds: Histogram<'outcome'>;
+  readonly #droplets: Counter;
+  readonly #requests: Histogram<'method' | 'route' | 'status'>;
+
+  constructor() {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#phases = new Histogram({
+      name: 'stager_phase_seconds',
+      help: 'Time of a phase of a staging',
+      labelNames: ['phase', 'buildpack', 'outcome'],
+      buckets: PHASE_BUCKETS,
+      registers,
+    });
+    this.#builds = new Counter({
+      name: 'stager_builds_total',
+      help: 'Builds that ended in this process',
+      labelNames: ['outcome', 'error'],
+      registers,
+    });
+    this.#seconds = new Histogram({
+      name: 'stager_build_seconds',
+      help: 'Time from the claim of a build to its end',
+      labelNames: ['outcome'],
+      buckets: PHASE_BUCKETS,
+      registers,
+    });
+    this.#droplets = new Counter({
+      name: 'stager_droplet_bytes_total',
+      help: 'Bytes of droplets that were stored',
+      registers,
+    });
+    this.#requests = new Histogram({
+      name: 'stager_http_request_seconds',
+      help: 'Time of a request, by route',
+      labelNames: ['method', 'route', 'status'],
+      buckets: HTTP_BUCKETS,
+      registers,
+    });
+  }
+
+  /** Adds what is read from the database at each look. */
+  ofDatabase(queries: Queries): void {
+    const registers = [this.#registry];
+    const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+    const depth = gauge('stager_queue_depth', 'Builds that wait for a worker');
+    const unfit = gauge('stager_queue_unfit', 'Builds that no living worker can take');
+    const age = gauge('stager_queue_oldest_seconds', 'Time that the oldest build has waited');
+    const running = gauge('stager_builds_running', 'Builds that a worker has');
+    const workers = gauge('stager_workers', 'Workers that are alive and take builds');
+    const slots = gauge('stager_worker_slots', 'Builds that those can have at once');
+    const jobs = gauge('stager_jobs_unfinished', 'Jobs of the API that are not over');
+    new Gauge({
+      name: 'stager_database_up',
+      help: 'Whether the database answered',
+      registers,
+      collect: async function collect() {
+        const figures = await fleetFigures(queries).catch(() => undefined);
+        this.set(figures === undefined ? 0 : 1);
+        if (figures === undefined) return;
+        depth.set(figures.waiting);
+        unfit.set(figures.unfit);
+        age.set(figures.oldest_s);
+        running.set(figures.running);
+        workers.set(figures.workers);
+        slots.set(figures.slots);
+        jobs.set(figures.jobs);
+      },
+    });
+  }
+
+  /** One event of a staging. Buildpacks are named without addresses: those may hold secrets, and are without number. */
+  staging(event: BuildEvent): void {
+    if (event.type === 'staging-ended' && event.outcome === 'staged') {
+      this.#droplets.inc(event.record.droplet.sizeBytes);
+    }
+    if (event.type !== 'phase-ended') return;
+    const { phase, outcome, durationMs } = event;
+    const buildpack = phase.buildpack ?? '';
+    const labels = { phase: phase.name, buildpack: buildpack.includes('/') ? 'custom' : buildpack, outcome };
+    this.#phases.observe(labels, durationMs / 1000);
+  }
+
+  /** `error`: its name in Cloud Controller's table. */
+  build(outcome: 'staged' | 'failed' | 'lost' | 'given back', ms: number, error = ''): void {
+    this.#builds.inc({ outcome, error });
+    this.#seconds.observe({ outcome }, ms / 1000);
+  }
+
+  /** `route`: its path as it was declared, so that there are not more of them than routes. */
+  request(
+    of: { readonly method: string; readonly route: string; readonly status: number },
+    ms: number,
+  ): void {
+    this.#requests.observe({ ...of, status: String(of.status) }, ms / 1000);
+  }
+
+  /** In the format of Prometheus. */
+  async text(): Promise<{ readonly contentType: string; readonly body: string }> {
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+}

@@ -1,0 +1,83 @@
+/** Who takes builds: a row for each process, alive as long as it says so every few seconds. */
+import { sql } from 'kysely';
+import type { Guid } from '../../words/ids.ts';
+import { json, type Row } from '../state/columns.ts';
+import type { Queries } from '../state/database.ts';
+import type { WorkersTable } from '../state/schema-workers.ts';
+
+/** Seconds. Who said nothing for so long counts as dead; that of claims in the queue is the same. */
+export const SILENT_S = 20;
+
+/** What a worker has to give; undefined: as much as is asked for. Sizes in MB. */
+export interface Capacity {
+  readonly slots: number;
+  readonly memoryMb?: number;
+  readonly diskMb?: number;
+  /** Names of stacks, or of their root file systems. */
+  readonly stacks?: readonly string[];
+}
+
+export interface WorkerIdentity {
+  readonly guid: Guid;
+  readonly name: string;
+  readonly version: string;
+  readonly capacity: Capacity;
+}
+
+export type WorkerRow = Row<WorkersTable>;
+
+/** Says that it is there; again if it was forgotten meanwhile. */
+export async function sayAlive(
+  queries: Queries,
+  { guid, name, version, capacity }: WorkerIdentity,
+  draining: boolean,
+): Promise<void> {
+  const { slots, memoryMb = null, diskMb = null, stacks } = capacity;
+  await queries
+    .insertInto('workers')
+    .values({
+      guid,
+      name,
+      version,
+      slots,
+      memory_in_mb: memoryMb,
+      disk_in_mb: diskMb,
+      ...(stacks !== undefined && { stacks: json(stacks) }),
+      draining,
+    })
+    .onConflict((on) => on.column('guid').doUpdateSet({ heartbeat_at: sql<Date>`now()`, draining }))
+    .execute();
+}
+
+/** It ends by itself. */
+export async function forgetWorker(queries: Queries, guid: Guid): Promise<void> {
+  await queries.deleteFrom('workers').where('guid', '=', guid).execute();
+}
+
+/** Those that were silent for an hour. */
+export async function forgetDeadWorkers(queries: Queries): Promise<void> {
+  await queries.deleteFrom('workers').where(sql<boolean>`heartbeat_at < now() - interval '1 hour'`).execute();
+}
+
+/** With what runs there. Silent ones too, until they are forgotten. */
+export async function listWorkers(queries: Queries) {
+  return await queries
+    .selectFrom('workers')
+    .selectAll()
+    .select(isAlive('workers').as('alive'))
+    .select((eb) =>
+      eb
+        .selectFrom('builds')
+        .whereRef('builds.claimed_by', '=', 'workers.guid')
+        .where('builds.state', '=', 'STAGING')
+        .select(({ fn }) => fn.countAll<number>().as('running'))
+        .as('running'),
+    )
+    .orderBy('name')
+    .orderBy('started_at')
+    .execute();
+}
+
+function isAlive(table: string) {
+  return sql<boolean>`${sql.ref(`${table}.heartbeat_at`)} > now() - ${SILENT_S} * interval '1 second'`;
+}

@@ -1,0 +1,125 @@
+/** A server and three workers as processes, over a real PostgreSQL and a real S3 server, each with a way to be hurt. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Place } from '../doors/http/support/journal.ts';
+import { type PostgresServer, startPostgres } from '../doors/http/support/postgres.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { type S3Server, startS3Server, useTestCredentials } from '../support/s3-server.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+
+const SERVER = fileURLToPath(new URL('../doors/http/support/killable-server.ts', import.meta.url));
+const WORKER = fileURLToPath(new URL('worker-process.ts', import.meta.url));
+const WORKERS = 3;
+
+/** A process that is started again when it ends. */
+export interface Member {
+  readonly name: string;
+  child: ChildProcess;
+  /** What it said first. */
+  said: string;
+}
+
+export interface Fleet {
+  readonly postgres: PostgresServer;
+  readonly database: string;
+  readonly blobstore: string;
+  readonly s3: FaultProxy;
+  readonly server: Member;
+  readonly workers: readonly Member[];
+  /** Between each worker and the database. */
+  readonly wires: readonly TcpProxy[];
+  /** Where the server answers now. */
+  place(): Place;
+  kill(member: Member, signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  restart(member: Member, env?: Readonly<Record<string, string>>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startFleet(): Promise<Fleet> {
+  useTestCredentials();
+  const dir = await mkdtemp(join(tmpdir(), 'stager-faults-'));
+  const [postgres, s3] = [await startPostgres(), await startS3Server()];
+  await s3.makeBucket('blobs');
+  const proxy = await startFaultProxy(s3.port);
+  const database = await postgres.createDatabase('migrated');
+  const blobstore = `s3://blobs/some/prefix?endpoint=${proxy.endpoint}`;
+  const wires: TcpProxy[] = [];
+  const argsOf = new Map<string, readonly string[]>();
+  const launch = async (name: string, env: Readonly<Record<string, string>> = {}): Promise<Member> => {
+    const args = ['--disable-warning=ExperimentalWarning', ...(argsOf.get(name) ?? [])];
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    });
+    const [said] = await Promise.race([
+      once(createInterface({ input: child.stdout }), 'line'),
+      once(child, 'exit').then(([code]) => Promise.reject(new Error(`${name} ended: ${String(code)}`))),
+    ]);
+    return { name, child, said: String(said) };
+  };
+  argsOf.set('server', [SERVER, await directory(dir, 'server'), database, blobstore]);
+  const server = await launch('server');
+  const workers: Member[] = [];
+  for (let n = 1; n <= WORKERS; n += 1) {
+    const wire = await startTcpProxy(Number(new URL(database).port));
+    wires.push(wire);
+    const url = new URL(database);
+    url.port = String(wire.port);
+    argsOf.set(`worker-${n}`, [
+      WORKER,
+      await directory(dir, `worker-${n}`),
+      url.href,
+      blobstore,
+      `worker-${n}`,
+    ]);
+    workers.push(await launch(`worker-${n}`));
+  }
+  const kill: Fleet['kill'] = async ({ child }, signal) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await once(child, 'exit');
+  };
+  return {
+    postgres,
+    database,
+    blobstore,
+    s3: proxy,
+    server,
+    workers,
+    wires,
+    place: () => JSON.parse(server.said),
+    kill,
+    restart: async (member, env) => {
+      await kill(member, 'SIGKILL');
+      Object.assign(member, await launch(member.name, env));
+    },
+    stop: async () => {
+      for (const member of [server, ...workers]) await kill(member, 'SIGKILL');
+      await stopAll({ postgres, s3, proxy, wires });
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function directory(parent: string, name: string): Promise<string> {
+  const path = join(parent, name);
+  await mkdir(path);
+  return path;
+}
+
+async function stopAll(parts: {
+  readonly postgres: PostgresServer;
+  readonly s3: S3Server;
+  readonly proxy: FaultProxy;
+  readonly wires: readonly TcpProxy[];
+}): Promise<void> {
+  for (const wire of parts.wires) await wire.stop();
+  await parts.proxy.stop();
+  await parts.s3.stop();
+  await parts.postgres.stop();
+}
