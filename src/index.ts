@@ -32,6 +32,7 @@ export { stage } from './doors/library/stage.ts';
 export type { Diagnosis, Finding } from './machine/doctor/doctor.ts';
 export type { OciRuntime } from './machine/sandbox/oci/runtime.ts';
 export type { ExitOutcome, ExitReport } from './machine/sandbox/port/exit-report.ts';
+export type { NetworkKind, WantedNetwork } from './machine/sandbox/port/network.ts';
 export type { Rejected } from './machine/sandbox/unavailable.ts';
 export type { StackInfo } from './machine/stack/store.ts';
 export type { LogSource, RunEvent, StopReason } from './staging/launch/events.ts';

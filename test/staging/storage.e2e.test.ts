@@ -165,7 +165,7 @@ describe('a droplet whose bytes changed', () => {
       const run = await runs(some);
       expect(run).toMatchObject({
         code: 83,
-        stderr: expect.stringMatching(/damaged.*\n.*stage its app again/),
+        stderr: expect.stringMatching(/damaged.*\n.*[Ss]tage its app again/),
       });
 
       const again = await some.stage(app, {}, ['--reuse']);

@@ -38,7 +38,7 @@ export function schemaOf(route: ServedRoute): FastifySchema {
     schema === null
       ? z.null().describe('no body')
       : schema === 'bytes'
-        ? z.unknown().describe('bytes')
+        ? { description: 'bytes', content: { '*/*': { schema: z.unknown() } } }
         : schema,
   ]);
   const failure = route.path.startsWith('/v2/') ? V2ErrorBody : ErrorBody;

@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import { addBodyParsers } from './bodies.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import { answerFailure } from './failure.ts';
+import { watchIdleConnections } from './idle-connections.ts';
 import { createListener, type Patience, type TlsFiles } from './listener.ts';
 import { mount } from './mount.ts';
 import { addOpenApi } from './openapi.ts';
@@ -34,6 +35,8 @@ export async function createServer(service: HttpService, options: ServerOptions)
   server.setNotFoundHandler((request, reply) =>
     answerFailure(new CfError('NotFound', 'Unknown request'), request, reply, service.report),
   );
+  const endIdle = watchIdleConnections(server.server);
+  server.addHook('preClose', async () => endIdle());
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-vcap-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');

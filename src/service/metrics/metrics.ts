@@ -19,6 +19,7 @@ export class Metrics {
   readonly #seconds: Histogram<'outcome'>;
   readonly #droplets: Counter;
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
+  #look: () => Promise<void> = () => Promise.resolve();
 
   constructor() {
     const registers = [this.#registry];
@@ -68,23 +69,20 @@ export class Metrics {
     const workers = gauge('stager_workers', 'Workers that are alive and take builds');
     const slots = gauge('stager_worker_slots', 'Builds that those can have at once');
     const jobs = gauge('stager_jobs_unfinished', 'Jobs of the API that are not over');
-    new Gauge({
-      name: 'stager_database_up',
-      help: 'Whether the database answered',
-      registers,
-      collect: async function collect() {
-        const figures = await fleetFigures(queries).catch(() => undefined);
-        this.set(figures === undefined ? 0 : 1);
-        if (figures === undefined) return;
-        depth.set(figures.waiting);
-        unfit.set(figures.unfit);
-        age.set(figures.oldest_s);
-        running.set(figures.running);
-        workers.set(figures.workers);
-        slots.set(figures.slots);
-        jobs.set(figures.jobs);
-      },
-    });
+    const up = gauge('stager_database_up', 'Whether the database answered');
+    // Not by `collect`: the figures of one query are those of several metrics, which are read side by side.
+    this.#look = async () => {
+      const figures = await fleetFigures(queries).catch(() => undefined);
+      up.set(figures === undefined ? 0 : 1);
+      if (figures === undefined) return;
+      depth.set(figures.waiting);
+      unfit.set(figures.unfit);
+      age.set(figures.oldest_s);
+      running.set(figures.running);
+      workers.set(figures.workers);
+      slots.set(figures.slots);
+      jobs.set(figures.jobs);
+    };
   }
 
   /** One event of a staging. Buildpacks are named without addresses: those may hold secrets, and are without number. */
@@ -115,6 +113,7 @@ export class Metrics {
 
   /** In the format of Prometheus. */
   async text(): Promise<{ readonly contentType: string; readonly body: string }> {
+    await this.#look();
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 }
