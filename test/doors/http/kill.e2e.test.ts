@@ -12,7 +12,7 @@ import { postgresMissing, startPostgres } from './support/postgres.ts';
 
 const PROGRAM = fileURLToPath(new URL('support/killable-server.ts', import.meta.url));
 /** Of each database. `npm run test:kill` makes them 100. */
-const KILLS = Number(process.env['STAGER_TEST_KILLS'] ?? '12');
+const KILLS = Number(process.env['STAGER_TEST_KILLS'] ?? '6');
 /** Milliseconds. */
 const LATEST_KILL_MS = 1500;
 
