@@ -115,7 +115,7 @@ async function extraOfServer({ url, token }: Running, dir: string): Promise<numb
   const env = { PATH: process.env['PATH'], HOME: dir, STAGER_HOME: join(dir, 'local'), STAGER_TOKEN: token };
   const stage = (args: readonly string[]): number => {
     const started = performance.now();
-    execFileSync(join(ROOT, 'bin/stager'), ['stage', app, '-b', 'staticfile_buildpack', '--quiet', ...args], {
+    execFileSync(join(ROOT, 'bin/stager'), ['stage', app, '--quiet', ...args], {
       env,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
