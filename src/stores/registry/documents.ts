@@ -1,6 +1,6 @@
 /** Manifests, indexes and configurations of images (OCI image specification; Docker's own of the same shape). */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { sha256OfBytes } from '../../words/digest.ts';
 import { StagerError } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 
@@ -83,8 +83,7 @@ export interface ImageDocuments {
 }
 
 /** `sha256:…` of some bytes. */
-export const digestOf = (bytes: Uint8Array | string): string =>
-  `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+export const digestOf = (bytes: Uint8Array | string): string => `sha256:${sha256OfBytes(bytes)}`;
 
 /** What a document is: by its own words, its media type, or its shape. @throws StagerError IMAGE_INVALID. */
 export function readDocument(

@@ -8,12 +8,12 @@ import {
   listServiceBindings,
   unbind,
 } from '../../../service/resources/service-bindings.ts';
-import { findServiceInstance } from '../../../service/resources/service-instances.ts';
 import { CfError, notFound } from '../route/cf-errors.ts';
 import { route } from '../route/define-route.ts';
 import { demand } from '../route/demand.ts';
 import { ByGuid } from '../route/params.ts';
 import { eventOnBinding } from '../v3/services/events.ts';
+import { instanceOf } from '../v3/services/find.ts';
 import { instanceFor } from './find.ts';
 import { pagingOfV2, presentV2, presentV2Page } from './present.ts';
 import { CreateBinding, FilteredQuery, Incomplete, V2Binding, V2Bindings } from './service-schema.ts';
@@ -49,13 +49,12 @@ const bindingsOfInstance = route({
   params: ByGuid,
   query: FilteredQuery,
   answers: { 200: V2Bindings },
-  handle: async ({ params, query, caller, service }) => {
-    const { queries } = service.database;
-    const found = await findServiceInstance(queries, caller, params.guid);
-    if (found === undefined) throw notFound('Service instance');
-    const by = { filters: { service_instance_guids: [found.guid] }, paging: pagingOfV2(query) };
-    const page = await listServiceBindings(queries, caller, by);
-    const place = { path: `${INSTANCES}/${found.guid}/service_bindings`, query };
+  handle: async (call) => {
+    const { params, query, caller, service } = call;
+    const { row } = await instanceOf(call, params.guid);
+    const by = { filters: { service_instance_guids: [row.guid] }, paging: pagingOfV2(query) };
+    const page = await listServiceBindings(service.database.queries, caller, by);
+    const place = { path: `${INSTANCES}/${row.guid}/service_bindings`, query };
     return { status: 200, body: presentV2Page(page, place, entityOfBinding) };
   },
 });

@@ -31,6 +31,9 @@ export function presentV2Page<R extends Row, Entity>(
   };
 }
 
+/** All that a person could list at once. */
+export const EVERYTHING = pagingOfV2({ page: 1, 'results-per-page': 5000 });
+
 /** Oldest first, as v2 has them. */
 export function pagingOfV2({ page, 'results-per-page': perPage }: V2PageQuery) {
   return { page, perPage, order: { column: 'created_at', direction: 'asc' } } as const;

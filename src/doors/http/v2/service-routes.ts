@@ -16,7 +16,7 @@ import { visibleApp } from '../v3/apps/find.ts';
 import { eventOnInstance } from '../v3/services/events.ts';
 import { spaceFor, visibleSpace } from '../v3/spaces/find.ts';
 import { instanceFor } from './find.ts';
-import { pagingOfV2, presentV2, presentV2Page } from './present.ts';
+import { EVERYTHING, pagingOfV2, presentV2, presentV2Page } from './present.ts';
 import { V2App } from './schema.ts';
 import {
   CreateInstance,
@@ -81,9 +81,6 @@ const services = route({
   }),
 });
 
-/** Enough for any space that a person lists. */
-const MOST = 5000;
-
 const summary = route({
   method: 'GET',
   path: '/v2/spaces/:guid/summary',
@@ -95,10 +92,7 @@ const summary = route({
     const { params, caller, service } = call;
     const { queries } = service.database;
     const space = await visibleSpace(call, params.guid);
-    const by = {
-      filters: { space_guids: [space.guid] },
-      paging: { page: 1, perPage: MOST, order: { column: 'created_at', direction: 'asc' } },
-    } as const;
+    const by = { filters: { space_guids: [space.guid] }, paging: EVERYTHING };
     const all = await listServiceInstances(queries, caller, by);
     const bound = await bindingsOf(call, all.rows);
     const there = await listApps(queries, caller, by);

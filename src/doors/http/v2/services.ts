@@ -5,12 +5,10 @@ import type { ServiceInstance } from '../../../service/resources/service-instanc
 import { CfError } from '../route/cf-errors.ts';
 import type { Call } from '../route/route.ts';
 import { presentServiceInstance } from '../v3/services/present.ts';
-import { presentV2 } from './present.ts';
+import { EVERYTHING, presentV2 } from './present.ts';
 import type { FilteredQuery } from './service-schema.ts';
 
 const TYPE = 'user_provided_service_instance';
-/** More are bound to nothing that a person made. */
-const MOST_BINDINGS = 5000;
 
 export function entityOfApp({ name, space_guid, desired_state, buildpacks }: App) {
   return { name, space_guid, state: desired_state, buildpack: buildpacks[0] ?? null };
@@ -42,7 +40,7 @@ export async function bindingsOf(
 ): Promise<readonly ServiceBindingRow[]> {
   const page = await listServiceBindings(service.database.queries, caller, {
     filters: { service_instance_guids: rows.map(({ guid }) => guid) },
-    paging: { page: 1, perPage: MOST_BINDINGS, order: { column: 'created_at', direction: 'asc' } },
+    paging: EVERYTHING,
   });
   return page.rows;
 }

@@ -1,24 +1,21 @@
 /** `/v3/service_instances`: those that users provide. */
 import { mayDevelop, mayReadSecrets } from '../../../../service/access/may.ts';
-import { type Standing, standingInSpace } from '../../../../service/access/standing.ts';
+import { standingInSpace } from '../../../../service/access/standing.ts';
 import { spaceSeenBy } from '../../../../service/resources/seen.ts';
 import {
   createServiceInstance,
   deleteServiceInstance,
-  findServiceInstance,
   listServiceInstances,
-  type ServiceInstance as Row,
   updateServiceInstance,
 } from '../../../../service/resources/service-instances.ts';
-import type { Guid } from '../../../../words/ids.ts';
-import { CfError, notFound, unprocessable } from '../../route/cf-errors.ts';
+import { CfError, unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { demand, demandRead } from '../../route/demand.ts';
 import { pagingOf } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
-import type { Call } from '../../route/route.ts';
 import { eventOnInstance } from './events.ts';
+import { instanceOf } from './find.ts';
 import { fieldsOfInstances } from './included.ts';
 import { presentServiceInstance } from './present.ts';
 import {
@@ -30,8 +27,6 @@ import {
   ServiceInstancesQuery,
   UpdateServiceInstance,
 } from './schema.ts';
-
-type Asking = Pick<Call<unknown, unknown, unknown>, 'caller' | 'service'>;
 
 const list = route({
   method: 'GET',
@@ -156,16 +151,6 @@ const remove = route({
 });
 
 export const serviceInstanceRoutes = [list, get, credentials, parameters, create, update, remove];
-
-async function instanceOf(
-  { caller, service }: Asking,
-  guid: Guid,
-): Promise<{ readonly row: Row; readonly standing: Standing }> {
-  const { queries } = service.database;
-  const row = await findServiceInstance(queries, caller, guid);
-  if (row === undefined) throw notFound('Service instance');
-  return { row, standing: await standingInSpace(queries, caller, row.space_guid) };
-}
 
 function nameTaken(name: string): Error {
   return unprocessable(`The service instance name is taken: ${name}.`);
