@@ -16,7 +16,8 @@ const KILLS = Number(process.env['STAGER_TEST_KILLS'] ?? '6');
 /** Milliseconds. */
 const LATEST_KILL_MS = 1500;
 
-describe('a server that is killed in the middle of uploads, builds and deletions', () => {
+// Both at once: most of the time each waits, for a start or for the claims of who was killed to run out.
+describe.concurrent('a server that is killed in the middle of uploads, builds and deletions', () => {
   it('loses nothing that it acknowledged, over the embedded database', async () => {
     await survives();
   });
