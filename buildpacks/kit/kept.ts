@@ -1,9 +1,13 @@
 /** What an earlier staging made out of the same input, kept in CACHE_DIR: then nothing has to be done again. */
 import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from './exec.ts';
 import { errnoOf } from './failure.ts';
+
+/** Up to this size a file is read in one piece. */
+const SMALL = 4 * 1024 * 1024;
 
 /** One kept result, `CACHE_DIR/kept/<name>`. The next one replaces it, so it does not grow. */
 export class Kept {
@@ -17,7 +21,7 @@ export class Kept {
 
   /**
    * For a result that follows from `facts` (versions, options, stack) and the content of `paths`; missing ones count
-   * as such. `leaveOut` names entries that don't matter, at any depth.
+   * as such. `leaveOut` names entries that don't matter, at any depth, `except` some by their whole paths.
    */
   static async of(
     cacheDir: string,
@@ -26,12 +30,24 @@ export class Kept {
       readonly facts: readonly unknown[];
       readonly paths: readonly string[];
       readonly leaveOut?: readonly string[];
+      readonly except?: readonly string[];
     },
   ): Promise<Kept> {
     const hash = createHash('sha256').update(JSON.stringify(from.facts));
-    const leaveOut = new Set(from.leaveOut);
-    for (const path of from.paths) await addTree(hash, path, '', leaveOut);
+    const [leaveOut, except] = [new Set(from.leaveOut), new Set(from.except)];
+    const matters = (path: string): boolean => !leaveOut.has(basename(path)) && !except.has(path);
+    for (const path of from.paths) await addTree(hash, path, '', matters);
     return new Kept(join(cacheDir, 'kept', name), hash.digest('hex'));
+  }
+
+  /** What it follows from, as one digest. */
+  get key(): string {
+    return this.#key;
+  }
+
+  /** Where something that was kept lies. It is not to be changed. */
+  path(name: string): string {
+    return join(this.#dir, name);
   }
 
   /** Whether {@link restore} would find it. */
@@ -51,10 +67,17 @@ export class Kept {
 
   /** Keeps these, in place of what was kept before. */
   async keep(from: Readonly<Record<string, string>>): Promise<void> {
+    await this.keepWritten(async (dir) => {
+      for (const [name, path] of Object.entries(from)) await copy(path, join(dir, name));
+    });
+  }
+
+  /** Keeps what `write` puts into an empty directory, in place of what was kept before. */
+  async keepWritten(write: (dir: string) => Promise<void>): Promise<void> {
     const fresh = `${this.#dir}.new`;
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { recursive: true });
-    for (const [name, path] of Object.entries(from)) await copy(path, join(fresh, name));
+    await write(fresh);
     await writeFile(join(fresh, 'key'), this.#key);
     await rm(this.#dir, { recursive: true, force: true });
     await rename(fresh, this.#dir);
@@ -69,17 +92,25 @@ async function copy(from: string, to: string): Promise<void> {
   await run(['cp', '-a', source, to], { cwd: '/', env: { PATH: '/usr/local/bin:/usr/bin:/bin' } });
 }
 
-async function addTree(hash: Hash, root: string, path: string, leaveOut: ReadonlySet<string>): Promise<void> {
+async function addTree(
+  hash: Hash,
+  root: string,
+  path: string,
+  matters: (path: string) => boolean,
+): Promise<void> {
   const at = join(root, path);
   try {
     const stats = await lstat(at);
     const runs = (stats.mode & 0o100) === 0 ? '' : 'x';
     if (stats.isSymbolicLink()) hash.update(`l ${path}\0${await readlink(at)}\0`);
-    else if (!stats.isDirectory())
-      hash.update(`f${runs} ${path}\0${stats.size}\0`).update(await readFile(at));
-    else {
+    else if (!stats.isDirectory()) {
+      hash.update(`f${runs} ${path}\0${stats.size}\0`);
+      if (stats.size <= SMALL) hash.update(await readFile(at));
+      else for await (const chunk of createReadStream(at)) hash.update(chunk);
+    } else {
       for (const name of (await readdir(at)).sort()) {
-        if (!leaveOut.has(name)) await addTree(hash, root, join(path, name), leaveOut);
+        const below = join(path, name);
+        if (matters(below)) await addTree(hash, root, below, matters);
       }
     }
   } catch (error) {

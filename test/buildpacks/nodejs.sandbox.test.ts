@@ -1,11 +1,46 @@
 /** The nodejs buildpack over the fixture apps: real registries, real Node, real HTTP answers. */
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sha256OfBytes } from '../../src/words/digest.ts';
 import { Driver } from '../support/buildpack-driver.ts';
 
 async function answer(url: string): Promise<string> {
   return (await fetch(url)).text();
+}
+
+/** Every path below the app with kind, mode and content; not when it was written. */
+async function treeOf(app: Driver): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(app.at('app'), { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const { mode } = await lstat(path);
+    const content = entry.isSymbolicLink()
+      ? await readlink(path)
+      : entry.isFile()
+        ? sha256OfBytes(withoutTimes(path, await readFile(path)))
+        : '';
+    found.push([path, mode.toString(8), content].join(' '));
+  }
+  return found.sort();
+}
+
+/** pnpm writes down when it looked at what it installed. */
+function withoutTimes(path: string, bytes: Buffer): Buffer {
+  if (!/\/\.(modules\.yaml|pnpm-workspace-state-v1\.json)$/.test(path)) return bytes;
+  return Buffer.from(bytes.toString().replace(/"?(prunedAt|lastValidatedTimestamp)"?: .*/, ''));
+}
+
+/** Stages once more with the cache that the first staging left; the packages are reused, and all is as it was. */
+async function restage(app: Driver, fixture: string): Promise<void> {
+  const fresh = await treeOf(app);
+  await app.restart(fixture);
+  const again = await app.stage('nodejs');
+  expect(again, again.output).toMatchObject({ code: 0 });
+  expect(again.output).toMatch(/-----> Reusing the packages of an earlier staging \(key [0-9a-f]{12}\)/);
+  expect(again.output).not.toContain('Installing dependencies');
+  expect(await treeOf(app)).toEqual(fresh);
 }
 
 describe('nodejs buildpack', () => {
@@ -14,6 +49,7 @@ describe('nodejs buildpack', () => {
     const staged = await app.stage('nodejs');
     expect(staged, staged.output).toMatchObject({ code: 0 });
     expect(staged.output).toContain('-----> Installing dependencies (package-lock.json)');
+    await restage(app, 'express');
     expect(existsSync(app.at('deps/0/node/include'))).toBe(false);
     expect(readFileSync(app.at('deps/0/launch.yml'), 'utf8')).toContain('command: npm start');
     expect(readFileSync(app.at('deps/0/config.yml'), 'utf8')).toContain('name: nodejs');
@@ -59,6 +95,7 @@ describe('nodejs buildpack', () => {
     await using app = await Driver.of('yarn');
     const staged = await app.stage('nodejs');
     expect(staged.output).toContain('yarn install --non-interactive --production=true --frozen-lockfile');
+    await restage(app, 'yarn');
     expect(existsSync(app.at('cache/yarn'))).toBe(true);
     await app.launch('node server.js', async (url) =>
       expect(await answer(url)).toBe('a minute is 60000 ms\n'),
@@ -70,6 +107,7 @@ describe('nodejs buildpack', () => {
     const staged = await app.stage('nodejs');
     expect(staged, staged.output).toMatchObject({ code: 0 });
     expect(staged.output).toContain('Installing yarn 4.18.1');
+    await restage(app, 'berry');
     await rm(app.at('cache'), { recursive: true });
     await app.launch('npm start', async (url) => expect(await answer(url)).toBe('a minute is 60000 ms\n'));
   });
@@ -79,6 +117,7 @@ describe('nodejs buildpack', () => {
     const staged = await app.stage('nodejs');
     expect(staged, staged.output).toMatchObject({ code: 0 });
     expect(staged.output).toContain('.nvmrc asks for 24');
+    await restage(app, 'pnpm');
     expect(readFileSync(app.at('app/built'), 'utf8')).toBe('odd: true\n');
     expect(await readdir(app.at('app/node_modules'))).not.toContain('is-odd');
     await app.launch('node server.js', async (url) =>

@@ -75,9 +75,16 @@ export class Driver {
       ...env,
     });
     for (const name of ['home', 'tmp', 'cache', 'deps', 'profile.d']) await mkdir(driver.at(name));
-    const source = app.startsWith('/') ? app : join(ROOT, 'fixtures/apps', app);
-    await cp(source, driver.at('app'), { recursive: true, verbatimSymlinks: true });
+    await driver.#copyApp(app);
     return driver;
+  }
+
+  /** As the next staging finds it: the app as it came, nothing but the cache of what was before. */
+  async restart(app: string): Promise<void> {
+    for (const name of ['app', 'home', 'tmp', 'deps', 'profile.d'])
+      await rm(this.at(name), { recursive: true, force: true });
+    for (const name of ['home', 'tmp', 'deps', 'profile.d']) await mkdir(this.at(name));
+    await this.#copyApp(app);
   }
 
   /** A path in the tree. */
@@ -156,6 +163,11 @@ export class Driver {
   /** Removes the tree. */
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.root, { recursive: true, force: true });
+  }
+
+  async #copyApp(app: string): Promise<void> {
+    const source = app.startsWith('/') ? app : join(ROOT, 'fixtures/apps', app);
+    await cp(source, this.at('app'), { recursive: true, verbatimSymlinks: true });
   }
 
   async #copy(buildpack: string): Promise<string> {

@@ -13,6 +13,7 @@ import {
 } from './commands.ts';
 import { listed } from './complete.ts';
 import { carriesPackages, hollowPackages, missingDependencies } from './installed.ts';
+import { KeptModules } from './kept-modules.ts';
 import type { Manager } from './manager.ts';
 import type { App } from './package-json.ts';
 
@@ -84,7 +85,7 @@ async function install(context: StepContext, plan: InstallPlan, start: Start): P
 }
 
 /**
- * Installs, or rebuilds what the app carries. A node_modules without packages is as good as none; a partly filled one
+ * Installs or puts back what was, or rebuilds what the app carries. A node_modules without packages is as good as none; a partly filled one
  * gets what it lacks. Whether the app carries everything.
  */
 async function prepare(
@@ -96,9 +97,14 @@ async function prepare(
   if (!(await carriesPackages(app.dir))) {
     // What is left of it (state files of the manager) would pass for an installation.
     await rm(join(app.dir, 'node_modules'), { recursive: true, force: true });
+    const kept = await KeptModules.of(context, app, plan);
+    if ((await kept?.restore()) === true) return false;
+    kept?.begin();
     await install(context, plan, start);
+    await kept?.keep();
     return false;
   }
+  await KeptModules.forget(context);
   for (const dir of await hollowPackages(app)) {
     log.warning(`The main file of ${relative(app.dir, dir)} is not there: the package is installed anew.`);
     await rm(dir, { recursive: true, force: true });

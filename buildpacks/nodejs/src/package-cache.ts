@@ -7,7 +7,7 @@ import type { ManagerName } from './manager.ts';
 
 /**
  * Removes caches of managers that the app does not use, and the used one when it has grown above the limit
- * (MB, NODE_CACHE_LIMIT_MB): caches only grow, and entries that are out of use can't be told from the others.
+ * (MB, NODE_CACHE_LIMIT_MB): caches only grow, and entries that are out of use can't be told from the others. So are the kept packages.
  */
 export async function prunePackageCache(
   cacheDir: string,
@@ -17,7 +17,9 @@ export async function prunePackageCache(
   for (const [name, folder] of Object.entries(CACHE_FOLDERS)) {
     if (name !== used) await rm(join(cacheDir, folder), { recursive: true, force: true });
   }
-  await pruneCache(cacheDir, [CACHE_FOLDERS[used]], { ...io, variable: 'NODE_CACHE_LIMIT_MB' });
+  for (const folder of [CACHE_FOLDERS[used], 'kept']) {
+    await pruneCache(cacheDir, [folder], { ...io, variable: 'NODE_CACHE_LIMIT_MB' });
+  }
 }
 
 /**
