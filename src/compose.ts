@@ -233,13 +233,13 @@ export class Stager {
   }
 
   /** git takes one file that replaces its own list, so that file holds everybody that is trusted. */
-  async #gitAuthorities(): Promise<{ readonly caFile?: string }> {
+  async #gitAuthorities(): Promise<string | undefined> {
     const extra = await this.extraCas();
-    if (extra.length === 0) return {};
+    if (extra.length === 0) return undefined;
     const caFile = join(this.config.cacheHome, 'git-authorities.pem');
     await mkdir(this.config.cacheHome, { recursive: true });
     await writeTextFile(caFile, trustedAuthorities(extra).join('\n'));
-    return { caFile };
+    return caFile;
   }
 
   async #openBuildpacks(signal: AbortSignal): Promise<ResolveParts> {
@@ -252,7 +252,7 @@ export class Stager {
       store,
       http: httpClient({ proxy, extraCa: await this.extraCas() }),
       cacheDir: join(cacheHome, 'downloads'),
-      git: { searchPath, proxy, ...(await this.#gitAuthorities()) },
+      git: { searchPath, proxy, caFile: () => this.#gitAuthorities() },
       clock: this.clock,
     });
     const buildpacks = { registry, fetcher, store, shipped: SHIPPED };

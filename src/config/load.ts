@@ -5,28 +5,22 @@
  * `--config` or STAGER_CONFIG names. Relative paths in a file are relative to that file. An empty variable counts as not set.
  */
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { StagerError } from '../words/errors.ts';
 import { parseDuration, parseMegabytes } from '../words/units.ts';
 import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
+import { type Homes, homesOf, type ProcessEnvironment, xdg } from './homes.ts';
 import { type ProxySettings, proxySettings } from './proxy.ts';
 import { registryLogins } from './registry-logins.ts';
 import { SETTINGS } from './schema.ts';
 import { CHOICES, type Setting } from './setting.ts';
 import { assertSettings, type Settings } from './settings.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Settings and the few facts of the machine that the rest of the program may know. */
-export interface Config {
+export interface Config extends Homes {
   readonly settings: Settings;
   /** Keys of the settings that came from a flag or a variable: they win over a manifest. */
   readonly given: ReadonlySet<string>;
-  /** Data home (absolute). */
-  readonly home: string;
-  /** Cache home (absolute): downloads, probes; can be deleted at any time. */
-  readonly cacheHome: string;
   readonly proxy: ProxySettings;
   /** Seconds since the epoch for `--reproducible`. */
   readonly sourceDateEpoch: number;
@@ -55,7 +49,7 @@ export type Flags = Readonly<Record<string, string | boolean | readonly string[]
 export interface LoadInput {
   readonly flags: Flags;
   readonly configFile?: string;
-  readonly env?: Environment;
+  readonly env?: ProcessEnvironment;
   readonly cwd?: string;
   /** For the library: neither STAGER_* variables nor config files count, only facts of the machine. */
   readonly machineOnly?: boolean;
@@ -93,11 +87,7 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     given: new Set(
       rows.flatMap(([key, row]) => (input.flags[key] !== undefined || env[row.variable] ? [key] : [])),
     ),
-    home: settings.home ?? join(xdg(env, 'XDG_DATA_HOME', '.local/share'), 'stager'),
-    cacheHome:
-      settings.home === undefined
-        ? join(xdg(env, 'XDG_CACHE_HOME', '.cache'), 'stager')
-        : join(settings.home, 'cache'),
+    ...homesOf(env, settings.home),
     proxy: proxySettings(env),
     sourceDateEpoch: epochFrom(env),
     ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),
@@ -123,12 +113,12 @@ function workingDirectory(): string {
 }
 
 /** Whom Node is told to trust beside its own list, scripts in the sandbox are told to trust too. */
-function extraAuthorities(env: Environment): string | undefined {
+function extraAuthorities(env: ProcessEnvironment): string | undefined {
   const file = env['NODE_EXTRA_CA_CERTS'];
   return file?.startsWith('/') === true && existsSync(file) ? file : undefined;
 }
 
-function machineFacts(env: Environment): Environment {
+function machineFacts(env: ProcessEnvironment): ProcessEnvironment {
   const isFact = (name: string): boolean =>
     /^(HOME|PATH|NODE_EXTRA_CA_CERTS|XDG_\w+|REQUEST_METHOD|(https?|no)_proxy)$/i.test(name);
   return Object.fromEntries(Object.entries(env).filter(([name]) => isFact(name)));
@@ -136,7 +126,7 @@ function machineFacts(env: Environment): Environment {
 
 interface Places {
   readonly flags: Flags;
-  readonly env: Environment;
+  readonly env: ProcessEnvironment;
   readonly file: ConfigEntries;
   readonly cwd: string;
 }
@@ -222,14 +212,7 @@ function refuse(where: string, text: string, wanted: string): never {
   });
 }
 
-function xdg(env: Environment, name: string, fallback: string): string {
-  const absolute = [env[name], env['HOME']].map((path) =>
-    path?.startsWith('/') === true ? path : undefined,
-  );
-  return absolute[0] ?? join(absolute[1] ?? userInfo().homedir, fallback);
-}
-
-function epochFrom(env: Environment): number {
+function epochFrom(env: ProcessEnvironment): number {
   const text = env['SOURCE_DATE_EPOCH'] ?? '0';
   return /^\d{1,12}$/.test(text) ? Number(text) : refuse('SOURCE_DATE_EPOCH', text, 'seconds since 1970');
 }

@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { CommanderError } from 'commander';
+import { usualCacheHome } from '../../config/homes.ts';
+import { keepCompiledCode } from '../../machine/host/compiled-code.ts';
 import { endProcess, written } from '../../machine/host/end-process.ts';
 import { ownVersion } from '../../machine/host/own-package.ts';
 import { takeUmask } from '../../machine/host/umask.ts';
@@ -24,6 +26,7 @@ async function main(argv: readonly string[]): Promise<void> {
   ignoreClosedPipes();
   let exit = 0;
   const load: LoadAction = async (spec) => {
+    keepCompiledCode(usualCacheHome());
     const { loadAction } = await import('./run-command.ts');
     return await loadAction(spec, controller.signal);
   };

@@ -140,7 +140,8 @@ async function faultOf(path: string, { kind, what, mayBeMount }: Place): Promise
   } catch (error) {
     const errno = errnoOf(error);
     const link = await lstat(path).catch(() => undefined);
-    if (errno === 'ENOENT' && link === undefined) return undefined;
+    // What is not a link by now was made since we looked, as claims are.
+    if (errno === 'ENOENT' && link?.isSymbolicLink() !== true) return undefined;
     if (errno === 'ENOENT' || errno === 'ELOOP')
       return { path, why: `is a link that leads nowhere (${errno}); it is the place of ${what}`, repairable };
     const isOurs = link?.uid === process.getuid?.();

@@ -1,6 +1,7 @@
 /** The end of one of our processes, which nothing can hold up. */
 import { accessSync, constants } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { writeCompiledCode } from './compiled-code.ts';
 
 const SHELL = '/bin/sh';
 
@@ -23,6 +24,7 @@ export async function written(...streams: readonly Writable[]): Promise<void> {
  * place does nothing but end.
  */
 export function endProcess(status: number): never {
+  writeCompiledCode();
   if (process.execve !== undefined && isProgram(SHELL))
     process.execve(SHELL, ['sh', '-c', `exit ${status}`], {});
   process.exit(status);

@@ -16,7 +16,7 @@ import { type GuardPlan, planGuard } from './oci/guard.ts';
 import { type OciOptions, OciSandbox } from './oci/oci.ts';
 import { planEgress } from './oci/plan-egress.ts';
 import { ProbeMemory, probe, probeKey } from './oci/probe.ts';
-import { describeRuntime, type OciRuntime } from './oci/runtime.ts';
+import { describeRuntime, knownRuntime, type OciRuntime, type RuntimeMemory } from './oci/runtime.ts';
 import type { Sandbox } from './port/sandbox.ts';
 import { reachablePlace } from './process/places.ts';
 import { ProcessSandbox } from './process/process.ts';
@@ -77,7 +77,7 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   const stateDir = await usableStateDir(options.stateDir);
   await reap(stateDir);
   const memory = new ProbeMemory(stateDir);
-  const found = await findRuntimes(options);
+  const found = await findRuntimes(options, memory);
   const [only] = found.rejected;
   if (options.runtimePath !== undefined && only !== undefined) throw unusable(only);
   const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
@@ -225,14 +225,15 @@ function withoutCgroups(plan: CgroupPlan): CgroupPlan {
 const describeWay = ({ runtime, ids, cgroups, guard }: Way): string =>
   `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}${guard === undefined ? ', not tied to stager' : ''}`;
 
-/** Runtimes that answer to `--version`, and why others were left out. */
+/** Runtimes that answer to `--version`, asked now or remembered, and why others were left out. */
 export async function findRuntimes(
   options: Pick<SelectOptions, 'runtimePath' | 'searchPath'>,
+  memory?: RuntimeMemory,
 ): Promise<{ readonly runtimes: readonly OciRuntime[]; readonly rejected: readonly Rejected[] }> {
   const runtimes: OciRuntime[] = [];
   const rejected: Rejected[] = [];
   const take = async (path: string): Promise<void> => {
-    const runtime = await describeRuntime(path);
+    const runtime = await (memory === undefined ? describeRuntime(path) : knownRuntime(path, memory));
     if ('why' in runtime) rejected.push({ candidate: path, why: runtime.why });
     else runtimes.push(runtime);
   };

@@ -27,6 +27,21 @@ describe('the layout of a data home', () => {
     await checkLayout(home);
   });
 
+  it('is right while claims come and go', async () => {
+    const claim = join(home, 'buildpacks/index.lock');
+    await mkdir(join(home, 'buildpacks'));
+    let done = false;
+    const others = (async () => {
+      while (!done) {
+        await writeFile(claim, '');
+        await rm(claim);
+      }
+    })();
+    for (let n = 0; n < 300; n++) await checkLayout(home);
+    done = true;
+    await others;
+  });
+
   const places = ['stagings', 'stacks', 'stacks/names', 'buildpacks/store', 'members/tmp', 'workspaces'];
   it.each(
     places.flatMap((place) => Object.entries(WAYS).map(([what, make]) => [place, what, make] as const)),

@@ -1,21 +1,48 @@
 /**
  * An OCI runtime's command line: runc's, which crun, runsc and youki follow.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { parseJson } from '../../../words/json.ts';
+import { bootId } from '../../host/process-identity.ts';
 import type { NetworkKind } from '../port/network.ts';
 
+const runtimeSchema = z
+  .object({
+    /** Absolute host path. */
+    path: z.string(),
+    /** First word of its version: `runc`, `crun`, `runsc` … */
+    name: z.string(),
+    version: z.string(),
+    /** Whether `run --keep` exists: the cgroup can then be read after the end. */
+    keeps: z.boolean(),
+  })
+  .readonly();
+
 /** A runtime that was found. */
-export interface OciRuntime {
-  /** Absolute host path. */
-  readonly path: string;
-  /** First word of its version: `runc`, `crun`, `runsc` … */
-  readonly name: string;
-  readonly version: string;
-  /** Whether `run --keep` exists: the cgroup can then be read after the end. */
-  readonly keeps: boolean;
+export type OciRuntime = z.infer<typeof runtimeSchema>;
+
+/** Texts by key, until the next boot. */
+export interface RuntimeMemory {
+  recall(key: string): Promise<string | undefined>;
+  remember(key: string, text: string): Promise<void>;
+}
+
+/** {@link describeRuntime}, asked once for each file of a runtime: starting it twice takes longer than many a script. */
+export async function knownRuntime(
+  path: string,
+  memory: RuntimeMemory,
+): Promise<OciRuntime | { readonly why: string }> {
+  const facts = await stat(path).catch(() => undefined);
+  if (facts === undefined) return await describeRuntime(path);
+  const { dev, ino, size, mtimeMs } = facts;
+  const key = `${bootId()}:runtime:${JSON.stringify([path, dev, ino, size, mtimeMs])}`;
+  const known = runtimeSchema.safeParse(parseJson((await memory.recall(key)) ?? ''));
+  if (known.success) return known.data;
+  const found = await describeRuntime(path);
+  if (!('why' in found)) await memory.remember(key, JSON.stringify(found));
+  return found;
 }
 
 /** Asks a program whether it is a runtime: the runtime, or why it is not one. */

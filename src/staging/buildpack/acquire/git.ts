@@ -22,8 +22,8 @@ export interface GitOptions {
   /** Where git and ssh are found. */
   readonly searchPath: string;
   readonly proxy: ProxySettings;
-  /** File with certificate authorities that replaces git's own, when the operator has some. */
-  readonly caFile?: string;
+  /** Makes the file with certificate authorities that replaces git's own, when the operator has some. */
+  readonly caFile?: () => Promise<string | undefined>;
   /** Socket of an ssh agent. */
   readonly sshAuthSock?: string;
   readonly signal: AbortSignal;
@@ -38,7 +38,7 @@ type GitReference = Extract<Reference, { kind: 'git' }>;
  * @throws StagerError BUILDPACK_DOWNLOAD_FAILED, CANCELLED.
  */
 export async function clone(reference: GitReference, dir: string, options: GitOptions): Promise<string> {
-  const git = runner(reference, options);
+  const git = runner(reference, options, await options.caFile?.());
   const { ref } = reference;
   const { url } = reference.address;
   const failures: string[] = [];
@@ -99,11 +99,18 @@ export function isCommit(ref: string | undefined): ref is string {
 
 class GitFailed extends Error {}
 
-function runner(reference: GitReference, options: GitOptions): (args: readonly string[]) => Promise<string> {
+function runner(
+  reference: GitReference,
+  options: GitOptions,
+  caFile: string | undefined,
+): (args: readonly string[]) => Promise<string> {
   const { credentials } = reference.address;
   const secrets = credentials === undefined ? [] : [credentials.password, basic(credentials)];
   const redact = createRedactor(secrets);
-  const env = environment(reference, options);
+  const env = {
+    ...environment(reference, options),
+    ...(caFile !== undefined && { GIT_SSL_CAINFO: caFile }),
+  };
   return async (args) => {
     throwIfCancelled(options.signal);
     const child = execa('git', args, {
@@ -170,7 +177,6 @@ function environment(reference: GitReference, options: GitOptions): Record<strin
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes',
     GIT_LFS_SKIP_SMUDGE: '1',
     ...proxyVariables(options.proxy),
-    ...(options.caFile !== undefined && { GIT_SSL_CAINFO: options.caFile }),
     ...(options.sshAuthSock !== undefined && { SSH_AUTH_SOCK: options.sshAuthSock }),
     GIT_CONFIG_COUNT: String(settings.length),
     ...Object.fromEntries(

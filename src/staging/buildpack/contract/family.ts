@@ -47,31 +47,32 @@ interface Signs {
   /** Of buildpack.toml. */
   readonly toml: { readonly api?: unknown; readonly order: boolean } | undefined;
   readonly isExtension: boolean;
-  /** It has a version and a manifest, as Cloud Foundry packages buildpacks. */
+  /** It has a version and a manifest, as Cloud Foundry packages buildpacks, and not the scripts of v3. */
   readonly isCfPackage: boolean;
   /** Its compile script uses what only Heroku gives it. */
   readonly speaksHeroku: boolean;
 }
 
 async function signsOf(root: string): Promise<Signs> {
-  const [names, toml, isExtension, hasVersion, hasManifest, heroku] = await Promise.all([
+  const [names, toml, isExtension, hasVersion, heroku] = await Promise.all([
     readdir(join(root, 'bin')).catch(() => []),
     buildpackToml(root),
     isFile(join(root, 'extension.toml')),
     isFile(join(root, 'VERSION')),
-    hasCfManifest(root),
     speaksHeroku(root),
   ]);
+  const bin = new Set(names);
   return {
-    bin: new Set(names),
+    bin,
     toml,
     isExtension,
-    isCfPackage: hasVersion && hasManifest,
+    // Parsing the manifest of a buildpack takes longer than all else here; the scripts of v3 say enough.
+    isCfPackage: hasVersion && !isV3({ bin }) && (await hasCfManifest(root)),
     speaksHeroku: heroku,
   };
 }
 
-const isV3 = ({ bin }: Signs): boolean => bin.has('supply') || bin.has('finalize');
+const isV3 = ({ bin }: Pick<Signs, 'bin'>): boolean => bin.has('supply') || bin.has('finalize');
 
 /** From the strongest sign to the weakest. */
 function familyBySigns(signs: Signs): FoundFamily {
