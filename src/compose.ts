@@ -98,7 +98,7 @@ export class Stager {
     };
   }
 
-  readonly #egress = () => egressWish(this.config.settings, this.config.proxy);
+  readonly #egress = () => egressWish(this.config.settings, this.config);
 
   /** The operator's own certificate authorities. */
   extraCas(): Promise<readonly string[]> {

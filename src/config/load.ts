@@ -10,6 +10,7 @@ import { StagerError } from '../words/errors.ts';
 import { parseDuration, parseMegabytes } from '../words/units.ts';
 import { type ConfigEntries, type Raw, readConfigFiles } from './file.ts';
 import { type Homes, homesOf, type ProcessEnvironment, xdg } from './homes.ts';
+import { isMirrorVariable, mirrorSettings } from './mirrors.ts';
 import { type ProxySettings, proxySettings } from './proxy.ts';
 import { registryLogins } from './registry-logins.ts';
 import { SETTINGS } from './schema.ts';
@@ -22,6 +23,8 @@ export interface Config extends Homes {
   /** Keys of the settings that came from a flag or a variable: they win over a manifest. */
   readonly given: ReadonlySet<string>;
   readonly proxy: ProxySettings;
+  /** Values of variables that name package registries, such as npm_config_registry. */
+  readonly mirrors: readonly string[];
   /** Seconds since the epoch for `--reproducible`. */
   readonly sourceDateEpoch: number;
   /** The runtime's search path, for finding runc, git …; never handed to scripts. */
@@ -89,6 +92,7 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     ),
     ...homesOf(env, settings.home),
     proxy: proxySettings(env),
+    mirrors: mirrorSettings(env),
     sourceDateEpoch: epochFrom(env),
     ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),
     ...(env['STAGER_TOKEN'] && { token: env['STAGER_TOKEN'] }),
@@ -120,7 +124,8 @@ function extraAuthorities(env: ProcessEnvironment): string | undefined {
 
 function machineFacts(env: ProcessEnvironment): ProcessEnvironment {
   const isFact = (name: string): boolean =>
-    /^(HOME|PATH|NODE_EXTRA_CA_CERTS|XDG_\w+|REQUEST_METHOD|(https?|no)_proxy)$/i.test(name);
+    /^(HOME|PATH|NODE_EXTRA_CA_CERTS|XDG_\w+|REQUEST_METHOD|(https?|no)_proxy)$/i.test(name) ||
+    isMirrorVariable(name);
   return Object.fromEntries(Object.entries(env).filter(([name]) => isFact(name)));
 }
 

@@ -61,7 +61,7 @@ export const SANDBOX_SETTINGS = {
     flag: '--network <kind>',
     variable: 'STAGER_NETWORK',
     kind: 'network',
-    default: 'host',
+    default: 'auto',
     help: 'egress: one of its own with a filtered way out; host: that of the machine; none; auto: egress, else host',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },

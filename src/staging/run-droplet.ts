@@ -9,6 +9,7 @@ import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileDigest } from '../machine/host/file-digest.ts';
 import { placed } from '../machine/host/full-disk.ts';
+import { loopbackNames } from '../machine/network/loopback.ts';
 import { type NetworkKind, networkFor, type WantedNetwork } from '../machine/sandbox/port/network.ts';
 import { MAX_FILES, type Sandbox } from '../machine/sandbox/port/sandbox.ts';
 import type { BlobStore } from '../stores/blobs/port/blob-store.ts';
@@ -156,6 +157,12 @@ async function apartFor(
 ): Promise<{ readonly network: NetworkKind; readonly own: (Sandbox & AsyncDisposable) | undefined }> {
   const { kind, warning } = networkFor(wish.network, sandbox);
   if (warning !== undefined) warn({ code: 'network-shared', message: warning }, { emit, clock });
+  const { egress } = sandbox;
+  const names = kind === 'egress' && egress?.had === true ? loopbackNames(wish.env, egress.allowed) : [];
+  if (names.length > 0) {
+    const message = `the app's loopback interface is its own, not this machine's: ${names.join('; ')}`;
+    warn({ code: 'own-loopback', message }, { emit, clock });
+  }
   const own = await sandbox.apart?.(kind === 'egress' ? { egress: 'running' } : {});
   return { network: kind, own };
 }

@@ -14,7 +14,7 @@ export async function openTestSandbox(
   const selection = await selectSandbox({
     wanted,
     stateDir,
-    ...(egress && { egress: () => egressWish({}, {}) }),
+    ...(egress && { egress: () => egressWish({}, { proxy: {}, mirrors: [] }) }),
   });
   return {
     ...selection,

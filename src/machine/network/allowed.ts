@@ -48,16 +48,22 @@ export function proxyPlaces({ http, https }: ProxySettings): readonly HostPort[]
   });
 }
 
-/** Mirrors that the machine's own settings of package managers name. */
-export async function mirrorPlaces(files: readonly string[] = MIRROR_FILES): Promise<readonly HostPort[]> {
+/** Mirrors that the machine's own settings of package managers name, and what the operator's variables do. */
+export async function mirrorPlaces(
+  variables: readonly string[] = [],
+  files: readonly string[] = MIRROR_FILES,
+): Promise<readonly HostPort[]> {
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
-  return texts.flatMap((text) =>
-    [...text.matchAll(/\bhttps?:\/\/[^\s"']+/g)].flatMap(([address]) => {
-      const url = URL.canParse(address) ? new URL(address) : undefined;
-      if (url === undefined) return [];
-      return [{ host: url.hostname, port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) }];
-    }),
-  );
+  return [...texts, ...variables].flatMap(placesIn);
+}
+
+/** Hosts and ports of the addresses in a text; GOPROXY has commas and bars between them. */
+export function placesIn(text: string): readonly HostPort[] {
+  return [...text.matchAll(/\bhttps?:\/\/[^\s"',|]+/g)].flatMap(([address]) => {
+    const url = URL.canParse(address) ? new URL(address) : undefined;
+    if (url === undefined) return [];
+    return [{ host: url.hostname, port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) }];
+  });
 }
 
 /** Looks the names up, now: the filter knows addresses only. */

@@ -18,12 +18,12 @@ export async function egressWish(
     readonly runEgressRules?: string;
     readonly allowHosts?: readonly string[];
   },
-  proxy: ProxySettings,
+  { proxy, mirrors }: { readonly proxy: ProxySettings; readonly mirrors: readonly string[] },
 ): Promise<EgressWish> {
   const { egressRules, runEgressRules = egressRules, allowHosts = [] } = settings;
   const read = async (path: string | undefined) =>
     path === undefined ? DEFAULT_RULES : await readRules(path);
-  const allowed = [...allowHosts.map(parsePlace), ...proxyPlaces(proxy), ...(await mirrorPlaces())];
+  const allowed = [...allowHosts.map(parsePlace), ...proxyPlaces(proxy), ...(await mirrorPlaces(mirrors))];
   const [staging, running] = await Promise.all([read(egressRules), read(runEgressRules)]);
   return {
     policies: { staging: { rules: staging, allowed }, running: { rules: running, allowed } },

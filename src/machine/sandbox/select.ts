@@ -6,6 +6,7 @@
  */
 import { chmod, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { StagerError } from '../../words/errors.ts';
 import type { EgressWish } from '../network/wish.ts';
 import { firstSearchable } from './child/state-directory.ts';
 import { type CgroupPlan, describeCgroups, planCgroups } from './kernel/cgroups.ts';
@@ -69,10 +70,11 @@ const SYSTEM_STATE_DIR = '/run/stager';
  */
 export async function selectSandbox(options: SelectOptions): Promise<Selection> {
   if (options.wanted === 'none') {
+    await refuseRules(options);
     const sandbox = new NoSandbox();
     return { sandbox, rejected: [], workspacesAt: asGiven, close: () => sandbox.close() };
   }
-  if (options.wanted === 'process') return await selectProcess(options.stateDir, []);
+  if (options.wanted === 'process') return await selectProcess(options, []);
   const signal = options.signal ?? new AbortController().signal;
   const stateDir = await usableStateDir(options.stateDir);
   await reap(stateDir);
@@ -96,15 +98,31 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   if (sandbox !== undefined)
     return { sandbox, rejected, workspacesAt: asGiven, close: () => sandbox.close() };
   const place = await surroundingsOfThis();
-  if (options.wanted === 'auto' && place === 'container')
-    return await selectProcess(options.stateDir, rejected);
+  if (options.wanted === 'auto' && place === 'container') return await selectProcess(options, rejected);
   throw unavailable(rejected, place);
+}
+
+/** Rules hold in a network namespace only: nothing may run without them. */
+async function refuseRules({ egress }: Pick<SelectOptions, 'egress'>): Promise<void> {
+  if ((await egress?.())?.strict !== true) return;
+  throw new StagerError(
+    'SANDBOX_UNAVAILABLE',
+    'the egress rules do not hold in a sandbox without namespaces',
+    {
+      next: "Use one that has them (--sandbox oci), or say --network host, which shares the machine's network.",
+    },
+  );
 }
 
 const asGiven = async (path: string): Promise<string> => path;
 
 /** @throws StagerError SANDBOX_UNAVAILABLE with these reasons and why no process can be confined. */
-async function selectProcess(stateDir: string, reasons: readonly Rejected[]): Promise<Selection> {
+async function selectProcess(
+  options: Pick<SelectOptions, 'stateDir' | 'egress'>,
+  reasons: readonly Rejected[],
+): Promise<Selection> {
+  await refuseRules(options);
+  const { stateDir } = options;
   const place = await reachablePlace(stateDir);
   await reap(place);
   const sandbox = await ProcessSandbox.open(place);

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { addressesOf, mirrorPlaces, parsePlace, proxyPlaces } from '../../../src/machine/network/allowed.ts';
 import { listeningAt } from '../../../src/machine/network/listeners.ts';
+import { loopbackNames } from '../../../src/machine/network/loopback.ts';
 import { refusedOf } from '../../../src/machine/network/refused.ts';
 import { findTools } from '../../../src/machine/network/tools.ts';
 import { type EgressState, networkFor } from '../../../src/machine/sandbox/port/network.ts';
 
-const had: EgressState = { had: true, description: 'x' };
+const had: EgressState = { had: true, description: 'x', allowed: [] };
 const not = (strict: boolean): EgressState => ({
   had: false,
   why: "slirp4netns can't be found",
@@ -63,15 +64,18 @@ describe('places that are allowed by name', () => {
     ]);
   });
 
-  it("are the mirrors of the machine's package managers", async () => {
+  it("are the mirrors of the machine's package managers and of the operator's variables", async () => {
     const home = await mkdtemp(join(tmpdir(), 'stager-mirrors-'));
     try {
       const [npmrc, pip] = [join(home, 'npmrc'), join(home, 'pip.conf')];
       await writeFile(npmrc, 'registry=http://127.0.0.1:4873/\n');
       await writeFile(pip, '[global]\nindex-url = https://pypi.example.com/simple\n');
-      expect(await mirrorPlaces([npmrc, pip, join(home, 'none')])).toEqual([
+      const goproxy = 'http://127.0.0.1:3000|https://go.example.com/x,direct';
+      expect(await mirrorPlaces([goproxy], [npmrc, pip, join(home, 'none')])).toEqual([
         { host: '127.0.0.1', port: 4873 },
         { host: 'pypi.example.com', port: 443 },
+        { host: '127.0.0.1', port: 3000 },
+        { host: 'go.example.com', port: 443 },
       ]);
     } finally {
       await rm(home, { recursive: true });
@@ -91,6 +95,19 @@ describe('places that are allowed by name', () => {
       { address: '127.0.0.1', port: 2 },
     ]);
   });
+});
+
+it('variables that name the loopback interface of the machine are told, without what else they hold', () => {
+  const variables = {
+    DATABASE_URL: 'postgres://me:secret@localhost:5432/app',
+    NPM_CONFIG_REGISTRY: 'http://127.0.0.1:4873',
+    ALLOWED: 'http://localhost:3000/x',
+    PUBLIC: 'https://example.com:443/localhost',
+  };
+  expect(loopbackNames(variables, ['127.0.0.1:3000'])).toEqual([
+    'DATABASE_URL names localhost:5432 (--allow-host localhost:5432)',
+    'NPM_CONFIG_REGISTRY names 127.0.0.1:4873 (--allow-host 127.0.0.1:4873)',
+  ]);
 });
 
 it('who listens is read from the table of the kernel', () => {

@@ -137,6 +137,14 @@ describe('the choice of a sandbox', () => {
   });
 
   it('takes none when asked by name and says what that gives up', async () => {
+    const policies = { staging: { rules: [], allowed: [] }, running: { rules: [], allowed: [] } };
+    const egress = async () => ({ policies, strict: true });
+    for (const wanted of ['none', 'process'] as const) {
+      await expect(selectSandbox({ wanted, stateDir: home, egress })).rejects.toMatchObject({
+        code: 'SANDBOX_UNAVAILABLE',
+        message: expect.stringContaining('egress rules'),
+      });
+    }
     const { sandbox } = await selectSandbox({ wanted: 'none', stateDir: home });
     expect(sandbox.kind).toBe('none');
     expect(sandbox.unenforced.map(({ limit }) => limit)).toContain('isolation');

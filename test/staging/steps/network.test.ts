@@ -7,9 +7,13 @@ const failure = new StagerError('SUPPLY_FAILED', 'bin/supply of x failed with ex
   next: 'Look.',
 });
 
-function staging(kind: NetworkKind, refused: readonly string[] = []) {
+function staging(
+  kind: NetworkKind,
+  refused: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+) {
   const ownNetwork = { publish: async () => {}, listeners: async () => [], refused: async () => refused };
-  return { network: () => ({ kind }), ports: { sandbox: { ownNetwork } } };
+  return { network: () => ({ kind }), request: { env }, ports: { sandbox: { ownNetwork } } };
 }
 
 it('a staging without a network is told apart from one whose network is broken', async () => {
@@ -25,6 +29,13 @@ it('a script that failed is told what its network refused, and how to allow it',
     /refused 10\.1\.2\.3:443\/tcp: allow what is needed with --egress-rules or --allow-host/,
   );
   expect(await withNetworkHint(failure, staging('egress'))).toBe(failure);
+});
+
+it('a script that failed is told which of its variables name the loopback interface of the machine', async () => {
+  const env = { REGISTRY: 'http://localhost:4873' };
+  const { next } = await withNetworkHint(failure, staging('egress', [], env));
+  expect(next).toContain('REGISTRY names localhost:4873 (--allow-host localhost:4873)');
+  expect(await withNetworkHint(failure, staging('host', [], env))).toBe(failure);
 });
 
 it('a failure that is not of a script says nothing of the network', async () => {

@@ -29,7 +29,9 @@ export async function planEgress(
   }
   const tools = await findTools();
   if ('why' in tools) return not(tools.why, tools.next);
-  const means: EgressMeans = { policies, tools, state: { had: true, description: describe(tools) } };
+  const allowed = policies.staging.allowed.map(({ host, port }) => `${host}:${port}`);
+  const state = { had: true, description: describe(tools), allowed } as const;
+  const means: EgressMeans = { policies, tools, state };
   const key = `${bootId()}:egress:${ids.kind}:${await versionOf(tools)}`;
   const known = await memory.recall(key);
   const why = known ?? (await tryOnce(means, oci));

@@ -15,7 +15,12 @@ export type EgressPurpose = 'staging' | 'running';
 
 /** Whether a sandbox can give a network of its own with a way out. */
 export type EgressState =
-  | { readonly had: true; readonly description: string }
+  | {
+      readonly had: true;
+      readonly description: string;
+      /** What the operator lets out by name: `host:port`. */
+      readonly allowed: readonly string[];
+    }
   | {
       readonly had: false;
       /** One phrase. */
