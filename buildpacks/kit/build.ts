@@ -45,7 +45,7 @@ async function bundle(dir: string): Promise<void> {
   const fresh = join(dir, `dist.new-${process.pid}`);
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh);
-  await cp(join(kit, 'launch-env.sh'), join(fresh, 'launch-env.sh'));
+  for (const name of ['launch-env.sh', 'serve.sh']) await cp(join(kit, name), join(fresh, name));
   const main = join(dir, 'src/main.ts');
   if ((await newest([main])) > 0) {
     await cp(join(kit, 'run.sh'), join(fresh, 'run.sh'));

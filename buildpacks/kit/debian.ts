@@ -19,7 +19,6 @@ import { type Env, registryUrl } from './mirrors.ts';
 export interface SuiteQuery {
   /** Code name, e.g. `bookworm`; its security suite is looked at as well. */
   readonly suite: string;
-  readonly package: string;
   readonly arch: 'x64' | 'arm64';
   readonly env: Env;
   readonly log: Log;
@@ -28,9 +27,12 @@ export interface SuiteQuery {
 
 /** A package as an index states it. */
 export interface DebianPackage {
+  readonly name: string;
   readonly version: string;
   readonly uri: string;
   readonly checksum: Checksum;
+  /** As the index has it: `libc6 (>= 2.34), libssl3 | libssl1.1`. */
+  readonly depends: string;
 }
 
 const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' } as const;
@@ -38,30 +40,47 @@ const KEYRINGS = ['/usr/share/keyrings/debian-archive-keyring.gpg', '/etc/apt/tr
 const INRELEASE_LIMIT = 4 * 1024 * 1024;
 
 /** @throws BuildpackFailure when no suite has the package, or a signature or checksum is wrong. */
-export async function newestInSuite(query: SuiteQuery): Promise<DebianPackage> {
+export async function newestInSuite(
+  query: SuiteQuery & { readonly package: string },
+): Promise<DebianPackage> {
+  const found = (await allInSuite(query, (name) => name === query.package)).get(query.package);
+  if (found !== undefined) return found;
+  throw new BuildpackFailure(`Debian ${query.suite} has no package ${query.package} for ${query.arch}`);
+}
+
+/** The newest version of each package that `wanted` takes. */
+export async function allInSuite(
+  query: SuiteQuery,
+  wanted: (name: string) => boolean,
+): Promise<Map<string, DebianPackage>> {
   await mkdir(query.scratch, { recursive: true });
   const places = [
     { registry: 'debian-security', dist: `${query.suite}-security` },
     { registry: 'debian', dist: query.suite },
   ] as const;
-  let best: DebianPackage | undefined;
-  for (const place of places) {
-    for (const found of await packagesOf(place.registry, place.dist, query)) {
-      if (best === undefined || compareDebianVersions(found.version, best.version) > 0) best = found;
+  const best = new Map<string, DebianPackage>();
+  for (const { registry, dist } of places) {
+    const index = await indexOf(registry, dist, query);
+    if (index === undefined) continue;
+    for (const found of await scan(index, registry, wanted)) {
+      const known = best.get(found.name);
+      if (known === undefined || compareDebianVersions(found.version, known.version) > 0) {
+        best.set(found.name, found);
+      }
     }
   }
-  if (best !== undefined) return best;
-  throw new BuildpackFailure(`Debian ${query.suite} has no package ${query.package} for ${query.arch}`);
+  return best;
 }
 
-async function packagesOf(
+/** The verified Packages.xz; undefined when the mirror lacks the suite. */
+async function indexOf(
   registry: 'debian' | 'debian-security',
   dist: string,
   query: SuiteQuery,
-): Promise<DebianPackage[]> {
+): Promise<string | undefined> {
   const base = `${registryUrl(registry, query.env)}/dists/${dist}`;
   const release = await readRelease(base, dist, query);
-  if (release === undefined) return [];
+  if (release === undefined) return undefined;
   const index = `main/binary-${ARCHITECTURES[query.arch]}/Packages.xz`;
   const stated = release.get(index);
   if (stated === undefined) throw new BuildpackFailure(`${base}/InRelease does not list ${index}`);
@@ -69,7 +88,7 @@ async function packagesOf(
   if (!(await isGood(file, stated))) {
     await download(`${base}/${index}`, file, { log: query.log, checksum: stated });
   }
-  return scan(file, query.package, registry);
+  return file;
 }
 
 /** Verified InRelease as path → checksum; undefined when the mirror lacks the suite. */
@@ -128,21 +147,26 @@ async function verifySignature(file: string, query: SuiteQuery): Promise<void> {
   query.log.warning("This stack has no gpgv and Debian keyring: the index's signature was not checked.");
 }
 
-/** All versions of `name` in a Packages.xz, read as a stream: an index unpacks to 50 MB. */
-async function scan(file: string, name: string, registry: string): Promise<DebianPackage[]> {
+/** The wanted ones of a Packages.xz, read as a stream: an index unpacks to 50 MB. */
+async function scan(
+  file: string,
+  registry: string,
+  wanted: (name: string) => boolean,
+): Promise<DebianPackage[]> {
   const found: DebianPackage[] = [];
   let stanza: Record<string, string> = {};
   const close = (): void => {
-    const { Package, Version, Filename, SHA256 } = stanza;
+    const { Package: name, Version, Filename, SHA256, Depends: depends = '' } = stanza;
     stanza = {};
     const stated = checksum('sha256', SHA256 ?? '');
-    if (Package !== name || Version === undefined || Filename === undefined || stated === undefined) return;
-    found.push({ version: Version, uri: `${registry}:${Filename}`, checksum: stated });
+    if (name === undefined || Version === undefined || Filename === undefined || stated === undefined) return;
+    if (wanted(name))
+      found.push({ name, depends, version: Version, uri: `${registry}:${Filename}`, checksum: stated });
   };
   const index = decompress(createReadStream(file), file);
   for await (const line of createInterface({ input: index })) {
     if (line === '') close();
-    const [, key, value] = /^(Package|Version|Filename|SHA256): (.*)$/.exec(line) ?? [];
+    const [, key, value] = /^(Package|Version|Filename|SHA256|Depends): (.*)$/.exec(line) ?? [];
     if (key !== undefined && value !== undefined) stanza[key] = value;
   }
   close();

@@ -92,6 +92,14 @@ export class Dependencies {
     this.#note(dependency);
   }
 
+  /** The same for all that an earlier staging installed, as `DepDir.readInstalled` has it. */
+  useAll(installed: readonly Installed[]): void {
+    for (const one of installed) {
+      this.#used.add(createHash('sha256').update(one.uri).digest('hex'));
+      this.#installed.push(one);
+    }
+  }
+
   #note({ name, version, uri, checksum }: Dependency): void {
     this.#installed.push({ name, version, uri, checksum: `${checksum.algorithm}:${checksum.digest}` });
   }

@@ -19,7 +19,7 @@ export async function exportKit(out: string): Promise<void> {
   const fresh = `${out}.new-${process.pid}`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh, { recursive: true });
-  for (const name of ['run.sh', 'launch-env.sh']) await cp(join(kit, name), join(fresh, name));
+  for (const name of ['run.sh', 'launch-env.sh', 'serve.sh']) await cp(join(kit, name), join(fresh, name));
   await writeFile(join(fresh, 'node-runtime'), await runtimeTable());
   await build({
     input: join(kit, 'index.ts'),

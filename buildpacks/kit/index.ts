@@ -7,11 +7,13 @@ export { stagingEnv, writeLaunchEnv } from './environment.ts';
 export { type Argv, output, type RunOptions, run, succeeds } from './exec.ts';
 export { isArchive, type Pick, type UnpackOptions, unpack } from './extract.ts';
 export { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
+export { isThere, readJson, readText } from './files.ts';
 export { statedGoSum } from './go-sum.ts';
 export { runHook } from './hooks.ts';
 export { Kept } from './kept.ts';
 export { DepDir, type LaunchProcess } from './layout.ts';
 export { demandLibc, neededLibc, stackLibc } from './libc.ts';
+export { installLibraries, librariesOnly } from './libraries.ts';
 export { createLog, hideCredentials, type Log } from './log.ts';
 export {
   applyOverride,
@@ -27,6 +29,7 @@ export {
   versionsOf,
 } from './manifest.ts';
 export { type Env, fileNameOf, locate, type RegistryName, registryUrl } from './mirrors.ts';
+export { checkNginx, installNginx } from './nginx.ts';
 export { makeOffline, type OfflineOptions } from './offline.ts';
 export { findOnPypi, type PypiFile, pypiFiles } from './pypi.ts';
 export { runSteps, type StepContext, type Steps } from './step.ts';

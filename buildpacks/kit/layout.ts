@@ -1,7 +1,13 @@
 /** The directory of one buildpack below DEPS_DIR (buildpack-contracts.md 2.3). */
-import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { stringify } from 'yaml';
+import { z } from 'zod';
+import type { Installed } from './dependencies.ts';
+
+const installedSchema = z.array(
+  z.object({ name: z.string(), version: z.string(), uri: z.string(), checksum: z.string() }),
+);
 
 /** A process type for launch.yml. */
 export interface LaunchProcess {
@@ -80,6 +86,12 @@ export class DepDir {
   /** installed.json: name, version, origin and checksum of all that was installed, for lists of components. */
   async writeInstalled(installed: readonly object[]): Promise<void> {
     if (installed.length > 0) await this.#write('installed.json', `${JSON.stringify(installed, null, 2)}\n`);
+  }
+
+  /** What {@link writeInstalled} wrote, of a directory that was put back. */
+  async readInstalled(): Promise<Installed[]> {
+    const text = await readFile(this.at('installed.json'), 'utf8').catch(() => '[]');
+    return installedSchema.parse(JSON.parse(text));
   }
 
   async #write(name: string, text: string, mode = 0o644): Promise<void> {

@@ -26,6 +26,7 @@ const dependencySchema = z
     executable: z.array(z.string()).optional(),
     group: z.string().optional(),
     origin: z.string().optional(),
+    libraries: z.array(z.string()).optional(),
   })
   .transform(({ sha256, integrity, ...rest }, context) => {
     const stated = sha256 === undefined ? parseIntegrity(integrity ?? '') : checksum('sha256', sha256);
@@ -74,6 +75,8 @@ export interface Dependency {
   readonly group?: string | undefined;
   /** Who made it, where that is not the project itself; shown when it is installed. */
   readonly origin?: string | undefined;
+  /** Shared libraries in it: installed where a program needs one of them and the stack lacks it. */
+  readonly libraries?: readonly string[] | undefined;
 }
 
 /** The parsed file. Written out, so that its types need no validator where the kit is copied to. */

@@ -36,4 +36,18 @@ describe('without a network', () => {
     expect(listed).toContain('./app/bin/go-plain');
     expect(listed).not.toContain('pkg/tool');
   });
+
+  it('nginx: a site with templates and a module is checked and served', async () => {
+    const buildpack = join(home.path, 'nginx');
+    await offlineBuildpack('nginx', buildpack, ({ name, version }) =>
+      /^(nginx-common|nginx 1\.26.*|libnginx-mod-(stream|http-headers-more-filter) (1\.26|0\.38).*)$/.test(
+        name === 'nginx-common' ? name : `${name} ${version}`,
+      ),
+    );
+    const app = copyOf('nginx-site');
+    const { droplet } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
+    await runDroplet(home.path, droplet, async (url) => {
+      expect(await (await fetch(url)).text()).toBe('Hello from nginx on stager\n');
+    });
+  });
 });

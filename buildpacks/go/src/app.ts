@@ -1,8 +1,8 @@
 /** What an app is made of: its go files, its options, and the older tools that are refused. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { z } from 'zod';
-import { BuildpackFailure, readYaml } from '../../kit/index.ts';
+import { BuildpackFailure, isThere, readYaml } from '../../kit/index.ts';
 import { wrongShapes } from '../../kit/shape.ts';
 import { type GoFile, readGoFile } from './go-mod.ts';
 
@@ -142,11 +142,6 @@ async function symbolsOf(dir: string, env: Env): Promise<Record<string, string>>
     });
   }
   return all;
-}
-
-/** Whether a path exists. */
-export async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 /** Whether a file of the app says so in its text; used to look for `import "C"`. */

@@ -1,8 +1,16 @@
 /** The go buildpack: supply brings the toolchain for others, finalize builds the app. */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Kept, pruneCache, runHook, runSteps, type StepContext, stagingEnv } from '../../kit/index.ts';
-import { type GoApp, isThere, readGoApp } from './app.ts';
+import {
+  isThere,
+  Kept,
+  pruneCache,
+  runHook,
+  runSteps,
+  type StepContext,
+  stagingEnv,
+} from '../../kit/index.ts';
+import { type GoApp, readGoApp } from './app.ts';
 import { buildGo, removeSources } from './build.ts';
 import { chooseGo, installGo } from './toolchain.ts';
 import { goWish } from './version.ts';

@@ -1,8 +1,8 @@
 /** What is started, where that is plain, and the static files of Django. */
 import { readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { type LaunchProcess, run, type StepContext } from '../../kit/index.ts';
-import { isThere, readText } from './files.ts';
+import { isThere, type LaunchProcess, readText, run, type StepContext } from '../../kit/index.ts';
+
 import { pythonEnv } from './runtime.ts';
 
 /** Whether a package is installed. */

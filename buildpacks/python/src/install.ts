@@ -1,8 +1,17 @@
 /** Packages, whatever the manager: its lock becomes hashed requirements, and uv installs them into Python itself. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { type Argv, BuildpackFailure, registryUrl, run, type StepContext } from '../../kit/index.ts';
-import { isThere, readJson, readText, readToml } from './files.ts';
+import {
+  type Argv,
+  BuildpackFailure,
+  isThere,
+  readJson,
+  readText,
+  registryUrl,
+  run,
+  type StepContext,
+} from '../../kit/index.ts';
+import { readToml } from './files.ts';
 import type { Manager } from './manager.ts';
 import { fromPipfileLock } from './pipfile.ts';
 import { fromPoetryLock } from './poetry.ts';

@@ -1,9 +1,9 @@
 /** The python buildpack: supply installs Python and the packages, finalize the rest of Django and the start command. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Kept, pruneCache, runHook, runSteps, type StepContext } from '../../kit/index.ts';
+import { isThere, Kept, pruneCache, readText, runHook, runSteps, type StepContext } from '../../kit/index.ts';
 import { collectStatic, startProcesses } from './django.ts';
-import { isThere, readText } from './files.ts';
+
 import { installPackages } from './install.ts';
 import { chooseManager, type Manager } from './manager.ts';
 import { installPython, installUv, pythonEnv } from './runtime.ts';

@@ -1,8 +1,7 @@
 /** Which package manager an app uses, by its files. */
 
 import { join } from 'node:path';
-import { BuildpackFailure } from '../../kit/index.ts';
-import { isThere } from './files.ts';
+import { BuildpackFailure, isThere } from '../../kit/index.ts';
 
 /** A manager and the file that says what to install. */
 export interface Manager {

@@ -4,10 +4,12 @@ import {
   BuildpackFailure,
   type Dependency,
   highestMatch,
+  readJson,
+  readText,
   type StepContext,
   versionsOf,
 } from '../../kit/index.ts';
-import { readJson, readText, readToml } from './files.ts';
+import { readToml } from './files.ts';
 
 /** A wish and where it comes from; no range means the default. */
 export interface PythonWish {

@@ -1,17 +1,15 @@
 /** The staticfile buildpack: supply installs nginx, finalize lays out the site and its configuration. */
 import { chmod, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runSteps, type StepContext } from '../../kit/index.ts';
-import { checkConfiguration } from './check.ts';
+import { checkNginx, installNginx, runSteps, type StepContext } from '../../kit/index.ts';
 import { completeTypes } from './mime-types.ts';
 import { nginxConf } from './nginx-conf.ts';
 import { publish } from './public.ts';
-import { installServer } from './server.ts';
 import { kindOf, readSettings, type Settings } from './settings.ts';
 
 async function supply(context: StepContext): Promise<void> {
   context.log.step('Installing nginx');
-  await installServer(context);
+  await installNginx(context, context.choose('nginx'), context.dep.at('nginx'));
 }
 
 async function finalize(context: StepContext): Promise<void> {
@@ -28,12 +26,16 @@ async function finalize(context: StepContext): Promise<void> {
   await writeFile(join(conf, 'mime.types'), completeTypes(types));
   if (settings.basicAuth) await copyFile(join(buildDir, 'Staticfile.auth'), join(conf, '.htpasswd'));
 
+  await copyFile(join(context.buildpackDir, 'dist/serve.sh'), dep.at('serve.sh'));
   const boot = await readFile(join(context.buildpackDir, 'profile/boot.sh'), 'utf8');
   await writeFile(join(buildDir, 'boot.sh'), boot.replaceAll('@IDX@', dep.idx));
   await chmod(join(buildDir, 'boot.sh'), 0o755);
-  await checkConfiguration(context);
+  await checkNginx(context, join(buildDir, 'boot.sh'), CORRECT);
   await dep.writeLaunch([{ type: 'web', command: '$HOME/boot.sh' }]);
 }
+
+const CORRECT =
+  'Correct the file that it names: nginx.conf, or what location_include in the Staticfile includes.';
 
 /** The app's own nginx.conf wins, as on Cloud Foundry, and switches all options off. */
 async function writeConf(context: StepContext, settings: Settings, conf: string): Promise<void> {

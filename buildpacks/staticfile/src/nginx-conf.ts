@@ -25,7 +25,7 @@ http {
   include mime.types;
   default_type application/octet-stream;
   log_format platform '$http_x_forwarded_for - $http_referer - [$time_local] "$request" $status $body_bytes_sent';
-  access_log @TMP@/access.log platform;
+  access_log /dev/stdout platform;
   server_tokens off;
 
   client_body_temp_path @TMP@/body;
