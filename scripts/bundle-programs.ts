@@ -3,7 +3,7 @@
  * every staging and every start of an app, and finding hundreds of modules one by one takes longer than all else that
  * they do. What only some runs need (a command's action, CredHub, YAML) stays in files of its own.
  */
-import { rename, rm } from 'node:fs/promises';
+import { cp, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { build } from 'rolldown';
 
@@ -37,5 +37,9 @@ await build({
     comments: { legal: true },
   },
 });
+// What a browser gets as it is: see assets.ts there.
+for (const name of ['page.css', 'page.js', 'icon.svg']) {
+  await cp(source(`doors/http/page/${name}`), join(fresh, 'page', name));
+}
 await rm(out, { recursive: true, force: true });
 await rename(fresh, out);

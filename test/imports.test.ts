@@ -15,6 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['doors/dropin', 'doors/dropin/go'],
   [
     'doors/http',
+    'doors/http/page',
     'doors/http/operations',
     'doors/http/uaa',
     'doors/http/v2',

@@ -1,6 +1,6 @@
 /** The caller of a request: its bearer token, and the scope that its method needs. */
 import type { FastifyRequest } from 'fastify';
-import { type Caller, isAdmin, seesEverything } from '../../service/access/caller.ts';
+import { type Caller, hasScope } from '../../service/access/caller.ts';
 import { CfError } from './route/cf-errors.ts';
 import type { HttpService } from './route/service.ts';
 import { isUaaPath, UaaError, unauthorized } from './route/uaa-error.ts';
@@ -29,10 +29,4 @@ export async function callerOfRequest(
     throw new CfError('InsufficientScope', 'Your token lacks the necessary scopes to access this resource.');
   }
   return caller;
-}
-
-function hasScope(caller: Caller, method: string): boolean {
-  if (isAdmin(caller)) return true;
-  if (method !== 'GET' && method !== 'HEAD') return caller.scopes.has('cloud_controller.write');
-  return seesEverything(caller) || caller.scopes.has('cloud_controller.read');
 }

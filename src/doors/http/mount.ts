@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS, type Caller } from '../../service/access/caller.ts';
 import { callerOfRequest } from './authenticate.ts';
-import { baseOf } from './base-url.ts';
 import { schemaOf } from './openapi.ts';
 import type { CountRequest } from './rate-limit.ts';
+import { baseOf } from './route/base-url.ts';
 import type { Answer, ServedRoute } from './route/route.ts';
 import type { HttpService } from './route/service.ts';
 

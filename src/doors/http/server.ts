@@ -10,6 +10,7 @@ import { watchIdleConnections } from './idle-connections.ts';
 import { createListener, type Patience, type TlsFiles } from './listener.ts';
 import { mount } from './mount.ts';
 import { addOpenApi } from './openapi.ts';
+import { addPages } from './page/mount-pages.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { CfError } from './route/cf-errors.ts';
 import { meantPath } from './route/foundation.ts';
@@ -48,13 +49,15 @@ export async function createServer(service: HttpService, options: ServerOptions)
   await addOpenApi(server, service.settings);
   const count = await createRateLimit(server, service.settings.rateLimit ?? 0);
   for (const route of options.routes) mount(route, { server, service, count });
+  await addPages(server, { service, count });
   await server.ready();
   return server;
 }
 
 function serverOptions({ tls, patience }: ServerOptions, settings: HttpSettings): FastifyServerOptions {
   return {
-    rewriteUrl: ({ url = '/', headers: { host } }) => meantPath(settings, { host, path: url }),
+    rewriteUrl: ({ url = '/', headers: { host, accept } }) =>
+      meantPath(settings, { host, accept, path: url }),
     serverFactory: (handler) => createListener(handler, tls, patience),
     bodyLimit: LIMITS.jsonBytes,
     clientErrorHandler: answerBrokenRequest,

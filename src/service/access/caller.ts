@@ -27,3 +27,10 @@ export function seesEverything(caller: Caller): boolean {
 export function isReadOnlyAdmin(caller: Caller): boolean {
   return caller.scopes.has('cloud_controller.admin_read_only');
 }
+
+/** Its token is good for requests of that method. */
+export function hasScope(caller: Caller, method: string): boolean {
+  if (isAdmin(caller)) return true;
+  if (method !== 'GET' && method !== 'HEAD') return caller.scopes.has('cloud_controller.write');
+  return seesEverything(caller) || caller.scopes.has('cloud_controller.read');
+}

@@ -98,11 +98,16 @@ export async function refreshSession(
   return { ...answer, refresh_token: given.refreshToken };
 }
 
+/** What an account may do. */
+export function scopesOf({ scopes }: Pick<Account, 'scopes'>): string[] {
+  return [...USER_SCOPES, ...scopes];
+}
+
 async function accessToken(parts: TokenParts, subject: Subject, sid: string): Promise<TokenAnswer> {
   const { kid, sign } = await parts.keys.current();
   const jti = randomUUID();
   const user = 'account' in subject ? subject.account : undefined;
-  const scope = 'account' in subject ? [...USER_SCOPES, ...subject.account.scopes] : [...subject.scopes];
+  const scope = 'account' in subject ? scopesOf(subject.account) : [...subject.scopes];
   const life = user === undefined ? CLIENT_TOKEN_SECONDS : USER_TOKEN_SECONDS;
   const now = Math.floor(Date.now() / 1000);
   const access_token = await new SignJWT({
@@ -184,6 +189,7 @@ export async function revoke(queries: Queries, claims: Pick<Claims, 'jti' | 'sid
 export async function forgetExpiredTokens(queries: Queries): Promise<void> {
   await queries.deleteFrom('revoked_tokens').where('expires_at', '<', sql<Date>`now()`).execute();
   await queries.deleteFrom('refresh_tokens').where('expires_at', '<', sql<Date>`now()`).execute();
+  await queries.deleteFrom('page_sessions').where('expires_at', '<', sql<Date>`now()`).execute();
 }
 
 function digest(token: string): string {

@@ -5,6 +5,7 @@ import * as tenancy from './migrations/0001-tenancy.ts';
 import * as apps from './migrations/0002-apps.ts';
 import * as platform from './migrations/0003-platform.ts';
 import * as workers from './migrations/0004-workers.ts';
+import * as page from './migrations/0005-page.ts';
 
 /** Never edited once released; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -12,6 +13,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-apps': apps,
   '0003-platform': platform,
   '0004-workers': workers,
+  '0005-page': page,
 };
 
 /** @throws what the first migration that failed threw; all of them are undone then. */

@@ -68,6 +68,8 @@ export interface PackagesTable extends ResourceColumns, MetadataColumns {
   error: string | null;
   sha256: string | null;
   size_in_bytes: number | null;
+  /** How much of that came with the upload, as it was sent. */
+  sent_in_bytes: number | null;
   /** The package in the blobstore; copies share it. */
   content_guid: Guid | null;
   data: DefaultJsonColumn<Readonly<Record<string, unknown>>>;

@@ -30,13 +30,31 @@ export function signInUrl(
   return partUrl(settings, { base, part }) ?? `${base}${UAA_PREFIX}`;
 }
 
-/** The path that a request means: `/oauth/token` of `login.` is `/uaa/oauth/token`. */
+/** What a browser asks for; programs that take JSON take no page. */
+const WANTS_PAGE = /\btext\/html\b/i;
+const WANTS_JSON = /\bapplication\/json\b/i;
+
+/**
+ * The path that a request means: `/oauth/token` of `login.` is `/uaa/oauth/token`, and `/` of a browser is the page of
+ * apps, while programs find the parts of the API there.
+ */
 export function meantPath(
   { systemDomain }: HttpSettings,
-  { host = '', path }: { readonly host: string | undefined; readonly path: string },
+  {
+    host = '',
+    accept = '',
+    path,
+  }: { readonly host: string | undefined; readonly accept: string | undefined; readonly path: string },
 ): string {
-  if (systemDomain === undefined || isUaaPath(path.replace(/\?.*$/s, ''))) return path;
+  const isPage = WANTS_PAGE.test(accept) && !WANTS_JSON.test(accept);
+  const isRoot = path === '/' || path.startsWith('/?');
+  const signsIn = isSignInHost(systemDomain, host);
+  if (isRoot) return isPage && !signsIn ? `/apps${path.slice(1)}` : path;
+  return signsIn && !isUaaPath(path.replace(/\?.*$/s, '')) ? `${UAA_PREFIX}${path}` : path;
+}
+
+function isSignInHost(systemDomain: string | undefined, host: string): boolean {
+  if (systemDomain === undefined) return false;
   const name = host.replace(/:\d+$/, '').toLowerCase();
-  const isSignIn = SIGN_IN.some((part) => name === `${part}.${systemDomain.toLowerCase()}`);
-  return isSignIn && path !== '/' ? `${UAA_PREFIX}${path}` : path;
+  return SIGN_IN.some((part) => name === `${part}.${systemDomain.toLowerCase()}`);
 }

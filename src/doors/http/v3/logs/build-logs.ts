@@ -17,7 +17,7 @@ const LOOK_MS = 1000;
 /** Looks between signs of life, which proxies want. */
 const LIFE = 15;
 
-const FollowQuery = z.strictObject({
+export const FollowQuery = z.strictObject({
   /** As Last-Event-ID, for clients that can't set it. */
   after: z
     .string()
@@ -53,7 +53,7 @@ const followEvents = route({
 export const buildLogRoutes = [follow, followEvents];
 
 /** What a stream is made of: numbered pieces after a number, each with its name and its JSON. */
-type Load = (
+export type Load = (
   queries: Queries,
   build: Guid,
   after: number,
@@ -73,7 +73,8 @@ const toldOf: Load = async (queries, build, after) =>
     data: event,
   }));
 
-async function streamOf(
+/** The stream of a build that the caller sees. @throws CfError ResourceNotFound. */
+export async function streamOf(
   call: Pick<
     Call<{ guid: Guid }, z.output<typeof FollowQuery>, unknown>,
     'params' | 'query' | 'caller' | 'service' | 'request'

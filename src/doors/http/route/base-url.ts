@@ -1,7 +1,7 @@
 /** `https://host:port` of a request, which links in its answer begin with: clients follow them as they are. */
 import type { FastifyRequest } from 'fastify';
-import { CfError } from './route/cf-errors.ts';
-import type { HttpSettings } from './route/service.ts';
+import { CfError } from './cf-errors.ts';
+import type { HttpSettings } from './service.ts';
 
 const HOST = /^(?:[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\])(?::\d{1,5})?$/;
 

@@ -1,0 +1,16 @@
+/** Every page there is. Like routes of the API, as data; they are none of it, so no document lists them. */
+import type { ServedRoute } from '../route/route.ts';
+import { appPage } from './app.ts';
+import { appsPage } from './apps.ts';
+import { asset } from './assets.ts';
+import { buildLines, buildPage } from './build.ts';
+import { signInPages } from './sign-in.ts';
+
+export const PAGES: readonly ServedRoute[] = [
+  asset,
+  ...signInPages,
+  appsPage,
+  appPage,
+  buildPage,
+  buildLines,
+];
