@@ -10,6 +10,7 @@ import type { Database, Queries } from '../state/database.ts';
 import { BuildWorker, type WaitingSettings, type WorkerSettings } from './build-worker.ts';
 import { seedBuildpacks } from './buildpack-bits.ts';
 import { collectDroplets } from './collect-droplets.ts';
+import { DropletFolders } from './droplet-folders.ts';
 import { Followers } from './followers.ts';
 import { forgetOldLogs } from './log-store.ts';
 import type { StagingMeans } from './means.ts';
@@ -39,6 +40,7 @@ export class StagingService {
   readonly worker: BuildWorker;
   readonly metrics = new Metrics();
   readonly followers = new Followers(systemClock);
+  readonly folders: DropletFolders;
   readonly #database: Database;
   readonly #listeners = new Map<Guid, Set<() => void>>();
   #unlisten: (() => void) | undefined;
@@ -52,6 +54,7 @@ export class StagingService {
     this.#database = database;
     this.means = means;
     this.spool = new UploadSpool(means.uploads);
+    this.folders = new DropletFolders({ queries: database.queries, blobs: () => means.blobs() });
     this.worker = new BuildWorker({
       database,
       means,

@@ -4,6 +4,8 @@ import { appPage } from './app.ts';
 import { appsPage } from './apps.ts';
 import { asset } from './assets.ts';
 import { buildLines, buildPage } from './build.ts';
+import { dropletPage } from './droplet.ts';
+import { dropletDiffPage } from './droplet-diff.ts';
 import { signInPages } from './sign-in.ts';
 
 export const PAGES: readonly ServedRoute[] = [
@@ -13,4 +15,6 @@ export const PAGES: readonly ServedRoute[] = [
   appPage,
   buildPage,
   buildLines,
+  dropletPage,
+  dropletDiffPage,
 ];
