@@ -1,4 +1,5 @@
 /** Packages: from an upload to contents in the resource cache of their space, and back to a zip. */
+import { stat } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
 import { borrowResources } from '../../staging/package/borrow.ts';
@@ -48,7 +49,12 @@ export async function packUpload(
         { ...(bits !== undefined && { zipPath: bits }), ...(resources !== undefined && { resources }) },
         { store, signal, tenant, app: row.app_guid },
       );
-      const content = { content_guid: made.guid, sha256: made.contentSha256, size_in_bytes: made.bytes };
+      const content = {
+        content_guid: made.guid,
+        sha256: made.contentSha256,
+        size_in_bytes: made.bytes,
+        sent_in_bytes: bits === undefined ? 0 : (await stat(bits)).size,
+      };
       const moved = await movePackage(queries, guid, { from: 'PROCESSING_UPLOAD', to: 'READY', content });
       // Deleted meanwhile.
       if (!moved) await store.delete(packageKey(made.guid), { signal });

@@ -99,7 +99,7 @@ export async function movePackage(
     readonly from: PackageState;
     readonly to: PackageState;
     readonly error?: string;
-    readonly content?: Pick<Package, 'content_guid' | 'sha256' | 'size_in_bytes'>;
+    readonly content?: Pick<Package, 'content_guid' | 'sha256' | 'size_in_bytes' | 'sent_in_bytes'>;
   },
 ): Promise<boolean> {
   const { numUpdatedRows } = await queries

@@ -6,6 +6,9 @@ import { asset } from './assets.ts';
 import { buildLines, buildPage } from './build.ts';
 import { dropletPage } from './droplet.ts';
 import { dropletDiffPage } from './droplet-diff.ts';
+import { platformPage } from './platform.ts';
+import { queuePage } from './queue.ts';
+import { savedPage } from './saved.ts';
 import { signInPages } from './sign-in.ts';
 
 export const PAGES: readonly ServedRoute[] = [
@@ -17,4 +20,7 @@ export const PAGES: readonly ServedRoute[] = [
   buildLines,
   dropletPage,
   dropletDiffPage,
+  platformPage,
+  queuePage,
+  savedPage,
 ];

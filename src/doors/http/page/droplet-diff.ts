@@ -49,7 +49,7 @@ interface Change {
 }
 
 function compared(before: Folder, after: Folder): string {
-  const changes = changesBetween(before, after);
+  const changes = sizeChanges(before, after);
   const most = Math.max(1, ...changes.map(sizeOf));
   const rows = changes
     .slice(0, MOST)
@@ -68,7 +68,7 @@ function compared(before: Folder, after: Folder): string {
 }
 
 /** The largest first. Exported for its test. */
-export function changesBetween(before: Folder, after: Folder): readonly Change[] {
+export function sizeChanges(before: Folder, after: Folder): readonly Change[] {
   const [was, is] = [ownSizes(before), ownSizes(after)];
   const paths = new Set([...was.keys(), ...is.keys()]);
   return [...paths]

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { type Api, describeApi, guidIn } from '../support/api.ts';
-import { newApp } from '../support/apps.ts';
-import { readyPackage, staged } from '../support/builds.ts';
+import { newApp, newDroplet } from '../support/apps.ts';
+import { emptyPackage, form, readyPackage, staged } from '../support/builds.ts';
 import { ACCEPT, browserOf, cookieOf } from './browser.ts';
+
+const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex');
 
 const PASSWORD = 'correct horse';
 
@@ -128,16 +131,63 @@ describeApi('the page', (api) => {
 
   it('shows what the API shows: what is in another space is not found', async () => {
     const app = await newApp(api(), { name: 'shop' });
-    const build = guidIn(await staged(api(), await readyPackage(api(), app)));
+    const reply = await staged(api(), await readyPackage(api(), app));
+    const build = guidIn(reply);
+    const droplet = await newDroplet(api(), app);
     const developer = await signedIn(api(), 'space_developer');
     const outsider = await signedIn(api(), 'outsider');
     expect((await developer.open('/')).text).toContain('shop');
     expect((await outsider.open('/')).text).not.toContain('shop');
-    for (const path of [`/apps/${app}`, `/builds/${build}`, `/builds/${build}/lines?follow=false`]) {
+    for (const path of [
+      `/apps/${app}`,
+      `/builds/${build}`,
+      `/builds/${build}/lines?follow=false`,
+      `/droplets/${droplet}`,
+      `/droplets/${droplet}/diff?from=${droplet}`,
+    ]) {
       expect({ path, status: (await developer.open(path)).status }).toEqual({ path, status: 200 });
       expect({ path, status: (await outsider.open(path)).status }).toEqual({ path, status: 404 });
       expect({ path, status: (await browserOf(api().url).open(path)).status }).toEqual({ path, status: 303 });
     }
+  });
+
+  it('compares with no droplet that somebody can not see', async () => {
+    const droplet = await newDroplet(api(), await newApp(api()));
+    const relationships = { space: { data: { guid: api().world.otherSpace } } };
+    const other = await newDroplet(api(), await newApp(api(), { relationships }));
+    const developer = await signedIn(api(), 'space_developer');
+    expect((await developer.open(`/droplets/${droplet}/diff?from=${other}`)).status).toBe(404);
+    expect((await developer.open(`/droplets/${other}/diff?from=${droplet}`)).status).toBe(404);
+  });
+
+  it('shows the queue to whoever reads the platform, and says no to others', async () => {
+    const statusFor = async (username: string) =>
+      (await (await signedIn(api(), username)).open('/queue')).status;
+    expect(await statusFor('admin')).toBe(200);
+    expect(await statusFor('admin_read_only')).toBe(200);
+    expect(await statusFor('space_developer')).toBe(403);
+    expect((await (await signedIn(api(), 'space_developer')).open('/')).text).not.toContain('/queue');
+  });
+
+  it('says how much of a package was not sent', async () => {
+    const app = await newApp(api(), { name: 'frugal' });
+    const text = 'x'.repeat(100_000);
+    await readyPackage(api(), app, { 'large.txt': text });
+    const guid = await emptyPackage(api(), app);
+    const matched = [
+      { checksum: { value: sha1(text) }, size_in_bytes: text.length, path: 'large.txt', mode: '644' },
+    ];
+    await api().ask('POST', `/v3/packages/${guid}/upload`, { body: form({ resources: matched }) });
+    await api().service.jobs.idle();
+    const shown = (await (await signedIn(api(), 'space_developer')).open('/saved')).text;
+    const row = shown.split('<tr>').find((each) => each.includes('frugal')) ?? '';
+    const [whole = 0, sent = 0, saved = 0] = [...row.matchAll(/<data value="(\d+)"/g)].map(([, value]) =>
+      Number(value),
+    );
+    expect({ whole, saved }).toEqual({ whole: 200_000, saved: 200_000 - sent });
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(1000);
+    expect((await (await signedIn(api(), 'outsider')).open('/saved')).text).not.toContain('frugal');
   });
 
   it('shows start commands to whoever may read them', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changesBetween } from '../../../../src/doors/http/page/droplet-diff.ts';
+import { sizeChanges } from '../../../../src/doors/http/page/droplet-diff.ts';
 import { drawnMap, folderAt } from '../../../../src/doors/http/page/size-map.ts';
 import type { Folder } from '../../../../src/service/state/schema-page.ts';
 
@@ -15,7 +15,7 @@ const AFTER = folder('', 5, [folder('app', 90, [folder('public', 450)]), folder(
 
 describe('what grew', () => {
   it('is told by folder, the largest change first', () => {
-    expect(changesBetween(BEFORE, AFTER)).toEqual([
+    expect(sizeChanges(BEFORE, AFTER)).toEqual([
       { path: 'app/public', before: 50, after: 450 },
       { path: 'deps', before: 300, after: 0 },
       { path: 'app', before: 100, after: 90 },

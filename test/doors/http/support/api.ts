@@ -46,29 +46,33 @@ function useApi(open: () => Promise<OpenedDatabase>): () => Api {
   let api: Api | undefined;
   let close: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
-    const { database, stop } = await open();
-    const means = await fakeMeans();
-    const settings = { name: 'test', version: '0.0.0' };
-    const service = await createService({ database, settings, staging: means });
-    const server = await createServer(service, { routes: ROUTES });
-    const url = await server.listen({ host: '127.0.0.1', port: 0 });
-    close = async () => {
-      await server.close();
-      await service.staging.close();
-      await service.jobs.close();
-      await database.close();
-      await stop?.();
-      await means.remove();
-    };
-    if (service.signIn.kind !== 'embedded') throw new Error('the embedded sign-in is tested here');
-    const world = await createWorld(database.queries, service.signIn.keys);
-    api = client({ url, service, server, world, means });
+    const started = await startApi(await open(), await fakeMeans());
+    [api, close] = [started.api, started.close];
   }, PATIENT_MS);
   afterAll(() => close());
   return () => {
     if (api === undefined) throw new Error('the server did not start');
     return api;
   };
+}
+
+/** A server over that database; `close` ends both. */
+export async function startApi({ database, stop }: OpenedDatabase, means: FakeMeans) {
+  const settings = { name: 'test', version: '0.0.0' };
+  const service = await createService({ database, settings, staging: means });
+  const server = await createServer(service, { routes: ROUTES });
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const close = async (): Promise<void> => {
+    await server.close();
+    await service.staging.close();
+    await service.jobs.close();
+    await database.close();
+    await stop?.();
+    await means.remove();
+  };
+  if (service.signIn.kind !== 'embedded') throw new Error('the embedded sign-in is tested here');
+  const world = await createWorld(database.queries, service.signIn.keys);
+  return { api: client({ url, service, server, world, means }), close };
 }
 
 function client(parts: Omit<Api, 'ask' | 'job'>): Api {
