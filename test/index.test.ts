@@ -6,13 +6,20 @@ describe('the library', () => {
     expect(Object.keys(stager).toSorted()).toEqual([
       'ERROR_CODES',
       'StagerError',
+      'buildImage',
       'createPackage',
       'doctor',
+      'explainFile',
+      'inspectImage',
       'isStagerError',
+      'listFiles',
       'manifestApps',
       'openBlobs',
+      'rebaseImage',
       'runDroplet',
+      'runImage',
       'stage',
+      'stageCnb',
     ]);
   });
 });

@@ -24,6 +24,12 @@ import { readLaunchInfo } from './launch/staging-info.ts';
 import { dropletBody, type RunDropletPorts, recordOfDroplet } from './run-droplet.ts';
 import { createWorkspace, sweepWorkspaces } from './workspace/workspace.ts';
 
+/** Where an image goes: to its registry, or into a file or directory in the OCI layout. */
+export type ImageDestination =
+  | { readonly kind: 'push' }
+  | { readonly kind: 'tar'; readonly file: string }
+  | { readonly kind: 'layout'; readonly directory: string };
+
 /** What to make. */
 export interface ImageWish {
   /** As for `stager run`. */
@@ -31,10 +37,7 @@ export interface ImageWish {
   readonly target: ImageReference;
   /** An image, a layout's directory, `stack`, `stack:NAME` or `scratch`; absent: `stack`. */
   readonly base?: string;
-  readonly to:
-    | { readonly kind: 'push' }
-    | { readonly kind: 'tar'; readonly file: string }
-    | { readonly kind: 'layout'; readonly directory: string };
+  readonly to: ImageDestination;
   /** Seconds; 0 is 1980. */
   readonly sourceDateEpoch: number;
   readonly version: string;
@@ -55,7 +58,7 @@ export interface BuiltImage {
 }
 
 /** Builds, and hands the image over. @throws StagerError USAGE, NO_START_COMMAND, DROPLET_INVALID and those of registries. */
-export async function buildImage(
+export async function packImage(
   wish: ImageWish,
   ports: ImagePorts,
   { signal }: { readonly signal: AbortSignal },

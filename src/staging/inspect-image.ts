@@ -31,7 +31,7 @@ export interface InspectedImage {
 }
 
 /** @throws StagerError USAGE, IMAGE_NOT_FOUND, IMAGE_INVALID and those of registries. */
-export async function inspectImage(image: string, client: RegistryClient): Promise<InspectedImage> {
+export async function imageFacts(image: string, client: RegistryClient): Promise<InspectedImage> {
   const reference = parseImageReference(image);
   const { digest, manifest, config } = await client.image(reference);
   const run = config.config ?? {};

@@ -3,7 +3,7 @@ import type { RegistryClient } from '../stores/registry/client.ts';
 import type { ImageReference } from '../stores/registry/reference.ts';
 import type { Clock } from '../words/clock.ts';
 import { StagerError } from '../words/errors.ts';
-import { type BuiltImage, createdAt, handOver, type ImageWish } from './build-image.ts';
+import { type BuiltImage, createdAt, handOver, type ImageDestination } from './build-image.ts';
 import { type ImageBase, namedImage } from './image/bases.ts';
 import { imageTexts } from './image/image-parts.ts';
 
@@ -13,14 +13,14 @@ export interface RebaseWish {
   readonly image: string;
   readonly base: string;
   readonly target: ImageReference;
-  readonly to: ImageWish['to'];
+  readonly to: ImageDestination;
   readonly sourceDateEpoch: number;
 }
 
 const LIFECYCLE_LABEL = 'io.buildpacks.lifecycle.metadata';
 
 /** @throws StagerError IMAGE_INVALID when nothing says where the old base ends, or the new one is for another machine. */
-export async function rebaseImage(
+export async function moveToBase(
   wish: RebaseWish,
   ports: { readonly client: RegistryClient; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<BuiltImage> {

@@ -57,7 +57,7 @@ const PIDS = 1024;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Fetches, unpacks and starts. @throws StagerError those of registries and stacks, NO_START_COMMAND, PORT_IN_USE. */
-export async function runImage(
+export async function startImage(
   wish: ImageRunWish,
   ports: ImageRunPorts,
   io: { readonly signal: AbortSignal; readonly emit: EmitRun },

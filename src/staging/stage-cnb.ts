@@ -43,7 +43,7 @@ const PIDS = 1024;
 const OPEN_FILES = 16_384;
 
 /** Stages `request` with Cloud Native Buildpacks into the file `output`. */
-export async function stageCnb(
+export async function stageAppWithCnbs(
   request: StageRequest & { readonly output: string },
   ports: StagePorts & { readonly client: RegistryClient },
   io: { readonly signal: AbortSignal; readonly emit: Emit },

@@ -40,7 +40,7 @@ export interface FilesOptions {
  * @throws StagerError SOURCE_UNSAFE with every refused entry before the first one is handed out, and what opening
  * and reading a source can throw.
  */
-export async function* listFiles(path: string, options: FilesOptions): AsyncGenerator<SentEntry> {
+export async function* sentEntries(path: string, options: FilesOptions): AsyncGenerator<SentEntry> {
   const source = await openSource(path, options);
   const { unusable } = await source.ignoreRules(options);
   for (const line of unusable) options.onUnusable?.(line);
@@ -63,7 +63,7 @@ export async function* listFiles(path: string, options: FilesOptions): AsyncGene
 }
 
 /** `special`: a device, pipe or socket. */
-type EntryKind = 'file' | 'directory' | 'symlink' | 'special';
+export type EntryKind = 'file' | 'directory' | 'symlink' | 'special';
 
 /** The decision on one path. */
 export interface Explanation {
@@ -85,7 +85,7 @@ export interface Explanation {
  *
  * @throws StagerError USAGE for a path outside the source.
  */
-export async function explainFile(path: string, asked: string, options: FilesOptions): Promise<Explanation> {
+export async function whyIgnored(path: string, asked: string, options: FilesOptions): Promise<Explanation> {
   const source = await openSource(path, options);
   const inside = await within(path, source.kind, asked);
   const rules = await source.ignoreRules(options);

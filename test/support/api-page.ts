@@ -44,8 +44,11 @@ export function apiPage(): string {
 
 /** Top-level declarations with the comment before each. */
 function declarations(rollup: string): readonly string[] {
-  return rollup
-    .split(/\n\n(?=\/\*\*|export )/)
-    .map((text) => text.trim())
-    .filter((text) => /^export /m.test(text));
+  return (
+    rollup
+      .split(/\n\n(?=\/\*\*|export )/)
+      // The first comment of a file is about the file.
+      .map((text) => text.trim().replace(/^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*(?=\/\*\*)/, ''))
+      .filter((text) => /^export /m.test(text))
+  );
 }

@@ -2,7 +2,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import yazl from 'yazl';
-import { explainFile, listFiles, type SentEntry } from '../../src/workshop/files.ts';
+import { type SentEntry, sentEntries, whyIgnored } from '../../src/workshop/files.ts';
 import { tree } from './tree.ts';
 
 const signal = new AbortController().signal;
@@ -10,7 +10,7 @@ const options = { ignoreStyle: 'cf', tempRoot: '/tmp', signal } as const;
 
 async function listed(path: string): Promise<readonly SentEntry[]> {
   const files: SentEntry[] = [];
-  for await (const file of listFiles(path, options)) files.push(file);
+  for await (const file of sentEntries(path, options)) files.push(file);
   return files;
 }
 
@@ -58,14 +58,14 @@ describe('listing', () => {
 describe('explaining', () => {
   it('names the line of the ignore file that decided', async () => {
     await using app = await tree({ '.cfignore': '# logs\n*.log\n!keep.log\n', 'a.log': '', 'keep.log': '' });
-    expect(await explainFile(app.path, 'a.log', options)).toEqual({
+    expect(await whyIgnored(app.path, 'a.log', options)).toEqual({
       path: 'a.log',
       exists: true,
       kind: 'file',
       ignored: true,
       rule: { text: '*.log', line: 2, from: '.cfignore' },
     });
-    expect(await explainFile(app.path, './keep.log', options)).toMatchObject({
+    expect(await whyIgnored(app.path, './keep.log', options)).toMatchObject({
       ignored: false,
       rule: { text: '!keep.log', line: 3 },
     });
@@ -73,8 +73,8 @@ describe('explaining', () => {
 
   it('tells the built-in list from the file, and no rule from both', async () => {
     await using app = await tree({ '.git/config': '', a: '' });
-    expect((await explainFile(app.path, '.git', options)).rule?.from).toBe('default list');
-    expect(await explainFile(app.path, join(app.path, 'a'), options)).toEqual({
+    expect((await whyIgnored(app.path, '.git', options)).rule?.from).toBe('default list');
+    expect(await whyIgnored(app.path, join(app.path, 'a'), options)).toEqual({
       path: 'a',
       exists: true,
       kind: 'file',
@@ -84,12 +84,12 @@ describe('explaining', () => {
 
   it('says so when the source has no such entry', async () => {
     await using app = await tree({ a: '' });
-    expect(await explainFile(app.path, 'b/', options)).toMatchObject({ exists: false, kind: 'directory' });
+    expect(await whyIgnored(app.path, 'b/', options)).toMatchObject({ exists: false, kind: 'directory' });
   });
 
   it('knows the directory that took a file along, by the rules of git', async () => {
     await using app = await tree({ '.cfignore': 'out/\n', 'out/x/y': '' });
-    const found = await explainFile(app.path, 'out/x/y', { ...options, ignoreStyle: 'git' });
+    const found = await whyIgnored(app.path, 'out/x/y', { ...options, ignoreStyle: 'git' });
     expect(found).toMatchObject({ ignored: true, because: 'out', rule: { line: 1 } });
   });
 
@@ -97,23 +97,23 @@ describe('explaining', () => {
     await using dir = await tree({});
     const zip = join(dir.path, 'app.zip');
     await zipOf({ '.cfignore': 'logs/\nkept/*\n', 'logs/': '', 'logs/a': '', b: 'x' }, zip);
-    const directory = await explainFile(zip, 'logs', options);
+    const directory = await whyIgnored(zip, 'logs', options);
     expect(directory).toMatchObject({
       exists: true,
       kind: 'directory',
       ignored: true,
       rule: { text: 'logs/' },
     });
-    expect(await explainFile(zip, 'logs/a', options)).toMatchObject({
+    expect(await whyIgnored(zip, 'logs/a', options)).toMatchObject({
       exists: true,
       kind: 'file',
       ignored: true,
     });
-    expect(await explainFile(zip, 'b', options)).toMatchObject({ exists: true, ignored: false });
+    expect(await whyIgnored(zip, 'b', options)).toMatchObject({ exists: true, ignored: false });
   });
 
   it('refuses a path outside the source', async () => {
     await using app = await tree({ a: '' });
-    await expect(explainFile(app.path, '../x', options)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(whyIgnored(app.path, '../x', options)).rejects.toMatchObject({ code: 'USAGE' });
   });
 });

@@ -14,6 +14,7 @@ import { StagerError } from '../../words/errors.ts';
 import type { BuildEvent } from '../../words/events.ts';
 import { parseGuid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
+import type { RegistryOptions } from './registry-options.ts';
 
 /** Where things are kept and what runs foreign code: shared by every call with the same values. */
 export interface CommonOptions {
@@ -27,6 +28,8 @@ export interface CommonOptions {
   readonly runtime?: string;
   /** Default `host`. */
   readonly stack?: string;
+  /** What holds the disk limit; default `auto`: a file system image where it can be had. */
+  readonly diskBound?: 'auto' | 'image' | 'tmpfs' | 'watch';
   /** Default `host`. */
   readonly network?: WantedNetwork;
   /** File of rules for what may leave a network of its own; in a run for that as well. */
@@ -135,12 +138,15 @@ export type LaunchWishes = NonNullable<StagingRecord['launch']>;
  * Configuration for a call: defaults under the options; only HOME, XDG_*, PATH and proxy variables count of the
  * process's environment, as facts of the machine.
  */
-export async function configOf(options: CommonOptions): Promise<Config> {
-  const { home, blobstore, sandbox, runtime, stack, network, caFile } = options;
-  const { egressRules, runEgressRules, allowHosts } = options;
+export async function configOf(
+  options: CommonOptions & Pick<RegistryOptions, 'registryMirrors' | 'insecureRegistries'>,
+): Promise<Config> {
+  const { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound } = options;
+  const { egressRules, runEgressRules, allowHosts, registryMirrors, insecureRegistries } = options;
   const egress = { egressRules, runEgressRules, allowHosts };
-  const flags = { home, blobstore, sandbox, runtime, stack, network, caFile, ...egress };
-  return await loadConfig({ flags, machineOnly: true });
+  const registries = { registryMirrors, insecureRegistries };
+  const machine = { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound };
+  return await loadConfig({ flags: { ...machine, ...egress, ...registries }, machineOnly: true });
 }
 
 /**
@@ -153,8 +159,7 @@ export async function requestOf(
   { settings }: Pick<Config, 'settings'>,
 ): Promise<StageRequest> {
   const path = resolve(options.source ?? '.');
-  const env = { ...(await readEnv([], options.envFile)), ...options.env };
-  checkVariables(env, 'env');
+  const env = await envOf(options);
   return {
     source: sourceOf(options, path),
     app: await appIdentity(path, options.appName),
@@ -172,6 +177,16 @@ export async function requestOf(
     smoke: options.smoke ?? false,
     ...whatWasGiven(options),
   };
+}
+
+/** The file's variables under those that were given. @throws StagerError CONFIG_INVALID, ENV_NAME_REFUSED. */
+export async function envOf({
+  env: own,
+  envFile,
+}: Pick<StagingOptions, 'env' | 'envFile'>): Promise<Readonly<Record<string, string>>> {
+  const env = { ...(await readEnv([], envFile)), ...own };
+  checkVariables(env, 'env');
+  return env;
 }
 
 function limitsOf(

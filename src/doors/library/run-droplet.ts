@@ -7,25 +7,9 @@ import { shellCommand } from '../../staging/launch/start-script.ts';
 import type { RunResult } from '../../staging/launch/supervise.ts';
 import { checkLimits } from '../../staging/request/request.ts';
 import { type RunWish, run } from '../../staging/run-droplet.ts';
-import { checkVariables } from '../../staging/vcap/names.ts';
 import type { Services } from '../../staging/vcap/services.ts';
-import { StagerError } from '../../words/errors.ts';
-import { type Handle, openHandle } from './handle.ts';
-import type { QueueLimit } from './kept-events.ts';
-import { type CommonOptions, configOf, servicesOf } from './options.ts';
-
-/** A process type that keeps running, or one command. */
-export type RunTargetOptions =
-  | {
-      /** Process type; default `web`. */
-      readonly process?: string;
-      readonly command?: never;
-    }
-  | {
-      /** Run once in the droplet's environment instead, word by word. */
-      readonly command: readonly [string, ...string[]];
-      readonly process?: never;
-    };
+import { type CommonOptions, configOf, envOf, servicesOf } from './options.ts';
+import { demandOneTarget, openRun, type RunHandle, type RunIo, type RunTargetOptions } from './run-handle.ts';
 
 /** Options of `runDroplet`. Sizes in MiB. */
 export type RunOptions = CommonOptions &
@@ -37,6 +21,8 @@ export type RunOptions = CommonOptions &
     /** Publish the port at all addresses of the machine; default: at its loopback only. */
     readonly expose?: boolean;
     readonly env?: Readonly<Record<string, string>>;
+    /** File of `K=V` lines; `env` wins over it. */
+    readonly envFile?: string;
     /** A VCAP_SERVICES document, as JSON text or as the object. */
     readonly services?: string | Services;
     readonly appName?: string;
@@ -49,93 +35,29 @@ export type RunOptions = CommonOptions &
     readonly onEvent?: (event: RunEvent) => void;
   };
 
-/** Whether a run came up, and where it listens; a command is never healthy and has no port. */
-export interface RunReadiness {
-  readonly healthy: boolean;
-  readonly port?: number;
-}
-
-/** A droplet that runs; `result` settles when everything is gone. */
-export interface RunHandle extends Handle<RunEvent, RunResult> {
-  /** Settles at the first passed health check, or when it ended before. Rejects as `result` does. */
-  readonly ready: Promise<RunReadiness>;
-  /** SIGTERM, and SIGKILL after ten seconds or `graceMs`. */
-  stop(options?: { readonly graceMs?: number }): Promise<RunResult>;
-}
-
-/** An event without its text, in characters. */
-const BARE = 200;
-const UNREAD: QueueLimit<RunEvent> = {
-  maxWeight: 16 * 1024 * 1024,
-  weight: (event) => (event.type === 'log' ? event.text.length + BARE : 0),
-  leftOut: (count) => ({
-    type: 'warning',
-    at: new Date().toISOString(),
-    code: 'output-not-kept',
-    message: `${count} lines were dropped: 16 Mi characters of output are waiting to be read`,
-  }),
-};
-
-type Started = Awaited<ReturnType<typeof run>>;
-
 /**
  * Starts a droplet. Failures (DROPLET_NOT_FOUND, DROPLET_INVALID, NO_START_COMMAND, PORT_IN_USE, SANDBOX_UNAVAILABLE …)
  * reject `ready` and `result`.
  */
 export function runDroplet(options: RunOptions = {}): RunHandle {
-  const start = Promise.withResolvers<Started>();
-  start.promise.catch(() => undefined);
-  const handle = openHandle<RunEvent, RunResult>({
-    signal: options.signal,
-    onEvent: options.onEvent,
-    limit: UNREAD,
-    run: async (io) => {
-      try {
-        return await runWith(options, { ...io, started: start.resolve });
-      } catch (error) {
-        start.reject(error);
-        throw error;
-      }
-    },
-  });
-  const ready = start.promise
-    .then(async (started) => ({ started, readiness: await started.ready }))
-    .then(
-      ({ started: { port }, readiness }) => ({
-        healthy: readiness.kind === 'healthy',
-        ...(port !== undefined && { port }),
-      }),
-      // The handle knows better why: a signal that fired makes whatever failed a cancellation.
-      () => handle.result.then(() => ({ healthy: false })),
-    );
-  ready.catch(() => undefined);
-  const stop: RunHandle['stop'] = async (how) => {
-    await start.promise.then((started) => started.stop(how)).catch(() => undefined);
-    return await handle.result;
-  };
-  return { ...handle, ready, stop };
+  return openRun(options, (io) => runWith(options, io));
 }
 
-async function runWith(
-  options: RunOptions,
-  io: {
-    readonly signal: AbortSignal;
-    readonly emit: (event: RunEvent) => void;
-    readonly started: (run: Started) => void;
-  },
-): Promise<RunResult> {
+async function runWith(options: RunOptions, io: RunIo): Promise<RunResult> {
   const config = await configOf(options);
-  const wish = wishOf(options, config);
+  const wish = wishOf(options, { ...config, env: await envOf(options) });
   await using stager = openStager(config);
   const started = await run(wish, await stager.runPorts(io.signal), io);
   io.started(started);
   return await started.done;
 }
 
-function wishOf(options: RunOptions, { settings }: Pick<Config, 'settings'>): RunWish {
-  const { memoryMb = settings.memory, diskMb = settings.disk, env = {} } = options;
+function wishOf(
+  options: RunOptions,
+  { settings, env }: Pick<Config, 'settings'> & Pick<RunWish, 'env'>,
+): RunWish {
+  const { memoryMb = settings.memory, diskMb = settings.disk } = options;
   checkLimits({ memoryMb, diskMb });
-  checkVariables(env, 'env');
   return {
     target: targetOf(options),
     env,
@@ -153,10 +75,9 @@ function wishOf(options: RunOptions, { settings }: Pick<Config, 'settings'>): Ru
   };
 }
 
-function targetOf({ process: type, command }: RunTargetOptions): RunWish['target'] {
-  if (command === undefined) return { kind: 'process', ...(type !== undefined && { type }) };
-  if (type === undefined) return { kind: 'task', command: shellCommand(command) };
-  throw new StagerError('USAGE', '`process` and `command` cannot be used together', {
-    next: 'Give a process type that the droplet has, or a command to run once.',
-  });
+function targetOf(target: RunTargetOptions): RunWish['target'] {
+  demandOneTarget(target);
+  const { process: type, command } = target;
+  if (command !== undefined) return { kind: 'task', command: shellCommand(command) };
+  return { kind: 'process', ...(type !== undefined && { type }) };
 }

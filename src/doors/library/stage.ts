@@ -15,7 +15,7 @@ import { configOf, requestOf, type StageOptions } from './options.ts';
 /** An event without its text, in characters. */
 const BARE = 200;
 /** What the scripts of a staging write has no bound, and who only awaits the result reads none of it. */
-const UNREAD: QueueLimit<BuildEvent> = {
+export const UNREAD_EVENTS: QueueLimit<BuildEvent> = {
   maxWeight: 16 * 1024 * 1024,
   weight: (event) => {
     if (event.type === 'progress') return BARE;
@@ -38,7 +38,7 @@ export function stage(options: StageOptions = {}): StagingHandle {
   return openHandle<BuildEvent, StagingRecord>({
     signal,
     onEvent,
-    limit: UNREAD,
+    limit: UNREAD_EVENTS,
     run: (io) => stageWith(options, io),
   });
 }

@@ -42,7 +42,7 @@ export interface GcReport {
   readonly condemnedPacks: number;
   /** Packs that were mostly dead, or small and many: what is needed of them was copied to new ones. */
   readonly rewrittenPacks: number;
-  /** Contents that packages need and no index knows; `repairPools` finds what is there of them. */
+  /** Contents that packages need and no index knows; a repair finds what is there of them. */
   readonly missingContents: number;
   readonly leftovers: readonly Leftover[];
   readonly freedBytes: number;

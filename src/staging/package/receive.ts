@@ -170,7 +170,6 @@ function zipSource(path: string, limits: SourceLimits): Source {
   return new ZipSource({
     file: new ArchiveFile(path, 'the uploaded zip'),
     limits,
-    modes: 'archive',
     rulesOf: () => new IgnoreRules('cf', [], []),
   });
 }

@@ -23,10 +23,6 @@ export interface OpenSourceOptions {
   readonly limits?: Partial<SourceLimits>;
   /** More ignore lines, last of all; directories only, as the client adds its trace files. */
   readonly extraIgnored?: readonly string[];
-  /**
-   * Modes of files in a zip: as the zip has them, 0744 where it has none (default); or always 0744, as `cf push`.
-   */
-  readonly zipModes?: 'archive' | 'cf';
   /** Where content that a tar's hard links share is kept; default the system's temp directory. */
   readonly tempRoot?: string;
 }
@@ -53,11 +49,9 @@ export async function openSource(path: string, options: OpenSourceOptions = {}):
   const file = new ArchiveFile(root, path);
   const packed = await sniff(root, path);
   if (packed === 'zip') {
-    const modes = options.zipModes ?? 'archive';
     const source = new ZipSource({
       file,
       limits,
-      modes,
       rulesOf: (own) =>
         options.rules ?? ignoreRules({ style, order: 'defaults-first', ...(own && { file: own }) }),
     });

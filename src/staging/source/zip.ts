@@ -24,8 +24,6 @@ const MAX_TARGET_BYTES = 4096;
 export interface ZipInput {
   readonly file: ArchiveFile;
   readonly limits: SourceLimits;
-  /** `archive`: modes of zips made on unix are kept. `cf`: 0744 for every file, as `cf push`. */
-  readonly modes: 'archive' | 'cf';
   /** Compiles the rules once the archive's own ignore file (or none) is known. */
   readonly rulesOf: (file: { readonly text: string; readonly path: string } | undefined) => IgnoreRules;
 }
@@ -126,9 +124,8 @@ export class ZipSource implements Source {
   }
 
   #toEntry(item: ZipItem, path: RelPath, links: ReadonlyMap<string, string>): SourceEntry {
-    const { mtimeMs, sizeBytes } = item;
+    const { mtimeMs, sizeBytes, unixMode: mode } = item;
     if (item.kind === 'symlink') return { kind: 'symlink', path, target: links.get(path) ?? '', mtimeMs };
-    const mode = this.#input.modes === 'cf' ? undefined : item.unixMode;
     if (item.kind === 'directory') {
       // A directory its owner can't enter could not be filled.
       return { kind: 'directory', path, mode: (mode ?? CF_DIRECTORY_MODE) | 0o700, mtimeMs };

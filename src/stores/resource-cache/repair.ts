@@ -26,7 +26,7 @@ export interface RepairOptions {
   readonly dryRun?: boolean;
 }
 
-/** What was wrong with a tenant's pool, and is fixed unless it was a dry run. */
+/** What was wrong with the resource cache of one tenant, and is fixed unless it was a dry run. */
 export interface RepairReport {
   readonly tenant: string;
   /** Segments that could not be read; deleted. */

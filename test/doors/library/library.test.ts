@@ -7,10 +7,15 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
   createPackage,
   doctor,
+  explainFile,
+  type ImageDestination,
+  listFiles,
   manifestApps,
   openBlobs,
+  type RunImageOptions,
   type RunOptions,
   runDroplet,
+  runImage,
   type StageOptions,
   stage,
 } from '../../../src/index.ts';
@@ -72,6 +77,9 @@ describe('options that cannot be used together', () => {
     await expect(stage(both).result).rejects.toMatchObject({ code: 'USAGE' });
     const two: object = { home, process: 'web', command: ['true'] };
     await expect(runDroplet(two).result).rejects.toMatchObject({ code: 'USAGE' });
+    const image = { home, image: 'app', process: 'web', command: ['true'] };
+    // @ts-expect-error a list that may be empty
+    await expect(runImage(image).result).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   it('do not compile', () => {
@@ -79,7 +87,13 @@ describe('options that cannot be used together', () => {
     const staging: StageOptions = { source: '.', package: 'x' };
     // @ts-expect-error a process type or a command
     const run: RunOptions = { process: 'web', command: ['true'] };
-    expect([staging, run]).toHaveLength(2);
+    // @ts-expect-error a process type or a command
+    const image: RunImageOptions = { image: 'app', process: 'web', command: ['true'] };
+    // @ts-expect-error a command has words
+    const empty: RunOptions = { command: [] };
+    // @ts-expect-error what is pushed has no file
+    const to: ImageDestination = { kind: 'push', file: 'x' };
+    expect([staging, run, image, empty, to]).toHaveLength(5);
   });
 });
 
@@ -132,8 +146,44 @@ describe('packages and blobs', () => {
   });
 });
 
+describe('files of a source', () => {
+  it('are listed with their totals, and a path is explained', async () => {
+    const source = join(home, 'sent');
+    mkdirSync(join(source, 'lib'), { recursive: true });
+    for (const [name, content] of Object.entries({
+      '.cfignore': '*.log\n[a-\n',
+      'lib/a.js': 'a',
+      'b.log': 'b',
+    }))
+      writeFileSync(join(source, name), content);
+    const unusable: string[] = [];
+    const paths: string[] = [];
+    const options = { home, source, ignoreStyle: 'git' } as const;
+    for await (const entry of listFiles({
+      ...options,
+      onUnusable: ({ text: line }) => unusable.push(line),
+    })) {
+      if ('path' in entry) paths.push(entry.path);
+      else expect(entry).toMatchObject({ type: 'totals', files: 1, directories: 1 });
+    }
+    expect(paths.toSorted()).toEqual(['lib', 'lib/a.js']);
+    expect(await explainFile('b.log', options)).toMatchObject({ ignored: true, rule: { text: '*.log' } });
+    expect(unusable.length).toBeLessThan(2);
+  });
+});
+
 describe('doctor', () => {
   it('says what will be used here', async () => {
-    expect(await doctor({ home })).toMatchObject({ machine: { node: process.version } });
+    expect(await doctor({ home, diskBound: 'watch' })).toMatchObject({ machine: { node: process.version } });
+  });
+
+  it('first puts the data home right for who asks for it', async () => {
+    const broken = join(home, 'broken');
+    mkdirSync(broken);
+    writeFileSync(join(broken, 'workspaces'), 'a file in the place of a directory');
+    const done: string[] = [];
+    const { home: found } = await doctor({ home: broken, onRepaired: (sentence) => done.push(sentence) });
+    expect(found.status).not.toBe('failed');
+    expect(done.join()).toContain('workspaces');
   });
 });

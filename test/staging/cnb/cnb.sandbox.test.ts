@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStager, type Stager } from '../../../src/compose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { appIdentity } from '../../../src/staging/request/request.ts';
-import { type CnbResult, stageCnb } from '../../../src/staging/stage-cnb.ts';
+import { type CnbResult, stageAppWithCnbs } from '../../../src/staging/stage-cnb.ts';
 import type { BuildEvent } from '../../../src/words/events.ts';
 
 const { signal } = new AbortController();
@@ -77,7 +77,7 @@ async function stage(buildpacks: readonly string[], env: Readonly<Record<string,
   const emit = (event: BuildEvent): void => {
     if (event.type === 'output') lines.push(event.text);
   };
-  const result: CnbResult = await stageCnb(request, ports, { signal, emit });
+  const result: CnbResult = await stageAppWithCnbs(request, ports, { signal, emit });
   return {
     result,
     lines,

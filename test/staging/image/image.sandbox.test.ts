@@ -6,14 +6,14 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStager, type Stager } from '../../../src/compose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { type BuiltImage, buildImage, type ImageWish } from '../../../src/staging/build-image.ts';
+import { type BuiltImage, type ImageWish, packImage } from '../../../src/staging/build-image.ts';
 import { layoutImage } from '../../../src/staging/image/bases.ts';
 import { dropletLayers } from '../../../src/staging/image/image-layers.ts';
 import { imageTexts, packLayer } from '../../../src/staging/image/image-parts.ts';
-import { inspectImage } from '../../../src/staging/inspect-image.ts';
+import { imageFacts } from '../../../src/staging/inspect-image.ts';
 import type { RunEvent } from '../../../src/staging/launch/events.ts';
-import { rebaseImage } from '../../../src/staging/rebase-image.ts';
-import { runImage } from '../../../src/staging/run-image.ts';
+import { moveToBase } from '../../../src/staging/rebase-image.ts';
+import { startImage } from '../../../src/staging/run-image.ts';
 import { MEDIA, machineArch } from '../../../src/stores/registry/documents.ts';
 import { writeLayout } from '../../../src/stores/registry/layout.ts';
 import { parseImageReference } from '../../../src/stores/registry/reference.ts';
@@ -79,7 +79,7 @@ async function build(droplet: string, more: Partial<ImageWish> = {}): Promise<Bu
     version: 'test',
     ...more,
   };
-  return await buildImage(wish, await stager.imagePorts(signal), { signal });
+  return await packImage(wish, await stager.imagePorts(signal), { signal });
 }
 
 interface Ran {
@@ -97,7 +97,7 @@ async function run(
   const client = await stager.registryClient(signal);
   const events: RunEvent[] = [];
   const stopper = new AbortController();
-  const started = await runImage(
+  const started = await startImage(
     {
       image,
       command,
@@ -171,7 +171,7 @@ describe('a droplet as an image', () => {
       const base = parseImageReference(`${host}/base:v2`);
       await build('nothing.tgz', { target: base, to, base: 'stack:newer' });
       const client = await stager.registryClient(signal);
-      const rebased = await rebaseImage(
+      const rebased = await moveToBase(
         {
           image: `${host}/app:v1`,
           base: `${host}/base:v2`,
@@ -280,7 +280,7 @@ describe('an image of somebody else', () => {
       target: parseImageReference(`${registry.host}/looked:v1`),
       to: { kind: 'push' },
     });
-    const { result, digest } = await inspectImage(`${registry.host}/looked:v1`, client);
+    const { result, digest } = await imageFacts(`${registry.host}/looked:v1`, client);
     expect(digest).toMatch(/^sha256:/);
     expect(result).toEqual({
       process_types: { web: '/lifecycle/process/web' },
@@ -289,7 +289,7 @@ describe('an image of somebody else', () => {
       execution_metadata:
         '{"entrypoint":["/lifecycle/process/web"],"workdir":"/home/vcap/app","ports":[{"Port":8080,"Protocol":"tcp"}],"user":"2000:2000"}',
     });
-    await expect(inspectImage(`${registry.host}/looked:v2`, client)).rejects.toMatchObject({
+    await expect(imageFacts(`${registry.host}/looked:v2`, client)).rejects.toMatchObject({
       code: 'IMAGE_NOT_FOUND',
     });
   });

@@ -95,7 +95,6 @@ async function ours(path: string, seed: number): Promise<Seen | undefined> {
   const source = new ZipSource({
     file: new ArchiveFile(path, 'upload'),
     limits,
-    modes: 'archive',
     rulesOf: () => new IgnoreRules('cf', [], []),
   });
   const seen: Record<string, string> = {};

@@ -46,17 +46,6 @@ describe('what a zip hands out', () => {
     ]);
   });
 
-  it('0744 for every file when asked to do as cf push', async () => {
-    const all = await zip(
-      [
-        { name: 'a', mode: 0o100600 },
-        { name: 'b/', mode: 0o40700 },
-      ],
-      { zipModes: 'cf' },
-    );
-    expect(all).toMatchObject([{ mode: 0o744 }, { mode: 0o755 }]);
-  });
-
   it('the same behind a prefix, as self-extracting archives have it', async () => {
     const bytes = Buffer.concat([
       Buffer.from('#!/bin/sh\nexec java -jar "$0"\n'),

@@ -1,8 +1,8 @@
 /** `stager stage --docker-image` and `stager run --image`: images that somebody else made. */
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
-import { inspectImage } from '../../../staging/inspect-image.ts';
-import { type ImageRunWish, runImage } from '../../../staging/run-image.ts';
+import { imageFacts } from '../../../staging/inspect-image.ts';
+import { type ImageRunWish, startImage } from '../../../staging/run-image.ts';
 import type { RegistryLogin } from '../../../stores/registry/open.ts';
 import { parseImageReference } from '../../../stores/registry/reference.ts';
 import { CODES, StagerError } from '../../../words/errors.ts';
@@ -29,7 +29,7 @@ export async function stageDockerImage(context: Context, image: string): Promise
   if (file !== undefined) await demandOutputFile(file);
   const stager = await context.stager();
   const client = await stager.registryClient(signal, loginOf(context, image));
-  const { result, warnings, ...facts } = await inspectImage(image, client);
+  const { result, warnings, ...facts } = await imageFacts(image, client);
   if (file !== undefined)
     await writeJsonFile(file, { ...result, stager: { outcome: 'staged', ...facts, warnings } });
   for (const warning of warnings) output.note(`warning ${warning}`);
@@ -54,7 +54,7 @@ export async function runNamedImage(
   const { sandbox, workspaces } = await stager.runPorts(signal);
   const ports = { sandbox, workspaces, client, stacks: stager.stacks, clock: stager.clock };
   const emit = runRenderer(output, { task: wish.command.length > 0 });
-  const started = await runImage({ ...wish, memoryMb, diskMb, network }, ports, { signal, emit });
+  const started = await startImage({ ...wish, memoryMb, diskMb, network }, ports, { signal, emit });
   if (started.port !== undefined && network !== 'none' && !output.json && !output.quiet)
     output.note(`PORT is ${started.port}`);
   const { end, exitCode } = await started.done;

@@ -5,10 +5,10 @@ import { printable } from '../../../staging/source/refusals.ts';
 import { formatBytes, formatCount } from '../../../words/units.ts';
 import {
   type Explanation,
-  explainFile,
   type FilesOptions,
-  listFiles,
   type SentEntry,
+  sentEntries,
+  whyIgnored,
 } from '../../../workshop/files.ts';
 import type { Context } from '../input/context.ts';
 
@@ -29,12 +29,12 @@ export async function filesCommand(context: Context): Promise<number> {
   };
   const { explain } = flags;
   if (typeof explain === 'string') {
-    const found = await explainFile(source, explain, options);
+    const found = await whyIgnored(source, explain, options);
     if (output.json) output.object(found);
     else output.line(sentence(found));
     return 0;
   }
-  for await (const file of listFiles(source, options)) {
+  for await (const file of sentEntries(source, options)) {
     if (output.json) output.object(inOctal(file));
     else if (file.type !== 'totals') output.line(row(file));
     else if (!output.quiet) output.note(totals(file));

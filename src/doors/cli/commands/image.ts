@@ -2,8 +2,13 @@
 import { resolve } from 'node:path';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
 import { ownVersion } from '../../../machine/host/own-package.ts';
-import { type BuiltImage, buildImage, type ImageWish } from '../../../staging/build-image.ts';
-import { rebaseImage } from '../../../staging/rebase-image.ts';
+import {
+  type BuiltImage,
+  type ImageDestination,
+  type ImageWish,
+  packImage,
+} from '../../../staging/build-image.ts';
+import { moveToBase } from '../../../staging/rebase-image.ts';
 import { parseImageReference } from '../../../stores/registry/reference.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { formatBytes, formatCount } from '../../../words/units.ts';
@@ -27,7 +32,7 @@ export async function imageBuild(context: Context): Promise<number> {
     sourceDateEpoch: config.sourceDateEpoch,
     version: ownVersion(),
   };
-  show(context, await buildImage(wish, await stager.imagePorts(signal), { signal }));
+  show(context, await packImage(wish, await stager.imagePorts(signal), { signal }));
   return 0;
 }
 
@@ -42,11 +47,11 @@ export async function imageRebase(context: Context): Promise<number> {
   const client = await stager.registryClient(signal);
   const to = (await destination(context)) ?? { kind: 'push' };
   const wish = { image, base, target, to, sourceDateEpoch: config.sourceDateEpoch };
-  show(context, await rebaseImage(wish, { client, clock: stager.clock, signal }));
+  show(context, await moveToBase(wish, { client, clock: stager.clock, signal }));
   return 0;
 }
 
-async function destination({ flags }: Context): Promise<ImageWish['to'] | undefined> {
+async function destination({ flags }: Context): Promise<ImageDestination | undefined> {
   const [file, directory] = [textOf(flags['output']), textOf(flags['loadInto'])];
   const given = [flags['push'] === true, file !== undefined, directory !== undefined].filter(Boolean).length;
   if (given > 1)

@@ -1,7 +1,7 @@
 /** `stager stage --lifecycle cnb`: Cloud Native Buildpacks. */
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
-import { stageCnb } from '../../../staging/stage-cnb.ts';
+import { stageAppWithCnbs } from '../../../staging/stage-cnb.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { Context } from '../input/context.ts';
 import { stageRequest } from '../input/stage-request.ts';
@@ -32,7 +32,7 @@ export async function stageCnbCommand(context: Context): Promise<number> {
       return output.ready();
     };
     const ports = { ...(await stager.stagePorts(signal)), client };
-    const result = await stageCnb({ ...request, output: file }, ports, { signal, emit });
+    const result = await stageAppWithCnbs({ ...request, output: file }, ports, { signal, emit });
     if (settings.result !== undefined) await writeJsonFile(settings.result, result);
     if (output.json) output.object({ type: 'staged-cnb', output: file, result });
     else if (!output.quiet) {

@@ -72,7 +72,7 @@ async function openArchive(archive: string, options: ExtractOptions): Promise<So
   const file = new ArchiveFile(archive, options.key);
   const everything = (): IgnoreRules => new IgnoreRules('cf', [], []);
   const packed = await sniff(archive, options.key);
-  if (packed === 'zip') return new ZipSource({ file, limits: LIMITS, modes: 'archive', rulesOf: everything });
+  if (packed === 'zip') return new ZipSource({ file, limits: LIMITS, rulesOf: everything });
   const { tempRoot } = options;
   return new TarSource({ file, limits: LIMITS, gzip: packed === 'gzip', tempRoot, rulesOf: everything });
 }

@@ -1,0 +1,70 @@
+/** Cloud Native Buildpacks for the library: what `stager stage --lifecycle cnb` does. */
+import { openStager } from '../../compose.ts';
+import { writeJsonFile } from '../../config/json-file.ts';
+import { demandOutputFile } from '../../machine/host/output-file.ts';
+import { type CnbResult, stageAppWithCnbs } from '../../staging/stage-cnb.ts';
+import type { BuildEvent } from '../../words/events.ts';
+import { type Handle, openHandle } from './handle.ts';
+import { type CommonOptions, configOf, requestOf, type StagingOptions } from './options.ts';
+import type { RegistryOptions } from './registry-options.ts';
+import { UNREAD_EVENTS } from './stage.ts';
+
+/** Options of `stageCnb`. Sizes in MiB, times in milliseconds. */
+export interface CnbOptions
+  extends CommonOptions,
+    RegistryOptions,
+    Pick<
+      StagingOptions,
+      | 'appName'
+      | 'cfStack'
+      | 'compression'
+      | 'diskMb'
+      | 'env'
+      | 'envFile'
+      | 'ignoreStyle'
+      | 'keep'
+      | 'memoryMb'
+      | 'onEvent'
+      | 'services'
+      | 'sourceDateEpoch'
+      | 'timeoutMs'
+    > {
+  /** Directory or archive; default `.`. */
+  readonly source?: string;
+  /** Directories, `.cnb` or `.tgz` files, or `docker://IMAGE`, in order. */
+  readonly buildpacks: readonly [string, ...string[]];
+  /** File of the droplet. */
+  readonly output: string;
+  /** Also write Cloud Foundry's result.json to this file. */
+  readonly result?: string;
+}
+
+/** A staging with Cloud Native Buildpacks in progress; its events are those of its phases. */
+export type CnbHandle = Handle<BuildEvent, CnbResult>;
+
+/** Stages an app with Cloud Native Buildpacks into a file. */
+export function stageCnb(options: CnbOptions): CnbHandle {
+  const { signal, onEvent } = options;
+  return openHandle<BuildEvent, CnbResult>({
+    signal,
+    onEvent,
+    limit: UNREAD_EVENTS,
+    run: (io) => stageWith(options, io),
+  });
+}
+
+async function stageWith(
+  options: CnbOptions,
+  io: { readonly signal: AbortSignal; readonly emit: (event: BuildEvent) => void },
+): Promise<CnbResult> {
+  const { output, result: file } = options;
+  const config = await configOf(options);
+  const request = await requestOf(options, config);
+  if (file !== undefined) await demandOutputFile(file);
+  await using stager = openStager(config);
+  const client = await stager.registryClient(io.signal);
+  const ports = { ...(await stager.stagePorts(io.signal)), client };
+  const result = await stageAppWithCnbs({ ...request, output: request.output ?? output }, ports, io);
+  if (file !== undefined) await writeJsonFile(file, result);
+  return result;
+}
