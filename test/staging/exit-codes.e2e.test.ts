@@ -230,7 +230,7 @@ const CASES: readonly Case[] = [
     when: 'finalize fails',
     args: () => stageArgs(app, { FINALIZE: 'echo because; exit 9' }),
     error: /^COMPILE_FAILED \(buildpack\) in finalize\[0\] does-as-told: bin\/finalize .* exit status 9/,
-    next: /lines above/,
+    next: /[Ii]ts output says/,
   },
   {
     exit: 224,
@@ -244,7 +244,7 @@ const CASES: readonly Case[] = [
     when: 'the supply of a first buildpack fails',
     args: () => ['stage', app, ...by('fails-to-supply', 'does-as-told')],
     error: /^SUPPLY_FAILED \(buildpack\) in supply\[0\] fails-to-supply: bin\/supply .* exit status 7/,
-    next: /lines above/,
+    next: /[Ii]ts output says/,
   },
 ];
 

@@ -6,6 +6,7 @@ import { phaseName } from '../../../words/phases.ts';
 import { formatDuration } from '../../../words/units.ts';
 import { oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
+import { quietRenderer } from './render-quiet.ts';
 import { createStatusLine, type StatusLine } from './status-line.ts';
 import { summary } from './summary.ts';
 
@@ -22,7 +23,7 @@ export interface Renderer {
 /** A renderer in the style that the output asks for. */
 export async function createRenderer(output: Output): Promise<Renderer> {
   if (output.json) return { show: (event) => output.object(event), clear: () => {} };
-  if (output.quiet) return { show: () => {}, clear: () => {} };
+  if (output.quiet) return quietRenderer(output);
   const status = await createStatusLine(output);
   return new PersonRenderer(output, status);
 }

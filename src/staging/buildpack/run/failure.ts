@@ -35,13 +35,13 @@ export function scriptFailure(
       if (outcome.code === 0) return undefined;
       return new StagerError(code, `${who} failed with exit status ${outcome.code}`, {
         phase,
-        next: 'The lines above are what it wrote; fix the app or the buildpack and stage again.',
+        next: 'Its output says why; fix the app or the buildpack and stage again.',
         details: { ...facts, exitStatus: outcome.code },
       });
     case 'signalled':
       return new StagerError(code, `${who} was killed by ${outcome.signal}`, {
         phase,
-        next: 'It crashed or was killed by another process; the lines above are what it wrote before.',
+        next: 'It crashed or was killed by another process; its output says what it did before.',
         details: { ...facts, signal: outcome.signal },
       });
     case 'not-started':
