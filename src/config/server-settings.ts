@@ -1,4 +1,5 @@
 /** Settings of `stager serve`. */
+import { RETENTION } from './limits.ts';
 import type { Setting } from './setting.ts';
 
 /** Where the endpoint listens, and where it keeps its state. */
@@ -108,7 +109,7 @@ export const SERVER_SETTINGS = {
     flag: '--keep-droplets <number>',
     variable: 'STAGER_KEEP_DROPLETS',
     kind: 'count',
-    default: '5',
+    default: `${RETENTION.keepDroplets}`,
     help: 'staged droplets that an app keeps besides its current one; older ones expire; 0 keeps all',
     on: ['serve'],
   },
@@ -117,7 +118,7 @@ export const SERVER_SETTINGS = {
     flag: '--keep-packages <number>',
     variable: 'STAGER_KEEP_PACKAGES',
     kind: 'count',
-    default: '5',
+    default: `${RETENTION.keepPackages}`,
     help: 'packages that an app keeps besides that of its current droplet; older ones expire; 0 keeps all',
     on: ['serve'],
   },

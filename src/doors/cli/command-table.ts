@@ -1,4 +1,6 @@
 /** Every command: its arguments, the words of its help, and what does its work. */
+
+import { RETENTION, START_TIMEOUT_MS } from '../../config/limits.ts';
 import { BUILDPACK } from './buildpack-commands.ts';
 import type { CommandSpec } from './command-spec.ts';
 
@@ -37,7 +39,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['--expose', 'publish the port at all addresses of the machine, not at its loopback only'],
       ['--health-check <type>', 'port, http or process (default: port for web, else process)'],
       ['--health-check-endpoint <path>', 'path for the http health check (default: /)'],
-      ['--start-timeout <time>', 'how long the app may take until it is healthy (default: 60s)'],
+      [
+        '--start-timeout <time>',
+        `how long the app may take until it is healthy (default: ${START_TIMEOUT_MS / 1000}s)`,
+      ],
       ['--image <ref>', 'run a container image instead: a name, or the directory of an OCI layout'],
       ['--docker-image <ref>', 'the same, as cf push names it'],
       ['--docker-username <name>', 'sign in to its registry; the password is CF_DOCKER_PASSWORD'],
@@ -190,9 +195,12 @@ Examples:
         settings: 'blobs',
         options: [
           ['--dry-run', 'only say what would be deleted'],
-          ['--keep-droplets <number>', 'droplets kept for each app (default: 5)'],
-          ['--keep-packages <number>', 'packages kept for each app (default: 5)'],
-          ['--min-age <time>', 'never delete what is younger than this (default: 1h)'],
+          ['--keep-droplets <number>', `droplets kept for each app (default: ${RETENTION.keepDroplets})`],
+          ['--keep-packages <number>', `packages kept for each app (default: ${RETENTION.keepPackages})`],
+          [
+            '--min-age <time>',
+            `never delete what is younger than this (default: ${RETENTION.minAgeMs / 3_600_000}h)`,
+          ],
         ],
       },
       {

@@ -133,7 +133,7 @@ async function gc(
 ): Promise<GcReport> {
   return await collectGarbage(store, {
     ...rest,
-    graceMs: minAgeMs ?? 3_600_000,
+    ...(minAgeMs !== undefined && { graceMs: minAgeMs }),
     dropletOwner: async (name) => {
       const app = appOfDroplet(name);
       return app === undefined ? undefined : { app, keep: false };

@@ -1,4 +1,6 @@
 /** Everything that an app is given: groups, its own variables, VCAP_APPLICATION and VCAP_SERVICES. */
+
+import { PROCESS_LIMITS } from '../../config/limits.ts';
 import { DEFAULT_FDS, stagingApplication } from '../../staging/vcap/application.ts';
 import type { Services } from '../../staging/vcap/services.ts';
 import type { Guid } from '../../words/ids.ts';
@@ -124,7 +126,11 @@ async function vcapApplication(queries: Queries, app: App, api: string): Promise
   const facts = {
     guid: app.guid,
     name: app.name,
-    limits: { memoryMb: web?.memory_in_mb ?? 1024, diskMb: web?.disk_in_mb ?? 1024, fds: DEFAULT_FDS },
+    limits: {
+      memoryMb: web?.memory_in_mb ?? PROCESS_LIMITS.memoryMb,
+      diskMb: web?.disk_in_mb ?? PROCESS_LIMITS.diskMb,
+      fds: DEFAULT_FDS,
+    },
     uris,
     cfApi: api,
     ...place,

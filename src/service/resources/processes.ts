@@ -1,5 +1,6 @@
 /** Queries on processes: how an app would run. Nothing runs here, so they hold what was asked for. */
 import { sql } from 'kysely';
+import { PROCESS_LIMITS } from '../../config/limits.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
 import { inVisibleSpace } from '../access/visible.ts';
@@ -52,8 +53,8 @@ export function newProcess(app: Guid, type: string, fields: ProcessFields = {}) 
     type,
     command: fields.command ?? null,
     instances: fields.instances ?? (type === 'web' ? 1 : 0),
-    memory_in_mb: fields.memory_in_mb ?? 1024,
-    disk_in_mb: fields.disk_in_mb ?? 1024,
+    memory_in_mb: fields.memory_in_mb ?? PROCESS_LIMITS.memoryMb,
+    disk_in_mb: fields.disk_in_mb ?? PROCESS_LIMITS.diskMb,
     log_rate_limit_in_bytes_per_second: fields.log_rate_limit_in_bytes_per_second ?? -1,
     health_check: json(fields.health_check ?? health),
     readiness_health_check: json(fields.readiness_health_check ?? { type: 'process', data: {} }),

@@ -2,6 +2,8 @@
  * When is a process healthy, and does it stay so (staging-internals.md 7.5): checked often until it first
  * passes, at an interval from then on. Never healthy in time, or failing once later, ends the instance.
  */
+
+import { START_TIMEOUT_MS } from '../../config/limits.ts';
 import type { Clock } from '../../words/clock.ts';
 import { StagerError } from '../../words/errors.ts';
 import { pause } from '../../words/retry.ts';
@@ -25,7 +27,7 @@ export interface HealthCheck {
 /** Cloud Foundry's defaults, except for the poll: its cells check every 2 s, and people are less patient. */
 const HEALTH_DEFAULTS = {
   httpEndpoint: '/',
-  startTimeoutMs: 60_000,
+  startTimeoutMs: START_TIMEOUT_MS,
   invocationTimeoutMs: 1_000,
   intervalMs: 30_000,
   startupPollMs: 250,

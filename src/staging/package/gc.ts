@@ -1,5 +1,6 @@
 /** Garbage collection of a whole store: retention of packages and droplets, then contents, then leftovers. */
 
+import { RETENTION } from '../../config/limits.ts';
 import { deleteOwn } from '../../stores/blobs/admin.ts';
 import { heldBy, readLeases } from '../../stores/blobs/lease.ts';
 import type { BlobKey, BlobName, BlobStore, Leftover } from '../../stores/blobs/port/blob-store.ts';
@@ -10,17 +11,15 @@ import { type PoolSweepReport, sweepPool } from '../../stores/resource-cache/swe
 import { CLOCK_SKEW_MS } from '../../words/clock.ts';
 import { filesOf, packagesByTenant, type StoredPackage } from './inventory.ts';
 
-const DAY_MS = 86_400_000;
-
 /** What to keep. */
 export interface GcOptions {
   readonly signal: AbortSignal;
   readonly dryRun?: boolean;
-  /** Newest packages kept of each app; default 5, as Cloud Foundry. */
+  /** Newest packages kept of each app; default {@link RETENTION}, as Cloud Foundry. */
   readonly keepPackages?: number;
-  /** Newest droplets kept of each app; default 5, as Cloud Foundry. */
+  /** Newest droplets kept of each app; the same. */
   readonly keepDroplets?: number;
-  /** What is younger is never removed; default one day. */
+  /** What is younger is never removed. */
   readonly graceMs?: number;
   /**
    * Which app a droplet belongs to and whether it must stay (current droplet, one that is being staged). Without it,
@@ -59,7 +58,7 @@ export interface GcReport {
  */
 export async function collectGarbage(store: BlobStore, options: GcOptions): Promise<GcReport> {
   const { signal } = options;
-  const graceMs = options.graceMs ?? DAY_MS;
+  const graceMs = options.graceMs ?? RETENTION.minAgeMs;
   const dry = options.dryRun === true ? { dryRun: true } : {};
   await store.demandWhole({ signal, ...dry });
   await refuseServed(store, signal);
@@ -124,7 +123,7 @@ async function packagesOf(
   );
   const expired = expiredOf(
     packages.filter(({ key }) => !keep.has(key.name)),
-    { ...options, keepNewest: options.keepPackages ?? 5 },
+    { ...options, keepNewest: options.keepPackages ?? RETENTION.keepPackages },
   );
   const live = new ContentSet();
   const addNeeds = async ({ guid }: StoredPackage): Promise<void> => {
@@ -160,5 +159,5 @@ async function oldDroplets(store: BlobStore, options: GcOptions & Bounds): Promi
     if (owner === undefined || owner.keep || options.held.has(`droplets/${blob.key.name}`)) continue;
     found.push({ ...blob, owner: owner.app });
   }
-  return expiredOf(found, { keepNewest: options.keepDroplets ?? 5, cutoffMs });
+  return expiredOf(found, { keepNewest: options.keepDroplets ?? RETENTION.keepDroplets, cutoffMs });
 }

@@ -1,6 +1,7 @@
 /** What a pass over a source saw, as far as hints need it. */
 import type { Source } from './entry.ts';
 import type { IgnoreLine, Verdict } from './ignore.ts';
+import { meantName } from './meant-name.ts';
 import { printable } from './refusals.ts';
 
 /** Counts, and the names at the top. Bounded: two names are enough to know that there is more than one. */
@@ -9,16 +10,24 @@ export class Summary {
   keptFiles = 0;
   ignored = 0;
   readonly #top = new Map<string, 'directory' | 'other'>();
+  /** A misnamed file at the top, by the name that it was meant to have. */
+  readonly #misnamed = new Map<string, string>();
   readonly #rules = new Map<IgnoreLine, number>();
 
   keep(path: string, kind: 'directory' | 'file' | 'symlink'): void {
     this.kept += 1;
     if (kind !== 'directory') this.keptFiles += 1;
     const slash = path.indexOf('/');
+    if (slash < 0 && kind === 'file') this.#nameOf(path);
     const name = slash < 0 ? path : path.slice(0, slash);
     if (this.#top.size < 2 && !this.#top.has(name)) {
       this.#top.set(name, slash < 0 && kind !== 'directory' ? 'other' : 'directory');
     }
+  }
+
+  #nameOf(path: string): void {
+    const meant = meantName(path);
+    if (meant !== undefined) this.#misnamed.set(meant, path);
   }
 
   ignore(verdict: Verdict): void {
@@ -39,7 +48,9 @@ export class Summary {
         ? [`${only}: did you mean \`stager stage ${within(description, folder)}\`?`]
         : [`${only}: pack what is in that folder, not the folder.`];
     }
-    return [];
+    return [...this.#misnamed].map(
+      ([meant, path]) => `${printable(path)} has to be called ${meant} to be found.`,
+    );
   }
 
   #blame(): string {

@@ -219,3 +219,21 @@ describe('what changes while it is read', () => {
     expect(seen.filter((path) => path === 'b/c' || path === 'b/d')).toEqual(['b/c', 'b/d', 'b/c']);
   });
 });
+
+describe('hints on a source that no buildpack took', () => {
+  it.each([
+    ['procfile', 'Procfile'],
+    ['Procfile.txt', 'Procfile'],
+    ['STATICFILE', 'Staticfile'],
+    ['package.json.txt', 'package.json'],
+  ])('say of %s what it has to be called', async (name, meant) => {
+    for (const path of [name, 'index.php', `below/${name}`]) write(path);
+    const source = await openSource(root);
+    expect(await source.hints({ signal })).toEqual([`${name} has to be called ${meant} to be found.`]);
+  });
+
+  it('say nothing of files that are called as they should be', async () => {
+    for (const path of ['Procfile', 'requirements.txt', 'notes.txt']) write(path);
+    expect(await (await openSource(root)).hints({ signal })).toEqual([]);
+  });
+});

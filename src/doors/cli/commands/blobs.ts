@@ -104,11 +104,10 @@ export async function blobsVerify(context: Context): Promise<number> {
 export async function blobsGc(context: Context): Promise<number> {
   const { output, signal, flags } = context;
   const dryRun = flags['dryRun'] === true;
-  const graceMs = flags['minAge'] === undefined ? 3_600_000 : timeOf(String(flags['minAge']));
   const report = await collectGarbage(await storeOf(context), {
     signal,
     dryRun,
-    graceMs,
+    ...(flags['minAge'] !== undefined && { graceMs: timeOf(String(flags['minAge'])) }),
     keepPackages: countOf(flags['keepPackages'], '--keep-packages'),
     keepDroplets: countOf(flags['keepDroplets'], '--keep-droplets'),
     dropletOwner: async (name) => {

@@ -13,6 +13,7 @@ import type { Guid } from '../../../words/ids.ts';
 import type { Phases } from '../../../words/phases.ts';
 import type { ResultBuildpack, ResultJson } from '../../../words/result.ts';
 import type { BuildpackRecord } from '../../../words/staging-record.ts';
+import { meantName } from '../../source/meant-name.ts';
 import type { Workspace } from '../../workspace/layout.ts';
 import type { Family } from '../contract/contract.ts';
 import { buildpackMetadata, resultJson, stagingInfo } from '../contract/metadata.ts';
@@ -177,13 +178,12 @@ function emptyTypes(processTypes: Readonly<Record<string, string>>): readonly st
     .map(([type]) => `process type ${type} has no command`);
 }
 
-const NEARLY = /^procfile(\.(txt|ya?ml))?$/i;
-
-/** Only `Procfile` is read; editors and other systems have other ideas of the name. */
+/** Only `Procfile` is read. */
 async function misnamed({ workspace }: RunInput): Promise<readonly string[]> {
-  const names = (await readdir(workspace.app)).filter((name) => NEARLY.test(name));
+  const names = await readdir(workspace.app);
   if (names.includes('Procfile')) return [];
-  return names.map((name) => `${name} is not read: the file has to be called Procfile`);
+  const misnamed = names.filter((name) => meantName(name) === 'Procfile');
+  return misnamed.map((name) => `${name} is not read: the file has to be called Procfile`);
 }
 
 /** The two lines that users know; the staging still succeeds. */
