@@ -14,7 +14,7 @@ import { demand } from '../route/demand.ts';
 import { ByGuid } from '../route/params.ts';
 import { eventOnBinding } from '../v3/services/events.ts';
 import { instanceOf } from '../v3/services/find.ts';
-import { instanceFor } from './find.ts';
+import { instanceToChange } from './find.ts';
 import { pagingOfV2, presentV2, presentV2Page } from './present.ts';
 import { CreateBinding, FilteredQuery, Incomplete, V2Binding, V2Bindings } from './service-schema.ts';
 import { entityOfBinding, filtersOf } from './services.ts';
@@ -70,7 +70,7 @@ const bind = route({
   handle: async (call) => {
     const { body, caller, service } = call;
     const { queries } = service.database;
-    const instance = await instanceFor(call, body.service_instance_guid);
+    const instance = await instanceToChange(call, body.service_instance_guid);
     const target = await findApp(queries, caller, body.app_guid);
     if (target === undefined || target.space_guid !== instance.space_guid) throw notFound('App');
     const guid = await bindToApp(queries, {

@@ -7,7 +7,7 @@ import type { Call } from '../route/route.ts';
 import { instanceOf } from '../v3/services/find.ts';
 
 /** For what changes it. @throws CfError 404, 403. */
-export async function instanceFor(
+export async function instanceToChange(
   call: Pick<Call<unknown, unknown, unknown>, 'caller' | 'service'>,
   guid: Guid,
 ): Promise<ServiceInstance> {

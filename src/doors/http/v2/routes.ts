@@ -22,7 +22,7 @@ import { demand } from '../route/demand.ts';
 import { signInUrl } from '../route/foundation.ts';
 import { ByGuid } from '../route/params.ts';
 import { appToRead } from '../v3/apps/find.ts';
-import { spaceFor } from '../v3/spaces/find.ts';
+import { spaceToChange } from '../v3/spaces/find.ts';
 import { pagingOfV2, presentV2, presentV2Page } from './present.ts';
 import { DeleteSpaceQuery, Info, V2Apps, V2CreateSpace, V2PageQuery, V2Space, V2Stacks } from './schema.ts';
 import { FilteredQuery } from './service-schema.ts';
@@ -158,7 +158,7 @@ const remove = route({
   answers: { 204: null },
   handle: async (call) => {
     const { params, query, caller, service } = call;
-    const found = await spaceFor(call, params.guid, mayDeleteSpace);
+    const found = await spaceToChange(call, params.guid, mayDeleteSpace);
     if (query.recursive !== 'true' && (await hasContents(service.database.queries, found.guid))) {
       throw new CfError(
         'AssociationNotEmpty',

@@ -14,8 +14,8 @@ import { route } from '../route/define-route.ts';
 import { ByGuid } from '../route/params.ts';
 import { visibleApp } from '../v3/apps/find.ts';
 import { eventOnInstance } from '../v3/services/events.ts';
-import { spaceFor, visibleSpace } from '../v3/spaces/find.ts';
-import { instanceFor } from './find.ts';
+import { spaceToChange, visibleSpace } from '../v3/spaces/find.ts';
+import { instanceToChange } from './find.ts';
 import { EVERYTHING, pagingOfV2, presentV2, presentV2Page } from './present.ts';
 import { V2App } from './schema.ts';
 import {
@@ -125,7 +125,7 @@ const create = route({
   answers: { 201: V2Instance },
   handle: async (call) => {
     const { body, caller, service } = call;
-    const space = await spaceFor(call, body.space_guid, mayDevelop);
+    const space = await spaceToChange(call, body.space_guid, mayDevelop);
     const made = await createServiceInstance(service.database.queries, space.guid, {
       ...fieldsOf(body),
       name: body.name,
@@ -146,7 +146,7 @@ const update = route({
   answers: { 201: V2Instance },
   handle: async (call) => {
     const { body, caller, service } = call;
-    const found = await instanceFor(call, call.params.guid);
+    const found = await instanceToChange(call, call.params.guid);
     const updated = await updateServiceInstance(service.database.queries, found.guid, fieldsOf(body));
     if (updated === undefined) throw nameTaken(body.name ?? found.name);
     await service.audit.recordOn(eventOnInstance('update', updated, caller));
@@ -164,7 +164,7 @@ const remove = route({
   query: Incomplete,
   answers: { 204: null },
   handle: async (call) => {
-    const found = await instanceFor(call, call.params.guid);
+    const found = await instanceToChange(call, call.params.guid);
     if ((await bindingsOf(call, [found])).length > 0) {
       const sentence = 'Please delete the service_bindings associations for your service_instances.';
       throw new CfError('AssociationNotEmpty', sentence);

@@ -9,7 +9,7 @@ import { route } from '../../route/define-route.ts';
 import { flag, listQuery, texts } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { listOf, presentList } from '../../route/present.ts';
-import { appFor, visibleApp } from '../apps/find.ts';
+import { appToChange, visibleApp } from '../apps/find.ts';
 
 const Nothing = listOf(z.object({}));
 
@@ -126,7 +126,7 @@ const createTask = route({
   params: ByGuid,
   answers: {},
   handle: async (call) => {
-    await appFor(call, call.params.guid, mayOperateApps);
+    await appToChange(call, call.params.guid, mayOperateApps);
     throw notImplemented(
       'tasks: nothing runs behind this API. `stager run -- COMMAND` runs one in a droplet',
     );

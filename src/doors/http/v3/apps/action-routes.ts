@@ -6,7 +6,7 @@ import { type App as AppRow, setDesiredState, setFeature } from '../../../../ser
 import { notFound, notImplemented, unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { ByGuid, GuidText } from '../../route/params.ts';
-import { appFor, visibleApp } from './find.ts';
+import { appToChange, visibleApp } from './find.ts';
 import { presentApp } from './present.ts';
 import { AppAnswer, AppFeature, AppFeatures, FeaturePatch, Permissions, SshEnabled } from './schema.ts';
 
@@ -19,7 +19,7 @@ const stop = route({
   answers: { 200: AppAnswer },
   handle: async (call) => {
     const { caller, service, base } = call;
-    const found = await appFor(call, call.params.guid, mayOperateApps);
+    const found = await appToChange(call, call.params.guid, mayOperateApps);
     const stopped = await setDesiredState(service.database.queries, found.guid, 'STOPPED');
     await service.audit.record({ type: 'audit.app.stop', caller, app: stopped });
     return { status: 200, body: presentApp(stopped, base) };
@@ -36,7 +36,7 @@ const starts = (['start', 'restart'] as const).map((action) =>
     answers: { 200: AppAnswer },
     handle: async (call) => {
       const { caller, service, base } = call;
-      const found = await appFor(call, call.params.guid, mayOperateApps);
+      const found = await appToChange(call, call.params.guid, mayOperateApps);
       if (service.settings.acceptStart !== true) throw nothingRuns();
       const { queries } = service.database;
       if (found.current_droplet_guid === null)
@@ -109,7 +109,7 @@ const changeFeature = route({
   answers: { 200: AppFeature },
   handle: async (call) => {
     const { params, body, service } = call;
-    const found = await appFor(call, params.guid, mayDevelop);
+    const found = await appToChange(call, params.guid, mayDevelop);
     const before = featureOf(found, params.name);
     await setFeature(service.database.queries, found.guid, params.name, body.enabled);
     return { status: 200, body: { ...before, enabled: body.enabled } };

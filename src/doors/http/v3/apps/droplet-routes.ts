@@ -5,7 +5,7 @@ import { takeProcessTypes } from '../../../../service/resources/take-process-typ
 import { notFound, unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { ByGuid, ToOneInput } from '../../route/params.ts';
-import { appFor, visibleApp } from './find.ts';
+import { appToChange, visibleApp } from './find.ts';
 import { CurrentDroplet } from './schema.ts';
 
 const get = route({
@@ -32,7 +32,7 @@ const assign = route({
   answers: { 200: CurrentDroplet },
   handle: async (call) => {
     const { caller, service, body } = call;
-    const found = await appFor(call, call.params.guid, mayDevelop);
+    const found = await appToChange(call, call.params.guid, mayDevelop);
     const droplet = body.data.guid;
     const isDone = await service.database.queries.transaction().execute(async (transaction) => {
       if (!(await setCurrentDroplet(transaction, found.guid, droplet))) return false;

@@ -4,7 +4,7 @@ import { appEnvironment } from '../../../../service/resources/app-environment.ts
 import { type App, patchVariables } from '../../../../service/resources/apps.ts';
 import { route } from '../../route/define-route.ts';
 import { ByGuid } from '../../route/params.ts';
-import { appFor, appToRead } from './find.ts';
+import { appToChange, appToRead } from './find.ts';
 import { Environment, VariablesAnswer, VariablesPatch } from './schema.ts';
 import { demandVariables } from './variables.ts';
 
@@ -31,7 +31,7 @@ const changeVariables = route({
   answers: { 200: VariablesAnswer },
   handle: async (call) => {
     const { caller, service, body } = call;
-    const found = await appFor(call, call.params.guid, mayDevelop);
+    const found = await appToChange(call, call.params.guid, mayDevelop);
     demandVariables(body.var);
     const changed = await patchVariables(service.database.queries, found.guid, body.var);
     await service.audit.record({

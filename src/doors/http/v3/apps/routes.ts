@@ -10,7 +10,7 @@ import { accepted } from '../../route/jobs.ts';
 import { pagingOf } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
-import { appFor, visibleApp } from './find.ts';
+import { appToChange, visibleApp } from './find.ts';
 import { includedWithApps } from './included.ts';
 import { demandOpenStack, lifecycleFields } from './lifecycle.ts';
 import { presentApp } from './present.ts';
@@ -95,7 +95,7 @@ const update = route({
   handle: async (call) => {
     const { body, caller, service, base } = call;
     const { queries } = service.database;
-    const found = await appFor(call, call.params.guid, mayDevelop);
+    const found = await appToChange(call, call.params.guid, mayDevelop);
     const updated = await updateApp(queries, found.guid, {
       name: body.name,
       metadata: body.metadata,
@@ -116,7 +116,7 @@ const remove = route({
   answers: { 202: null },
   handle: async (call) => {
     const { caller, service, base } = call;
-    const found = await appFor(call, call.params.guid, mayDevelop);
+    const found = await appToChange(call, call.params.guid, mayDevelop);
     const job = await service.jobs.start('app.delete', { guid: found.guid }, caller);
     await service.audit.record({ type: 'audit.app.delete-request', caller, app: found });
     return accepted(base, job);

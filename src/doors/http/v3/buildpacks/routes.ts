@@ -21,7 +21,7 @@ import { pagingOf } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import { readUpload } from '../../route/upload.ts';
-import { appFor } from '../apps/find.ts';
+import { appToChange } from '../apps/find.ts';
 import { presentBuildpack } from './present.ts';
 import { BuildpackAnswer, Buildpacks, BuildpacksQuery, CreateBuildpack, UpdateBuildpack } from './schema.ts';
 
@@ -152,7 +152,7 @@ const clearCache = route({
   params: ByGuid,
   answers: { 202: null },
   handle: async (call) => {
-    const app = await appFor(call, call.params.guid, mayDevelop);
+    const app = await appToChange(call, call.params.guid, mayDevelop);
     return accepted(
       call.base,
       await call.service.jobs.start('app.clear_cache', { guid: app.guid }, call.caller),

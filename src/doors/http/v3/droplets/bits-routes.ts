@@ -12,7 +12,7 @@ import { LIMITS } from '../../route/limits.ts';
 import { ByGuid } from '../../route/params.ts';
 import type { HttpService } from '../../route/service.ts';
 import { readUpload } from '../../route/upload.ts';
-import { dropletEvent, dropletFor, dropletToRead, shownDroplet } from './find.ts';
+import { dropletEvent, dropletToChange, dropletToRead, shownDroplet } from './find.ts';
 import { DropletAnswer } from './schema.ts';
 
 /** Seconds that an address of the blobstore works. */
@@ -29,7 +29,7 @@ const upload = route({
   answers: { 202: DropletAnswer },
   handle: async (call) => {
     const { caller, service, request, base } = call;
-    const found = await dropletFor(call, call.params.guid, mayDevelop);
+    const found = await dropletToChange(call, call.params.guid, mayDevelop);
     if (found.state !== 'AWAITING_UPLOAD') throw alreadyUploaded();
     const { spool } = service.staging;
     const uploaded = await readUpload(request, spool);

@@ -20,7 +20,7 @@ import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
 import { visiblePackage } from '../packages/find.ts';
-import { dropletEvent, dropletFor, dropletToRead, shownDroplet } from './find.ts';
+import { dropletEvent, dropletToChange, dropletToRead, shownDroplet } from './find.ts';
 import { presentDroplet } from './present.ts';
 import {
   AppDropletsQuery,
@@ -147,7 +147,7 @@ const update = route({
   body: UpdateDroplet,
   answers: { 200: DropletAnswer },
   handle: async (call) => {
-    const found = await dropletFor(call, call.params.guid, mayDevelop);
+    const found = await dropletToChange(call, call.params.guid, mayDevelop);
     if (call.body.image !== undefined && found.lifecycle_type !== 'docker') {
       throw unprocessable('Images can only be updated for docker droplets');
     }
@@ -165,7 +165,7 @@ const remove = route({
   answers: { 202: null },
   handle: async (call) => {
     const { caller, service, base } = call;
-    const found = await dropletFor(call, call.params.guid, mayDevelop);
+    const found = await dropletToChange(call, call.params.guid, mayDevelop);
     await service.audit.record(dropletEvent('delete', found, caller));
     return accepted(base, await service.jobs.start('droplet.delete', { guid: found.guid }, caller));
   },

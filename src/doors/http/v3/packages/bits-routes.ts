@@ -12,7 +12,7 @@ import { LIMITS } from '../../route/limits.ts';
 import { ByGuid } from '../../route/params.ts';
 import type { Call } from '../../route/route.ts';
 import { readUpload } from '../../route/upload.ts';
-import { packageEvent, packageFor, packageToRead, visiblePackage } from './find.ts';
+import { packageEvent, packageToChange, packageToRead, visiblePackage } from './find.ts';
 import { presentPackage } from './present.ts';
 import { MatchAnswer, MatchInput, OwnMatchAnswer, OwnMatchInput, PackageAnswer } from './schema.ts';
 
@@ -37,7 +37,7 @@ const upload = route({
   handle: async (call) => {
     const { caller, service, request, base } = call;
     const { queries } = service.database;
-    const found = await packageFor(call, call.params.guid, mayDevelop);
+    const found = await packageToChange(call, call.params.guid, mayDevelop);
     if (found.type !== 'bits') throw unprocessable('Package type must be bits.');
     if (found.state !== 'AWAITING_UPLOAD') throw alreadyUploaded();
     const { spool } = service.staging;

@@ -13,7 +13,7 @@ import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
-import { packageEvent, packageFor, packageToRead, visiblePackage } from './find.ts';
+import { packageEvent, packageToChange, packageToRead, visiblePackage } from './find.ts';
 import { presentPackage } from './present.ts';
 import {
   AppPackagesQuery,
@@ -119,7 +119,7 @@ const update = route({
   body: UpdatePackage,
   answers: { 200: PackageAnswer },
   handle: async (call) => {
-    const found = await packageFor(call, call.params.guid, mayDevelop);
+    const found = await packageToChange(call, call.params.guid, mayDevelop);
     await labelPackage(call.service.database.queries, found.guid, call.body.metadata);
     return { status: 200, body: presentPackage(await visiblePackage(call, found.guid), call.base) };
   },
@@ -134,7 +134,7 @@ const remove = route({
   answers: { 202: null },
   handle: async (call) => {
     const { caller, service, base } = call;
-    const found = await packageFor(call, call.params.guid, mayDevelop);
+    const found = await packageToChange(call, call.params.guid, mayDevelop);
     await service.audit.record(packageEvent('delete', found, caller));
     return accepted(base, await service.jobs.start('package.delete', { guid: found.guid }, caller));
   },

@@ -15,7 +15,7 @@ export interface FoundProcess {
 }
 
 /** @throws CfError 404. */
-export async function processFor(
+export async function processAndApp(
   { caller, service }: Asking,
   by: { readonly guid: Guid } | { readonly app: Guid; readonly type: string },
 ): Promise<FoundProcess> {

@@ -8,7 +8,7 @@ import { route } from '../../route/define-route.ts';
 import { demand } from '../../route/demand.ts';
 import type { Call, ServedRoute } from '../../route/route.ts';
 import { fieldsOf } from './fields.ts';
-import { type FoundProcess, processFor } from './find.ts';
+import { type FoundProcess, processAndApp } from './find.ts';
 import { instancesOf, presentProcess } from './present.ts';
 import { ProcessAnswer, ProcessStats, ScaleProcess, UpdateProcess } from './schema.ts';
 
@@ -32,7 +32,7 @@ export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Para
       answers: { 200: ProcessAnswer },
       handle: async (call) => ({
         status: 200,
-        body: await shown(call, await processFor(call, names(call.params))),
+        body: await shown(call, await processAndApp(call, names(call.params))),
       }),
     }),
     route({
@@ -43,7 +43,7 @@ export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Para
       body: UpdateProcess,
       answers: { 200: ProcessAnswer },
       handle: async (call) => {
-        const found = await processFor(call, names(call.params));
+        const found = await processAndApp(call, names(call.params));
         demand(mayDevelop, found.standing);
         return { status: 200, body: await changed(call, found, fieldsOf(call.body, found.process)) };
       },
@@ -56,7 +56,7 @@ export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Para
       body: ScaleProcess,
       answers: { 202: ProcessAnswer },
       handle: async (call) => {
-        const found = await processFor(call, names(call.params));
+        const found = await processAndApp(call, names(call.params));
         demand(mayOperateApps, found.standing);
         return { status: 202, body: await changed(call, found, call.body) };
       },
@@ -68,7 +68,7 @@ export function routesOfOne<Params>({ path, params, names }: ProcessAddress<Para
       summary: 'Instances of a process: nothing runs here, so all of a stopped app are down',
       answers: { 200: ProcessStats },
       handle: async (call) => {
-        const { process, app } = await processFor(call, names(call.params));
+        const { process, app } = await processAndApp(call, names(call.params));
         // Clients wait for the instances of a started app, unless it has none.
         const instances = app.desired_state === 'STARTED' ? [] : instancesOf(process);
         const resources = instances.map(({ index, state }) => ({ type: process.type, index, state }));

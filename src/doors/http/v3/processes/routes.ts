@@ -8,7 +8,7 @@ import { ByGuid, GuidText } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import type { HttpService } from '../../route/service.ts';
 import { visibleApp } from '../apps/find.ts';
-import { processFor } from './find.ts';
+import { processAndApp } from './find.ts';
 import { routesOfOne } from './one.ts';
 import { instancesOf, presentProcess, presentSidecar } from './present.ts';
 import {
@@ -53,7 +53,7 @@ const sidecars = route({
   query: SidecarsQuery,
   answers: { 200: Sidecars },
   handle: async (call) => {
-    const { process } = await processFor(call, call.params);
+    const { process } = await processAndApp(call, call.params);
     const rows = await sidecarsOf(call.service.database.queries, {
       app: process.app_guid,
       type: process.type,
@@ -85,7 +85,7 @@ const instances = route({
   params: ByGuid,
   answers: { 200: ProcessInstances },
   handle: async (call) => {
-    const { process } = await processFor(call, call.params);
+    const { process } = await processAndApp(call, call.params);
     const self = `${call.base}/v3/processes/${process.guid}`;
     const links = { self: { href: `${self}/process_instances` }, process: { href: self } };
     return { status: 200, body: { resources: instancesOf(process), links } };

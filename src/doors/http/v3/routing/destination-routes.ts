@@ -12,7 +12,7 @@ import { unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { ByGuid } from '../../route/params.ts';
 import type { Call } from '../../route/route.ts';
-import { routeFor, visibleRoute } from './find.ts';
+import { routeToChange, visibleRoute } from './find.ts';
 import { presentDestination } from './present.ts';
 import { ByDestination, Destinations, DestinationsInput } from './schema.ts';
 
@@ -40,7 +40,7 @@ const add = route({
   body: DestinationsInput,
   answers: { 200: Destinations },
   handle: async (call) => {
-    const found = await routeFor(call, call.params.guid);
+    const found = await routeToChange(call, call.params.guid);
     await addAll(call, found, call.body);
     return { status: 200, body: await shown(call, found) };
   },
@@ -55,7 +55,7 @@ const replace = route({
   body: DestinationsInput,
   answers: { 200: Destinations },
   handle: async (call) => {
-    const found = await routeFor(call, call.params.guid);
+    const found = await routeToChange(call, call.params.guid);
     await demandApps(call, found, call.body);
     await removeDestinations(call.service.database.queries, found.guid);
     await addAll(call, found, call.body);
@@ -72,7 +72,7 @@ const remove = route({
   answers: { 204: null },
   handle: async (call) => {
     const { guid, destination } = call.params;
-    const found = await routeFor(call, guid);
+    const found = await routeToChange(call, guid);
     const { queries } = call.service.database;
     const there = (await destinationsOf(queries, [found.guid])).get(found.guid) ?? [];
     if (!there.some((it) => it.guid === destination)) {

@@ -23,7 +23,7 @@ import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import type { Call } from '../../route/route.ts';
 import { visibleApp } from '../apps/find.ts';
-import { routeFor, shownRoute, visibleRoute } from './find.ts';
+import { routeToChange, shownRoute, visibleRoute } from './find.ts';
 import { includedWithRoutes, type RouteInclude } from './included.ts';
 import { presentRoute } from './present.ts';
 import {
@@ -122,7 +122,7 @@ const update = route({
   answers: { 200: RouteAnswer },
   handle: async (call) => {
     const { metadata, options } = call.body;
-    const found = await routeFor(call, call.params.guid);
+    const found = await routeToChange(call, call.params.guid);
     const merged = options === undefined ? undefined : withoutNulls({ ...found.options, ...options });
     await updateRoute(call.service.database.queries, found.guid, { metadata, options: merged });
     await call.service.audit.recordOn(eventOn('update', found, call.caller));
@@ -138,7 +138,7 @@ const remove = route({
   params: ByGuid,
   answers: { 202: null },
   handle: async (call) => {
-    const found = await routeFor(call, call.params.guid);
+    const found = await routeToChange(call, call.params.guid);
     const { guid } = found;
     await call.service.audit.recordOn(eventOn('delete-request', found, call.caller));
     return accepted(call.base, await call.service.jobs.start('route.delete', { guid }, call.caller));

@@ -7,7 +7,7 @@ import { route } from '../../route/define-route.ts';
 import { listQuery, texts } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { Links, listOf, presentList, ToOne, toOne } from '../../route/present.ts';
-import { spaceFor, visibleSpace } from './find.ts';
+import { spaceToChange, visibleSpace } from './find.ts';
 import { SpaceFeature, SpaceFeatures, UpdateFeature } from './schema.ts';
 
 const ssh = (enabled: boolean) => ({
@@ -55,7 +55,7 @@ const setFeature = route({
   answers: { 200: SpaceFeature },
   handle: async (call) => {
     const { params, body, service } = call;
-    const found = await spaceFor(call, params.guid, mayManageSpace);
+    const found = await spaceToChange(call, params.guid, mayManageSpace);
     if (params.name !== 'ssh') throw notFound('Feature');
     await updateSpace(service.database.queries, found.guid, { allow_ssh: body.enabled });
     return { status: 200, body: ssh(body.enabled) };

@@ -12,7 +12,7 @@ import { accepted } from '../../route/jobs.ts';
 import { pagingOf } from '../../route/list-query.ts';
 import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
-import { spaceFor, visibleSpace } from './find.ts';
+import { spaceToChange, visibleSpace } from './find.ts';
 import { includedOrganizations, presentSpace } from './present.ts';
 import { CreateSpace, SpaceAnswer, SpaceQuery, Spaces, SpacesQuery, UpdateSpace } from './schema.ts';
 
@@ -82,7 +82,7 @@ const update = route({
   answers: { 200: SpaceAnswer },
   handle: async (call) => {
     const { params, body, caller, service, base } = call;
-    const found = await spaceFor(call, params.guid, mayManageSpace);
+    const found = await spaceToChange(call, params.guid, mayManageSpace);
     const updated = await updateSpace(service.database.queries, found.guid, body);
     if (updated === undefined) throw nameTaken();
     await service.audit.recordOn({ ...eventOn('update', updated, caller), request: body });
@@ -99,7 +99,7 @@ const remove = route({
   answers: { 202: null },
   handle: async (call) => {
     const { params, caller, service, base } = call;
-    const found = await spaceFor(call, params.guid, mayDeleteSpace);
+    const found = await spaceToChange(call, params.guid, mayDeleteSpace);
     await service.audit.recordOn(eventOn('delete-request', found, caller));
     return accepted(base, await service.jobs.start('space.delete', { guid: found.guid }, caller));
   },
