@@ -89,7 +89,19 @@ describe('the package manager', () => {
       'yarn.lock of Yarn 4',
       {},
       { 'yarn.lock': '__metadata:\n  version: 8\n' },
-      { name: 'berry', line: '4.x' },
+      { name: 'berry', line: '>=4.0.0 <4.14.0' },
+    ],
+    [
+      'yarn.lock of Yarn 4.14',
+      {},
+      { 'yarn.lock': '__metadata:\n  version: 9\n' },
+      { name: 'berry', line: '4.14.x' },
+    ],
+    [
+      'yarn.lock of Yarn 4.15 and later',
+      {},
+      { 'yarn.lock': '__metadata:\n  version: 10\n' },
+      { name: 'berry', line: '>=4.15.0' },
     ],
     [
       'a release of Yarn in the app',

@@ -44,6 +44,13 @@ export function isBerryLock(text: string): boolean {
   return /^__metadata:/m.test(text);
 }
 
+/** Yarn writes an older form of its lock file anew, which --immutable forbids: so each form with those that write it. */
+const BERRY_LINES = [
+  { upTo: 7, line: '3.x' },
+  { upTo: 8, line: '>=4.0.0 <4.14.0' },
+  { upTo: 9, line: '4.14.x' },
+] as const;
+
 /** The line of a manager that reads this form of lock file; undefined where any does. */
 export function lineOfLock(family: 'npm' | 'yarn' | 'pnpm', text: string): string | undefined {
   if (family === 'npm' || text.trim() === '') return undefined;
@@ -54,5 +61,5 @@ export function lineOfLock(family: 'npm' | 'yarn' | 'pnpm', text: string): strin
   }
   if (!isBerryLock(text)) return '1.x';
   const form = Number.parseInt(/^__metadata:\s+version: (\d+)/m.exec(text)?.[1] ?? '8', 10);
-  return form < 8 ? '3.x' : '4.x';
+  return BERRY_LINES.find(({ upTo }) => form <= upTo)?.line ?? '>=4.15.0';
 }
