@@ -19,6 +19,7 @@ const PACKAGES: Readonly<Record<string, unknown>> = {
   '/npm': {
     versions: { '8.19.4': one('>=16'), '9.9.4': one('>=16'), '10.9.0': one('>=18'), '12.9.0': one('>=22') },
   },
+  '/@yarnpkg%2fcli-dist': { versions: { '4.13.0': one(), '4.14.1': one(), '4.19.0': one() } },
   '/pnpm': { versions: { '6.35.1': one(), '7.33.7': one('>=14'), '9.15.9': one('>=18') } },
 };
 

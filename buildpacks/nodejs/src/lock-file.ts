@@ -46,6 +46,7 @@ export function isBerryLock(text: string): boolean {
 
 /** Yarn writes an older form of its lock file anew, which --immutable forbids: so each form with those that write it. */
 const BERRY_LINES = [
+  // Those that write forms 4 and 5 don't run on today's Node.
   { upTo: 7, line: '3.x' },
   { upTo: 8, line: '>=4.0.0 <4.14.0' },
   { upTo: 9, line: '4.14.x' },
