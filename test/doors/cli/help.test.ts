@@ -28,6 +28,7 @@ it('--help loads commander, the command table and the settings, and nothing heav
     'config/client-settings.ts',
     'config/general-settings.ts',
     'config/image-settings.ts',
+    'config/limits.ts',
     'config/sandbox-settings.ts',
     'config/schema.ts',
     'config/server-settings.ts',
