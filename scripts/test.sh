@@ -12,6 +12,8 @@ sh scripts/s3-server.sh >/dev/null || echo 'test: NO S3 SERVER, the s3 tests wil
 # Clients of the endpoint in Python. Debian keeps what makes an environment for them in a package of its own.
 python3 -c 'import ensurepip' 2>/dev/null || sh scripts/setup.sh '/usr/lib/python3*/ensurepip=python3-venv' \
   || echo 'test: NO PYTHON, the tests with clients in Python will not run' >&2
+# The pages are looked at in a real browser.
+sh scripts/setup.sh chromium=chromium || echo 'test: NO CHROMIUM, the test of the pages will not run' >&2
 PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
 export PATH
 exec node_modules/.bin/vitest run "$@"
