@@ -82,6 +82,7 @@ it('has the buildpacks that ship, the documents that the help names, and nothing
     expect.arrayContaining(['binary', 'nodejs', 'procfile', 'staticfile']),
   );
   expect(await readdir(join(installed, 'docs'))).toEqual(expect.arrayContaining(['cli.md', 'errors.md']));
+  expect(await readdir(join(installed, 'dist/programs/page'))).toEqual(['icon.svg', 'page.css', 'page.js']);
   const folders = (await readdir(join(ROOT, 'src'), { withFileTypes: true })).filter((it) =>
     it.isDirectory(),
   );

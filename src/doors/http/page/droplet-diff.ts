@@ -61,7 +61,7 @@ function compared(before: Folder, after: Folder): string {
       drawn(change, most),
     ]);
   const grew = after.bytes - before.bytes;
-  const columns = ['Folder', 'Change', 'Before', 'After', ''];
+  const columns = ['Folder', 'Change', 'Before', 'After', 'Drawn'];
   return html`<p>Unpacked, it is ${formatBytes(after.bytes)} and was ${formatBytes(before.bytes)}: ${signed(grew)}.
       A folder stands for the files in it; those of folders below it are theirs.</p>
     !${grid({ caption: 'Changes', columns, rows, none: 'Every folder is as large as it was.' })}`;

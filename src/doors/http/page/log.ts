@@ -44,16 +44,15 @@ async function windowOf(queries: Queries, { build, runs, line }: LogWish): Promi
   const lines = await linesAfter(queries, build, { after: (page - 1) * WINDOW, most: WINDOW });
   const follows = runs && page === pages;
   const to = (at: number): string => `/builds/${build}?line=${(at - 1) * WINDOW + 1}#log`;
-  const leaf = pager({ page, pages }, to, 'the log');
   const after = follows
     ? html`data-follow="/builds/${build}/lines?after=${lines.at(-1)?.sequence ?? 0}"`
     : '';
-  return html`!${leaf}
+  return html`!${pager({ page, pages }, to, 'the log')}
     <div class="log" id="log" role="region" aria-label="Lines of the log" tabindex="0" !${after}>!${lines.map(
       (each) => lineRow(build, each),
     )}</div>
     !${lines.length === 0 ? html`<p class="none" id="no-lines">There are no lines.</p>` : ''}
-    !${leaf}`;
+    !${pager({ page, pages }, to, 'the log, again')}`;
 }
 
 async function found(queries: Queries, build: Guid, text: string): Promise<string> {
