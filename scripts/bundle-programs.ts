@@ -13,7 +13,7 @@ const fresh = `${out}.new-${process.pid}`;
 const source = (path: string): string => join(root, 'src', path);
 
 /** What only `stager serve` or an S3 store loads: large, with data files beside the modules. */
-const SERVER = /^(@electric-sql\/|@fastify\/|@aws-sdk\/|fastify|kysely|pg|jose)/;
+const SERVER = /^(@electric-sql\/|@aws-sdk\/|@fastify\/swagger-ui|@fastify\/static)/;
 
 await build({
   // Workers are found by their path from the file that starts them, which is in parts/ or another folder beside it.

@@ -8,10 +8,11 @@ import { asidePath } from '../machine/host/process-label.ts';
 import { StagerError } from '../words/errors.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import type { RemoteParts } from './http.ts';
+import { openStream } from './open-stream.ts';
 
 /** Complete and as the build made it, or not at all. @throws StagerError BLOB_CORRUPT, CONFIG_INVALID, SERVER_UNAVAILABLE. */
 export async function downloadDroplet(
-  { http, tokens, signal }: RemoteParts,
+  parts: RemoteParts,
   {
     location,
     record,
@@ -21,10 +22,9 @@ export async function downloadDroplet(
   const aside = asidePath(file);
   const digest = createHash('sha256');
   try {
-    const headers = { authorization: `bearer ${await tokens.current()}` };
-    const body = http.stream(location, { headers, signal });
+    const body = await openStream(parts, { url: location, what: 'the droplet' });
     body.on('data', (piece: Buffer) => digest.update(piece));
-    await pipeline(body, createWriteStream(aside, { flags: 'wx', mode: 0o644 }), { signal });
+    await pipeline(body, createWriteStream(aside, { flags: 'wx', mode: 0o644 }), { signal: parts.signal });
     if (digest.digest('hex') !== record.droplet.sha256.toString()) throw damaged(location);
     await using handle = await open(aside, 'r+');
     await handle.sync();

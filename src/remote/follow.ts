@@ -6,7 +6,8 @@ import type { BuildEvent } from '../words/events.ts';
 import { parseJson } from '../words/json.ts';
 import { pause } from '../words/retry.ts';
 import { buildEventSchema } from './event-schema.ts';
-import { notSignedIn, type RemoteParts, unreachable } from './http.ts';
+import type { RemoteParts } from './http.ts';
+import { openStream } from './open-stream.ts';
 
 /** Milliseconds between connections, and how often in a row none brings anything before it is given up. */
 const [PAUSE_MS, TRIES] = [1000, 60];
@@ -42,28 +43,11 @@ interface ServerSentEvent {
 }
 
 /** One connection. It may end in the middle of a build. */
-async function* eventsOf(
-  { http, tokens, signal }: RemoteParts,
-  url: string,
-  after: string,
-): AsyncGenerator<ServerSentEvent> {
-  let token = await tokens.current();
-  let stream = await open({ http, signal }, { url, after, token });
-  if (stream.status === 401) {
-    const renewed = await tokens.renew(token);
-    if (renewed === undefined) throw notSignedIn(url, '');
-    token = renewed;
-    stream = await open({ http, signal }, { url, after, token });
-  }
-  if (stream.status !== 200) {
-    stream.body.destroy();
-    if (stream.status === 401) throw notSignedIn(url, '');
-    throw new StagerError('SERVER_UNAVAILABLE', `the events of the build can't be read (${stream.status})`, {
-      next: 'Try again; the log of the server has more.',
-    });
-  }
+async function* eventsOf(parts: RemoteParts, url: string, after: string): AsyncGenerator<ServerSentEvent> {
+  const headers = { accept: 'text/event-stream', 'last-event-id': after };
+  const body = await openStream(parts, { url, headers, what: 'what the build tells' });
   let [id, name, data]: [string | undefined, string, string] = [undefined, '', ''];
-  for await (const line of createInterface({ input: stream.body, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
     if (line === '') {
       if (name !== '') yield { id, name, data };
       [id, name, data] = [undefined, '', ''];
@@ -71,19 +55,4 @@ async function* eventsOf(
     else if (line.startsWith('event: ')) name = line.slice('event: '.length);
     else if (line.startsWith('data: ')) data = line.slice('data: '.length);
   }
-}
-
-async function open(
-  { http, signal }: Pick<RemoteParts, 'http' | 'signal'>,
-  { url, after, token }: { readonly url: string; readonly after: string; readonly token: string },
-) {
-  const body = http.stream(url, {
-    headers: { authorization: `bearer ${token}`, accept: 'text/event-stream', 'last-event-id': after },
-    throwHttpErrors: false,
-    signal,
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  body.once('response', ({ statusCode }: { readonly statusCode: number }) => resolve(statusCode));
-  body.once('error', (error: Error) => reject(unreachable(url, error)));
-  return { status: await promise, body };
 }

@@ -28,11 +28,15 @@ const OWNER = 0o600;
 /** Quick to make; the network is rarely slower than better compression is. */
 const LEVEL = 1;
 const POLL_MS = 200;
+/** Bytes between two calls of onBytes. */
+const TELL_BYTES = 1024 * 1024;
 
 export interface SendParts {
   readonly remote: RemoteParts;
   readonly links: ServerLinks;
   readonly app: Guid;
+  /** Called now and then while bytes of contents travel. */
+  readonly onBytes: (sent: number, total: number) => void;
 }
 
 /** A package that is READY. Counts files; bytes are of contents. */
@@ -72,13 +76,15 @@ export async function sendPackage(
 }
 
 function counted(guid: Guid, { files }: Gathered, known: ReadonlySet<ListedFile>): SentPackage {
-  const sum = (some: readonly ListedFile[]) => some.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
-  return {
-    guid,
-    files: files.length,
-    bytes: sum(files),
-    sentBytes: sum(files.filter((file) => !known.has(file))),
-  };
+  return { guid, files: files.length, bytes: sum(files), sentBytes: sum(unknownOf(files, known)) };
+}
+
+function unknownOf(files: readonly ListedFile[], known: ReadonlySet<ListedFile>): readonly ListedFile[] {
+  return files.filter((file) => !known.has(file));
+}
+
+function sum(files: readonly ListedFile[]): number {
+  return files.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
 }
 
 async function knownFiles(
@@ -133,12 +139,17 @@ function resourceOf({ path, mode, sizeBytes, sha1 }: ListedFile) {
   };
 }
 
-interface Sending {
+interface Known {
   readonly gathered: Gathered;
   readonly known: ReadonlySet<ListedFile>;
 }
 
-async function upload(parts: SendParts, source: Source, sending: Sending): Promise<z.output<typeof Package>> {
+interface Sending extends Known {
+  /** Told of every piece of a content. */
+  readonly onPiece: (bytes: number) => void;
+}
+
+async function upload(parts: SendParts, source: Source, which: Known): Promise<z.output<typeof Package>> {
   const { remote, links, app } = parts;
   const body = { type: 'bits', relationships: { app: { data: { guid: app } } } };
   const created = await ask(remote, { method: 'POST', url: `${links.api}/packages`, body }, Package);
@@ -146,7 +157,12 @@ async function upload(parts: SendParts, source: Source, sending: Sending): Promi
   const boundary = `stager-${randomUUID()}`;
   const stream = {
     type: `multipart/form-data; boundary=${boundary}`,
-    open: () => Readable.from(form(boundary, source, sending, remote.signal), { objectMode: false }),
+    open: () => {
+      const onPiece = teller(sum(unknownOf(which.gathered.files, which.known)), parts.onBytes);
+      return Readable.from(form(boundary, source, { ...which, onPiece }, remote.signal), {
+        objectMode: false,
+      });
+    },
   };
   let sent = await ask(remote, { method: 'POST', url: `${url}/upload`, stream }, Package);
   while (sent.state === 'PROCESSING_UPLOAD') {
@@ -157,29 +173,41 @@ async function upload(parts: SendParts, source: Source, sending: Sending): Promi
   return sent;
 }
 
+/** Sums pieces up, and tells of them now and then, and of the last. */
+function teller(total: number, onBytes: SendParts['onBytes']): Sending['onPiece'] {
+  let [sent, told] = [0, 0];
+  return (bytes) => {
+    sent += bytes;
+    if (sent - told < TELL_BYTES && sent < total) return;
+    told = sent;
+    onBytes(sent, total);
+  };
+}
+
 async function* form(
   boundary: string,
   source: Source,
-  { gathered, known }: Sending,
+  sending: Sending,
   signal: AbortSignal,
 ): AsyncGenerator<string | Buffer> {
+  const { gathered, known } = sending;
   const part = (head: string): string => `--${boundary}\r\nContent-Disposition: form-data; ${head}\r\n\r\n`;
   const resources = gathered.files.filter((file) => known.has(file)).map(resourceOf);
   yield `${part('name="resources"')}${JSON.stringify(resources)}\r\n`;
-  if (known.size < gathered.entries.length) yield* bits(part, source, { gathered, known }, signal);
+  if (known.size < gathered.entries.length) yield* bits(part, source, sending, signal);
   yield `--${boundary}--\r\n`;
 }
 
 async function* bits(
   part: (head: string) => string,
   source: Source,
-  { gathered, known }: Sending,
+  { gathered, known, onPiece }: Sending,
   signal: AbortSignal,
 ): AsyncGenerator<string | Buffer> {
   yield part('name="bits"; filename="package.zip"\r\nContent-Type: application/zip');
   const knownPaths = new Set([...known].map(({ path }) => path.toString()));
   const out = new PassThrough();
-  const writing = writeZip(source, { gathered, knownPaths, out, signal }).catch((error: unknown) =>
+  const writing = writeZip(source, { gathered, knownPaths, onPiece, out, signal }).catch((error: unknown) =>
     out.destroy(error instanceof Error ? error : new Error(String(error))),
   );
   yield* out;
@@ -197,11 +225,12 @@ async function writeZip(
   io: {
     readonly gathered: Gathered;
     readonly knownPaths: ReadonlySet<string>;
+    readonly onPiece: Sending['onPiece'];
     readonly out: PassThrough;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  const { gathered, knownPaths, out, signal } = io;
+  const { gathered, knownPaths, onPiece, out, signal } = io;
   const zip = new ZipFile();
   zip.outputStream.on('error', (error: Error) => out.destroy(error)).pipe(out);
   const closed = once(out, 'close');
@@ -216,7 +245,7 @@ async function writeZip(
         throw changedWhilePacked(entry.path);
       const body = await entry.open();
       const mode = FILE | (entry.mode & 0o777);
-      zip.addReadStream(body, entry.path, { mtime, mode, compressionLevel: LEVEL });
+      zip.addReadStream(counting(body, onPiece), entry.path, { mtime, mode, compressionLevel: LEVEL });
       // One after another: a source has one content open at a time.
       await Promise.race([finished(body), closed]);
       if (out.destroyed) body.destroy();
@@ -224,4 +253,16 @@ async function writeZip(
     if (out.destroyed) return;
   }
   zip.end();
+}
+
+function counting(body: Readable, onPiece: Sending['onPiece']): Readable {
+  return Readable.from(
+    (async function* pieces() {
+      for await (const piece of body) {
+        onPiece(Buffer.byteLength(piece));
+        yield piece;
+      }
+    })(),
+    { objectMode: false },
+  );
 }

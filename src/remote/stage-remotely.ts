@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { demandOutputFile } from '../machine/host/output-file.ts';
-import { gather } from '../staging/package/create.ts';
+import { type CreateProgress, gather } from '../staging/package/create.ts';
 import type { StageRequest } from '../staging/request/request.ts';
 import { openSource } from '../staging/source/open.ts';
 import { asStagerError } from '../words/error-report.ts';
@@ -116,8 +116,11 @@ async function packaged(running: Running, links: ServerLinks, app: Guid): Promis
   const limits = { maxBytes: diskMb * MEBIBYTE, raise: '--disk' };
   const opened = await openSource(source.path, { ignoreStyle, limits });
   const statCachePath = ports.statCache(app);
-  const gathered = await gather(opened, { signal: parts.signal, statCachePath });
-  const sent = await sendPackage({ remote: parts, links, app }, opened, gathered);
+  const onProgress = (progress: CreateProgress): void => telling.sending(progress);
+  const gathered = await gather(opened, { signal: parts.signal, statCachePath, onProgress });
+  const onBytes = (bytes: number, totalBytes: number): void =>
+    telling.sending({ step: 'send', bytes, totalBytes });
+  const sent = await sendPackage({ remote: parts, links, app, onBytes }, opened, gathered);
   telling.sent(sent, Math.round(ports.now() - begun));
   return sent.guid;
 }

@@ -1,5 +1,7 @@
 /** What a staging on a server tells the caller: the server's events and what happened here, in the order of a local staging. */
 
+import type { CreateProgress } from '../staging/package/create.ts';
+import { sourceProgress } from '../staging/package/source-progress.ts';
 import type { StageRequest } from '../staging/request/request.ts';
 import { errorReport } from '../words/error-report.ts';
 import { StagerError } from '../words/errors.ts';
@@ -37,6 +39,11 @@ export class Telling {
       ...(next !== undefined && { next }),
       ...(phase !== undefined && { phase }),
     });
+  }
+
+  /** How far the app is on its way: before all other events, since the build is made when it is there. */
+  sending(progress: CreateProgress): void {
+    this.#emit({ ...sourceProgress(progress), at: now() });
   }
 
   sent(sent: SentPackage, durationMs: number): void {

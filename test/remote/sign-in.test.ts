@@ -1,11 +1,13 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import got from 'got';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ask } from '../../src/remote/http.ts';
 import { readLogin, saveLogin } from '../../src/remote/logins.ts';
+import { openStream } from '../../src/remote/open-stream.ts';
 import { type SignInAs, signIn, tokensFor } from '../../src/remote/sign-in.ts';
 import { createAccount } from '../../src/service/sign-in/accounts.ts';
 import { putClient } from '../../src/service/sign-in/clients.ts';
@@ -61,6 +63,25 @@ describeApi('a login', (api) => {
     await saveLogin(file, api().url, { ...login, accessToken: 'of.last.week' });
     await expect(asks(api(), name)).resolves.toMatchObject({ resources: [] });
     expect((await readLogin(file, api().url))?.accessToken).not.toBe('of.last.week');
+  });
+
+  it('is renewed for an answer that is read as it comes, too', async () => {
+    const name = crypto.randomUUID();
+    const file = await signedIn(api(), name);
+    const login = await readLogin(file, api().url);
+    if (login === undefined) throw new Error('nothing was kept');
+    await saveLogin(file, api().url, { ...login, accessToken: 'of.last.week' });
+    const remote = { http: got, signal, tokens: tokensFor({ ...parts(name), given: undefined }, api()) };
+    const url = `${api().url}/v3/organizations`;
+    expect(JSON.parse(await text(await openStream(remote, { url, what: 'the list' })))).toMatchObject({
+      resources: [],
+    });
+    const none = openStream(remote, { url: `${url}/none`, what: 'the list' });
+    await expect(none).rejects.toThrow("the list can't be read (404)");
+    const given = { ...remote, tokens: tokensFor({ ...parts(name), given: 'of.last.week' }, api()) };
+    await expect(openStream(given, { url, what: 'the list' })).rejects.toMatchObject({
+      code: 'NOT_SIGNED_IN',
+    });
   });
 
   it('of a program is by the secret of its client', async () => {

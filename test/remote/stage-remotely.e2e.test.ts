@@ -67,6 +67,10 @@ describeServed('stage --server', (served) => {
     const there = await remote([app, '-b', 'binary_buildpack', '--json']);
     expect([local.code, there.code, there.stderr]).toEqual([0, 0, '']);
     expect(outlineOf(there)).toEqual(outlineOf(local));
+    const sent = Buffer.byteLength('true\nweb: sh run.sh\nc');
+    expect(events(there.stdout)).toContainEqual(
+      expect.objectContaining({ type: 'progress', phase: { name: 'source' }, done: sent, total: sent }),
+    );
   });
 
   it('sends nothing twice, and writes droplet and result', async () => {

@@ -23,6 +23,8 @@ export interface CommandSpec {
   readonly load?: () => Promise<CommandAction>;
   /** It works without a data home, or on one that is damaged. */
   readonly withoutHome?: true;
+  /** Much code, started often: what V8 makes of it is kept for the next start. */
+  readonly keepsCompiled?: true;
   /** Passes on everything after the name, unread. */
   readonly passThrough?: boolean;
 }

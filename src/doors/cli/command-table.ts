@@ -213,6 +213,7 @@ Examples:
   },
   {
     usage: 'serve',
+    keepsCompiled: true,
     load: async () => (await import('./commands/serve.ts')).serveCommand,
     summary: "the staging part of Cloud Foundry's API, for cf and other clients",
     settings: 'serve',
@@ -226,6 +227,7 @@ Examples:
   },
   {
     usage: 'worker',
+    keepsCompiled: true,
     load: async () => (await import('./commands/worker.ts')).workerCommand,
     summary: 'take builds of a server out of its database, on this machine or another',
     settings: 'worker',

@@ -1,4 +1,6 @@
 /** Runs a command: reads its settings, opens what it asks for, reports what it throws, and closes what was opened. */
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import type { Stager } from '../../compose.ts';
 import { loadConfig } from '../../config/load.ts';
 import { noColorWanted } from '../../config/terminal.ts';
@@ -11,9 +13,9 @@ import { reportError } from './terminal/report-error.ts';
 import { ownStreams } from './terminal/streams.ts';
 
 /** What a command of the table does when it is called. */
-export async function loadAction(spec: CommandSpec, signal: AbortSignal): Promise<Action> {
-  const run = await spec.load?.();
-  if (run === undefined) throw new Error(`no command ${spec.usage}`);
+export function loadAction(spec: CommandSpec, signal: AbortSignal): Action {
+  const { load } = spec;
+  if (load === undefined) throw new Error(`no command ${spec.usage}`);
   return async (invocation) => {
     const { configFile, flags } = splitConfig(invocation.flags);
     const config = await loadConfig({ flags, ...(configFile !== undefined && { configFile }) });
@@ -30,6 +32,8 @@ export async function loadAction(spec: CommandSpec, signal: AbortSignal): Promis
       return opened;
     };
     try {
+      if (spec.keepsCompiled === true) enableCompileCache(join(config.cacheHome, 'compiled'));
+      const run = await load();
       if (spec.withoutHome !== true) await checkLayout(config.home);
       try {
         return await run({ ...invocation, flags, config, output, signal, stager });

@@ -1,9 +1,9 @@
 /** The OpenAPI 3.1 document and a page to read it, `/openapi.json` and `/docs`, made from the very schemas that check requests and answers. */
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { addPage } from './openapi-page.ts';
 import type { ServedRoute } from './route/route.ts';
 import type { HttpSettings } from './route/service.ts';
 import { isUaaPath } from './route/uaa-error.ts';
@@ -28,7 +28,7 @@ export async function addOpenApi(server: FastifyInstance, settings: HttpSettings
     transform: createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } }),
   });
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
-  await server.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  addPage(server);
 }
 
 /** What fastify keeps of a route, for the document. */

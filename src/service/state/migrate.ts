@@ -1,4 +1,5 @@
 /** Brings the tables up to date: numbered migrations, in order, each once, under a lock that several starters share. */
+import { sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import type { Queries } from './database.ts';
 import * as tenancy from './migrations/0001-tenancy.ts';
@@ -18,10 +19,22 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 
 /** @throws what the first migration that failed threw; all of them are undone then. */
 export async function migrate(queries: Queries): Promise<void> {
+  if (await isCurrent(queries)) return;
   const migrator = new Migrator({
     db: queries,
     provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) },
   });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
+}
+
+/** Every migration ran, and none that we do not know. The migrator finds the same out by reading all of the catalogue, twice. */
+async function isCurrent(queries: Queries): Promise<boolean> {
+  const table = await sql<{ name: string | null }>`select to_regclass('kysely_migration') as name`.execute(
+    queries,
+  );
+  if (table.rows[0]?.name === null) return false;
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(queries);
+  const known = Object.keys(MIGRATIONS).toSorted();
+  return rows.length === known.length && rows.every(({ name }, index) => name === known[index]);
 }

@@ -60,7 +60,8 @@ export class WorkQueue {
     // What it does by itself is done again at the next interval; what we ask it for throws.
     boss.on('error', () => undefined);
     await boss.start();
-    for (const name of NAMES) {
+    const there = new Set((await boss.getQueues([...NAMES])).map(({ name }) => name));
+    for (const name of NAMES.filter((queue) => !there.has(queue))) {
       await boss.createQueue(name, {
         retryLimit: RETRIES,
         heartbeatSeconds: SILENT_S,

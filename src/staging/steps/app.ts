@@ -6,6 +6,7 @@ import { formatBytes, formatCount, MEBIBYTE } from '../../words/units.ts';
 import { storePackage } from '../package/create.ts';
 import { packageKey } from '../package/listing.ts';
 import { openPackage } from '../package/open.ts';
+import { sourceProgress } from '../package/source-progress.ts';
 import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
 import { materialise } from '../workspace/materialise.ts';
@@ -46,25 +47,15 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
   if (request.source.kind === 'package') {
     return { source, package: request.source.guid, digest: request.source.guid };
   }
-  const phase = { name: 'source' } as const;
   const created = await staging.phases.run(
-    phase,
+    { name: 'source' },
     () =>
       storePackage(source, {
         store: ports.blobs,
         signal,
         app: request.app.guid,
         statCachePath: ports.statCache(request.app.guid),
-        onProgress: (progress) =>
-          progress.step === 'send'
-            ? staging.report({
-                type: 'progress',
-                phase,
-                done: progress.bytes,
-                total: progress.totalBytes,
-                unit: 'bytes',
-              })
-            : staging.report({ type: 'progress', phase, done: progress.files, unit: 'files' }),
+        onProgress: (progress) => staging.report(sourceProgress(progress)),
       }),
     ({ files, bytes, sentBytes }) =>
       `${formatCount(files, 'file')}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} sent`,

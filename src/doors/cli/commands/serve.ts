@@ -1,4 +1,5 @@
 /** `stager serve`: the HTTP endpoint. */
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openEndpointStager, type Stager } from '../../../compose.ts';
@@ -15,6 +16,8 @@ export async function serveCommand({ config, output, signal }: Context): Promise
   const listening = (facts: Listening): void => {
     if (output.json) output.object({ type: 'listening', ...facts });
     else for (const line of lines(facts)) output.line(line);
+    // Now, since kill -9 may be how it ends.
+    flushCompileCache();
   };
   const options = optionsOf(config);
   await using stager = openEndpointStager(config, options.data);
