@@ -10,7 +10,7 @@ import { readLogin, saveLogin } from '../../src/remote/logins.ts';
 import { openStream } from '../../src/remote/open-stream.ts';
 import { type SignInAs, signIn, tokensFor } from '../../src/remote/sign-in.ts';
 import { createAccount } from '../../src/service/sign-in/accounts.ts';
-import { putClient } from '../../src/service/sign-in/clients.ts';
+import { addClient } from '../../src/service/sign-in/clients.ts';
 import { type Api, describeApi } from '../doors/http/support/api.ts';
 
 const ADA = { kind: 'password', username: 'ada', password: 'correct-horse' } as const;
@@ -91,7 +91,7 @@ describeApi('a login', (api) => {
       grants: ['client_credentials'],
       scopes: ['cloud_controller.read'],
     };
-    await putClient(api().service.database.queries, client);
+    await addClient(api().service.database.queries, client);
     const name = crypto.randomUUID();
     await signedIn(api(), name, { kind: 'client', clientId: client.id, clientSecret: client.secret });
     await expect(asks(api(), name)).resolves.toMatchObject({ resources: [] });

@@ -2,6 +2,7 @@
 import { operationRoutes } from './operations/routes.ts';
 import type { ServedRoute } from './route/route.ts';
 import { loginRoutes } from './uaa/login-routes.ts';
+import { clientRoutes } from './uaa/client-routes.ts';
 import { tokenRoutes } from './uaa/token-routes.ts';
 import { userRoutes } from './uaa/user-routes.ts';
 import { v2BindingRoutes } from './v2/binding-routes.ts';
@@ -67,6 +68,7 @@ export const ROUTES: readonly ServedRoute[] = [
 
   ...loginRoutes,
   ...tokenRoutes,
+  ...clientRoutes,
   ...userRoutes,
   ...v2Routes,
   ...v2ServiceRoutes,

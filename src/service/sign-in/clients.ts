@@ -13,18 +13,27 @@ export interface NewClient extends Client {
   readonly secret: string;
 }
 
-/** Makes the client, or gives the one of that id another secret, other grants and scopes. */
-export async function putClient(queries: Queries, { id, secret, grants, scopes }: NewClient): Promise<void> {
-  const values = {
-    secret_hash: secret === '' ? null : await hashPassword(secret),
-    grants: json(grants),
-    scopes: json(scopes),
-  };
-  await queries
+/** @returns false when there is one of that id. */
+export async function addClient(
+  queries: Queries,
+  { id, secret, grants, scopes }: NewClient,
+): Promise<boolean> {
+  const secret_hash = secret === '' ? null : await hashPassword(secret);
+  const { numInsertedOrUpdatedRows = 0n } = await queries
     .insertInto('clients')
-    .values({ id, ...values })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
-    .execute();
+    .values({ id, secret_hash, grants: json(grants), scopes: json(scopes) })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows > 0n;
+}
+
+/** None of its tokens is taken any more. @returns undefined when there is none of that id. */
+export async function deleteClient(queries: Queries, id: string): Promise<Client | undefined> {
+  return await queries
+    .deleteFrom('clients')
+    .where('id', '=', id)
+    .returning(['id', 'grants', 'scopes'])
+    .executeTakeFirst();
 }
 
 export async function findClient(queries: Queries, id: string): Promise<Client | undefined> {

@@ -146,7 +146,8 @@ export async function verifyToken(
   if (claims === undefined) return undefined;
   const { rows } = await sql<{ revoked: boolean; gone: boolean }>`
     select exists (select 1 from revoked_tokens where jti in (${claims.jti}, ${claims.sid ?? claims.jti})) as revoked,
-      ${claims.user_id ?? null}::text is not null and not exists (
+      not exists (select 1 from clients where id = ${claims.client_id})
+        or ${claims.user_id ?? null}::text is not null and not exists (
         select 1 from accounts where guid = ${claims.user_id ?? null} and active
         and date_trunc('second', tokens_valid_after) <= to_timestamp(${claims.iat})) as gone`.execute(
     queries,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { tryPassword } from '../../../service/sign-in/accounts.ts';
-import { type Client, checkClient, findClient } from '../../../service/sign-in/clients.ts';
+import { type Client, checkClient } from '../../../service/sign-in/clients.ts';
 import {
   refreshSession,
   revoke,
@@ -160,37 +160,4 @@ const revokeToken = route({
   },
 });
 
-const ClientAnswer = z.object({
-  client_id: z.string(),
-  authorized_grant_types: z.array(z.string()),
-  scope: z.array(z.string()),
-  authorities: z.array(z.string()),
-});
-
-const getClient = route({
-  method: 'GET',
-  path: '/uaa/oauth/clients/:id',
-  summary: 'Get a client',
-  access: 'signed-in',
-  params: z.object({ id: text }),
-  answers: { 200: ClientAnswer },
-  handle: async ({ params, caller, service }) => {
-    const isReader = ['clients.read', 'clients.admin', 'uaa.admin'].some((scope) => caller.scopes.has(scope));
-    if (!isReader) throw insufficientScope();
-    const client = await findClient(service.database.queries, params.id);
-    if (client === undefined)
-      throw new UaaError(404, 'not_found', `No client with requested id: ${params.id}`);
-    const { id, grants, scopes } = client;
-    return {
-      status: 200,
-      body: {
-        client_id: id,
-        authorized_grant_types: [...grants],
-        scope: ['uaa.none'],
-        authorities: [...scopes],
-      },
-    };
-  },
-});
-
-export const tokenRoutes = [token, revokeToken, getClient];
+export const tokenRoutes = [token, revokeToken];

@@ -11,6 +11,12 @@ async function doomed(api: Api): Promise<string> {
   return String(made['id']);
 }
 
+/** Without a secret, which would be hashed. */
+const newClient = () => ({
+  client_id: `client-${crypto.randomUUID()}`,
+  authorized_grant_types: ['password', 'refresh_token'],
+});
+
 export const uaaPermissions: PermissionTable = {
   'GET /uaa/login': anyone('/uaa/login'),
   'GET /uaa/info': anyone('/uaa/info'),
@@ -40,6 +46,22 @@ export const uaaPermissions: PermissionTable = {
     may: ['admin'],
     others: 403,
     request: () => ({ path: '/uaa/oauth/clients/cf' }),
+  },
+  'POST /uaa/oauth/clients': {
+    status: 201,
+    may: ['admin'],
+    others: 403,
+    request: () => ({ path: '/uaa/oauth/clients', body: newClient() }),
+  },
+  'DELETE /uaa/oauth/clients/:id': {
+    status: 200,
+    may: ['admin'],
+    others: 403,
+    request: async (api) => {
+      const body = newClient();
+      await api.ask('POST', '/uaa/oauth/clients', { body });
+      return { path: `/uaa/oauth/clients/${body.client_id}` };
+    },
   },
   'GET /uaa/Users': { status: 200, may: ['admin'], others: 403, request: () => ({ path: '/uaa/Users' }) },
   'POST /uaa/Users': {

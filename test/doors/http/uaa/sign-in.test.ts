@@ -1,6 +1,5 @@
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { expect, it } from 'vitest';
-import { putClient } from '../../../../src/service/sign-in/clients.ts';
 import { type Api, describeApi, type Reply } from '../support/api.ts';
 
 const CF = `Basic ${Buffer.from('cf:').toString('base64')}`;
@@ -120,9 +119,16 @@ describeApi('the sign-in', (api) => {
   });
 
   it('gives programs tokens of their own', async () => {
-    const { queries } = api().service.database;
-    const scopes = ['cloud_controller.admin'];
-    await putClient(queries, { id: 'ci', secret: 's3cret', grants: ['client_credentials'], scopes });
+    const client = {
+      client_id: 'ci',
+      authorized_grant_types: ['client_credentials'],
+      authorities: ['cloud_controller.admin'],
+    };
+    const create = async (secret?: string) =>
+      await api().ask('POST', '/uaa/oauth/clients', { body: { ...client, client_secret: secret } });
+    expect((await create()).body['error_description']).toBe('Client secret is required');
+    expect((await create('s3cret')).body).toMatchObject(client);
+    expect((await create('another')).body['error_description']).toBe('Client already exists: ci');
     const form = { grant_type: 'client_credentials', client_id: 'ci', client_secret: 's3cret' };
     const reply = await grant(api(), form, '');
     expect(reply.body).not.toHaveProperty('refresh_token');
@@ -131,6 +137,13 @@ describeApi('the sign-in', (api) => {
     expect([wrong.status, wrong.body['error']]).toEqual([401, 'invalid_client']);
     const other = await grant(api(), { ...form, grant_type: 'password' }, '');
     expect([other.status, other.body['error']]).toEqual([401, 'invalid_client']);
+    expect((await api().ask('DELETE', '/uaa/oauth/clients/ci')).body).toMatchObject(client);
+    expect(await seesOrganizations(api(), accessToken(reply))).toBe(401);
+    const [gone, kept] = [
+      await api().ask('DELETE', '/uaa/oauth/clients/ci'),
+      await api().ask('DELETE', '/uaa/oauth/clients/cf'),
+    ];
+    expect([gone.status, kept.status]).toEqual([404, 400]);
   });
 
   it('knows the origin uaa, and no other', async () => {
