@@ -1,17 +1,17 @@
-/** Two client libraries that nobody here wrote: create, upload, stage, follow and download with each. */
+/** Two client libraries, and curl: create, upload, stage, follow and download with each. */
 import { execFile, spawnSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, expect, it } from 'vitest';
 import {
+  ask,
   createSpace,
   describeServed,
   notRun,
   PASSWORD,
-  type Served,
   signIn,
   zipDirectory,
 } from '../support/served.ts';
@@ -23,38 +23,67 @@ const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 /** How to start a client, or why that can't be done. */
 type Program = { readonly command: string; readonly args: readonly string[] } | { readonly missing: string };
 
+const SECRET = 'of-the-job';
+const NO_JQ = spawnSync('jq', ['--version']).error !== undefined;
+
 const CLIENTS = {
-  'cloudfoundry-client of PyPI': python(),
+  'cloudfoundry-client': python(),
   'go-cfclient': go(),
 } as const;
 
-for (const [name, program] of Object.entries(CLIENTS)) {
-  if ('missing' in program) notRun(name, program.missing);
-  else {
-    describeServed(name, (served) => {
-      let bits = '';
-      beforeAll(async () => {
-        await createSpace(served().url, await signIn(served().url));
-        bits = zipDirectory(
-          await served().cli.app('app', { 'index.html': 'hi', Staticfile: '' }),
-          zipIn(served()),
-        );
-      });
+describeServed('clients that nobody here wrote', (served) => {
+  let bits = '';
+  beforeAll(async () => {
+    const { url, cli, dir } = served();
+    const token = await signIn(url);
+    await createSpace(url, token);
+    const body = {
+      client_id: 'ci',
+      client_secret: SECRET,
+      authorized_grant_types: ['client_credentials'],
+      authorities: ['cloud_controller.admin'],
+    };
+    await ask(url, token, { path: '/uaa/oauth/clients', body });
+    bits = zipDirectory(await cli.app('app', { 'index.html': 'hi', Staticfile: '' }), join(dir, 'app.zip'));
+  });
 
-      it('stages an app and downloads the droplet', async () => {
-        const { url, dir } = served();
-        const target = join(dir, 'droplet.tgz');
-        const args = [...program.args, url, 'admin', PASSWORD, 'dev', 'by-library', bits, target];
-        const { stdout } = await run(program.command, args);
-        expect(JSON.parse(stdout)).toEqual(expect.objectContaining({ state: 'STAGED' }));
-        if (name.includes('PyPI')) {
-          expect(JSON.parse(stdout)).toMatchObject({ last: 'Staging complete', listed: true });
-        } else expect(JSON.parse(stdout)).toMatchObject({ current: true });
-        expect(gunzipSync(await readFile(target)).includes('./app/')).toBe(true);
-      });
+  for (const [name, program] of Object.entries(CLIENTS)) {
+    if ('missing' in program) {
+      notRun(name, program.missing);
+      continue;
+    }
+    it(`${name} stages an app and downloads the droplet`, async () => {
+      const { url, dir } = served();
+      const target = join(dir, `${name}.tgz`);
+      const args = [...program.args, url, 'admin', PASSWORD, 'dev', name, bits, target];
+      const { stdout } = await run(program.command, args);
+      expect(JSON.parse(stdout)).toEqual(expect.objectContaining({ state: 'STAGED' }));
+      if (name === 'cloudfoundry-client') {
+        expect(JSON.parse(stdout)).toMatchObject({ last: 'Staging complete', listed: true });
+      } else expect(JSON.parse(stdout)).toMatchObject({ current: true });
+      expect(gunzipSync(await readFile(target)).includes('./app/')).toBe(true);
     });
   }
-}
+
+  if (NO_JQ) {
+    notRun('the job of docs/http.md', 'jq is needed');
+    return;
+  }
+  it('the job of docs/http.md does the same with curl and jq, and says why it could not', async () => {
+    const { url, dir } = served();
+    const page = await readFile(join(ROOT, 'docs/http.md'), 'utf8');
+    const job = /```sh\n([\s\S]*?)```/.exec(page)?.[1]?.replace('http://127.0.0.1:8484', url) ?? '';
+    const options = { cwd: dir, env: { ...process.env, CLIENT_SECRET: SECRET } };
+    const { stdout } = await run('sh', ['-c', job], options);
+    expect(stdout).toMatch(/staticfile buildpack[\s\S]*Staging complete\n$/);
+    expect(gunzipSync(await readFile(join(dir, 'droplet.tgz'))).includes('./app/')).toBe(true);
+    await writeFile(join(dir, 'app.zip'), 'no zip');
+    await expect(run('sh', ['-c', job], options)).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("can't be read as a zip"),
+    });
+  });
+});
 
 function python(): Program {
   const made = script('venv.sh', ['cloudfoundry-client', '1.40.4']);
@@ -79,8 +108,4 @@ function script(name: string, args: readonly string[]) {
 
 function lastLine(text: string): string {
   return text.trim().split('\n').at(-1) ?? '';
-}
-
-function zipIn({ dir }: Served): string {
-  return join(dir, 'app.zip');
 }
