@@ -12,8 +12,8 @@ const out = join(root, 'dist/programs');
 const fresh = `${out}.new-${process.pid}`;
 const source = (path: string): string => join(root, 'src', path);
 
-/** What only `stager serve` or an S3 store loads: large, with data files beside the modules. */
-const SERVER = /^(@electric-sql\/|@aws-sdk\/|@fastify\/swagger-ui|@fastify\/static)/;
+/** With data files beside their modules, or large and loaded by few: PGlite, the S3 client, the page of the API. */
+const APART = /^(@electric-sql\/|@aws-sdk\/|@fastify\/swagger-ui)/;
 
 await build({
   // Workers are found by their path from the file that starts them, which is in parts/ or another folder beside it.
@@ -26,7 +26,7 @@ await build({
     'unpack/unpack-worker': source('staging/droplet/unpack/unpack-worker.ts'),
   },
   platform: 'node',
-  external: (id) => SERVER.test(id),
+  external: (id) => APART.test(id),
   logLevel: 'warn',
   // Not ECMAScript modules: importing a module of Node's from one loads all of it, streams and promises too.
   output: {
