@@ -163,7 +163,7 @@ export function notSignedIn(url: string, text: string): StagerError {
       ? (failure.data.errors[0]?.detail ?? '')
       : 'there is no token';
   return new StagerError('NOT_SIGNED_IN', `not signed in to ${hostOf(url)}: ${said}`, {
-    next: `Run: stager login ${new URL(url).origin}`,
+    next: `Run: stager login ${new URL(url).origin} --username NAME`,
     details: { url: withoutQuery(url) },
   });
 }

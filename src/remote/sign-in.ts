@@ -52,7 +52,7 @@ export function tokensFor(
     login ??= await readLogin(file, url);
     if (login === undefined) {
       throw new StagerError('NOT_SIGNED_IN', `not signed in to ${url}`, {
-        next: `Run: stager login ${url}, or set STAGER_TOKEN.`,
+        next: `Run: stager login ${url} --username NAME, or set STAGER_TOKEN.`,
       });
     }
     return login.accessToken;
