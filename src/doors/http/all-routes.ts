@@ -1,8 +1,8 @@
 /** Every route there is. The server, the documents and the permission tests read this list. */
 import { operationRoutes } from './operations/routes.ts';
 import type { ServedRoute } from './route/route.ts';
-import { loginRoutes } from './uaa/login-routes.ts';
 import { clientRoutes } from './uaa/client-routes.ts';
+import { loginRoutes } from './uaa/login-routes.ts';
 import { tokenRoutes } from './uaa/token-routes.ts';
 import { userRoutes } from './uaa/user-routes.ts';
 import { v2BindingRoutes } from './v2/binding-routes.ts';
