@@ -34,7 +34,9 @@ async function isCurrent(queries: Queries): Promise<boolean> {
     queries,
   );
   if (table.rows[0]?.name === null) return false;
-  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(queries);
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(
+    queries,
+  );
   const known = Object.keys(MIGRATIONS).toSorted();
   return rows.length === known.length && rows.every(({ name }, index) => name === known[index]);
 }
