@@ -31,8 +31,12 @@ serve() {
   # A signal ends a wait early.
   [ -z "$stopping" ] || code=0
   finish
-  for server in "${servers[@]}"; do
-    while kill -0 "$server" 2>/dev/null; do wait "$server" || true; done
+  # Asked again each second: one that has just begun ignores the signal that bash gave it to ignore.
+  for server in "${!servers[@]}"; do
+    while kill -"${signals[server]}" "${servers[server]}" 2>/dev/null; do
+      sleep 1 &
+      wait -n "${servers[server]}" $! || true
+    done
   done
   wait "${loggers[@]}" || true
   return "$code"

@@ -31,7 +31,7 @@ async function read(files: Files, env: Record<string, string> = {}): Promise<str
     const lines: string[] = [];
     const log = createLog((line) => lines.push(line));
     const settings = await readSettings(path, env);
-    await tellIgnored(path, settings, log);
+    await tellIgnored(path, settings, { env, log });
     const choose = (name: string, range?: string) =>
       resolve(manifest, name, range ?? '8.2.x', { stack: 'host', arch: process.arch });
     const php = choosePhp({ manifest, env: { CF_STACK: 'host' }, log, choose }, settings);

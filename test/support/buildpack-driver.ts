@@ -87,6 +87,13 @@ export class Driver {
     await this.#copyApp(app);
   }
 
+  /** The app as it came, since a staging changes it. */
+  async resetApp(app: string): Promise<void> {
+    await rm(this.at('app'), { recursive: true });
+    await cp(join(ROOT, 'fixtures/apps', app), this.at('app'), { recursive: true, verbatimSymlinks: true });
+    await mkdir(this.at('profile.d'), { recursive: true });
+  }
+
   /** A path in the tree. */
   at(...names: readonly string[]): string {
     return join(this.root, ...names);

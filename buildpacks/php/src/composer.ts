@@ -105,6 +105,7 @@ export async function composerInstall(context: StepContext, { options, vendorDir
           COMPOSER_CACHE_DIR: join(home, 'cache'),
           COMPOSER_VENDOR_DIR: vendorDir,
           COMPOSER_ALLOW_SUPERUSER: '1',
+          COMPOSER_AUTH: env['COMPOSER_AUTH'] ?? githubAuth(env['COMPOSER_GITHUB_OAUTH_TOKEN']),
         },
         next:
           'See the output above. Where Packagist or the hosts of archives are out of reach, name a mirror in STAGER_COMPOSER_MIRROR ' +
@@ -114,6 +115,11 @@ export async function composerInstall(context: StepContext, { options, vendorDir
   } finally {
     await rm(dep.at('composer'), { recursive: true, force: true });
   }
+}
+
+/** The variable of Cloud Foundry's buildpack as Composer's own. */
+function githubAuth(token: string | undefined): string | undefined {
+  return token === undefined ? undefined : JSON.stringify({ 'github-oauth': { 'github.com': token } });
 }
 
 /** Debian's Composer is many packages that know each other by /usr/share/php. */

@@ -17,7 +17,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 /** Compiled in. */
 const ALWAYS = [
-  ...['core', 'date', 'filter', 'hash', 'json', 'libxml', 'openssl', 'pcntl', 'pcre', 'random', 'readline'],
+  ...['core', 'date', 'filter', 'hash', 'json', 'libxml', 'openssl', 'pcntl', 'pcre', 'random'],
   ...['reflection', 'session', 'spl', 'standard', 'zlib'],
 ];
 /** Packages that every app gets: frameworks expect their extensions. */

@@ -26,7 +26,7 @@ async function supply(context: StepContext): Promise<void> {
   const { buildDir, cacheDir, dep, env, log, isLast } = context;
   await runHook('pre_compile', context);
   const settings = await readSettings(buildDir, env);
-  await tellIgnored(buildDir, settings, log);
+  await tellIgnored(buildDir, settings, context);
   log.step('Installing PHP');
   const php = choosePhp(context, settings);
   const wanted = await wantedExtensions(buildDir, settings);

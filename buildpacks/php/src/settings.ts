@@ -1,4 +1,5 @@
 /** What an app says about itself: .bp-config/options.json, composer.json, composer.lock, variables. */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { BuildpackFailure, type Env, isThere, type Log, readJson } from '../../kit/index.ts';
@@ -109,10 +110,21 @@ export async function webRoot(dir: string, { options }: Settings): Promise<strin
 }
 
 /** Options and files for Cloud Foundry's buildpack that have no effect here. */
-export async function tellIgnored(dir: string, { options }: Settings, log: Log): Promise<void> {
+export async function tellIgnored(
+  dir: string,
+  { options }: Settings,
+  { env, log }: { readonly env: Env; readonly log: Log },
+): Promise<void> {
+  if (/"(redis|memcached)-sessions"/.test(env['VCAP_SERVICES'] ?? '')) {
+    log.warning('Services for sessions are not read: set session.save_handler in .bp-config/php/php.ini.d.');
+  }
   const ignored = Object.keys(options).filter((name) => !KNOWN.has(name));
   for (const file of ['.bp-config/httpd', '.bp-config/php/php-fpm.conf', '.extensions']) {
     if (await isThere(join(dir, file))) ignored.push(file);
   }
+  const nginx = await readdir(join(dir, '.bp-config/nginx')).catch(() => []);
+  ignored.push(
+    ...nginx.filter((name) => name !== 'server-locations.conf').map((name) => `.bp-config/nginx/${name}`),
+  );
   if (ignored.length > 0) log.warning(`Ignored, without effect here: ${ignored.join(', ')}`);
 }

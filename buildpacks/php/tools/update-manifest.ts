@@ -41,6 +41,7 @@ const EXTENSIONS = [
     'redis',
     'uuid',
     'xdebug',
+    'readline',
     'yaml',
   ],
 ];

@@ -1,0 +1,19 @@
+# Sourced before the app starts. Every value that the app sets itself wins.
+export LANG="${LANG:-C.UTF-8}"
+export RAILS_ENV="${RAILS_ENV:-production}"
+export RACK_ENV="${RACK_ENV:-production}"
+export RAILS_SERVE_STATIC_FILES="${RAILS_SERVE_STATIC_FILES:-enabled}"
+export RAILS_LOG_TO_STDOUT="${RAILS_LOG_TO_STDOUT:-enabled}"
+export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
+export BUNDLE_GEMFILE="${BUNDLE_GEMFILE:-$HOME/@GEMFILE@}"
+export BUNDLE_PATH="$DEPS_DIR/@IDX@/vendor_bundle"
+export BUNDLE_APP_CONFIG="$DEPS_DIR/@IDX@/bundle"
+export BUNDLE_WITHOUT="${BUNDLE_WITHOUT:-development:test}"
+export BUNDLER_VERSION="@BUNDLER@"
+if [ -n "@DEPLOYMENT@" ]; then export BUNDLE_DEPLOYMENT=true; fi
+# One for this instance: in the droplet it would be no secret. Sessions of several instances need a common one.
+if [ -n "@RAILS@" ] && [ -z "${SECRET_KEY_BASE:-}${RAILS_MASTER_KEY:-}" ] && [ ! -f "$HOME/config/master.key" ]; then
+  echo 'SECRET_KEY_BASE is not set: one is made up for this instance; sessions end with it' >&2
+  SECRET_KEY_BASE=$(od -An -tx1 -N64 /dev/urandom | tr -d ' \n')
+  export SECRET_KEY_BASE
+fi
