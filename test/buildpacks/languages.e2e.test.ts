@@ -4,6 +4,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SINATRA, vendorDebianGems, writeLock } from '../support/gems.ts';
 import { offlineBuildpack } from '../support/offline-buildpack.ts';
 import { runDroplet, stageApp } from '../support/staged-app.ts';
 
@@ -48,6 +49,36 @@ describe('without a network', () => {
     const { droplet } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
     await runDroplet(home.path, droplet, async (url) => {
       expect(await (await fetch(url)).text()).toBe('Hello from nginx on stager\n');
+    });
+  });
+
+  it('php: an app with vendored packages answers through nginx and PHP-FPM', async () => {
+    const buildpack = join(home.path, 'php');
+    // Libraries are inside too, since which of them a stack lacks is only known there.
+    await offlineBuildpack('php', buildpack, ({ name, version }) =>
+      /^(php 8\.2.*|php8\.2-(cli|common|opcache|curl|mbstring|xml|zip|intl|soap) .*|nginx.*|(lib(zip|xml2|xslt|onig|icu|curl)|zlib).*)$/.test(
+        `${name} ${version}`,
+      ),
+    );
+    const app = copyOf('php-composer');
+    const { droplet } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
+    await runDroplet(home.path, droplet, async (url) => {
+      await expect
+        .poll(async () => (await fetch(url)).text(), { timeout: 60_000 })
+        .toBe('Hello from php on stager\n');
+    });
+  });
+
+  it('ruby: Sinatra with vendored gems answers', async () => {
+    const buildpack = join(home.path, 'ruby');
+    await offlineBuildpack('ruby', buildpack, ({ name }) =>
+      /ruby|rake|libyaml|libgmp|libffi|libedit|libncurses/.test(name),
+    );
+    const app = copyOf('ruby-sinatra');
+    writeLock(app, await vendorDebianGems(app, SINATRA), ['sinatra', 'webrick']);
+    const { droplet } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
+    await runDroplet(home.path, droplet, async (url) => {
+      expect(await (await fetch(url)).text()).toBe('Hello from sinatra on stager\n');
     });
   });
 });

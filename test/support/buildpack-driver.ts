@@ -55,6 +55,8 @@ export interface Outcome {
 export class Driver {
   readonly root: string;
   readonly env: Record<string, string>;
+  /** Off: the first staging has nothing in its cache, as that of a new app. */
+  sharesDownloads = true;
 
   private constructor(root: string, env: Record<string, string>) {
     this.root = root;
@@ -111,7 +113,7 @@ export class Driver {
 
   /** Supply of all, then finalize of the last; the first failure ends it. */
   async stage(...buildpacks: readonly string[]): Promise<Outcome> {
-    await linkTree(SHARED, this.at('cache/dependencies'));
+    if (this.sharesDownloads) await linkTree(SHARED, this.at('cache/dependencies'));
     for (const idx of buildpacks.keys()) await mkdir(this.at('deps', `${idx}`), { recursive: true });
     let output = '';
     for (const [idx, buildpack] of buildpacks.entries()) {
@@ -125,7 +127,7 @@ export class Driver {
       output += finalized.output;
       if (finalized.code !== 0) return { code: finalized.code, output };
     }
-    await linkTree(this.at('cache/dependencies'), SHARED);
+    if (this.sharesDownloads) await linkTree(this.at('cache/dependencies'), SHARED);
     return { code: 0, output };
   }
 
