@@ -12,8 +12,8 @@ const out = join(root, 'dist/programs');
 const fresh = `${out}.new-${process.pid}`;
 const source = (path: string): string => join(root, 'src', path);
 
-/** With data files beside their modules, or large and loaded by few: PGlite, the S3 client, the page of the API. */
-const APART = /^(@electric-sql\/|@aws-sdk\/|@fastify\/swagger-ui)/;
+/** With data files beside their modules, or large and loaded by few: PGlite, the S3 client, the page of the API, traces. */
+const APART = /^(@electric-sql\/|@aws-sdk\/|@fastify\/swagger-ui|@opentelemetry\/)/;
 
 await build({
   // Workers are found by their path from the file that starts them, which is in parts/ or another folder beside it.

@@ -29,6 +29,7 @@ import type { RunDropletPorts } from './staging/run-droplet.ts';
 import type { StagePorts } from './staging/steps/staging.ts';
 import { openBlobStore } from './stores/blobs/open.ts';
 import type { BlobStore } from './stores/blobs/port/blob-store.ts';
+import { type BlobWatcher, WatchedStore } from './stores/blobs/watched.ts';
 import { StagingRecords } from './stores/records/records.ts';
 import { RegistryClient } from './stores/registry/client.ts';
 import { type RegistryLogin, registryPorts } from './stores/registry/open.ts';
@@ -51,10 +52,15 @@ export class Stager {
   #sandbox: Promise<Selection> | undefined;
   #extraCas: Promise<readonly string[]> | undefined;
   #home: Promise<void> | undefined;
+  readonly #watch: BlobWatcher | undefined;
 
-  /** @param records directory of the records of stagings. */
-  constructor(config: Config, records = join(config.home, 'stagings')) {
+  /**
+   * @param records directory of the records of stagings.
+   * @param watch is told of every call to the blobstore.
+   */
+  constructor(config: Config, records = join(config.home, 'stagings'), watch?: BlobWatcher) {
     this.config = config;
+    this.#watch = watch;
     this.records = new StagingRecords(records);
     this.stacks = new StackStore(join(config.home, 'stacks'));
     this.workspaces = join(config.home, 'workspaces');
@@ -63,7 +69,10 @@ export class Stager {
   /** The blobstore that the settings name. */
   blobs(): Promise<BlobStore> {
     const { settings, home } = this.config;
-    this.#blobs ??= this.#openStore(settings.blobstore ?? join(home, 'blobs'));
+    const watch = this.#watch;
+    this.#blobs ??= this.#openStore(settings.blobstore ?? join(home, 'blobs')).then((store) =>
+      watch === undefined ? store : new WatchedStore(store, watch),
+    );
     return this.#blobs;
   }
 
@@ -267,9 +276,13 @@ export function openStager(config: Config): Stager {
 }
 
 /** For an endpoint, which keeps blobs and records in `data` unless the settings name a blobstore. */
-export function openEndpointStager(config: Config, data: string): Stager {
+export function openEndpointStager(config: Config, data: string, watch?: BlobWatcher): Stager {
   const blobstore = config.settings.blobstore ?? join(data, 'blobs');
-  return new Stager({ ...config, settings: { ...config.settings, blobstore } }, join(data, 'stagings'));
+  return new Stager(
+    { ...config, settings: { ...config.settings, blobstore } },
+    join(data, 'stagings'),
+    watch,
+  );
 }
 
 /** Made if it is not there, looked at as a whole, and without what dead processes left. */

@@ -9,7 +9,7 @@ export const GENERAL_SETTINGS = {
     variable: 'STAGER_CA_FILE',
     kind: 'path',
     help: 'extra CA certificates (PEM), for our downloads and inside the sandbox; default: NODE_EXTRA_CA_CERTS',
-    on: ['stage', 'run', 'shell', 'buildpack', 'package', 'blobs', 'serve', 'worker', 'login'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'package', 'blobs', 'serve', 'worker', 'admin', 'login'],
   },
   home: {
     group: 'General:',

@@ -31,6 +31,8 @@ export interface Config extends Homes {
   readonly searchPath: string;
   /** STAGER_ADMIN_PASSWORD: no flag, since command lines are seen by others, and in no config file. */
   readonly adminPassword?: string;
+  /** Somebody takes traces: OpenTelemetry's own variables say where. */
+  readonly tracing: boolean;
   /** STAGER_TOKEN, STAGER_PASSWORD and STAGER_CLIENT_SECRET, in the same way: for `--server` and `stager login`. */
   readonly token?: string;
   readonly password?: string;
@@ -98,6 +100,9 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     ...(env['STAGER_TOKEN'] && { token: env['STAGER_TOKEN'] }),
     ...(env['STAGER_PASSWORD'] && { password: env['STAGER_PASSWORD'] }),
     ...(env['STAGER_CLIENT_SECRET'] && { clientSecret: env['STAGER_CLIENT_SECRET'] }),
+    tracing:
+      Boolean(env['OTEL_EXPORTER_OTLP_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) &&
+      env['OTEL_SDK_DISABLED'] !== 'true',
     registries: registryLogins(env),
     loginsFile: join(xdg(env, 'XDG_CONFIG_HOME', '.config'), 'stager', 'logins.json'),
     searchPath: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -183,6 +188,7 @@ function read(row: Setting, raw: Raw, at: { where: string; base: string }): unkn
     case 'keep':
     case 'buildpackApi':
     case 'ignoreStyle':
+    case 'logLevel':
       return readChoice(CHOICES[row.kind], text, at.where);
   }
 }

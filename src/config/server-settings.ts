@@ -11,7 +11,7 @@ export const SERVER_SETTINGS = {
     kind: 'text',
     default: '127.0.0.1',
     help: 'address to listen on; beyond loopback it takes a certificate or --insecure-http',
-    on: ['serve'],
+    on: ['serve', 'worker'],
   },
   port: {
     group: 'Server:',
@@ -28,7 +28,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_DATA',
     kind: 'path',
     help: 'directory of the embedded database; default: below the data home',
-    on: ['serve', 'worker'],
+    on: ['serve', 'worker', 'admin'],
   },
   database: {
     group: 'Server:',
@@ -36,7 +36,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_DATABASE',
     kind: 'text',
     help: 'postgres://… of a PostgreSQL server (14 or later) instead of the embedded database',
-    on: ['serve', 'worker'],
+    on: ['serve', 'worker', 'admin'],
   },
   tlsCert: {
     group: 'Server:',
@@ -111,7 +111,7 @@ export const SERVER_SETTINGS = {
     kind: 'count',
     default: `${RETENTION.keepDroplets}`,
     help: 'staged droplets that an app keeps besides its current one; older ones expire; 0 keeps all',
-    on: ['serve'],
+    on: ['serve', 'admin'],
   },
   keepPackages: {
     group: 'Server:',
@@ -120,7 +120,7 @@ export const SERVER_SETTINGS = {
     kind: 'count',
     default: `${RETENTION.keepPackages}`,
     help: 'packages that an app keeps besides that of its current droplet; older ones expire; 0 keeps all',
-    on: ['serve'],
+    on: ['serve', 'admin'],
   },
   keepLogs: {
     group: 'Server:',
@@ -129,7 +129,7 @@ export const SERVER_SETTINGS = {
     kind: 'duration',
     default: '720h',
     help: 'how long the log of a build can be read',
-    on: ['serve'],
+    on: ['serve', 'admin'],
   },
   acceptStart: {
     group: 'Server:',

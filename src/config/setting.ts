@@ -23,7 +23,8 @@ export type SettingKind =
   | 'diskBound'
   | 'keep'
   | 'buildpackApi'
-  | 'ignoreStyle';
+  | 'ignoreStyle'
+  | 'logLevel';
 
 /** One row of the table. */
 export interface Setting {
@@ -61,6 +62,7 @@ export type CommandName =
   | 'files'
   | 'serve'
   | 'worker'
+  | 'admin'
   | 'login'
   | 'image';
 
@@ -72,4 +74,5 @@ export const CHOICES = {
   keep: ['never', 'failed', 'always'],
   buildpackApi: ['cf', 'heroku'],
   ignoreStyle: ['cf', 'git'],
+  logLevel: ['info', 'error'],
 } as const;

@@ -25,6 +25,7 @@ const KINDS = {
   keep: z.enum(CHOICES.keep),
   buildpackApi: z.enum(CHOICES.buildpackApi),
   ignoreStyle: z.enum(CHOICES.ignoreStyle),
+  logLevel: z.enum(CHOICES.logLevel),
 } as const satisfies Record<SettingKind, z.ZodType>;
 
 type Always = { [K in SettingKey]: (typeof SETTINGS)[K] extends { default: string } ? K : never }[SettingKey];

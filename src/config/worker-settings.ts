@@ -44,6 +44,22 @@ export const WORKER_SETTINGS = {
     help: 'only serve: builds wait for a stager worker; takes a PostgreSQL server and a blobstore that workers reach',
     on: ['serve'],
   },
+  log: {
+    group: 'General:',
+    flag: '--log <level>',
+    variable: 'STAGER_LOG',
+    kind: 'logLevel',
+    help: 'write a log of JSON lines to stderr: info (requests and builds too) or error; default: bugs as text',
+    on: ['serve', 'worker'],
+  },
+  metricsPort: {
+    group: 'Worker:',
+    flag: '--metrics-port <number>',
+    variable: 'STAGER_METRICS_PORT',
+    kind: 'port',
+    help: 'serve /metrics and /healthz of this worker there, on --host; 0 is any free one; default: nothing listens',
+    on: ['worker'],
+  },
   workerTimeout: {
     group: 'Worker:',
     flag: '--worker-timeout <time>',

@@ -62,7 +62,8 @@ function example({ kind }: Setting): readonly [text: string, value: unknown] {
     case 'diskBound':
     case 'keep':
     case 'buildpackApi':
-    case 'ignoreStyle': {
+    case 'ignoreStyle':
+    case 'logLevel': {
       const word = CHOICES[kind].at(-1) ?? '';
       return [word, word];
     }

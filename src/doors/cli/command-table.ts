@@ -1,6 +1,7 @@
 /** Every command: its arguments, the words of its help, and what does its work. */
 
 import { RETENTION, START_TIMEOUT_MS } from '../../config/limits.ts';
+import { ADMIN } from './admin-commands.ts';
 import { BUILDPACK } from './buildpack-commands.ts';
 import type { CommandSpec } from './command-spec.ts';
 
@@ -239,6 +240,9 @@ Examples:
       slots: '',
       stacks: '',
       workerName: '',
+      log: '',
+      metricsPort: '',
+      host: 'address of --metrics-port; default: 127.0.0.1',
       grace: '',
       data: 'directory for what is on its way; default: below the data home',
       caFile: '',
@@ -261,6 +265,7 @@ Examples:
   stager serve --no-worker --database postgres://user@host/stager --blobstore s3://bucket
   stager worker --database postgres://user@host/stager --blobstore s3://bucket --memory 16G --disk 200G --slots 4`,
   },
+  ADMIN,
   {
     usage: 'login <url>',
     load: async () => (await import('./commands/login.ts')).loginCommand,

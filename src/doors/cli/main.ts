@@ -1,7 +1,7 @@
 /** argv → command → exit status. The only place that ends the process. */
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { usualCacheHome } from '../../config/homes.ts';
 import { keepCompiledCode } from '../../machine/host/compiled-code.ts';
 import { endProcess, written } from '../../machine/host/end-process.ts';
@@ -34,13 +34,7 @@ async function main(argv: readonly string[]): Promise<void> {
     exit = status;
   };
   const program = createProgram(ownVersion(), { argv, load, done });
-  for (const command of [
-    program,
-    ...program.commands,
-    ...program.commands.flatMap((child) => child.commands),
-  ]) {
-    command.exitOverride();
-  }
+  overrideExit(program);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -50,6 +44,11 @@ async function main(argv: readonly string[]): Promise<void> {
   const { stdout, stderr } = ownStreams();
   await Promise.race([written(stdout, stderr), impatience(controller.signal)]);
   endProcess(exit);
+}
+
+function overrideExit(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) overrideExit(child);
 }
 
 async function failed(error: unknown, argv: readonly string[]): Promise<number> {

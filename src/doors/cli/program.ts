@@ -126,6 +126,7 @@ const settingsByFlag = new Map(
       'files',
       'serve',
       'worker',
+      'admin',
       'image',
     ] as const
   )

@@ -1,5 +1,7 @@
 /** Every route there is. The server, the documents and the permission tests read this list. */
+import { eventRoutes } from './operations/event-routes.ts';
 import { operationRoutes } from './operations/routes.ts';
+import { webhookRoutes } from './operations/webhook-routes.ts';
 import type { ServedRoute } from './route/route.ts';
 import { clientRoutes } from './uaa/client-routes.ts';
 import { loginRoutes } from './uaa/login-routes.ts';
@@ -79,6 +81,8 @@ export const ROUTES: readonly ServedRoute[] = [
   ...environmentGroupRoutes,
   ...auditEventRoutes,
   ...operationRoutes,
+  ...eventRoutes,
+  ...webhookRoutes,
   ...absentRoutes,
   ...domainRoutes,
   ...routeRoutes,

@@ -1,6 +1,8 @@
 /** Puts the parts together that the door needs: a database in, an {@link HttpService} out. */
 import type { StagingMeans } from '../../service/builds/means.ts';
 import { StagingService, type StagingWork } from '../../service/builds/staging-service.ts';
+import { Deliveries, type DeliveriesParts } from '../../service/events/deliveries.ts';
+import type { Metrics } from '../../service/metrics/metrics.ts';
 import { Jobs } from '../../service/queue/jobs.ts';
 import { Audit } from '../../service/resources/audit.ts';
 import { seedDomain } from '../../service/resources/domains.ts';
@@ -10,6 +12,7 @@ import { SigningKeys } from '../../service/sign-in/keys.ts';
 import type { Database, Queries } from '../../service/state/database.ts';
 import { systemClock } from '../../words/clock.ts';
 import type { ReportBug } from '../../words/report-bug.ts';
+import { NO_TELEMETRY, type Telemetry } from '../../words/telemetry.ts';
 import { jobTable } from './job-table.ts';
 import { CfError, errorAnswer } from './route/cf-errors.ts';
 import { Downloads } from './route/downloads.ts';
@@ -27,6 +30,11 @@ export interface ServiceParts {
   readonly report?: ReportBug;
   /** Who takes builds in this process; without, one worker that takes all. */
   readonly work?: StagingWork;
+  /** Without, nothing is told. */
+  readonly telemetry?: Telemetry;
+  readonly metrics?: Metrics;
+  /** How webhooks are reached, where that is not the usual way. */
+  readonly webhooks?: Pick<DeliveriesParts, 'authorities' | 'send'>;
   /** Who signs the tokens; without, we do. */
   readonly issuer?: TrustedIssuer;
 }
@@ -42,7 +50,11 @@ export async function createService(parts: ServiceParts): Promise<HttpService> {
   const { queries } = database;
   const signIn = await openSignIn(queries, parts.issuer);
   await seedDomain(queries, APPS_DOMAIN);
-  const staging = new StagingService(database, parts.staging, report, parts.work);
+  const staging = new StagingService(database, parts.staging, report, {
+    ...(parts.work !== undefined && { work: parts.work }),
+    ...(parts.telemetry !== undefined && { telemetry: parts.telemetry }),
+    ...(parts.metrics !== undefined && { metrics: parts.metrics }),
+  });
   staging.metrics.ofDatabase(queries);
   await staging.repair();
   const jobs = new Jobs({
@@ -58,6 +70,9 @@ export async function createService(parts: ServiceParts): Promise<HttpService> {
   });
   await jobs.resume();
   await staging.start();
+  const { version } = settings;
+  const deliveries = new Deliveries({ database, clock: systemClock, report, version, ...parts.webhooks });
+  await deliveries.start();
   return {
     database,
     settings,
@@ -65,6 +80,8 @@ export async function createService(parts: ServiceParts): Promise<HttpService> {
     report,
     audit: new Audit(queries),
     staging,
+    deliveries,
+    telemetry: parts.telemetry ?? NO_TELEMETRY,
     downloads: new Downloads(),
     ...signIn,
   };

@@ -7,6 +7,7 @@ import type { CountRequest } from './rate-limit.ts';
 import { baseOf } from './route/base-url.ts';
 import type { Answer, ServedRoute } from './route/route.ts';
 import type { HttpService } from './route/service.ts';
+import { traceOf } from './telemetry.ts';
 
 /** What all routes are served by. */
 export interface Mounting {
@@ -52,6 +53,7 @@ export function mount(route: ServedRoute, { server, service, count }: Mounting):
           base: baseOf(request, service.settings),
           url: request.url,
           warn: (text) => warnings.push(text),
+          trace: traceOf(request),
           request,
         },
       );

@@ -1,9 +1,13 @@
 /** `stager serve`: database, service and server put together and listening, until the signal fires. */
 import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { checkServedLayout } from '../../machine/host/data-layout.ts';
 import type { StagingMeans } from '../../service/builds/means.ts';
 import type { StagingWork } from '../../service/builds/staging-service.ts';
+import { runUpkeep } from '../../service/builds/upkeep.ts';
+import { forgetOldEnds } from '../../service/events/build-ends.ts';
+import type { Metrics } from '../../service/metrics/metrics.ts';
 import { ensureStacks, type NewStack } from '../../service/resources/stacks.ts';
 import { ensureAdmin } from '../../service/sign-in/admin.ts';
 import { forgetExpiredTokens } from '../../service/sign-in/tokens.ts';
@@ -11,6 +15,7 @@ import { type Database, openDatabase } from '../../service/state/database.ts';
 import { isDatabaseAway } from '../../service/state/failures.ts';
 import { StagerError } from '../../words/errors.ts';
 import type { ReportBug } from '../../words/report-bug.ts';
+import type { Telemetry } from '../../words/telemetry.ts';
 import { ROUTES } from './all-routes.ts';
 import { createService, type TrustedIssuer } from './create-service.ts';
 import type { HttpService } from './route/service.ts';
@@ -41,7 +46,11 @@ export interface ServeOptions {
   /** Made where they are not there yet. */
   readonly stacks: readonly NewStack[];
   readonly staging: StagingMeans;
+  /** Whom webhooks are believed by. */
+  readonly authorities: () => Promise<readonly string[]>;
   readonly report: ReportBug;
+  readonly telemetry: Telemetry;
+  readonly metrics: Metrics;
   /** Who takes builds in this process. */
   readonly work: StagingWork;
 }
@@ -56,6 +65,8 @@ export interface Listening {
 
 /** Milliseconds. Expired tokens are forgotten and keys rotated this often. */
 const UPKEEP_EVERY_MS = 3_600_000;
+/** Days that the feed of events goes back. */
+const EVENT_DAYS = 30;
 /** Milliseconds. Requests that run at the end may take so long; then their connections are cut. */
 const GRACE_MS = 20_000;
 
@@ -77,6 +88,7 @@ export async function serve(
   const service = await openService(database, options);
   ends.defer(() => service.jobs.close());
   ends.defer(() => service.staging.close());
+  ends.defer(() => service.deliveries.close());
   const server = await createServer(service, {
     routes: ROUTES,
     ...(certificate !== undefined && { tls: certificate }),
@@ -99,7 +111,20 @@ export async function serve(
 
 async function openService(
   database: Database,
-  { publicUrl, systemDomain, acceptStart, rateLimit, version, staging, issuer, report, work }: ServeOptions,
+  {
+    publicUrl,
+    systemDomain,
+    acceptStart,
+    rateLimit,
+    version,
+    staging,
+    issuer,
+    report,
+    work,
+    authorities,
+    telemetry,
+    metrics,
+  }: ServeOptions,
 ): Promise<HttpService> {
   const settings = {
     name: 'stager',
@@ -116,6 +141,9 @@ async function openService(
     report,
     work,
     ...(issuer !== undefined && { issuer }),
+    webhooks: { authorities },
+    telemetry,
+    metrics,
   });
 }
 
@@ -145,10 +173,17 @@ function upkeep({ database, signIn, staging, report }: HttpService): () => void 
   const failed = (error: unknown): void => {
     if (!isDatabaseAway(error)) report('the hourly upkeep', error);
   };
+  const tasks = {
+    ...staging.upkeep(),
+    events: async () => ({ deleted: await forgetOldEnds(database.queries, EVENT_DAYS) }),
+    tokens: async () => ({ forgotten: await forgetExpiredTokens(database.queries) }),
+  };
   const run = async (): Promise<void> => {
-    await forgetExpiredTokens(database.queries);
-    await staging.upkeep();
+    // Every server looks for new keys; the rest is done by one of them.
     if (signIn.kind === 'embedded') await signIn.keys.rotate();
+    const turn = { server: hostname(), hourly: true };
+    for (const { error } of await runUpkeep(database.queries, tasks, turn))
+      if (error !== undefined) failed(error);
   };
   const timer = setInterval(() => void run().catch(failed), UPKEEP_EVERY_MS);
   return () => clearInterval(timer);

@@ -17,6 +17,7 @@ import { meantPath } from './route/foundation.ts';
 import { LIMITS } from './route/limits.ts';
 import type { ServedRoute } from './route/route.ts';
 import type { HttpService, HttpSettings } from './route/service.ts';
+import { addTelemetry } from './telemetry.ts';
 
 export interface ServerOptions {
   readonly routes: readonly ServedRoute[];
@@ -43,6 +44,7 @@ export async function createServer(service: HttpService, options: ServerOptions)
     reply.header('x-content-type-options', 'nosniff');
     reply.header('cache-control', 'no-store');
   });
+  addTelemetry(server, service.telemetry);
   addBodyParsers(server);
   await server.register(formbody, { bodyLimit: LIMITS.formBytes });
   await server.register(multipart, { limits: LIMITS.multipart, throwFileSizeLimit: true });

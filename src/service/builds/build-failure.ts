@@ -1,5 +1,5 @@
 /** Why a build failed, in Cloud Controller's form: the name of an error in its table, and a description. */
-import { CODES, type StagerError, withNext } from '../../words/errors.ts';
+import { CODES, StagerError, withNext } from '../../words/errors.ts';
 
 export interface BuildFailure {
   readonly id: string;
@@ -25,4 +25,16 @@ export function buildFailure(error: StagerError): BuildFailure {
   const words = IDS.get(id) ?? 'Staging error';
   if (WHOLE.has(id)) return { id, description: words };
   return { id, description: `${words}: ${withNext(error)}` };
+}
+
+/** Somebody wanted its end. */
+export function cancelledBecause(reason: string): StagerError {
+  return new StagerError('CANCELLED', reason, { next: 'Stage again when it is wanted.' });
+}
+
+/** Every worker that had it was lost. */
+export function interrupted(): StagerError {
+  return new StagerError('UNEXPECTED', 'the server was restarted during each of the attempts to stage it', {
+    next: 'Stage again.',
+  });
 }

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
+import { noteBuildEnd } from '../events/build-ends.ts';
 import { SILENT_S } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
 import type { BuildFailure } from './build-failure.ts';
@@ -46,6 +47,7 @@ async function settle({ queries, queue }: Place, build: BuildRow, end: End): Pro
     .executeTakeFirst();
   if (numUpdatedRows === 0n) return false;
   await queue.drop('builds', build.guid, queries);
+  await noteBuildEnd({ queries, queue }, build.guid);
   return true;
 }
 
@@ -147,6 +149,7 @@ export async function failUnclaimed(place: Place, build: Guid, failure: BuildFai
       .where('closed_at', 'is', null)
       .execute();
     await place.queue.drop('builds', build, transaction);
+    await noteBuildEnd({ ...place, queries: transaction }, build);
     return true;
   });
 }
@@ -171,6 +174,8 @@ export async function failBroken(
       .where('state', '=', 'STAGING')
       .where('claimed_by', '=', worker)
       .executeTakeFirst();
-    if (numUpdatedRows > 0n) await place.queue.drop('builds', build, transaction);
+    if (numUpdatedRows === 0n) return;
+    await place.queue.drop('builds', build, transaction);
+    await noteBuildEnd({ ...place, queries: transaction }, build);
   });
 }

@@ -10,6 +10,7 @@ import { asStagerError } from '../../words/error-report.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { ReportBug } from '../../words/report-bug.ts';
+import type { Telemetry } from '../../words/telemetry.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { takeNextBuild } from '../queue/placement.ts';
 import { Taker } from '../queue/taker.ts';
@@ -18,7 +19,7 @@ import { type Capacity, forgetWorker, sayAlive, type WorkerIdentity } from '../q
 import type { Database, Queries } from '../state/database.ts';
 import { isDatabaseAway } from '../state/failures.ts';
 import type { Signal } from '../state/signals.ts';
-import { buildFailure } from './build-failure.ts';
+import { buildFailure, cancelledBecause, interrupted } from './build-failure.ts';
 import { BuildLog } from './build-log.ts';
 import {
   addToQueue,
@@ -31,6 +32,7 @@ import {
   writeFailed,
   writeStaged,
 } from './build-rows.ts';
+import { BuildTelemetry } from './build-telemetry.ts';
 import { discardLostDroplet } from './discard-lost-droplet.ts';
 import type { StagingMeans } from './means.ts';
 import { patiently } from './patiently.ts';
@@ -46,6 +48,7 @@ export interface BuildWorkerParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly report: ReportBug;
+  readonly telemetry: Telemetry;
   /** Undefined: takes no builds. */
   readonly worker: WorkerSettings | undefined;
   readonly waiting: WaitingSettings;
@@ -239,10 +242,13 @@ export class BuildWorker {
   }
 
   async #run(build: BuildRow, signal: AbortSignal): Promise<'done' | 'again'> {
-    const { database, means, clock, metrics } = this.#parts;
+    const { database, means, clock, metrics, telemetry } = this.#parts;
     const startedAt = clock.now();
-    const count = (outcome: Parameters<Metrics['build']>[0], error?: string): void =>
+    const told = new BuildTelemetry(telemetry, build);
+    const count = (outcome: Parameters<Metrics['build']>[0], error?: string): void => {
       metrics.build(outcome, clock.now() - startedAt, error);
+      told.end(outcome, clock.now() - startedAt, error);
+    };
     const log = await BuildLog.open({
       queries: this.#queries,
       build: build.guid,
@@ -256,7 +262,15 @@ export class BuildWorker {
       if (build.cancel_requested_at !== null) throw cancelledBecause('it was cancelled');
       if (build.attempts > MAX_ATTEMPTS) throw interrupted();
       if (build.attempts > 1) log.line('stderr', 'The worker was lost; staging begins again');
-      const record = await stageBuild(build, { queries: this.#queries, means, log, signal, clock, metrics });
+      const record = await stageBuild(build, {
+        queries: this.#queries,
+        means,
+        log,
+        signal,
+        clock,
+        metrics,
+        told,
+      });
       await log.close();
       const isOurs = await patiently(clock, () => writeStaged(database, build, record));
       count(isOurs ? 'staged' : 'lost');
@@ -268,7 +282,10 @@ export class BuildWorker {
         count('given back');
         return 'again';
       }
-      if (isDatabaseAway(error)) throw error;
+      if (isDatabaseAway(error)) {
+        told.end('lost', clock.now() - startedAt);
+        throw error;
+      }
       if (!isStagerError(error) && !signal.aborted) this.#parts.report(`build ${build.guid}`, error);
       const failure = buildFailure(asStagerError(signal.aborted ? (signal.reason ?? error) : error));
       log.line('stderr', `${failure.id} - ${failure.description}`);
@@ -281,13 +298,3 @@ export class BuildWorker {
 }
 
 const STOPPED = 'the server stops';
-
-function cancelledBecause(reason: string): StagerError {
-  return new StagerError('CANCELLED', reason, { next: 'Stage again when it is wanted.' });
-}
-
-function interrupted(): StagerError {
-  return new StagerError('UNEXPECTED', 'the server was restarted during each of the attempts to stage it', {
-    next: 'Stage again.',
-  });
-}

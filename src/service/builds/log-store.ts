@@ -213,12 +213,13 @@ export async function logsOfApps(queries: Queries, isVisible: ReturnType<typeof 
 }
 
 /** Forgets the logs of builds that began longer ago than that and are over. */
-export async function forgetOldLogs(queries: Queries, ms: number): Promise<void> {
-  await queries
+export async function forgetOldLogs(queries: Queries, ms: number): Promise<number> {
+  const { numDeletedRows } = await queries
     .deleteFrom('build_logs')
     .where('closed_at', 'is not', null)
     .where(sql<boolean>`created_at < now() - ${ms} * interval '1 millisecond'`)
-    .execute();
+    .executeTakeFirstOrThrow();
+  return Number(numDeletedRows);
 }
 
 function line(row: {

@@ -22,30 +22,42 @@ export interface ExpireParts {
   readonly signal: AbortSignal;
 }
 
+/** How many were let go. */
+export interface Expired extends Readonly<Record<string, number>> {
+  readonly droplets: number;
+  readonly packages: number;
+}
+
 /** First the state, then the bytes: what is killed between is finished by the next call. @param app all without. */
 export async function expireStaged(
   { droplets, packages }: Retention,
   parts: ExpireParts,
   app?: Guid,
-): Promise<void> {
+): Promise<Expired> {
   const { queries } = parts;
-  if (droplets > 0) await expireDroplets(queries, droplets, app);
-  if (packages > 0) await expirePackages(queries, packages, app);
+  const expired = {
+    droplets: droplets > 0 ? await expireDroplets(queries, droplets, app) : 0,
+    packages: packages > 0 ? await expirePackages(queries, packages, app) : 0,
+  };
   await removeBytes(parts);
+  return expired;
 }
 
-async function expireDroplets(queries: Queries, keep: number, app: Guid | undefined): Promise<void> {
-  await sql`update droplets set state = 'EXPIRED', updated_at = now() where guid in (
+async function expireDroplets(queries: Queries, keep: number, app: Guid | undefined): Promise<number> {
+  const { numAffectedRows = 0n } =
+    await sql`update droplets set state = 'EXPIRED', updated_at = now() where guid in (
     select guid from (
       select droplets.guid, row_number() over (partition by droplets.app_guid order by droplets.id desc) as place
       from droplets join apps on apps.guid = droplets.app_guid
       where droplets.state = 'STAGED' and ${ofApp('droplets', app)}
         and droplets.guid is distinct from apps.current_droplet_guid) as ranked
     where place > ${keep})`.execute(queries);
+  return Number(numAffectedRows);
 }
 
-async function expirePackages(queries: Queries, keep: number, app: Guid | undefined): Promise<void> {
-  await sql`update packages set state = 'EXPIRED', updated_at = now() where guid in (
+async function expirePackages(queries: Queries, keep: number, app: Guid | undefined): Promise<number> {
+  const { numAffectedRows = 0n } =
+    await sql`update packages set state = 'EXPIRED', updated_at = now() where guid in (
     select guid from (
       select packages.guid, row_number() over (partition by packages.app_guid order by packages.id desc) as place
       from packages join apps on apps.guid = packages.app_guid
@@ -55,6 +67,7 @@ async function expirePackages(queries: Queries, keep: number, app: Guid | undefi
         and not exists (select 1 from builds
           where builds.package_guid = packages.guid and builds.state = 'STAGING')) as ranked
     where place > ${keep})`.execute(queries);
+  return Number(numAffectedRows);
 }
 
 function ofApp(table: 'droplets' | 'packages', app: Guid | undefined) {

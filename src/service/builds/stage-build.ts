@@ -12,6 +12,7 @@ import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
 import type { BuildsTable } from '../state/schema-apps.ts';
 import type { BuildLog } from './build-log.ts';
+import type { BuildTelemetry } from './build-telemetry.ts';
 import { EventLines } from './event-lines.ts';
 import { orderParts } from './installed-buildpacks.ts';
 import type { StagingMeans } from './means.ts';
@@ -26,11 +27,12 @@ export interface StageBuildParts {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly told: BuildTelemetry;
 }
 
 /** @throws StagerError. */
 export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promise<StagingRecord> {
-  const { queries, means, log, clock, metrics } = parts;
+  const { queries, means, log, clock, metrics, told } = parts;
   using deadline = new PhaseDeadline(clock, {
     totalMs: means.defaults.timeoutMs,
     phaseMs: DEFAULT_PHASE_MS,
@@ -55,6 +57,7 @@ export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promi
       emit: (event) => {
         deadline.take(event);
         metrics.staging(event);
+        told.take(event);
         lines.take(event);
         log.event(event);
       },

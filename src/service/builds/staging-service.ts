@@ -4,24 +4,19 @@ import { sql } from 'kysely';
 import { systemClock } from '../../words/clock.ts';
 import type { Guid } from '../../words/ids.ts';
 import type { ReportBug } from '../../words/report-bug.ts';
+import { NO_TELEMETRY, type Telemetry } from '../../words/telemetry.ts';
 import { Metrics } from '../metrics/metrics.ts';
-import { forgetDeadWorkers } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { BuildWorker, type WaitingSettings, type WorkerSettings } from './build-worker.ts';
 import { seedBuildpacks } from './buildpack-bits.ts';
-import { collectDroplets } from './collect-droplets.ts';
 import { DropletFolders } from './droplet-folders.ts';
 import { Followers } from './followers.ts';
-import { forgetOldLogs } from './log-store.ts';
 import type { StagingMeans } from './means.ts';
 import { deleteCaches, deleteDroplet, deletePackage, deleteStagedOf } from './remove.ts';
 import { expireStaged } from './retention.ts';
+import type { UpkeepTasks } from './upkeep.ts';
+import { upkeepTasks } from './upkeep-tasks.ts';
 import { UploadSpool } from './upload-spool.ts';
-
-/** Milliseconds. A droplet without a row is nobody's after this time: no staging takes so long. */
-const ORPHAN_MS = 86_400_000;
-/** Milliseconds that the search for those may take. */
-const COLLECT_MS = 1_800_000;
 
 /** Seconds that a build waits for a worker that is large enough, unless somebody says otherwise. */
 const PATIENCE_S = 900;
@@ -33,12 +28,20 @@ export interface StagingWork {
   readonly waiting?: WaitingSettings;
 }
 
+export interface StagingOptions {
+  /** Without, one worker that takes all. */
+  readonly work?: StagingWork;
+  readonly telemetry?: Telemetry;
+  /** Where others count as well. */
+  readonly metrics?: Metrics;
+}
+
 /** See the top of the file. */
 export class StagingService {
   readonly means: StagingMeans;
   readonly spool: UploadSpool;
   readonly worker: BuildWorker;
-  readonly metrics = new Metrics();
+  readonly metrics: Metrics;
   readonly followers = new Followers(systemClock);
   readonly folders: DropletFolders;
   readonly #database: Database;
@@ -49,18 +52,20 @@ export class StagingService {
     database: Database,
     means: StagingMeans,
     report: ReportBug,
-    work: StagingWork = innerWorker(means),
+    { work = innerWorker(means), telemetry = NO_TELEMETRY, metrics = new Metrics() }: StagingOptions = {},
   ) {
     this.#database = database;
     this.means = means;
+    this.metrics = metrics;
     this.spool = new UploadSpool(means.uploads);
     this.folders = new DropletFolders({ queries: database.queries, blobs: () => means.blobs() });
     this.worker = new BuildWorker({
       database,
       means,
-      metrics: this.metrics,
+      metrics,
       clock: systemClock,
       report,
+      telemetry,
       worker: work.worker,
       waiting: work.waiting ?? { patienceS: PATIENCE_S, largest: {} },
       onChange: (build) => this.#changed(build),
@@ -115,13 +120,10 @@ export class StagingService {
     for (const listener of this.#listeners.get(build) ?? []) listener();
   }
 
-  /** To be called now and then. */
-  async upkeep(): Promise<void> {
-    await forgetDeadWorkers(this.#database.queries);
-    await forgetOldLogs(this.#database.queries, this.means.retention.logMs);
-    await this.expire();
-    const { queries, blobs, signal } = await this.parts(AbortSignal.timeout(COLLECT_MS));
-    await collectDroplets({ queries, blobs, signal, minAgeMs: ORPHAN_MS });
+  /** What is to be done now and then. */
+  upkeep(): UpkeepTasks {
+    const { queries } = this.#database;
+    return upkeepTasks({ queries, means: this.means });
   }
 
   /** Lets go what an app, or any app, need not keep. */

@@ -3,9 +3,16 @@
  * workers) is read from the database when somebody asks, by a server only.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { BlobWatcher } from '../../stores/blobs/watched.ts';
 import type { BuildEvent } from '../../words/events.ts';
 import type { Queries } from '../state/database.ts';
 import { fleetFigures } from './fleet-figures.ts';
+
+interface Sized {
+  readonly sizeBytes: number;
+}
+
+const bytesOf = (files: readonly Sized[]): number => files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
 /** Seconds. */
 const PHASE_BUCKETS = [0.1, 0.5, 1, 2, 5, 10, 20, 45, 90, 180, 360, 900];
@@ -18,6 +25,9 @@ export class Metrics {
   readonly #builds: Counter<'outcome' | 'error'>;
   readonly #seconds: Histogram<'outcome'>;
   readonly #droplets: Counter;
+  readonly #blobs: Histogram<'operation' | 'error'>;
+  readonly #matches: Counter<'result'>;
+  readonly #matchedBytes: Counter<'result'>;
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
   #look: () => Promise<void> = () => Promise.resolve();
 
@@ -47,6 +57,25 @@ export class Metrics {
     this.#droplets = new Counter({
       name: 'stager_droplet_bytes_total',
       help: 'Bytes of droplets that were stored',
+      registers,
+    });
+    this.#blobs = new Histogram({
+      name: 'stager_blobstore_seconds',
+      help: 'Time of a call to the blobstore; error: the code of its failure, or empty',
+      labelNames: ['operation', 'error'],
+      buckets: HTTP_BUCKETS,
+      registers,
+    });
+    this.#matches = new Counter({
+      name: 'stager_resource_matches_total',
+      help: 'Files that clients asked for before an upload: hit when the resource cache has them',
+      labelNames: ['result'],
+      registers,
+    });
+    this.#matchedBytes = new Counter({
+      name: 'stager_resource_bytes_total',
+      help: 'Bytes of those files: saved, or sent by the upload',
+      labelNames: ['result'],
       registers,
     });
     this.#requests = new Histogram({
@@ -101,6 +130,19 @@ export class Metrics {
   build(outcome: 'staged' | 'failed' | 'lost' | 'given back', ms: number, error = ''): void {
     this.#builds.inc({ outcome, error });
     this.#seconds.observe({ outcome }, ms / 1000);
+  }
+
+  readonly blob: BlobWatcher = (operation, ms, failed = '') => {
+    this.#blobs.observe({ operation, error: failed }, ms / 1000);
+  };
+
+  /** What an upload need not send, and what it has to. */
+  matched(asked: readonly Sized[], known: readonly Sized[]): void {
+    const [all, saved] = [bytesOf(asked), bytesOf(known)];
+    this.#matches.inc({ result: 'hit' }, known.length);
+    this.#matches.inc({ result: 'miss' }, asked.length - known.length);
+    this.#matchedBytes.inc({ result: 'saved' }, saved);
+    this.#matchedBytes.inc({ result: 'sent' }, all - saved);
   }
 
   /** `route`: its path as it was declared, so that there are not more of them than routes. */

@@ -55,8 +55,12 @@ export async function forgetWorker(queries: Queries, guid: Guid): Promise<void> 
 }
 
 /** Those that were silent for an hour. */
-export async function forgetDeadWorkers(queries: Queries): Promise<void> {
-  await queries.deleteFrom('workers').where(sql<boolean>`heartbeat_at < now() - interval '1 hour'`).execute();
+export async function forgetDeadWorkers(queries: Queries): Promise<number> {
+  const { numDeletedRows } = await queries
+    .deleteFrom('workers')
+    .where(sql<boolean>`heartbeat_at < now() - interval '1 hour'`)
+    .executeTakeFirstOrThrow();
+  return Number(numDeletedRows);
 }
 
 /** With what runs there. Silent ones too, until they are forgotten. */

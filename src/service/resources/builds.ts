@@ -6,7 +6,7 @@ import { json, type Row } from '../state/columns.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
-import type { AppVariables, BuildsTable } from '../state/schema-apps.ts';
+import type { AppVariables, BuildsTable, BuildTrace } from '../state/schema-apps.ts';
 import { type OfAppFilters, ofVisibleApps } from './of-apps.ts';
 
 /** With the space of its app, and the droplet that came out. */
@@ -61,6 +61,7 @@ export interface NewBuild {
   readonly disk: number;
   readonly logRate: number;
   readonly by: Caller;
+  readonly trace: BuildTrace;
   readonly metadata?: MetadataPatch | undefined;
 }
 
@@ -115,6 +116,7 @@ async function insertBuild(transaction: Queries, fields: NewBuild): Promise<Guid
       staging_memory_in_mb: fields.memory,
       staging_disk_in_mb: fields.disk,
       staging_log_rate_limit_bytes_per_second: fields.logRate,
+      trace: json(fields.trace),
       created_by: json({ guid: by.guid, name: by.name, email: by.name }),
       ...newMetadata(fields.metadata),
     })

@@ -4,7 +4,14 @@ import type { Queries } from '../state/database.ts';
 import { createAccount, findAccountByName, setPassword } from './accounts.ts';
 import { isPassword } from './passwords.ts';
 
-const SCOPES = ['cloud_controller.admin', 'scim.read', 'scim.write', 'clients.read', 'uaa.admin'];
+/** What an admin may. */
+export const ADMIN_SCOPES: readonly string[] = [
+  'cloud_controller.admin',
+  'scim.read',
+  'scim.write',
+  'clients.read',
+  'uaa.admin',
+];
 
 /**
  * Makes `admin` when there is none.
@@ -24,6 +31,6 @@ export async function ensureAdmin(
   }
   const made = password ?? randomBytes(18).toString('base64url');
   // Another server of the same database may have been quicker.
-  const account = await createAccount(queries, { username: 'admin', password: made, scopes: SCOPES });
+  const account = await createAccount(queries, { username: 'admin', password: made, scopes: ADMIN_SCOPES });
   return account === undefined || password !== undefined ? undefined : made;
 }

@@ -47,15 +47,20 @@ export class SigningKeys {
       .select('kid')
       .where('created_at', '>', sql<Date>`now() - make_interval(days => ${ROTATE_AFTER_DAYS})`)
       .executeTakeFirst();
-    if (young === undefined) {
-      const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-      const jwk = await exportJWK(privateKey);
-      await this.#queries
-        .insertInto('signing_keys')
-        .values({ kid: `key-${randomUUID()}`, private_jwk: json(jwk) })
-        .execute();
-    }
+    if (young === undefined) await this.add();
     await this.#load();
+  }
+
+  /** Makes a key that signs from now on, here; other servers find it when a token names it, or within the hour. */
+  async add(): Promise<string> {
+    const kid = `key-${randomUUID()}`;
+    const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
+    const jwk = await exportJWK(privateKey);
+    await this.#queries
+      .insertInto('signing_keys')
+      .values({ kid, private_jwk: json(jwk) })
+      .execute();
+    return kid;
   }
 
   /** The newest: it signs. */

@@ -187,10 +187,16 @@ export async function revoke(queries: Queries, claims: Pick<Claims, 'jti' | 'sid
 }
 
 /** Forgets what time has ended. Call it daily. */
-export async function forgetExpiredTokens(queries: Queries): Promise<void> {
-  await queries.deleteFrom('revoked_tokens').where('expires_at', '<', sql<Date>`now()`).execute();
-  await queries.deleteFrom('refresh_tokens').where('expires_at', '<', sql<Date>`now()`).execute();
-  await queries.deleteFrom('page_sessions').where('expires_at', '<', sql<Date>`now()`).execute();
+export async function forgetExpiredTokens(queries: Queries): Promise<number> {
+  let forgotten = 0n;
+  for (const table of ['revoked_tokens', 'refresh_tokens', 'page_sessions'] as const) {
+    const { numDeletedRows } = await queries
+      .deleteFrom(table)
+      .where('expires_at', '<', sql<Date>`now()`)
+      .executeTakeFirstOrThrow();
+    forgotten += numDeletedRows;
+  }
+  return Number(forgotten);
 }
 
 function digest(token: string): string {

@@ -7,6 +7,7 @@ import * as apps from './migrations/0002-apps.ts';
 import * as platform from './migrations/0003-platform.ts';
 import * as workers from './migrations/0004-workers.ts';
 import * as page from './migrations/0005-page.ts';
+import * as operations from './migrations/0006-operations.ts';
 
 /** Never edited once released; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -15,16 +16,23 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-platform': platform,
   '0004-workers': workers,
   '0005-page': page,
+  '0006-operations': operations,
 };
 
-/** @throws what the first migration that failed threw; all of them are undone then. */
-export async function migrate(queries: Queries): Promise<void> {
+/** Their names, oldest first: what a database has of them is the version of its schema. */
+export const SCHEMA: readonly string[] = Object.keys(MIGRATIONS);
+
+/**
+ * @param upTo the last of them; without, all.
+ * @throws what the first migration that failed threw; all of them are undone then.
+ */
+export async function migrate(queries: Queries, upTo = SCHEMA.at(-1) ?? ''): Promise<void> {
   if (await isCurrent(queries)) return;
   const migrator = new Migrator({
     db: queries,
     provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) },
   });
-  const { error } = await migrator.migrateToLatest();
+  const { error } = await migrator.migrateTo(upTo);
   if (error !== undefined) throw error;
 }
 
@@ -37,6 +45,5 @@ async function isCurrent(queries: Queries): Promise<boolean> {
   const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(
     queries,
   );
-  const known = Object.keys(MIGRATIONS).toSorted();
-  return rows.length === known.length && rows.every(({ name }, index) => name === known[index]);
+  return rows.length === SCHEMA.length && rows.every(({ name }, index) => name === SCHEMA[index]);
 }

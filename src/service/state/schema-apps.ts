@@ -77,6 +77,13 @@ export interface PackagesTable extends ResourceColumns, MetadataColumns {
 
 export type BuildState = 'STAGING' | 'STAGED' | 'FAILED';
 
+/** The request that asked for a build, so that a log and a trace can be followed across the queue. */
+export interface BuildTrace {
+  readonly request?: string;
+  /** As W3C's `traceparent`. */
+  readonly parent?: string;
+}
+
 export interface BuildsTable extends ResourceColumns, MetadataColumns {
   app_guid: Guid;
   package_guid: Guid;
@@ -109,6 +116,7 @@ export interface BuildsTable extends ResourceColumns, MetadataColumns {
   unfit_since: Instant | null;
   /** Why it waits, when that is not only its turn. */
   wait_reason: string | null;
+  trace: DefaultJsonColumn<BuildTrace>;
 }
 
 export type DropletState =

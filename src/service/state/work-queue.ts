@@ -11,8 +11,15 @@ import type { Queries } from './database.ts';
 import type { Driver } from './driver.ts';
 
 /** Their names in the database. */
-export type QueueName = 'jobs' | 'builds';
-const NAMES: readonly QueueName[] = ['jobs', 'builds'];
+export type QueueName = 'jobs' | 'builds' | 'webhooks';
+
+/** Seconds until what was given back may be taken again; it doubles each time, with some chance, up to the longest. */
+const BACKOFF = { retryDelay: 5, retryBackoff: true, retryDelayMax: 7200 } as const;
+const QUEUES: readonly { readonly name: QueueName; readonly backoff?: typeof BACKOFF }[] = [
+  { name: 'jobs' },
+  { name: 'builds' },
+  { name: 'webhooks', backoff: BACKOFF },
+];
 
 /** Somebody works on it: good until it is settled, given back or runs out. */
 export interface Claim {
@@ -60,9 +67,10 @@ export class WorkQueue {
     // What it does by itself is done again at the next interval; what we ask it for throws.
     boss.on('error', () => undefined);
     await boss.start();
-    const there = new Set((await boss.getQueues([...NAMES])).map(({ name }) => name));
-    for (const name of NAMES.filter((queue) => !there.has(queue))) {
+    const there = new Set((await boss.getQueues(QUEUES.map(({ name }) => name))).map(({ name }) => name));
+    for (const { name, backoff } of QUEUES.filter((queue) => !there.has(queue.name))) {
       await boss.createQueue(name, {
+        ...backoff,
         retryLimit: RETRIES,
         heartbeatSeconds: SILENT_S,
         expireInSeconds: LONGEST_S - 1,
@@ -116,7 +124,7 @@ export class WorkQueue {
     await this.#boss.deleteJob(name, claim);
   }
 
-  /** Somebody else may take it at once. */
+  /** Somebody else may take it: at once, or after the time of its queue. */
   async giveBack(name: QueueName, claim: Claim): Promise<void> {
     await this.#boss.fail(name, claim);
   }

@@ -44,7 +44,7 @@ function declared(): string[] {
     );
     return [...own, ...inherited.filter((column) => !names.has(column))];
   };
-  const tables = ['TenancyTables', 'AppTables', 'PlatformTables', 'WorkerTables', 'PageTables'].flatMap(
+  const tables = ['TenancyTables', 'AppTables', 'PlatformTables', 'WorkerTables', 'PageTables', 'OperationTables'].flatMap(
     (name) => [...(interfaces.get(name)?.body ?? '').matchAll(/^ {2}(\w+): (\w+);$/gm)],
   );
   return tables

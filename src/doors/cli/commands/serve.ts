@@ -5,14 +5,17 @@ import { join } from 'node:path';
 import { openEndpointStager, type Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import { ownVersion } from '../../../machine/host/own-package.ts';
+import { trustedAuthorities } from '../../../machine/proxy/authorities.ts';
+import { Metrics } from '../../../service/metrics/metrics.ts';
 import { StagerError } from '../../../words/errors.ts';
-import { bugText } from '../../../words/report-bug.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
 import type { Context } from '../input/context.ts';
 import { rootfsName, stagingMeans } from './serve-staging.ts';
+import { openTelemetry } from './serve-telemetry.ts';
 
 /** Runs until SIGTERM or SIGINT, which is how it is meant to end: 0. */
-export async function serveCommand({ config, output, signal }: Context): Promise<number> {
+export async function serveCommand(context: Context): Promise<number> {
+  const { config, output, signal } = context;
   const listening = (facts: Listening): void => {
     if (output.json) output.object({ type: 'listening', ...facts });
     else for (const line of lines(facts)) output.line(line);
@@ -20,8 +23,10 @@ export async function serveCommand({ config, output, signal }: Context): Promise
     flushCompileCache();
   };
   const options = optionsOf(config);
-  await using stager = openEndpointStager(config, options.data);
+  const metrics = new Metrics();
+  await using stager = openEndpointStager(config, options.data, metrics.blob);
   const issuer = issuerOf(stager, signal);
+  const told = await openTelemetry(context, 'stager serve');
   const [stacks, staging] = [await stacksOf(stager), stagingMeans(stager, options.data)];
   await serve(
     {
@@ -29,11 +34,14 @@ export async function serveCommand({ config, output, signal }: Context): Promise
       stacks,
       staging,
       work: workOf(config),
-      report: (during, error) => output.note(bugText(during, error)),
+      authorities: async () => trustedAuthorities(await stager.extraCas()),
+      report: told.report,
+      telemetry: told.telemetry,
+      metrics,
       ...(issuer !== undefined && { issuer }),
     },
     { signal, listening },
-  );
+  ).finally(() => told.close());
   return 0;
 }
 
@@ -102,7 +110,10 @@ function optionsOf({
   settings,
   home,
   adminPassword,
-}: Config): Omit<ServeOptions, 'stacks' | 'staging' | 'issuer' | 'report' | 'work'> {
+}: Config): Omit<
+  ServeOptions,
+  'stacks' | 'staging' | 'issuer' | 'report' | 'work' | 'authorities' | 'telemetry' | 'metrics'
+> {
   const { tlsCert, tlsKey, database, publicUrl, systemDomain } = settings;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new StagerError('CONFIG_INVALID', 'a certificate needs its key, and a key its certificate', {

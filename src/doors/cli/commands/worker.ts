@@ -6,36 +6,45 @@ import { openEndpointStager, type Stager } from '../../../compose.ts';
 import { ownVersion } from '../../../machine/host/own-package.ts';
 import type { WorkerSettings } from '../../../service/builds/build-worker.ts';
 import { runWorker } from '../../../service/builds/run-worker.ts';
+import { listenForMetrics } from '../../../service/metrics/listen.ts';
+import { Metrics } from '../../../service/metrics/metrics.ts';
 import { openDatabase } from '../../../service/state/database.ts';
 import { StagerError } from '../../../words/errors.ts';
-import { bugText, type ReportBug } from '../../../words/report-bug.ts';
 import type { Context } from '../input/context.ts';
 import { rootfsName, stagingMeans } from './serve-staging.ts';
+import { openTelemetry } from './serve-telemetry.ts';
 
 const MIB = 1024 * 1024;
 
 /** Runs until SIGTERM or SIGINT, which is how it is meant to end: 0. */
-export async function workerCommand({ config, output, signal }: Context): Promise<number> {
+export async function workerCommand(context: Context): Promise<number> {
+  const { config, output, signal } = context;
   const { database: url, blobstore, grace, data = join(config.home, 'worker') } = config.settings;
   if (url === undefined || blobstore === undefined) {
     throw new StagerError('CONFIG_INVALID', 'a worker needs the database and the blobstore of its server', {
       next: 'Give --database postgres://… and --blobstore s3://…, the same as to stager serve.',
     });
   }
-  await using stager = openEndpointStager(config, data);
+  const metrics = new Metrics();
+  await using stager = openEndpointStager(config, data, metrics.blob);
   const worker = await settingsOf(stager);
   const means = stagingMeans(stager, data);
+  const { telemetry, report, close } = await openTelemetry(context, 'stager worker');
   const database = await openDatabase({ url });
+  const { host, metricsPort: port } = config.settings;
+  const listener = port === undefined ? undefined : await listenForMetrics(metrics, { host, port });
   try {
-    const report: ReportBug = (during, error) => output.note(bugText(during, error));
     const ready = (): void => {
       const { name, capacity } = worker;
-      if (output.json) output.object({ type: 'working', name, ...capacity });
+      if (output.json)
+        output.object({ type: 'working', name, ...capacity, ...(listener && { metrics: listener.url }) });
       else output.line(`stager worker ${name} takes builds: ${capacity.slots} at once`);
     };
-    await runWorker({ database, means, report, worker, graceMs: grace, signal, ready });
+    await runWorker({ database, means, report, telemetry, metrics, worker, graceMs: grace, signal, ready });
   } finally {
+    listener?.close();
     await database.close();
+    await close();
   }
   return 0;
 }

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Caller } from '../../../service/access/caller.ts';
+import type { BuildTrace } from '../../../service/state/schema-apps.ts';
 import type { HttpService } from './service.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
@@ -29,6 +30,8 @@ export interface Call<Params, Query, Body> {
   readonly url: string;
   /** Adds a line to X-Cf-Warnings. */
   warn(text: string): void;
+  /** What a build keeps of this request. */
+  readonly trace: BuildTrace;
   /** For routes that read the body as a stream. */
   readonly request: FastifyRequest;
 }

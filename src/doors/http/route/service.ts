@@ -1,12 +1,14 @@
 /** What the door needs of the rest: one object, handed to the server. Nothing here listens, exits or reads settings. */
 
 import type { StagingService } from '../../../service/builds/staging-service.ts';
+import type { Deliveries } from '../../../service/events/deliveries.ts';
 import type { Jobs } from '../../../service/queue/jobs.ts';
 import type { Audit } from '../../../service/resources/audit.ts';
 import type { Authenticator } from '../../../service/sign-in/authenticator.ts';
 import type { SigningKeys } from '../../../service/sign-in/keys.ts';
 import type { Database } from '../../../service/state/database.ts';
 import type { ReportBug } from '../../../words/report-bug.ts';
+import type { Telemetry } from '../../../words/telemetry.ts';
 import type { Downloads } from './downloads.ts';
 
 export interface HttpService {
@@ -18,6 +20,9 @@ export interface HttpService {
   readonly report: ReportBug;
   readonly audit: Audit;
   readonly staging: StagingService;
+  /** What webhooks are told. */
+  readonly deliveries: Deliveries;
+  readonly telemetry: Telemetry;
   readonly downloads: Downloads;
   readonly settings: HttpSettings;
 }

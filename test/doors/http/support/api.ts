@@ -64,6 +64,7 @@ export async function startApi({ database, stop }: OpenedDatabase, means: FakeMe
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const close = async (): Promise<void> => {
     await server.close();
+    await service.deliveries.close();
     await service.staging.close();
     await service.jobs.close();
     await database.close();

@@ -30,6 +30,9 @@ export const postgresMissing =
     ? undefined
     : 'no PostgreSQL below /usr/lib/postgresql (Debian: apt-get install postgresql)';
 
+/** A program that comes with the server. */
+export const pgTool = (name: string): string => join(BIN ?? '', name);
+
 const run = promisify(execFile);
 
 /** Who the server runs as: not root, which it refuses. */

@@ -111,6 +111,7 @@ const create = route({
       disk: body.staging_disk_in_mb ?? diskMb,
       logRate: body.staging_log_rate_limit_bytes_per_second ?? -1,
       by: caller,
+      trace: call.trace,
       metadata: body.metadata,
     };
     const made = await createBuildRow(service.database, wish, call.query.when_staging);

@@ -140,6 +140,7 @@ async function storedOf<Asked extends Fingerprint>(
     open = open.filter((_, index) => hits[index] !== true);
     if (open.length === 0) break;
   }
+  call.service.staging.metrics.matched(asked, known);
   return known;
 }
 
