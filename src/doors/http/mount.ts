@@ -7,7 +7,7 @@ import type { CountRequest } from './rate-limit.ts';
 import { baseOf } from './route/base-url.ts';
 import type { Answer, ServedRoute } from './route/route.ts';
 import type { HttpService } from './route/service.ts';
-import { traceOf } from './telemetry.ts';
+import { traceOf } from './route/telemetry.ts';
 
 /** What all routes are served by. */
 export interface Mounting {

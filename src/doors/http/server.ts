@@ -17,7 +17,7 @@ import { meantPath } from './route/foundation.ts';
 import { LIMITS } from './route/limits.ts';
 import type { ServedRoute } from './route/route.ts';
 import type { HttpService, HttpSettings } from './route/service.ts';
-import { addTelemetry } from './telemetry.ts';
+import { addTelemetry } from './route/telemetry.ts';
 
 export interface ServerOptions {
   readonly routes: readonly ServedRoute[];

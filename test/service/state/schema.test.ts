@@ -44,9 +44,14 @@ function declared(): string[] {
     );
     return [...own, ...inherited.filter((column) => !names.has(column))];
   };
-  const tables = ['TenancyTables', 'AppTables', 'PlatformTables', 'WorkerTables', 'PageTables', 'OperationTables'].flatMap(
-    (name) => [...(interfaces.get(name)?.body ?? '').matchAll(/^ {2}(\w+): (\w+);$/gm)],
-  );
+  const tables = [
+    'TenancyTables',
+    'AppTables',
+    'PlatformTables',
+    'WorkerTables',
+    'PageTables',
+    'OperationTables',
+  ].flatMap((name) => [...(interfaces.get(name)?.body ?? '').matchAll(/^ {2}(\w+): (\w+);$/gm)]);
   return tables
     .flatMap(([, table, type = '']) => columnsOf(type).map((column) => `${table}.${column}`))
     .toSorted();

@@ -6,6 +6,7 @@ import { baseOf } from '../route/base-url.ts';
 import { CfError, errorAnswer } from '../route/cf-errors.ts';
 import type { Answer, ServedRoute } from '../route/route.ts';
 import type { HttpService } from '../route/service.ts';
+import { traceOf } from '../route/telemetry.ts';
 import { PAGES } from './all-pages.ts';
 import { answerPage } from './layout.ts';
 import { callerOfBrowser } from './session.ts';
@@ -80,6 +81,7 @@ function mountPage(
           base: baseOf(request, service.settings),
           url: request.url,
           warn: () => undefined,
+          trace: traceOf(request),
           request,
         },
       );
