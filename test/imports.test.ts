@@ -168,6 +168,7 @@ const ADAPTERS = new Map(
     Stager: 'compose.ts',
     DirectoryBlobStore: 'stores/blobs/',
     S3BlobStore: 'stores/blobs/',
+    WatchedStore: 'stores/blobs/',
     StagingRecords: 'stores/records/',
     OciSandbox: 'machine/sandbox/',
     NoSandbox: 'machine/sandbox/',

@@ -9,7 +9,7 @@ export interface Log {
 }
 
 /** A time that something took, in a tree of such. */
-export interface Span {
+export interface TraceSpan {
   /** As W3C's `traceparent`: what another process begins its own spans below. Empty: there is none. */
   readonly traceparent: string;
   set(facts: LogFacts): void;
@@ -17,7 +17,7 @@ export interface Span {
   end(failed?: string): void;
 }
 
-export interface SpanOptions {
+export interface TraceSpanOptions {
   readonly kind?: 'server' | 'consumer' | 'internal';
   /** What it is a part of, as `traceparent`. */
   readonly parent?: string | undefined;
@@ -27,7 +27,7 @@ export interface SpanOptions {
 }
 
 export interface Tracer {
-  start(name: string, options?: SpanOptions): Span;
+  start(name: string, options?: TraceSpanOptions): TraceSpan;
   /** Sends what was not sent yet. */
   close(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export interface Telemetry {
   readonly tracer: Tracer;
 }
 
-const NO_SPAN: Span = { traceparent: '', set: () => undefined, end: () => undefined };
+const NO_SPAN: TraceSpan = { traceparent: '', set: () => undefined, end: () => undefined };
 
 export const NO_TRACER: Tracer = { start: () => NO_SPAN, close: () => Promise.resolve() };
 

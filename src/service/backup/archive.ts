@@ -9,8 +9,8 @@ import { BLOB_KINDS } from '../../stores/blobs/port/key.ts';
 
 /** Grows when the form changes; the schema of the tables has its own version. */
 export const FORMAT = 1;
-export const HEADER = 'export.json';
-export const END = 'end.json';
+export const ARCHIVE_HEADER = 'export.json';
+export const ARCHIVE_END = 'end.json';
 /** Bytes of header and end that are read at most. */
 export const MOST_JSON = 1024 * 1024;
 

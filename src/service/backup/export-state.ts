@@ -9,7 +9,15 @@ import type { BlobInfo, BlobStore } from '../../stores/blobs/port/blob-store.ts'
 import { isStagerError, throwIfCancelled } from '../../words/errors.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { SCHEMA } from '../state/migrate.ts';
-import { ArchiveDigest, END, type End, FORMAT, HEADER, type Header, TABLES } from './archive.ts';
+import {
+  ARCHIVE_END,
+  ARCHIVE_HEADER,
+  ArchiveDigest,
+  type End,
+  FORMAT,
+  type Header,
+  TABLES,
+} from './archive.ts';
 
 /** Rows of a piece. The largest are lines of logs. */
 const PIECE = 500;
@@ -46,7 +54,7 @@ async function write(parts: ExportParts, archive: Archive): Promise<ExportReport
   const { blobs, gone } =
     parts.blobs === undefined ? { blobs: 0, gone: 0 } : await writeBlobs(parts, archive);
   const end = { sha256: archive.digest.soFar(), rows, blobs };
-  await archive.add(END, Buffer.from(JSON.stringify(end)));
+  await archive.add(ARCHIVE_END, Buffer.from(JSON.stringify(end)));
   archive.stream.finalize();
   return { ...end, gone };
 }
@@ -102,7 +110,7 @@ async function writeTables(parts: ExportParts, archive: Archive): Promise<number
         blobs: blobs !== undefined,
         tables: await columnsOf(transaction),
       };
-      await archive.add(HEADER, Buffer.from(JSON.stringify(header)));
+      await archive.add(ARCHIVE_HEADER, Buffer.from(JSON.stringify(header)));
       let rows = 0;
       for (const table of TABLES) rows += await writeTable(transaction, table, { archive, signal });
       return rows;

@@ -11,13 +11,13 @@ import { parseSha256 } from '../../words/ids.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { SCHEMA } from '../state/migrate.ts';
 import {
+  ARCHIVE_END,
+  ARCHIVE_HEADER,
   ArchiveDigest,
   BlobFacts,
   BlobPath,
-  END,
   End,
   FORMAT,
-  HEADER,
   Header,
   MOST_JSON,
   TABLES,
@@ -94,7 +94,7 @@ async function readArchive(queries: Queries, parts: ImportParts, source: Readabl
     throwIfCancelled(signal);
     const { name, size = 0 } = entry.header;
     if (end !== undefined) throw damaged(`${name} comes after its end`);
-    if (name === END) {
+    if (name === ARCHIVE_END) {
       end = await jsonOf(entry, End);
       continue;
     }
@@ -144,7 +144,7 @@ async function jsonOf<T>(chunks: AsyncIterable<unknown>, schema: z.ZodType<T>): 
 }
 
 async function headerOf(name: string, chunks: AsyncIterable<Uint8Array>): Promise<Header> {
-  if (name !== HEADER) throw damaged(`it begins with ${JSON.stringify(name.slice(0, 100))}`);
+  if (name !== ARCHIVE_HEADER) throw damaged(`it begins with ${JSON.stringify(name.slice(0, 100))}`);
   const header = await jsonOf(chunks, Header);
   const unknown = header.schema.filter((step) => !SCHEMA.includes(step));
   if (header.format > FORMAT || unknown.length > 0) {

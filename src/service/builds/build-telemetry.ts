@@ -1,14 +1,14 @@
 /** What the log and the traces are told of one attempt at a build: how long it waited, its phases, and how it ended. */
 import type { BuildEvent } from '../../words/events.ts';
-import type { LogFacts, Span, Telemetry } from '../../words/telemetry.ts';
+import type { LogFacts, Telemetry, TraceSpan } from '../../words/telemetry.ts';
 import type { BuildRow } from './stage-build.ts';
 
 /** See the top of the file. */
 export class BuildTelemetry {
   readonly #telemetry: Telemetry;
   readonly #facts: LogFacts;
-  readonly #span: Span;
-  #phase: Span | undefined;
+  readonly #span: TraceSpan;
+  #phase: TraceSpan | undefined;
 
   constructor(telemetry: Telemetry, build: BuildRow) {
     this.#telemetry = telemetry;

@@ -28,7 +28,7 @@ export interface StagingWork {
   readonly waiting?: WaitingSettings;
 }
 
-export interface StagingOptions {
+export interface StagingServiceOptions {
   /** Without, one worker that takes all. */
   readonly work?: StagingWork;
   readonly telemetry?: Telemetry;
@@ -52,7 +52,11 @@ export class StagingService {
     database: Database,
     means: StagingMeans,
     report: ReportBug,
-    { work = innerWorker(means), telemetry = NO_TELEMETRY, metrics = new Metrics() }: StagingOptions = {},
+    {
+      work = innerWorker(means),
+      telemetry = NO_TELEMETRY,
+      metrics = new Metrics(),
+    }: StagingServiceOptions = {},
   ) {
     this.#database = database;
     this.means = means;

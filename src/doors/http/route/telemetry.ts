@@ -1,9 +1,9 @@
 /** What the log and the traces are told of a request: its route, never its address, which may hold what is secret. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { BuildTrace } from '../../../service/state/schema-apps.ts';
-import type { Span, Telemetry } from '../../../words/telemetry.ts';
+import type { Telemetry, TraceSpan } from '../../../words/telemetry.ts';
 
-const spans = new WeakMap<FastifyRequest, Span>();
+const spans = new WeakMap<FastifyRequest, TraceSpan>();
 
 export function addTelemetry(server: FastifyInstance, { log, tracer }: Telemetry): void {
   server.addHook('onRequest', async (request) => {
