@@ -44,7 +44,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
 
 const SCRIPTS = {
   detect: 'echo it',
-  supply: 'read -r line <"${0%/*}/../lib/f1.js"; echo "$line" >"$3/$4/data"; echo same >"$2/kept"',
+  supply: `read -r line <"\${0%/*}/../lib/f1.js"; echo "$line" >"$3/$4/data"; echo same >"$2/kept"`,
   finalize: ':',
   release: "printf 'default_process_types:\\n  web: ls\\n'",
 } as const;
@@ -159,7 +159,9 @@ function print(scenario: string, contenders: readonly Contender[]): void {
 
 useTestCredentials();
 console.log(`load before: ${load()}\n`);
-console.log('| | this: s | other: s | ratio | this: CPU s | other: CPU s | ratio |\n|---|---|---|---|---|---|---|');
+console.log(
+  '| | this: s | other: s | ratio | this: CPU s | other: CPU s | ratio |\n|---|---|---|---|---|---|---|',
+);
 try {
   for (const [name, scenario] of Object.entries(SCENARIOS))
     if (positionals.length === 0 || positionals.includes(name)) await compare(name, scenario);

@@ -1,10 +1,8 @@
 /** A droplet of a server as a file here. */
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { outputError } from '../machine/host/output-file.ts';
-import { asidePath } from '../machine/host/process-label.ts';
+import { replaceFileWith } from '../machine/host/replace-file.ts';
 import { StagerError } from '../words/errors.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import type { RemoteParts } from './http.ts';
@@ -19,18 +17,15 @@ export async function downloadDroplet(
     file,
   }: { readonly location: string; readonly record: StagingRecord; readonly file: string },
 ): Promise<void> {
-  const aside = asidePath(file);
   const digest = createHash('sha256');
   try {
     const body = await openStream(parts, { url: location, what: 'the droplet' });
     body.on('data', (piece: Buffer) => digest.update(piece));
-    await pipeline(body, createWriteStream(aside, { flags: 'wx', mode: 0o644 }), { signal: parts.signal });
-    if (digest.digest('hex') !== record.droplet.sha256.toString()) throw damaged(location);
-    await using handle = await open(aside, 'r+');
-    await handle.sync();
-    await rename(aside, file);
+    await replaceFileWith(file, async (to) => {
+      await pipeline(body, to, { signal: parts.signal });
+      if (digest.digest('hex') !== record.droplet.sha256.toString()) throw damaged(location);
+    });
   } catch (error) {
-    await rm(aside, { force: true });
     throw outputError(file, error);
   }
 }

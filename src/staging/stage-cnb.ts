@@ -2,13 +2,12 @@
  * Cloud Foundry's cnb lifecycle: an app and Cloud Native Buildpacks become a droplet. The phases are run by us, each
  * script in a sandbox of its own, with what the specification and Cloud Foundry's builder promise it.
  */
-import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'smol-toml';
 import { demandOutputFile } from '../machine/host/output-file.ts';
+import { replaceFileWith } from '../machine/host/replace-file.ts';
 import { MAX_FILES } from '../machine/sandbox/port/sandbox.ts';
 import type { RegistryClient } from '../stores/registry/client.ts';
 import type { Emit } from '../words/events.ts';
@@ -245,13 +244,8 @@ async function writeDroplet(
     ...(compression !== undefined && { compression }),
     maxBytes: request.diskMb * MEBIBYTE,
   });
-  const aside = join(dirname(output), `.${randomUUID()}.new`);
-  try {
-    await pipeline(packed.body, createWriteStream(aside, { flags: 'wx', flush: true }), { signal });
+  await replaceFileWith(output, async (to) => {
+    await pipeline(packed.body, to, { signal });
     await packed.summary;
-    await rename(aside, output);
-  } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
-  }
+  });
 }

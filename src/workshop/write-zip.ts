@@ -1,11 +1,10 @@
 /** Writes a zip whose bytes follow from its entries alone, aside, and moves it into place. */
-import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { Transform } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import yazl from 'yazl';
+import { replaceFileWith } from '../machine/host/replace-file.ts';
 import { callersMode } from '../machine/host/umask.ts';
 import { errnoOf, StagerError } from '../words/errors.ts';
 
@@ -44,7 +43,6 @@ export async function writeZip(
   entries: readonly ZipEntry[],
   signal: AbortSignal,
 ): Promise<WrittenZip> {
-  const aside = join(dirname(out), `.${basename(out)}.${randomUUID()}`);
   const zip = new yazl.ZipFile();
   const hash = createHash('sha256');
   const digesting = new Transform({
@@ -58,19 +56,11 @@ export async function writeZip(
   try {
     for (const entry of entries) add(zip, entry);
     zip.end();
-    await pipeline(
-      zip.outputStream,
-      digesting,
-      createWriteStream(aside, { flags: 'wx', flush: true, mode: callersMode(0o666) }),
-      {
-        signal,
-      },
-    );
-    const { size } = await stat(aside);
-    await rename(aside, out);
+    const write = (to: Writable): Promise<void> => pipeline(zip.outputStream, digesting, to, { signal });
+    await replaceFileWith(out, write, { mode: callersMode(0o666) });
+    const { size } = await stat(out);
     return { sizeBytes: size, sha256: hash.digest('hex') };
   } catch (cause) {
-    await rm(aside, { force: true });
     const errno = errnoOf(cause);
     if (signal.aborted || errno === undefined) throw cause;
     throw new StagerError('CONFIG_INVALID', `can't write ${out} (${errno})`, {

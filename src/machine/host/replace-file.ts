@@ -1,6 +1,8 @@
-/** Small files that others read while they change: written aside, renamed, so that readers see one of them whole. */
+/** Files that others read while they change: written aside, renamed, so that readers see one of them whole. */
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import { asidePath } from './process-label.ts';
+import { dirname, join } from 'node:path';
+import { asidePath, sweepDead } from './process-label.ts';
 
 /** How a file is replaced. */
 export interface ReplaceOptions {
@@ -29,6 +31,31 @@ export async function replaceFile(
       if (options.durable) await file.sync();
     }
     await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Puts what `write` writes at `path`, which is in a directory of a person: synced, under a hidden name until it is whole.
+ * What a writer left there that died is removed first.
+ *
+ * @throws what the system and `write` say.
+ */
+export async function replaceFileWith(
+  path: string,
+  write: (to: WriteStream) => Promise<void>,
+  { mode = 0o644 }: { readonly mode?: number } = {},
+): Promise<void> {
+  const directory = dirname(path);
+  await sweepDead([directory]);
+  const aside = asidePath(join(directory, '.stager'));
+  try {
+    await write(createWriteStream(aside, { flags: 'wx', flush: true, mode }));
+    await rename(aside, path);
+    await using folder = await open(directory, 'r');
+    await folder.sync();
   } catch (error) {
     await rm(aside, { force: true }).catch(() => undefined);
     throw error;

@@ -1,11 +1,8 @@
 /** Packs a droplet out of a workspace and into the blobstore, in one pass; a copy for a person on request. */
-import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import { type Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { demandOutputFile, outputError } from '../../machine/host/output-file.ts';
+import { replaceFileWith } from '../../machine/host/replace-file.ts';
 import { callersMode } from '../../machine/host/umask.ts';
 import type { BlobInfo, BlobKey, BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import { throwIfCancelled } from '../../words/errors.ts';
@@ -85,16 +82,11 @@ export async function writeBlobTo(
   io: Pick<StoreIo, 'blobs' | 'signal'>,
 ): Promise<void> {
   await demandOutputFile(file);
-  const aside = join(dirname(file), `.${randomUUID()}.stager-new`);
   try {
     const { body } = await io.blobs.get(key, { signal: io.signal });
-    const to = createWriteStream(aside, { flush: true, flags: 'wx', mode: callersMode(0o666) });
-    await pipeline(body, to, { signal: io.signal });
-    await rename(aside, file);
-    await using folder = await open(dirname(file), 'r');
-    await folder.sync();
+    const write = (to: Writable): Promise<void> => pipeline(body, to, { signal: io.signal });
+    await replaceFileWith(file, write, { mode: callersMode(0o666) });
   } catch (error) {
-    await rm(aside, { force: true });
     throwIfCancelled(io.signal);
     throw outputError(file, error);
   }

@@ -15,11 +15,11 @@
  *
  * Records of a fixed size are compared where they lie: 42,000 lines of text cost ten times the time and memory.
  */
-import { randomBytes } from 'node:crypto';
 import { type BigIntStats, lstatSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { asidePath } from '../../machine/host/process-label.ts';
 import type { Digests } from '../../stores/blobs/port/digests.ts';
 import { parseSha1, parseSha256 } from '../../words/ids.ts';
 import type { FileStat } from '../source/entry.ts';
@@ -102,7 +102,7 @@ export class StatCache {
     const paths = this.#nextPaths;
     if (this.#path === undefined) return;
     if (!this.#changed && paths.length === this.#known.paths.length) return;
-    const aside = `${this.#path}.${randomBytes(6).toString('hex')}`;
+    const aside = asidePath(this.#path);
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
       const bytes = encode(paths, this.#next.subarray(0, paths.length * RECORD_BYTES));

@@ -1,13 +1,13 @@
 /** OCI image layouts: a directory, or a tar of one (image-layout.md of the OCI image specification). */
-import { randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { createReadStream } from 'node:fs';
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { z } from 'zod';
-import { replaceFile } from '../../machine/host/replace-file.ts';
+import { fileDigest } from '../../machine/host/file-digest.ts';
+import { replaceFile, replaceFileWith } from '../../machine/host/replace-file.ts';
 import { errnoOf } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 import {
@@ -49,15 +49,9 @@ export async function writeLayout(directory: string, image: LayoutImage, signal:
   await mkdir(join(directory, 'blobs', 'sha256'), { recursive: true });
   for (const { descriptor, open } of image.blobs) {
     const path = join(directory, blobPath(descriptor.digest));
-    if ((await stat(path).catch(() => undefined))?.size === descriptor.size) continue;
-    const aside = `${path}.${randomUUID()}.new`;
-    try {
-      await pipeline(await open(), createWriteStream(aside, { flags: 'wx', flush: true }), { signal });
-      await rename(aside, path);
-    } catch (error) {
-      await rm(aside, { force: true });
-      throw error;
-    }
+    // The name is no proof: what was damaged since is written again.
+    if ((await digestThere(path, descriptor.size)) === descriptor.digest) continue;
+    await replaceFileWith(path, async (to) => pipeline(await open(), to, { signal }));
   }
   const own = { durable: true };
   await replaceFile(join(directory, blobPath(digestOf(image.manifest))), image.manifest, own);
@@ -75,11 +69,19 @@ export async function writeLayout(directory: string, image: LayoutImage, signal:
   await replaceFile(join(directory, 'index.json'), indexOf([...others, entry]), own);
 }
 
+async function digestThere(path: string, size: number): Promise<string | undefined> {
+  const facts = await stat(path).catch(() => undefined);
+  return facts?.isFile() === true && facts.size === size ? `sha256:${await fileDigest(path)}` : undefined;
+}
+
 /** The same as one tar, blob by blob. */
 export async function writeLayoutTar(file: string, image: LayoutImage, signal: AbortSignal): Promise<void> {
-  const aside = join(dirname(file), `.${randomUUID()}.new`);
+  await replaceFileWith(file, async (to) => writeTar(to, image, signal));
+}
+
+async function writeTar(to: Writable, image: LayoutImage, signal: AbortSignal): Promise<void> {
   const tar = pack();
-  const written = pipeline(tar, createWriteStream(aside, { flags: 'wx', flush: true }), { signal });
+  const written = pipeline(tar, to, { signal });
   written.catch(() => undefined);
   try {
     const small = (name: string, content: string | Buffer): void => {
@@ -98,11 +100,9 @@ export async function writeLayoutTar(file: string, image: LayoutImage, signal: A
     }
     tar.finalize();
     await written;
-    await rename(aside, file);
   } catch (error) {
     tar.destroy();
     await written.catch(() => undefined);
-    await rm(aside, { force: true });
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import { chmod, copyFile, link, mkdir, rm, stat, writeFile } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import { StagerError } from '../../../words/errors.ts';
 import type { Owner } from '../../host/owner.ts';
+import { asidePath, sweepDead } from '../../host/process-label.ts';
 import { makeDirectory } from '../child/files.ts';
 import { onHost } from '../child/host-paths.ts';
 import { HostRun } from '../child/host-run.ts';
@@ -178,7 +179,8 @@ export class ProcessSandbox implements Sandbox {
       () => false,
     );
     if (!isThere) {
-      const aside = `${source}.${randomUUID()}`;
+      await sweepDead([directory]);
+      const aside = asidePath(source);
       await link(mount.source, aside).catch(() => copyFile(mount.source, aside));
       await link(aside, source).catch(() => undefined);
       await rm(aside);
