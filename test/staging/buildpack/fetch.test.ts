@@ -271,6 +271,21 @@ describe('downloads', () => {
     expect(requests).toHaveLength(2);
   });
 
+  it.each([
+    ['an ETag that can stand in no header', (text: string) => text.replace('\\"1\\"', '\\u0001')],
+    ['half of it', (text: string) => text.slice(0, text.length / 2)],
+  ])('are fetched again when what is known of one is damaged: %s', async (_, damage) => {
+    const first = await fetch(`${base}/bp.zip`);
+    const [name = ''] = await readdir(join(root, 'downloads'));
+    const facts = join(root, 'downloads', name, 'body.json');
+    const before = await readFile(facts, 'utf8');
+    await writeFile(facts, damage(before));
+    expect(await readFile(facts, 'utf8')).not.toBe(before);
+    expect((await fetch(`${base}/bp.zip`)).lease.digest).toBe(first.lease.digest);
+    expect(requests.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, undefined]);
+    expect(await readFile(facts, 'utf8')).toBe(before);
+  });
+
   it('by digest are not asked for again at all', async () => {
     await fetch(`${base}/bp.zip#sha256=${sha256}`);
     await fetch(`${base}/bp.zip#sha256=${sha256}`);
@@ -400,6 +415,13 @@ describe('git', () => {
     const first = await fetch(reference);
     await rm(repository, { recursive: true });
     expect((await fetch(reference)).lease.digest).toBe(first.lease.digest);
+  });
+
+  it('brings a commit again whose tree that was kept is damaged', async () => {
+    const reference = `file://${repository}#${commits[1]}`;
+    const { dir } = await fetch(reference);
+    await writeFile(join(dir, 'bin/detect'), 'twa');
+    expect(await content(reference)).toBe('two');
   });
 
   it('#37 says what git said of a repository or a branch that is not there', async () => {

@@ -14,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sweepMemberCache } from '../../../src/staging/droplet/pack/member-cache-sweep.ts';
 import { bytesOf, everything, packed, put, scratch } from './trees.ts';
@@ -46,6 +46,20 @@ describe('the member cache', () => {
         const bytes = readFileSync(path);
         bytes.write('SGM0');
         writeFileSync(path, bytes);
+      },
+    ],
+    [
+      'a directory in its place',
+      (path: string) => {
+        rmSync(path);
+        mkdirSync(join(path, 'full'), { recursive: true });
+      },
+    ],
+    [
+      'a file in the place of its directory',
+      (path: string) => {
+        rmSync(dirname(path), { recursive: true });
+        writeFileSync(dirname(path), '');
       },
     ],
   ])('makes a member with %s again, and the droplet stays the same', async (_what, spoil) => {

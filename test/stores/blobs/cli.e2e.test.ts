@@ -1,7 +1,9 @@
 /** `stager blobs …` on a directory, as a person and a shell use it. */
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { lstat, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -9,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBlobStore } from '../../../src/stores/blobs/open.ts';
 import { newGuid } from '../../../src/words/ids.ts';
 import { Cli } from '../../support/cli.ts';
+import { portOf } from '../../support/resigning-proxy.ts';
 import { streamOf } from './contract.ts';
 
 const STAGER = fileURLToPath(new URL('../../../bin/stager', import.meta.url));
@@ -47,6 +50,35 @@ describe('stager blobs', () => {
 
   it('ends quietly when the pipe is closed', async () => {
     expect(await piped('head -c 10 | wc -c')).toEqual({ stdout: '10\n0\n', stderr: '' });
+  });
+
+  it('ends with 143 on SIGTERM while the store sends nothing more, and leaves no part of the file', async () => {
+    const headers = {
+      'content-length': 50_000_000,
+      etag: '"1"',
+      'x-amz-meta-stager-sha1': 'a'.repeat(40),
+      'x-amz-meta-stager-sha256': 'b'.repeat(64),
+    };
+    const asked = Promise.withResolvers<void>();
+    const silent = createServer(({ method }, response) => {
+      if (method === 'HEAD') return response.writeHead(200, headers).end();
+      response.writeHead(206, { ...headers, 'content-range': 'bytes 0-49999999/50000000' });
+      response.write('P'.repeat(100_000), () => asked.resolve());
+    });
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const bucket = `s3://bucket/p?endpoint=http://127.0.0.1:${portOf(silent)}`;
+    const file = join(cli.dir, 'never');
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_EC2_METADATA_DISABLED: 'true' };
+    const running = cli.start(['blobs', 'get', 'buildpacks/large', file, '--blobstore', bucket], { env });
+    await asked.promise;
+    running.child.kill('SIGTERM');
+    expect(await running.ended).toMatchObject({
+      code: 143,
+      stderr: expect.stringContaining('cancelled by SIGTERM'),
+    });
+    expect((await readdir(cli.dir)).filter((name) => /^\.stager|^never/.test(name))).toEqual([]);
+    silent.closeAllConnections();
+    silent.close();
   });
 
   it('replaces no device, pipe or socket by a file', async () => {

@@ -186,6 +186,28 @@ describe('a listing', () => {
   });
 });
 
+describe('a listing of unfinished uploads', () => {
+  const upload = '<Upload><Key>q/films/1.mkv</Key><UploadId>1</UploadId></Upload>';
+  it.each([
+    ['lists what was not asked for', `<Bucket>bucket</Bucket>${upload}<IsTruncated>false</IsTruncated>`],
+    ['has more, but says not where', '<Bucket>bucket</Bucket><IsTruncated>true</IsTruncated>'],
+    ['is a page of somebody else', '<title>Sign in</title>'],
+  ])('is refused when it %s, and nothing is removed', async (_name, inside) => {
+    answer = ({ url = '' }, response) =>
+      response.end(
+        /[?&]uploads/.test(url)
+          ? `${xml}<ListMultipartUploadsResult>${inside}</ListMultipartUploadsResult>`
+          : page('<IsTruncated>false</IsTruncated>'),
+      );
+    const sweeping = (await open()).sweep({ signal, minAgeMs: 0 });
+    expect(await failureOf(sweeping)).toMatchObject({
+      code: 'BLOBSTORE_UNAVAILABLE',
+      message: expect.stringMatching(/listing unfinished uploads failed.*tried 2 times/),
+    });
+    expect(new Set(requests)).toEqual(new Set(['GET']));
+  });
+});
+
 describe('what is told as stored', () => {
   it.each([
     ['an empty 200', '', {}],
@@ -276,9 +298,28 @@ describe('reading', () => {
     second = 'W/"2"';
     expect(await failureOf(read(await open('')))).toMatchObject({
       code: 'BLOB_NOT_FOUND',
-      message: expect.stringContaining('was replaced'),
+      message: expect.stringMatching(
+        /was replaced .*\(reading \(at byte 3\): its ETag is W.*; tried 2 times\)/,
+      ),
     });
   });
+
+  it.each([403, 404, 412])(
+    'says what came back when that was %i, and how often it was tried',
+    async (status) => {
+      withGet((response) => response.writeHead(status).end());
+      const { message } = await failureOf(read(await open()));
+      for (const part of [
+        'bucket',
+        'p/droplets/',
+        'http://127.0.0.1',
+        'reading (at byte 0)',
+        `HTTP ${status}`,
+        'tried once',
+      ])
+        expect(message).toContain(part);
+    },
+  );
 
   it('ends when the store gives a byte now and then', async () => {
     withGet((response) => {

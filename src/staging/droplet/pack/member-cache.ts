@@ -14,7 +14,7 @@
  */
 import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { asidePath } from '../../../machine/host/process-label.ts';
 import { errnoOf } from '../../../words/errors.ts';
 
@@ -76,8 +76,7 @@ export class MemberFiles {
     try {
       renameSync(aside, path);
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+      makeWay(path, errnoOf(error));
       renameSync(aside, path);
     }
   }
@@ -95,6 +94,14 @@ export class MemberFiles {
   #path(name: string): string {
     return join(this.#dir, name.slice(0, 2), name);
   }
+}
+
+/** For a member that could not be renamed to `path`: what is there is a cache's, and nobody misses it. */
+function makeWay(path: string, errno: string | undefined): void {
+  const directory = dirname(path);
+  if (errno === 'EISDIR') rmSync(path, { recursive: true });
+  else if (errno === 'ENOTDIR') rmSync(directory);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
 }
 
 function discard(path: string): void {

@@ -47,7 +47,7 @@ export async function* readResuming(
       if (reading.position <= end) throw new OddAnswer('its body ended early');
     } catch (error) {
       if (signal.aborted) throw cancelled(signal);
-      if (!isDropped(error)) throw failureAt(session, error, { key, doing: reading.doing });
+      if (!isDropped(error)) throw failureAt(session, error, { key, reading });
       reading.failed(error);
     } finally {
       reading.endRequest();
@@ -73,6 +73,11 @@ class Reading {
     this.#options = options;
     this.position = options.start;
     this.etag = options.etag;
+  }
+
+  /** Of what is being asked for now. */
+  get tries(): number {
+    return this.#failures + 1;
   }
 
   get doing(): string {
@@ -142,10 +147,11 @@ class Reading {
 async function request(
   session: S3Session,
   { key, etag, end }: ReadOptions,
-  { position, signal }: Reading,
+  reading: Reading,
 ): Promise<{ readonly body: AsyncIterator<Uint8Array>; readonly etag: string }> {
   // A weak ETag never equals another one in a condition (RFC 9110): the answer's is compared instead.
   const isStrong = etag !== '' && !etag.startsWith('W/');
+  const { position, signal } = reading;
   const command = new GetObjectCommand({
     Bucket: session.address.bucket,
     Key: key,
@@ -155,7 +161,8 @@ async function request(
   const { Body, ContentRange, ETag = '' } = await session.client.send(command, { abortSignal: signal });
   if (ContentRange?.startsWith(`bytes ${position}-`) !== true)
     throw new OddAnswer(`the range ${position}-${end} was ignored`);
-  if (etag !== '' && ETag !== '' && bare(ETag) !== bare(etag)) throw replaced(session, key);
+  if (etag !== '' && ETag !== '' && bare(ETag) !== bare(etag))
+    throw replaced(session, key, { reading, why: `its ETag is ${ETag}, not ${etag}` });
   const body = Body !== undefined && Symbol.asyncIterator in Body ? Body : empty();
   return { body: body[Symbol.asyncIterator](), etag: etag === '' ? ETag : etag };
 }
@@ -175,16 +182,23 @@ function isDropped(error: unknown): boolean {
 function failureAt(
   session: S3Session,
   error: unknown,
-  { key, doing }: { readonly key: string; readonly doing: string },
+  { key, reading }: { readonly key: string; readonly reading: Reading },
 ): unknown {
-  if (!isAbsent(error) && !isConditionUnmet(error)) return session.explain(error, doing, key);
-  return replaced(session, key, error);
+  if (!isAbsent(error) && !isConditionUnmet(error))
+    return session.explain(new GaveUp(error, reading.tries), reading.doing, key);
+  const { name, status } = failureOf(error);
+  return replaced(session, key, { reading, why: `${name}, HTTP ${status}`, cause: error });
 }
 
-function replaced(session: S3Session, key: string, cause?: unknown): StagerError {
+function replaced(
+  session: S3Session,
+  key: string,
+  { reading, why, cause }: { readonly reading: Reading; readonly why: string; readonly cause?: unknown },
+): StagerError {
+  const tried = reading.tries === 1 ? 'tried once' : `tried ${reading.tries} times`;
   return new StagerError(
     'BLOB_NOT_FOUND',
-    `${session.placeOf(key)} was replaced or deleted while it was read`,
+    `${session.placeOf(key)} was replaced or deleted while it was read (${reading.doing}: ${why}; ${tried})`,
     { next: 'Read it again.', cause },
   );
 }

@@ -6,6 +6,7 @@ import {
   AbortMultipartUploadCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsOutput,
 } from '@aws-sdk/client-s3';
 import { CLOCK_SKEW_MS } from '../../../words/clock.ts';
 import { isStagerError, throwIfCancelled } from '../../../words/errors.ts';
@@ -137,7 +138,7 @@ async function* uploads(session: S3Session, signal: AbortSignal): AsyncGenerator
     const sent = { doing: 'listing unfinished uploads', key: prefix, signal };
     const page = await session.send(sent, async (abortSignal) => {
       try {
-        return await session.client.send(command, { abortSignal });
+        return wholePage(await session.client.send(command, { abortSignal }), prefix);
       } catch (error) {
         if (isDenied(error)) return undefined;
         throw error;
@@ -145,17 +146,30 @@ async function* uploads(session: S3Session, signal: AbortSignal): AsyncGenerator
     });
     if (page === undefined) return false;
     for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
-      if (!Key.startsWith(prefix) || UploadId === '') continue;
+      // Without an id it would be the object that is deleted.
+      if (UploadId === '') continue;
       yield { key: Key, uploadId: UploadId, startedAtMs: Initiated?.getTime() ?? session.now() };
     }
-    if (page.IsTruncated !== true || page.NextKeyMarker === undefined) return page.IsTruncated !== true;
-    const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+    if (page.IsTruncated !== true) return true;
+    const { NextKeyMarker: KeyMarker = '', NextUploadIdMarker: UploadIdMarker } = page;
     // Uploads of one key come in no order, so any counts as new.
     const last = page.Uploads === undefined ? undefined : String(number++).padStart(9, '0');
     const wrong = pages.wrongIn(last, `${KeyMarker} ${UploadIdMarker ?? ''}`);
     if (wrong !== undefined) throw session.explain(new OddAnswer(wrong), sent.doing, prefix);
     marker = UploadIdMarker === undefined ? { KeyMarker } : { KeyMarker, UploadIdMarker };
   }
+}
+
+/** A page that is one, of nothing but what was asked for. @throws OddAnswer. */
+function wholePage(page: ListMultipartUploadsOutput, prefix: string): ListMultipartUploadsOutput {
+  // A web page, of somebody who wants us to sign in, is an answer with nothing in it.
+  if (page.IsTruncated === undefined && page.Bucket === undefined) throw new OddAnswer('it is not a listing');
+  if (page.IsTruncated === true && page.NextKeyMarker === undefined)
+    throw new OddAnswer('it is not a whole listing: it says that there is more, but not where');
+  const foreign = page.Uploads?.find(({ Key = '' }) => !Key.startsWith(prefix));
+  if (foreign !== undefined)
+    throw new OddAnswer(`it lists ${foreign.Key}, although only what begins with ${prefix} was asked for`);
+  return page;
 }
 
 function leftoverOf(session: S3Session, what: Leftover['what'], object: RawObject): Leftover {
