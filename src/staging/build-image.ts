@@ -9,7 +9,6 @@ import { type BlobToPush, type PushSummary, pushImage } from '../stores/registry
 import { formatReference, type ImageReference } from '../stores/registry/reference.ts';
 import { StagerError } from '../words/errors.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
-import { unpackTarball } from './droplet/unpack/unpack.ts';
 import { type ImageBase, namedImage, stackBase } from './image/bases.ts';
 import { dropletLayers, type ImageProcesses } from './image/image-layers.ts';
 import {
@@ -21,7 +20,7 @@ import {
 } from './image/image-parts.ts';
 import { locateDroplet } from './launch/locate.ts';
 import { readLaunchInfo } from './launch/staging-info.ts';
-import { dropletBody, type RunDropletPorts, recordOfDroplet } from './run-droplet.ts';
+import { type RunDropletPorts, recordOfDroplet, unpackDroplet } from './run-droplet.ts';
 import { createWorkspace, sweepWorkspaces } from './workspace/workspace.ts';
 
 /** Where an image goes: to its registry, or into a file or directory in the OCI layout. */
@@ -73,7 +72,7 @@ export async function packImage(
     await mkdir(spool);
     const place: PackingPlace = { spool, memberCache: ports.memberCache, signal };
     const parts = { place: located.place, ...(record !== undefined && { record }) };
-    await unpackTarball(await dropletBody(parts, ports, signal), home, { what: 'the droplet', signal });
+    await unpackDroplet(parts, home, { ports, signal });
     const processes = await processesOf(home, record);
     const base = await baseOf(wish, { record, ports, place });
     const layers: ImageLayer[] = [...base.layers];

@@ -3,7 +3,6 @@
  */
 
 import { createReadStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -19,7 +18,7 @@ import { isStagerError, StagerError } from '../words/errors.ts';
 import { newGuid } from '../words/ids.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { MEBIBYTE } from '../words/units.ts';
-import { unpackTarball } from './droplet/unpack/unpack.ts';
+import { type UnpackOptions, unpackTarball } from './droplet/unpack/unpack.ts';
 import type { EmitRun } from './launch/events.ts';
 import type { HealthCheck } from './launch/health.ts';
 import { runDirsAt } from './launch/layout.ts';
@@ -114,8 +113,9 @@ export async function run(
   };
   try {
     const dirs = runDirsAt(join(workspace.root, 'run'));
-    const { signal } = io;
-    await unpack({ place, ...(record !== undefined && { record }) }, dirs.home, { wish, ports, signal });
+    const droplet = { place, ...(record !== undefined && { record }) };
+    const into = { owner: ports.sandbox.owner, limits: { bytes: wish.diskMb * MEBIBYTE } };
+    await unpackDroplet(droplet, dirs.home, { ports, ...into, signal: io.signal });
     warnOfEnv(wish, record, { emit: io.emit, clock: ports.clock });
     const healthCheck = wish.healthCheck ?? recordedCheck(record, wish.target);
     const started = await launch(
@@ -135,7 +135,7 @@ export async function run(
         ...(wish.expose === true && { expose: true }),
         redact: createRedactor(secretValues(wish.services)),
       },
-      { sandbox: ports.sandbox, clock: ports.clock, signal, emit: io.emit },
+      { sandbox: ports.sandbox, clock: ports.clock, ...io },
     );
     const done = started.done.finally(release);
     // A caller may look at `ready` only.
@@ -215,23 +215,15 @@ function nameOf(place: DropletPlace): string {
   return place.kind === 'file' ? place.path : place.key.name;
 }
 
-async function unpack(
+/** Unpacks a droplet of a file or a store. @throws StagerError DROPLET_INVALID, BLOB_CORRUPT and those of stores. */
+export async function unpackDroplet(
   located: LocatedDroplet,
   home: string,
-  {
-    wish,
-    ports,
-    signal,
-  }: { readonly wish: RunWish; readonly ports: RunDropletPorts; readonly signal: AbortSignal },
+  { ports, ...options }: Omit<UnpackOptions, 'what'> & { readonly ports: RunDropletPorts },
 ): Promise<void> {
-  await mkdir(home, { recursive: true });
+  const { signal } = options;
   try {
-    await unpackTarball(await dropletBody(located, ports, signal), home, {
-      what: 'the droplet',
-      owner: ports.sandbox.owner,
-      limits: { bytes: wish.diskMb * MEBIBYTE },
-      signal,
-    });
+    await unpackTarball(await dropletBody(located, ports, signal), home, { what: 'the droplet', ...options });
   } catch (error) {
     // What is not an archive may have been one when it was stored: then the store is to blame, not the app.
     if (isStagerError(error, 'DROPLET_INVALID') && located.place.kind === 'blob')
@@ -241,7 +233,7 @@ async function unpack(
 }
 
 /** S3 addresses hold no endpoint: when the configured store knows the address, it is the one to read from. */
-export async function dropletBody(
+async function dropletBody(
   { place, record }: LocatedDroplet,
   ports: RunDropletPorts,
   signal: AbortSignal,

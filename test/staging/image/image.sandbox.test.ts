@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -14,9 +14,11 @@ import { imageFacts } from '../../../src/staging/inspect-image.ts';
 import type { RunEvent } from '../../../src/staging/launch/events.ts';
 import { moveToBase } from '../../../src/staging/rebase-image.ts';
 import { startImage } from '../../../src/staging/run-image.ts';
+import { pathOf } from '../../../src/stores/blobs/port/key.ts';
 import { MEDIA, machineArch } from '../../../src/stores/registry/documents.ts';
 import { writeLayout } from '../../../src/stores/registry/layout.ts';
 import { parseImageReference } from '../../../src/stores/registry/reference.ts';
+import { newGuid } from '../../../src/words/ids.ts';
 import { makeBashStack } from '../../support/bash-stack.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
 
@@ -269,6 +271,24 @@ describe('a droplet as an image', () => {
     });
     expect(stopped.lines).toContain('bye');
     expect(stopped.code).toBe(9);
+  });
+});
+
+describe('a droplet of a store whose bytes changed', () => {
+  it('is told as damaged there, not as the fault of who staged it', async () => {
+    const blobs = await stager.blobs();
+    const key = { kind: 'droplets', name: `${newGuid()}/${newGuid()}` } as const;
+    const options = { contentType: 'application/gzip', signal };
+    await blobs.putFile(key, join(dir, 'droplet.tgz'), options);
+    const data = await realpath(join(dir, 'home/blobs', pathOf(key)));
+    const bytesOf = await readFile(data);
+    const at = bytesOf.length >> 1;
+    bytesOf[at] = (bytesOf[at] ?? 0) ^ 1;
+    await writeFile(data, bytesOf);
+    await expect(build('', { droplet: blobs.location(key) })).rejects.toMatchObject({
+      code: 'BLOB_CORRUPT',
+      message: expect.stringContaining(key.name),
+    });
   });
 });
 

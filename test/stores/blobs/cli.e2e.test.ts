@@ -61,7 +61,10 @@ describe('stager blobs', () => {
     };
     const asked = Promise.withResolvers<void>();
     const silent = createServer(({ method }, response) => {
-      if (method === 'HEAD') return response.writeHead(200, headers).end();
+      if (method === 'HEAD') {
+        response.writeHead(200, headers).end();
+        return;
+      }
       response.writeHead(206, { ...headers, 'content-range': 'bytes 0-49999999/50000000' });
       response.write('P'.repeat(100_000), () => asked.resolve());
     });

@@ -49,7 +49,7 @@ export async function publish(request: Wanted, dir: string, facts: DownloadFacts
     await rm(partPath, { force: true });
     throw mismatch(request.key, request.sha256, sha256);
   }
-  await rm(join(dir, 'body.json'), { force: true });
+  await rm(join(dir, 'body.json'), { recursive: true, force: true });
   await rename(partPath, join(dir, 'body'));
   const text = JSON.stringify({ ...facts, sizeBytes: size, sha256 });
   await replaceFile(join(dir, 'body.json'), text, { durable: false });
@@ -63,7 +63,7 @@ export async function cachedBody(dir: string): Promise<Downloaded | undefined> {
   const path = join(dir, 'body');
   if (facts === undefined || sha256 === undefined) return undefined;
   if ((await fileDigest(path).catch(() => undefined)) !== sha256) {
-    await rm(join(dir, 'body.json'), { force: true });
+    await rm(join(dir, 'body.json'), { recursive: true, force: true });
     return undefined;
   }
   return { path, sha256, sizeBytes: facts.sizeBytes ?? 0, transferred: false };
