@@ -75,7 +75,7 @@ function portsOf({ ExposedPorts: exposed }: RunConfig, image: string) {
         'IMAGE_INVALID',
         `${image} exposes ${JSON.stringify(text)}, which is not a port`,
         {
-          next: 'Put its EXPOSE right and push it again.',
+          next: 'Correct its EXPOSE and push it again.',
         },
       );
     }

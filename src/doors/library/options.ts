@@ -30,7 +30,7 @@ export interface CommonOptions {
   readonly stack?: string;
   /** What holds the disk limit; default `auto`: a file system image where it can be had. */
   readonly diskBound?: 'auto' | 'image' | 'tmpfs' | 'watch';
-  /** Default `host`. */
+  /** Default `auto`. */
   readonly network?: WantedNetwork;
   /** File of rules for what may leave a network of its own; in a run for that as well. */
   readonly egressRules?: string;

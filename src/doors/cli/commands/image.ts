@@ -21,7 +21,7 @@ export async function imageBuild(context: Context): Promise<number> {
   if (tag === undefined) throw usage('an image needs a name', 'Give one with --tag REGISTRY/REPOSITORY:TAG.');
   const to = await destination(context);
   if (to === undefined)
-    throw usage('nobody is told where the image goes', 'Give --push, --output FILE or --load-into DIR.');
+    throw usage('nothing says where the image goes', 'Give --push, --output FILE or --load-into DIR.');
   const base = textOf(flags['base']);
   const stager = await context.stager();
   const wish: ImageWish = {

@@ -68,5 +68,5 @@ async function workers(queries: Queries): Promise<string> {
     time(each.heartbeat_at),
   ]);
   const columns = ['Worker', 'State', 'Builds', 'Memory', 'Disk', 'Stacks', 'Version', 'Last heard'];
-  return grid({ caption: 'Workers', columns, rows, none: 'There is no worker.' });
+  return grid({ caption: 'Workers', columns, rows, none: 'There are no workers.' });
 }

@@ -8,20 +8,23 @@ import { parseJson } from '../../../words/json.ts';
 import { bootId } from '../../host/process-identity.ts';
 import type { NetworkKind } from '../port/network.ts';
 
-const runtimeSchema = z
-  .object({
-    /** Absolute host path. */
-    path: z.string(),
-    /** First word of its version: `runc`, `crun`, `runsc` … */
-    name: z.string(),
-    version: z.string(),
-    /** Whether `run --keep` exists: the cgroup can then be read after the end. */
-    keeps: z.boolean(),
-  })
-  .readonly();
-
 /** A runtime that was found. */
-export type OciRuntime = z.infer<typeof runtimeSchema>;
+export interface OciRuntime {
+  /** Absolute host path. */
+  readonly path: string;
+  /** First word of its version: `runc`, `crun`, `runsc` … */
+  readonly name: string;
+  readonly version: string;
+  /** Whether `run --keep` exists: the cgroup can then be read after the end. */
+  readonly keeps: boolean;
+}
+
+const runtimeSchema: z.ZodType<OciRuntime> = z.object({
+  path: z.string(),
+  name: z.string(),
+  version: z.string(),
+  keeps: z.boolean(),
+});
 
 /** Texts by key, until the next boot. */
 export interface RuntimeMemory {
