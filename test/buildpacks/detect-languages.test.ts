@@ -1,0 +1,31 @@
+/** Which apps the buildpacks for nginx, PHP and Ruby take, and what they say to others. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Driver } from '../support/buildpack-driver.ts';
+
+describe('detection', () => {
+  it.each<[string, string, number, string]>([
+    ['nginx', 'nginx.conf', 0, 'nginx '],
+    ['nginx', 'conf/nginx.conf', 1, 'there is conf/nginx.conf'],
+    ['nginx', 'x.txt', 1, 'no nginx.conf'],
+    ['php', 'composer.json', 0, 'php '],
+    ['php', 'htdocs/a.php', 0, 'php '],
+    ['php', 'lib/a.php', 1, 'no composer.json'],
+    ['ruby', 'Gemfile', 0, 'ruby '],
+    ['ruby', 'config.ru', 1, 'there is config.ru, but no Gemfile'],
+  ])('of %s looks at %s', async (buildpack, file, code, says) => {
+    await using app = await Driver.of('nginx-site');
+    await rm(app.at('app'), { recursive: true });
+    await mkdir(dirname(app.at('app', file)), { recursive: true });
+    await writeFile(app.at('app', file), '');
+    expect(await app.detect(buildpack)).toMatchObject({ code, output: expect.stringContaining(says) });
+  });
+
+  it('leaves the start to release where the platform misses launch.yml', async () => {
+    await using app = await Driver.of('nginx-site');
+    expect((await app.release('nginx')).output).toContain('web: start-nginx');
+    expect((await app.release('php')).output).toContain('web: start-php');
+    expect((await app.release('ruby')).output).toBe('---\n{}\n');
+  });
+});
