@@ -125,10 +125,12 @@ export async function writeGem(
     .filter((path) => statSync(join(from.files, path)).isFile())
     .sort();
   const data = pack();
+  // The same gem has the same bytes, so that a second staging finds nothing changed.
+  const mtime = new Date(0);
   for (const path of files) {
     const mode = from.folder !== undefined && path.startsWith(`${from.folder}/`) ? 0o755 : 0o644;
     data.entry(
-      { name: `${from.prefix ?? ''}${relative('.', path)}`, mode },
+      { name: `${from.prefix ?? ''}${relative('.', path)}`, mode, mtime },
       readFileSync(join(from.files, path)),
     );
   }
@@ -154,8 +156,8 @@ export async function writeGem(
     ([part, bytes]) => `  ${part}: ${createHash('sha512').update(bytes).digest('hex')}\n`,
   );
   const gem = pack();
-  for (const [part, bytes] of Object.entries(parts)) gem.entry({ name: part, mode: 0o444 }, bytes);
-  gem.entry({ name: 'checksums.yaml.gz', mode: 0o444 }, gzipSync(`---\nSHA512:\n${sums.join('')}`));
+  for (const [part, bytes] of Object.entries(parts)) gem.entry({ name: part, mode: 0o444, mtime }, bytes);
+  gem.entry({ name: 'checksums.yaml.gz', mode: 0o444, mtime }, gzipSync(`---\nSHA512:\n${sums.join('')}`));
   gem.finalize();
   mkdirSync(join(app, 'vendor/cache'), { recursive: true });
   writeFileSync(join(app, 'vendor/cache', `${name}-${version}.gem`), await bytesOf(gem));

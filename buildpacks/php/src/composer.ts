@@ -113,7 +113,10 @@ export async function composerInstall(context: StepContext, { options, vendorDir
       },
     );
   } finally {
-    await rm(dep.at('composer'), { recursive: true, force: true });
+    // The mirror's address may hold credentials, and the cache outlives the staging.
+    for (const path of [dep.at('composer'), join(home, 'config.json')]) {
+      await rm(path, { recursive: true, force: true });
+    }
   }
 }
 
