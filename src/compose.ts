@@ -27,6 +27,7 @@ import type { ResolveParts } from './staging/buildpack/acquire/resolve.ts';
 import { installShipped } from './staging/buildpack/acquire/shipped.ts';
 import type { RunDropletPorts } from './staging/run-droplet.ts';
 import type { StagePorts } from './staging/steps/staging.ts';
+import { UnpackedTrees } from './staging/unpacked/trees.ts';
 import { openBlobStore } from './stores/blobs/open.ts';
 import type { BlobStore } from './stores/blobs/port/blob-store.ts';
 import { type BlobWatcher, WatchedStore } from './stores/blobs/watched.ts';
@@ -142,6 +143,7 @@ export class Stager {
       stack: (name) => this.stacks.resolve(name),
       records: this.records,
       memberCache: join(home, 'members'),
+      unpacked: new UnpackedTrees(new ContentStore(join(home, 'unpacked'), this.clock)),
       kitNode: process.execPath,
       clock: this.clock,
       now: () => performance.now(),

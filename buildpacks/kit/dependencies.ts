@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { hashFile } from './checksum.ts';
+import { copy } from './copy.ts';
 import { newestInSuite } from './debian.ts';
 import { download, NotThere, wrongChecksum } from './download.ts';
 import { isArchive, type Pick, unpack } from './extract.ts';
@@ -14,6 +15,7 @@ import type { Log } from './log.ts';
 import type { Dependency } from './manifest.ts';
 import { type Env, fileNameOf, locate } from './mirrors.ts';
 import { findOnPypi } from './pypi.ts';
+import { leaveNote, noteOf, UNPACKED_DIR, unpackedTree } from './unpacked.ts';
 
 /** Where things are, and what to tell. */
 export interface DependencyOptions {
@@ -23,12 +25,16 @@ export interface DependencyOptions {
   readonly env: Env;
   readonly log: Log;
   readonly retryMs?: readonly number[];
+  /** Default: where stager shows it. */
+  readonly unpackedDir?: string;
 }
 
 /** Where a dependency is unpacked to. */
 export interface InstallOptions {
   /** Leading path segments to drop, as tar's `--strip-components`; default 0. */
   readonly strip?: number;
+  /** Takes these paths and what is below them (after `strip`), and nothing else. */
+  readonly only?: readonly string[];
   /** Chooses and renames entries (after `strip`); undefined leaves one out. */
   readonly pick?: Pick;
   /** Patterns of paths that become executable, beside those of the manifest. */
@@ -109,6 +115,14 @@ export class Dependencies {
     const { log } = this.#options;
     const { name, version, origin } = dependency;
     log.info(`Installing ${name} ${version}${origin === undefined ? '' : ` (${origin})`}`);
+    const note = noteOf(dependency, options);
+    const tree = await unpackedTree(note, this.#options.unpackedDir ?? UNPACKED_DIR);
+    if (tree !== undefined) {
+      log.info(`Using ${name} ${version} as this machine has it unpacked`);
+      await copy(tree, target);
+      this.use(dependency);
+      return;
+    }
     const file = await this.fetch(dependency);
     this.#note(dependency);
     if (!isArchive(basename(file))) {
@@ -117,7 +131,8 @@ export class Dependencies {
       return;
     }
     const executable = [...(dependency.executable ?? []), ...(options.executable ?? [])];
-    await unpack(file, target, { ...options, executable });
+    await unpack(file, target, { ...options, pick: pickOf(options), executable });
+    if (dependency.file === undefined) await leaveNote(note, dirname(file));
   }
 
   /** Installs all of a group (`group` of the manifest), as chosen by `chooseGroup`, into one directory. */
@@ -193,4 +208,10 @@ export class Dependencies {
       await rm(scratch, { recursive: true, force: true });
     }
   }
+}
+
+function pickOf({ only, pick }: InstallOptions): Pick {
+  const isWanted = (path: string): boolean =>
+    only === undefined || only.some((one) => path === one || path.startsWith(`${one}/`));
+  return (path) => (isWanted(path) ? (pick === undefined ? path : pick(path)) : undefined);
 }

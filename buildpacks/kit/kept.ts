@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { run } from './exec.ts';
+import { copy } from './copy.ts';
 import { errnoOf } from './failure.ts';
 
 /** Up to this size a file is read in one piece. */
@@ -82,14 +82,6 @@ export class Kept {
     await rm(this.#dir, { recursive: true, force: true });
     await rename(fresh, this.#dir);
   }
-}
-
-/** cp of the stack: a runtime has thousands of files, for which it takes a fifth of the time that Node does. */
-async function copy(from: string, to: string): Promise<void> {
-  const isDirectory = (await lstat(from)).isDirectory();
-  if (isDirectory) await mkdir(to, { recursive: true });
-  const source = isDirectory ? `${from}/.` : from;
-  await run(['cp', '-a', source, to], { cwd: '/', env: { PATH: '/usr/local/bin:/usr/bin:/bin' } });
 }
 
 async function addTree(

@@ -21,6 +21,7 @@ import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { runScripts } from './steps/scripts.ts';
 import { verifiedStack } from './steps/stack.ts';
 import { type StagePorts, Staging } from './steps/staging.ts';
+import { OfferedTrees } from './steps/unpacked.ts';
 import { openWorkspace } from './steps/workspace.ts';
 import { outOfWorkspace } from './workspace/full.ts';
 
@@ -85,10 +86,13 @@ async function run(staging: Staging): Promise<StagingRecord> {
   }
   await using workspace = await openWorkspace(staging);
   await fillApp(staging, app, workspace);
-  const built = await runScripts(staging, { app: app.source, stack, buildpacks, workspace });
+  await using trees = new OfferedTrees(staging);
+  const built = await runScripts(staging, { app: app.source, stack, buildpacks, workspace, trees });
+  trees.keep(workspace);
   const droplet = await storeResult(staging, { built, workspace });
   const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
   await lockIfAsked(staging, { stack, buildpacks }, built);
+  await trees.settled();
   workspace.succeeded();
   return recordOf(staging, { package: app.package, built, droplet, buildCache, reuseKey });
 }

@@ -1,5 +1,5 @@
 /** The fixture apps through the command line: staged in the sandbox, started from the droplet, asked over HTTP. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,6 +20,8 @@ let home: DirectoryResult;
 
 beforeAll(async () => {
   home = await tempDir({ unsafeCleanup: true });
+  // Scripts have to get through to what is unpacked below it.
+  chmodSync(home.path, 0o711);
 });
 afterAll(() => home.cleanup());
 
@@ -37,8 +39,14 @@ describe('fixture apps', () => {
     cpSync('fixtures/apps/express', copy, { recursive: true });
     mkdirSync(join(copy, 'node_modules/express/lib'), { recursive: true });
     writeFileSync(join(copy, 'node_modules/express/package.json'), '{}');
-    const { droplet, output } = stage(copy, '-b', 'nodejs');
+    const { droplet, output } = stage(copy, '-b', 'nodejs', '--reproducible');
     expect(output).toContain('-----> Installing dependencies (package-lock.json)');
+    const fresh = readFileSync(droplet);
+    // The packages come from the cache then, Node and npm from what the machine has unpacked: byte for byte the same.
+    const again = stage(copy, '-b', 'nodejs', '--reproducible');
+    expect(again.output).toContain('-----> Reusing the packages of an earlier staging');
+    expect(again.output.match(/Using (node|npm) \S+ as this machine has it unpacked/g)).toHaveLength(2);
+    expect(readFileSync(again.droplet).equals(fresh)).toBe(true);
     const log = await running(droplet, async (url) => {
       expect(await body(url)).toBe('Hello from express on stager\n');
       expect(JSON.parse(await body(`${url}/runtime`))).toMatchObject({ NODE_ENV: 'production' });
@@ -60,7 +68,6 @@ describe('fixture apps', () => {
       'procfile-multi',
       ...['-b', 'fixtures/buildpacks/with-sidecar', '-b', 'procfile'],
     );
-    const { readFileSync } = await import('node:fs');
     const json = record.shape.result.parse(JSON.parse(readFileSync(result, 'utf8')));
     expect(json.processes.map(({ type }) => type).sort()).toEqual(['clock', 'web', 'worker']);
     expect(json.sidecars).toEqual([{ name: 'beside', process_types: ['web'] }]);

@@ -34,11 +34,8 @@ export async function installNode(
 ): Promise<string> {
   const { dep, dependencies } = context;
   const node = await chooseNode(context, range);
-  const keep = headers ? /^(bin\/node|include\/|LICENSE)/ : /^(bin\/node|LICENSE)/;
-  await dependencies.install(node, dep.at('node'), {
-    strip: 1,
-    pick: (path) => (keep.test(path) ? path : undefined),
-  });
+  const only = ['bin/node', 'LICENSE', ...(headers ? ['include'] : [])];
+  await dependencies.install(node, dep.at('node'), { strip: 1, only });
   await chmod(dep.at('node/bin/node'), 0o755);
   await dep.linkBin('node', dep.at('node/bin/node'));
   return node.version;

@@ -17,6 +17,7 @@ import { INSIDE, type Workspace } from '../workspace/layout.ts';
 import { restoreCache } from './build-cache.ts';
 import { withNetworkHint } from './network.ts';
 import type { Staging, StagingStack } from './staging.ts';
+import type { OfferedTrees } from './unpacked.ts';
 
 /** What people call the limits of a sandbox. */
 const LIMIT_NAMES = {
@@ -41,6 +42,8 @@ export interface ScriptsInput {
   readonly stack: StagingStack;
   readonly buildpacks: ResolvedOrder;
   readonly workspace: Workspace;
+  /** Absent where nothing is kept for later. */
+  readonly trees?: OfferedTrees;
 }
 
 /** What came out of a staging that worked. */
@@ -71,7 +74,7 @@ export async function runScripts(staging: Staging, input: ScriptsInput): Promise
  */
 export async function scriptRun(
   staging: Staging,
-  { stack, buildpacks, workspace }: Omit<ScriptsInput, 'app'>,
+  { stack, buildpacks, workspace, trees }: Omit<ScriptsInput, 'app'>,
 ): Promise<RunInput> {
   const { request, ports } = staging;
   for (const { limit, reason } of ports.sandbox.unenforced) {
@@ -109,7 +112,11 @@ export async function scriptRun(
     secrets: [...staging.secrets, ...secretValues(request.services), ...proxySecrets(ports.proxy)],
     trace: request.trace,
     kitNode: ports.kitNode,
-    restoreCache: (used) => restoreCache(staging, { workspace, keys: used.map(({ key }) => key) }),
+    moreMounts: () => trees?.mounts ?? [],
+    restoreCache: async (used) => {
+      await restoreCache(staging, { workspace, keys: used.map(({ key }) => key) });
+      await trees?.offer(workspace);
+    },
   };
 }
 

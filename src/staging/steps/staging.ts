@@ -13,6 +13,7 @@ import type { ResultJson } from '../../words/result.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import type { OrderParts } from '../buildpack/acquire/resolve.ts';
 import type { StageRequest } from '../request/request.ts';
+import type { UnpackedTrees } from '../unpacked/trees.ts';
 
 /** The stack of a staging, found. */
 export interface StagingStack {
@@ -39,6 +40,8 @@ export interface StagePorts {
   readonly workspaces: string;
   /** Directory of the compressed members that droplets share; deleting it costs time only. */
   readonly memberCache: string;
+  /** What buildpacks install, unpacked; deleting it costs time only. */
+  readonly unpacked: UnpackedTrees;
   readonly proxy: ProxySettings;
   /** The operator's own CAs, PEM. */
   readonly extraCas: readonly string[];

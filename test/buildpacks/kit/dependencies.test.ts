@@ -5,10 +5,11 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Dependencies } from '../../../buildpacks/kit/dependencies.ts';
+import { Dependencies, type DependencyOptions } from '../../../buildpacks/kit/dependencies.ts';
 import { createLog } from '../../../buildpacks/kit/log.ts';
 import { type Dependency, loadManifest } from '../../../buildpacks/kit/manifest.ts';
 import { makeOffline } from '../../../buildpacks/kit/offline.ts';
+import { noteOf } from '../../../buildpacks/kit/unpacked.ts';
 
 const CONTENT = 'the tool';
 const DIGEST = createHash('sha256').update(CONTENT).digest('hex');
@@ -41,15 +42,17 @@ afterEach(async () => {
   await temp.cleanup();
 });
 
-function dependencies(): Dependencies {
-  return new Dependencies({
+function options(): DependencyOptions {
+  return {
     buildpackDir: temp.path,
     cacheDir: join(temp.path, 'cache'),
     env: {},
     log: createLog((line) => lines.push(line)),
     retryMs: [0, 0],
-  });
+  };
 }
+
+const dependencies = (): Dependencies => new Dependencies(options());
 
 function tool(parts: Partial<Dependency> = {}): Dependency {
   return {
@@ -153,5 +156,32 @@ describe('an offline buildpack', () => {
     await makeOffline(temp.path, options);
     expect(await readFile(join(temp.path, 'manifest.yml'), 'utf8')).toBe(once);
     expect(requests).toEqual(['/tool']);
+  });
+});
+
+describe('what the machine has unpacked', () => {
+  const note = (only: readonly string[] | null) =>
+    JSON.stringify({ algorithm: 'sha256', digest: DIGEST, strip: 1, only });
+  const packed = () => tool({ uri: `http://${base}/tool-1.0.0.tgz` });
+
+  it('is copied, and nothing is downloaded', async () => {
+    const key = createHash('sha256')
+      .update(note(['bin']))
+      .digest('hex');
+    await mkdir(join(temp.path, 'machine', key, 'bin'), { recursive: true });
+    await writeFile(join(temp.path, 'machine', key, 'bin/tool'), 'unpacked', { mode: 0o755 });
+    const all = new Dependencies({ ...options(), unpackedDir: join(temp.path, 'machine') });
+    await all.install(packed(), join(temp.path, 'out'), { strip: 1, only: ['bin'] });
+    expect(await readFile(join(temp.path, 'out/bin/tool'), 'utf8')).toBe('unpacked');
+    expect(requests).toEqual([]);
+    expect(all.installed).toHaveLength(1);
+    expect(lines.join('\n')).toContain('Using tool 1.0.0 as this machine has it unpacked');
+  });
+
+  it('is asked for by a note beside the archive, only of what is taken as it is', () => {
+    expect(noteOf(packed(), { strip: 1 })).toBe(note(null));
+    expect(noteOf(packed(), { strip: 1, pick: (path) => path })).toBeUndefined();
+    expect(noteOf({ ...packed(), executable: ['bin/*'] }, { strip: 1 })).toBeUndefined();
+    expect(noteOf(tool(), { strip: 1 })).toBeUndefined();
   });
 });

@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSmall } from '../../../machine/host/read-small.ts';
 import type { NetworkKind } from '../../../machine/sandbox/port/network.ts';
-import type { Rootfs, SandboxLimits } from '../../../machine/sandbox/port/sandbox.ts';
+import type { Mount, Rootfs, SandboxLimits } from '../../../machine/sandbox/port/sandbox.ts';
 import { isStagerError, StagerError } from '../../../words/errors.ts';
 import type { Guid } from '../../../words/ids.ts';
 import type { Phases } from '../../../words/phases.ts';
@@ -52,6 +52,8 @@ export interface RunInput {
   readonly trace?: boolean;
   /** A Node binary of the host for buildpacks that are written with the kit. */
   readonly kitNode?: string;
+  /** What scripts see besides; asked before each. */
+  readonly moreMounts?: () => readonly Mount[];
   /**
    * Fills the workspace's cache for the buildpacks that were chosen; called once, after detect and before the scripts
    * that see the cache.

@@ -29,6 +29,7 @@ export interface ScriptSetting {
   readonly network: NetworkKind;
   /** A Node binary of the host for buildpacks that are written with the kit; seen at {@link KIT_NODE}. */
   readonly kitNode?: string;
+  readonly moreMounts?: () => readonly Mount[];
   readonly filter: SecretFilter;
 }
 
@@ -116,7 +117,7 @@ export class ScriptRunner {
         env: { ...call.env, PWD: call.cwd },
         cwd: call.cwd,
         rootfs: setting.rootfs,
-        mounts: scriptMounts(setting),
+        mounts: [...scriptMounts(setting), ...(setting.moreMounts?.() ?? [])],
         links: call.links,
         diskRoot: setting.workspace.tmp,
         limits: { ...setting.limits, wallMs: left },

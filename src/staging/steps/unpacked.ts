@@ -1,0 +1,86 @@
+/** What this machine has unpacked of what the buildpacks of a staging install, and what it keeps for the next one. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { firstSearchable } from '../../machine/sandbox/child/state-directory.ts';
+import type { Mount } from '../../machine/sandbox/port/sandbox.ts';
+import { isStagerError } from '../../words/errors.ts';
+import type { HeldTree } from '../buildpack/acquire/content-store.ts';
+import { wishesIn } from '../unpacked/wish.ts';
+import { INSIDE, type Workspace } from '../workspace/layout.ts';
+import { replacedPart } from '../workspace/own.ts';
+import type { Staging } from './staging.ts';
+
+const FOLDER = 'unpacked';
+
+/** Trees that one staging offers its scripts; they are held until it ends. */
+export class OfferedTrees implements AsyncDisposable {
+  readonly #staging: Staging;
+  readonly #held: HeldTree[] = [];
+  #mounts: readonly Mount[] = [];
+  #keeping: Promise<void> | undefined;
+
+  constructor(staging: Staging) {
+    this.#staging = staging;
+  }
+
+  /** What scripts see from {@link offer} on. */
+  get mounts(): readonly Mount[] {
+    return this.#mounts;
+  }
+
+  /** Looks for what the restored cache wishes for. To be called before scripts see the cache. */
+  async offer(workspace: Workspace): Promise<void> {
+    const { ports, signal } = this.#staging;
+    if (!(await this.#isUsable())) return;
+    const mounts: Mount[] = [];
+    for (const wish of await wishesIn(workspace.cache)) {
+      const tree = await ports.unpacked.hold(wish, signal, (path, why) =>
+        this.#staging.warn('unpacked-damaged', `${path} is damaged (${why}); it is unpacked again`),
+      );
+      if (tree === undefined) continue;
+      this.#held.push(tree);
+      await mkdir(join(workspace.platform, FOLDER, wish.key), { recursive: true });
+      mounts.push({ source: tree.dir, target: `${INSIDE.platform}/${FOLDER}/${wish.key}`, writable: false });
+    }
+    this.#mounts = mounts;
+  }
+
+  /** Begins to unpack what the scripts had to unpack themselves; {@link Symbol.asyncDispose} waits for it. */
+  keep(workspace: Workspace): void {
+    this.#keeping = this.#keep(workspace).catch((error: unknown) => {
+      if (this.#staging.signal.aborted) return;
+      const why = error instanceof Error ? error.message : String(error);
+      this.#staging.warn('unpacked-not-kept', `what was installed is not kept unpacked: ${why}`);
+    });
+  }
+
+  async settled(): Promise<void> {
+    await this.#keeping;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#keeping;
+    for (const tree of this.#held) await tree.release();
+  }
+
+  async #keep(workspace: Workspace): Promise<void> {
+    const { ports, signal, request } = this.#staging;
+    if (request.cache === 'none' || !(await this.#isUsable())) return;
+    if ((await replacedPart(workspace, workspace.cache)) !== undefined) return;
+    const wishes = await wishesIn(workspace.cache);
+    for (const wish of wishes) {
+      await ports.unpacked.keep(wish, signal).catch((error: unknown) => {
+        // Whatever a script put there.
+        if (!isStagerError(error) || !error.code.startsWith('SOURCE_')) throw error;
+      });
+    }
+    if (wishes.length > 0) await ports.unpacked.sweep(signal);
+  }
+
+  /** Only a container shows a tree without letting it be changed, and root's has to get there as nobody. */
+  async #isUsable(): Promise<boolean> {
+    const { sandbox, unpacked } = this.#staging.ports;
+    if (sandbox.kind !== 'oci') return false;
+    return process.getuid?.() !== 0 || (await firstSearchable([unpacked.root])) !== undefined;
+  }
+}

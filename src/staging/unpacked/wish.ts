@@ -1,0 +1,55 @@
+/** What buildpacks of the kit would rather have unpacked already: notes beside the archives in the build cache. */
+import { lstat, realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { z } from 'zod';
+import { namesIn } from '../../machine/host/names-in.ts';
+import { readSmall } from '../../machine/host/read-small.ts';
+import { sha256OfBytes } from '../../words/digest.ts';
+import type { Sha256 } from '../../words/ids.ts';
+import { parseJson } from '../../words/json.ts';
+
+/** A note's name; buildpacks/kit/unpacked.ts writes it. */
+const NOTE = 'unpacked.json';
+/** A buildpack has a handful; whoever writes more means harm. */
+const MOST = 16;
+
+/** Prefixes and no patterns, since a script may have written them and they are matched out here. */
+const noteSchema = z.strictObject({
+  algorithm: z.enum(['sha256', 'sha512']),
+  digest: z.string().regex(/^[0-9a-f]{64,128}$/),
+  strip: z.int().min(0).max(8),
+  only: z.array(z.string().min(1).max(256)).max(16).nullable(),
+});
+
+/** An archive, and how it is to be unpacked. */
+export interface Wish extends z.output<typeof noteSchema> {
+  /** Names what comes out: it follows from the archive's digest and the rest of the note. */
+  readonly key: Sha256;
+  /** Host path of the archive. */
+  readonly archive: string;
+}
+
+/** The notes below a build cache that scripts had. What is strange is left out: it only costs time. */
+export async function wishesIn(cache: string): Promise<readonly Wish[]> {
+  const found: Wish[] = [];
+  for (const buildpack of await namesIn(cache)) {
+    const dir = join(cache, buildpack, 'dependencies');
+    for (const name of await namesIn(dir)) {
+      const wish = found.length < MOST ? await wishIn(join(dir, name), cache) : undefined;
+      if (wish !== undefined) found.push(wish);
+    }
+  }
+  return found;
+}
+
+async function wishIn(dir: string, cache: string): Promise<Wish | undefined> {
+  const note = await readSmall(join(dir, NOTE), cache);
+  if (note.kind !== 'text') return undefined;
+  const parsed = noteSchema.safeParse(parseJson(note.text)).data;
+  const [name] = (await namesIn(dir)).filter((one) => /\.(tgz|tar\.gz)$/.test(one));
+  if (parsed === undefined || name === undefined) return undefined;
+  const archive = join(dir, name);
+  const real = await realpath(archive).catch(() => '');
+  const isOwn = real.startsWith((await realpath(cache)) + sep) && (await lstat(archive)).isFile();
+  return isOwn ? { ...parsed, key: sha256OfBytes(note.text), archive } : undefined;
+}
