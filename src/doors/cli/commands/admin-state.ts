@@ -1,5 +1,5 @@
 /** `stager admin export` and `import`: the whole state of a server as one file. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ownVersion } from '../../../machine/host/own-package.ts';
@@ -21,15 +21,12 @@ export async function adminExport(context: Context): Promise<number> {
     if (to === '-') return await exportState(parts, process.stdout);
     const aside = asidePath(to);
     try {
-      {
-        await using file = await open(aside, 'wx', 0o600);
-        const written = await exportState(parts, file.createWriteStream({ autoClose: false }));
-        await file.sync();
-        await rename(aside, to);
-        await using folder = await open(dirname(to), 'r');
-        await folder.sync();
-        return written;
-      }
+      const file = createWriteStream(aside, { flags: 'wx', mode: 0o600, flush: true });
+      const written = await exportState(parts, file);
+      await rename(aside, to);
+      await using folder = await open(dirname(to), 'r');
+      await folder.sync();
+      return written;
     } finally {
       await rm(aside, { force: true });
     }
