@@ -41,21 +41,23 @@ export async function replaceFile(
  * Puts what `write` writes at `path`, which is in a directory of a person: synced, under a hidden name until it is whole.
  * What a writer left there that died is removed first.
  *
+ * @returns what `write` returns.
  * @throws what the system and `write` say.
  */
-export async function replaceFileWith(
+export async function replaceFileWith<T>(
   path: string,
-  write: (to: WriteStream) => Promise<void>,
+  write: (to: WriteStream) => Promise<T>,
   { mode = 0o644 }: { readonly mode?: number } = {},
-): Promise<void> {
+): Promise<T> {
   const directory = dirname(path);
   await sweepDead([directory]);
   const aside = asidePath(join(directory, '.stager'));
   try {
-    await write(createWriteStream(aside, { flags: 'wx', flush: true, mode }));
+    const written = await write(createWriteStream(aside, { flags: 'wx', flush: true, mode }));
     await rename(aside, path);
     await using folder = await open(directory, 'r');
     await folder.sync();
+    return written;
   } catch (error) {
     await rm(aside, { force: true }).catch(() => undefined);
     throw error;

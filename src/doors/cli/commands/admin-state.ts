@@ -1,9 +1,7 @@
 /** `stager admin export` and `import`: the whole state of a server as one file. */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
 import { ownVersion } from '../../../machine/host/own-package.ts';
-import { asidePath } from '../../../machine/host/process-label.ts';
+import { replaceFileWith } from '../../../machine/host/replace-file.ts';
 import { exportState } from '../../../service/backup/export-state.ts';
 import { importState } from '../../../service/backup/import-state.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
@@ -19,17 +17,7 @@ export async function adminExport(context: Context): Promise<number> {
     const blobs = flags['rowsOnly'] === true ? {} : { blobs: await stager.blobs() };
     const parts = { database, ...blobs, version: ownVersion(), signal };
     if (to === '-') return await exportState(parts, process.stdout);
-    const aside = asidePath(to);
-    try {
-      const file = createWriteStream(aside, { flags: 'wx', mode: 0o600, flush: true });
-      const written = await exportState(parts, file);
-      await rename(aside, to);
-      await using folder = await open(dirname(to), 'r');
-      await folder.sync();
-      return written;
-    } finally {
-      await rm(aside, { force: true });
-    }
+    return await replaceFileWith(to, (file) => exportState(parts, file), { mode: 0o600 });
   });
   const { rows, blobs, gone, sha256 } = report;
   const went = gone === 0 ? '' : `; ${formatCount(gone, 'blob')} went meanwhile`;
@@ -44,16 +32,13 @@ export async function adminExport(context: Context): Promise<number> {
 export async function adminImport(context: Context): Promise<number> {
   const { args, output, signal } = context;
   const from = String(args[0]);
+  // Opened before anything is made: a wrong name leaves no new database behind.
+  await using file = from === '-' ? undefined : await openExport(from);
+  const source = file?.createReadStream({ autoClose: false }) ?? process.stdin;
   const report = await withState(
     context,
-    async ({ database, stager }) => {
-      const source = from === '-' ? process.stdin : createReadStream(from);
-      return await importState({ database, blobs: await stager.blobs(), signal }, source).catch(
-        (error: unknown) => {
-          throw errnoOf(error) === 'ENOENT' ? noFile(from, error) : error;
-        },
-      );
-    },
+    async ({ database, stager }) =>
+      await importState({ database, blobs: await stager.blobs(), signal }, source),
     true,
   );
   if (output.json) output.object({ type: 'imported', ...report });
@@ -64,6 +49,16 @@ export async function adminImport(context: Context): Promise<number> {
   return 0;
 }
 
-function noFile(path: string, cause: unknown): StagerError {
-  return new StagerError('USAGE', `there is no file ${path}`, { next: 'Give the file of an export.', cause });
+async function openExport(path: string): Promise<FileHandle> {
+  const refuse = (why: string, cause?: unknown): StagerError =>
+    new StagerError('USAGE', `${path} ${why}`, {
+      next: 'Give the file that `stager admin export` wrote, or - for stdin.',
+      cause,
+    });
+  const file = await open(path).catch((cause: unknown) => {
+    throw refuse(`can't be read (${errnoOf(cause) ?? String(cause)})`, cause);
+  });
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw refuse('is not a file');
 }
