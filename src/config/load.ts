@@ -168,6 +168,8 @@ function read(row: Setting, raw: Raw, at: { where: string; base: string }): unkn
       return text;
     case 'path':
       return resolve(at.base, text);
+    case 'program':
+      return text.includes('/') ? resolve(at.base, text) : text;
     case 'address':
       return /^[a-z][a-z0-9+.-]*:/i.test(text) ? text : resolve(at.base, text);
     case 'flag':

@@ -100,10 +100,10 @@ export const SANDBOX_SETTINGS = {
   },
   runtime: {
     group: 'Sandbox:',
-    flag: '--runtime <path>',
+    flag: '--runtime <program>',
     variable: 'STAGER_RUNTIME',
-    kind: 'path',
-    help: 'OCI runtime to use instead of the first of runc, crun, youki, runsc that works',
+    kind: 'program',
+    help: 'OCI runtime (a path, or a name in PATH) to use instead of the first of runc, crun, youki, runsc that works',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   keep: {

@@ -4,6 +4,8 @@
 export type SettingKind =
   | 'text'
   | 'path'
+  /** A path, or a bare name that is looked up in PATH. */
+  | 'program'
   /** A path, or an address with a scheme. */
   | 'address'
   | 'list'

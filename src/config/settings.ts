@@ -10,6 +10,7 @@ const list = z.array(z.string()).readonly();
 const KINDS = {
   text,
   path: text,
+  program: text,
   address: text,
   list,
   paths: list,

@@ -40,6 +40,7 @@ function example({ kind }: Setting): readonly [text: string, value: unknown] {
     case 'address':
       return ['s3://bucket/a', 's3://bucket/a'];
     case 'path':
+    case 'program':
       return ['sub/file', join(dir, 'sub/file')];
     case 'list':
       return ['A=1', ['A=1']];

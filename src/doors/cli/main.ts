@@ -24,6 +24,8 @@ async function main(argv: readonly string[]): Promise<void> {
   cancelOn('SIGINT', controller);
   cancelOn('SIGTERM', controller);
   ignoreClosedPipes();
+  // A file that may not grow (ulimit -f) is an error with a reason, not the end.
+  process.on('SIGXFSZ', () => {});
   let exit = 0;
   const load: LoadAction = async (spec) => {
     keepCompiledCode(usualCacheHome());

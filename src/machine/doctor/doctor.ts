@@ -88,7 +88,7 @@ export interface Diagnosis {
 const COMFORTABLE_BYTES = 4 * 1024 ** 3;
 const COMFORTABLE_INODES = 200_000;
 /** Of a volume that is only tried. */
-const TRIAL_BYTES = 16 * 1024 ** 2;
+const TRIAL_BYTES = 4 * 1024 ** 3;
 
 /** Looks at the machine. What can't be used is a finding, not an exception. @throws StagerError CANCELLED */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {

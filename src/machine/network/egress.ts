@@ -123,10 +123,14 @@ export class EgressNetwork implements OwnNetwork, AsyncDisposable {
     return await refusedIn(enter, nft);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async end(): Promise<void> {
     const { holder, slirp, net, user } = this.#parts;
     await Promise.all([net.close(), user?.close()]);
     await endAll([slirp, holder], this.#options.directory);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
   }
 }
 

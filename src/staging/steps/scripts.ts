@@ -62,7 +62,11 @@ export async function runScripts(staging: Staging, input: ScriptsInput): Promise
   });
   staging.warnings.push(...outcome.warnings);
   staging.peaks = outcome.peaks;
-  if (outcome.kind === 'staged') return outcome;
+  if (outcome.kind === 'staged') {
+    // Packing takes longer than this does; whoever gives back the workspace waits for it, and is told.
+    ports.sandbox.ownNetwork?.end().catch(() => undefined);
+    return outcome;
+  }
   staging.failedResult = outcome.result;
   const error = await withHints(outcome.error, { app: input.app, signal });
   throw await withNetworkHint(error, staging);

@@ -12,7 +12,12 @@ function staging(
   refused: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
 ) {
-  const ownNetwork = { publish: async () => {}, listeners: async () => [], refused: async () => refused };
+  const ownNetwork = {
+    publish: async () => {},
+    listeners: async () => [],
+    refused: async () => refused,
+    end: async () => {},
+  };
   return { network: () => ({ kind }), request: { env }, ports: { sandbox: { ownNetwork } } };
 }
 

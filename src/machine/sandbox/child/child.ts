@@ -1,8 +1,9 @@
 /** The child process of a run: its output, its end and its deadlines, the same whatever contains the command. */
 import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import type { SandboxSpec } from '../port/sandbox.ts';
 import type { Flow } from './flow.ts';
+import { lendStreams } from './lent-streams.ts';
 import type { OutputPipe } from './pipes.ts';
 
 /** A program and how it is started. */
@@ -28,9 +29,15 @@ export function isJoined({ stdin = 'null' }: SandboxSpec): boolean {
 }
 
 /** Starts a child that has the caller's streams. */
-export function startJoined({ program, args, options, fourth }: ChildCommand): ChildProcess {
-  const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', fourth ?? 'ignore'];
-  return spawn(program, args, { ...options, stdio });
+export function startJoined({ program, args, options, fourth, stdin }: ChildCommand): ChildProcess {
+  const [input, output, errors] = lendStreams(stdin);
+  const stdio: StdioOptions = [input.fd, output.fd, errors.fd, fourth ?? 'ignore'];
+  const child = spawn(program, args, { ...options, stdio });
+  for (const { given } of [input, output, errors]) given();
+  child.once('close', () => {
+    for (const { back } of [input, output, errors]) back();
+  });
+  return child;
 }
 
 /**
@@ -46,7 +53,7 @@ export function startPiped(
 ): { readonly child: ChildProcess; readonly drained: Promise<unknown>; readonly ended: Promise<ChildEnd> } {
   const drained = flow.drain(pipes);
   const { stdout, stderr } = pipes;
-  const input = stdin === undefined ? undefined : openSync(stdin, 'r');
+  const input = stdin === undefined ? undefined : openSync(stdin, constants.O_RDONLY | constants.O_NONBLOCK);
   const stdio: StdioOptions = [input ?? 'ignore', stdout.writer, stderr.writer, fourth ?? 'ignore'];
   const child = spawn(program, args, { ...options, stdio, detached: true });
   const ended = endOf(child);

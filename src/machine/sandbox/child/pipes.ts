@@ -5,7 +5,7 @@
  * a socket. So two FIFOs of the vcap user are made, opened and forgotten.
  */
 import { closeSync, constants, openSync } from 'node:fs';
-import { chown } from 'node:fs/promises';
+import { chown, rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -13,18 +13,23 @@ import type { Owner } from '../../host/owner.ts';
 
 /**
  * A null device of one's own below `directory`: crun gives the one that it is started with to vcap, who would own the
- * machine's. Undefined where none can be made; whoever may not make one may not give one away either.
+ * machine's. Where devices are not allowed it is a pipe that nobody writes to.
  */
-export async function ownNull(directory: string): Promise<string | undefined> {
+export async function ownNull(directory: string): Promise<string> {
   const path = join(directory, 'null');
   const made = await execa('mknod', ['-m', '666', path, 'c', '1', '3'], { reject: false, stdin: 'ignore' });
-  if (made.failed) return undefined;
+  if (!made.failed && opens(path)) return path;
+  await rm(path, { force: true });
+  await execa('mkfifo', ['-m', '666', path], { stdin: 'ignore' });
+  return path;
+}
+
+function opens(path: string): boolean {
   try {
-    // Not where devices are not allowed.
     closeSync(openSync(path, constants.O_RDWR));
-    return path;
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 

@@ -34,15 +34,21 @@ export function sessionNetwork(
   const made = make(means, purpose, at);
   // Whoever needs it is told; nobody may need it.
   made.catch(() => undefined);
+  let ending: Promise<void> | undefined;
+  const end = (): Promise<void> => {
+    ending ??= made.then(
+      (network) => network[Symbol.asyncDispose](),
+      () => undefined,
+    );
+    return ending;
+  };
   return {
     entrance: async () => (await made).entrance,
     publish: async (port, where) => await (await made).publish(port, where),
     listeners: async (port) => await (await made).listeners(port),
     refused: async () => await (await made).refused(),
-    [Symbol.asyncDispose]: async () => {
-      const network = await made.catch(() => undefined);
-      await network?.[Symbol.asyncDispose]();
-    },
+    end,
+    [Symbol.asyncDispose]: end,
   };
 }
 

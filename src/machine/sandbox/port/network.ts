@@ -43,6 +43,8 @@ export interface OwnNetwork {
   listeners(port: number): Promise<readonly string[]>;
   /** Destinations that the filter has refused: `10.1.2.3:443/tcp`. */
   refused(): Promise<readonly string[]>;
+  /** Ends it; call it when its last command has ended, and go on: it takes the kernel a while. */
+  end(): Promise<void>;
 }
 
 /**

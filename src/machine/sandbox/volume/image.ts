@@ -5,6 +5,7 @@
  */
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { execa } from 'execa';
+import { errnoOf } from '../../../words/errors.ts';
 import { asidePath } from '../../host/process-label.ts';
 import type { VolumeSize } from '../port/volume.ts';
 import { SYSTEM_PATH } from './unmount.ts';
@@ -56,7 +57,7 @@ export async function mountImage(at: string, size: VolumeSize, plan: ImagePlan):
   const path = asidePath(at);
   const file = await open(path, 'wx', 0o600);
   try {
-    await file.truncate(imageBytes(size));
+    await extend(file, imageBytes(size));
     const inodes = ['-N', String(imageFiles(size)), '-I', String(INODE)];
     const extended = ['-E', 'lazy_itable_init=1,nodiscard'];
     await runTied(plan, [
@@ -80,6 +81,16 @@ export async function mountImage(at: string, size: VolumeSize, plan: ImagePlan):
     throw error;
   } finally {
     await rm(path, { force: true });
+  }
+}
+
+/** @throws what is too little here. */
+async function extend(file: FileHandle, bytes: number): Promise<void> {
+  try {
+    await file.truncate(bytes);
+  } catch (error) {
+    if (errnoOf(error) !== 'EFBIG') throw error;
+    throw new Error(`a file of ${bytes / MIB} MiB may not be made here (ulimit -f)`, { cause: error });
   }
 }
 
