@@ -1,5 +1,6 @@
 /** A droplet of a server as a file here. */
 import { createHash } from 'node:crypto';
+import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { outputError } from '../machine/host/output-file.ts';
 import { replaceFileWith } from '../machine/host/replace-file.ts';
@@ -20,9 +21,10 @@ export async function downloadDroplet(
   const digest = createHash('sha256');
   try {
     const body = await openStream(parts, { url: location, what: 'the droplet' });
-    body.on('data', (piece: Buffer) => digest.update(piece));
     await replaceFileWith(file, async (to) => {
-      await pipeline(body, to, { signal: parts.signal });
+      // Nothing may listen before the file is open: what flows until then is lost.
+      const counted = new PassThrough().on('data', (piece: Buffer) => digest.update(piece));
+      await pipeline(body, counted, to, { signal: parts.signal });
       if (digest.digest('hex') !== record.droplet.sha256.toString()) throw damaged(location);
     });
   } catch (error) {
