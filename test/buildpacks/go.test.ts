@@ -1,7 +1,3 @@
-/** What the go buildpack reads, chooses and refuses, without a toolchain. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { dir as tempDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
 import { readGoApp } from '../../buildpacks/go/src/app.ts';
 import { parseGoFile } from '../../buildpacks/go/src/go-mod.ts';
@@ -10,23 +6,16 @@ import { chooseGo } from '../../buildpacks/go/src/toolchain.ts';
 import { fromGoName, goWish, toGoName } from '../../buildpacks/go/src/version.ts';
 import { createLog } from '../../buildpacks/kit/log.ts';
 import { loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
+import { type AppFiles, withAppFiles } from '../support/app-files.ts';
 
-type Files = Readonly<Record<string, string | Buffer>>;
 type Env = Readonly<Record<string, string>>;
 
 const MAIN = 'package main\n\nfunc main() {}\n';
 
-async function appOf(files: Files, env: Env = {}) {
-  const { path, cleanup } = await tempDir({ unsafeCleanup: true });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await mkdir(dirname(join(path, name)), { recursive: true });
-      await writeFile(join(path, name), text);
-    }
+async function appOf(files: AppFiles, env: Env = {}) {
+  return await withAppFiles(files, async (path) => {
     return await readGoApp(path, env);
-  } finally {
-    await cleanup();
-  }
+  });
 }
 
 /** Range and source for a go.mod. */
@@ -120,7 +109,7 @@ describe('an app', () => {
   });
 
   const mod = { 'go.mod': 'module a.b/c\n', 'main.go': MAIN };
-  it.each<[string, Files, Env, string]>([
+  it.each<[string, AppFiles, Env, string]>([
     ['godep', { 'Godeps/Godeps.json': '{}' }, {}, 'godep is not supported any more'],
     ['dep', { 'Gopkg.toml': '' }, {}, 'dep is not supported any more'],
     ['glide', { 'glide.yaml': '' }, {}, 'glide is not supported any more'],

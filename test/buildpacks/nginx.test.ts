@@ -1,7 +1,3 @@
-/** What the nginx buildpack reads, chooses and refuses, without nginx. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { dir as tempDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../buildpacks/kit/log.ts';
 import { loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
@@ -14,19 +10,13 @@ import {
   templateOf,
   withDefaults,
 } from '../../buildpacks/nginx/src/template.ts';
+import { type AppFiles, withAppFiles } from '../support/app-files.ts';
 
 const manifest = await loadManifest('buildpacks/nginx');
 
-type Files = Readonly<Record<string, string | Buffer>>;
-
 /** All that supply does before it installs anything. */
-async function read(files: Files): Promise<string> {
-  const { path, cleanup } = await tempDir({ unsafeCleanup: true });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await mkdir(dirname(join(path, name)), { recursive: true });
-      await writeFile(join(path, name), text);
-    }
+async function read(files: AppFiles): Promise<string> {
+  return await withAppFiles(files, async (path) => {
     const settings = await readSettings(path);
     const config = await readConfig(path);
     const modules = modulesOf(config);
@@ -49,13 +39,11 @@ async function read(files: Files): Promise<string> {
       }),
     );
     return [nginx.version, [...modules.keys()].join(), ...texts].join('\n');
-  } finally {
-    await cleanup();
-  }
+  });
 }
 
 const SITE = 'events {}\nhttp {\n  server { listen {{port}}; }\n}\n';
-const nginx = (yaml: string): Files => ({ 'nginx.conf': SITE, 'buildpack.yml': yaml });
+const nginx = (yaml: string): AppFiles => ({ 'nginx.conf': SITE, 'buildpack.yml': yaml });
 
 describe('nginx.conf', () => {
   it('gets what it leaves out, in lines that are there', async () => {
@@ -114,7 +102,7 @@ describe('the version of nginx', () => {
 });
 
 describe('an app', () => {
-  it.each<[string, Files, string]>([
+  it.each<[string, AppFiles, string]>([
     [
       'a version that there is not',
       nginx('nginx: { version: 1.99.x }'),

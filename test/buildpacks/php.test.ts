@@ -1,8 +1,5 @@
 /** What the php buildpack reads, chooses and refuses, without PHP. */
 import { readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { dir as tempDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../buildpacks/kit/log.ts';
 import { loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
@@ -15,19 +12,13 @@ import {
 } from '../../buildpacks/php/src/extensions.ts';
 import { readSettings, tellIgnored, webRoot } from '../../buildpacks/php/src/settings.ts';
 import { choosePhp, fromComposer } from '../../buildpacks/php/src/version.ts';
+import { type AppFiles, withAppFiles } from '../support/app-files.ts';
 
 const manifest = await loadManifest('buildpacks/php');
 
-type Files = Readonly<Record<string, string | Buffer>>;
-
 /** What supply and finalize read before they install or write anything. */
-async function read(files: Files, env: Record<string, string> = {}): Promise<string> {
-  const { path, cleanup } = await tempDir({ unsafeCleanup: true });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await mkdir(dirname(join(path, name)), { recursive: true });
-      await writeFile(join(path, name), text);
-    }
+async function read(files: AppFiles, env: Record<string, string> = {}): Promise<string> {
+  return await withAppFiles(files, async (path) => {
     const lines: string[] = [];
     const log = createLog((line) => lines.push(line));
     const settings = await readSettings(path, env);
@@ -48,17 +39,15 @@ async function read(files: Files, env: Record<string, string> = {}): Promise<str
     if (settings.composer !== undefined) await tellDrift({ buildDir: path, log }, settings.lock);
     const root = await webRoot(path, settings);
     return [php.version, root, [...wanted.keys()].join(), JSON.stringify(carried), ...lines].join(' | ');
-  } finally {
-    await cleanup();
-  }
+  });
 }
 
-const composer = (value: object): Files => ({ 'composer.json': JSON.stringify(value) });
+const composer = (value: object): AppFiles => ({ 'composer.json': JSON.stringify(value) });
 const php = (range: string) => composer({ require: { php: range } });
-const options = (value: object): Files => ({ '.bp-config/options.json': JSON.stringify(value) });
+const options = (value: object): AppFiles => ({ '.bp-config/options.json': JSON.stringify(value) });
 
 describe('the version of PHP', () => {
-  it.each<[string, Files, RegExp]>([
+  it.each<[string, AppFiles, RegExp]>([
     ['nothing', { 'index.php': '' }, /^8\.2\.\d+ .*nothing asks for one/],
     ['a range that the default fits', php('^8.1'), /^8\.2\.\d+ .*composer\.json/],
     ['a range that it does not fit', php('~8.3.0 || ~8.4.0'), /^8\.4\./],
@@ -122,7 +111,7 @@ describe('an app of PHP', () => {
     ]);
   });
 
-  it.each<[string, Files, Record<string, string>, string]>([
+  it.each<[string, AppFiles, Record<string, string>, string]>([
     ['public', { 'public/index.php': '', 'htdocs/index.php': '' }, {}, '| public |'],
     ['htdocs', { 'htdocs/index.html': '' }, {}, '| htdocs |'],
     ['the app', { 'index.php': '' }, {}, '| . |'],
@@ -156,7 +145,7 @@ describe('an app of PHP', () => {
     expect(readFileSync(`${dir}/composer.lock`, 'utf8')).toContain(`"content-hash": "${hash}"`);
   });
 
-  it.each<[string, Files, string]>([
+  it.each<[string, AppFiles, string]>([
     [
       'a version that there is not',
       options({ PHP_VERSION: '7.4.x' }),

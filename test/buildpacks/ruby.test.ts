@@ -1,7 +1,3 @@
-/** What the ruby buildpack reads, chooses and refuses, without Ruby. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { dir as tempDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../buildpacks/kit/log.ts';
 import { loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
@@ -9,19 +5,13 @@ import { demandPlatform, missingGems } from '../../buildpacks/ruby/src/bundle.ts
 import { parseLock, readRubyApp, rubyLine } from '../../buildpacks/ruby/src/lock.ts';
 import { startProcesses } from '../../buildpacks/ruby/src/rails.ts';
 import { chooseRuby, fromRequirements, rubyWish } from '../../buildpacks/ruby/src/version.ts';
+import { type AppFiles, withAppFiles } from '../support/app-files.ts';
 
 const manifest = await loadManifest('buildpacks/ruby');
 
-type Files = Readonly<Record<string, string | Buffer>>;
-
 /** What supply and finalize read before they install or run anything. */
-async function read(files: Files, env: Record<string, string> = {}): Promise<string> {
-  const { path, cleanup } = await tempDir({ unsafeCleanup: true });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await mkdir(dirname(join(path, name)), { recursive: true });
-      await writeFile(join(path, name), text);
-    }
+async function read(files: AppFiles, env: Record<string, string> = {}): Promise<string> {
+  return await withAppFiles(files, async (path) => {
     const lines: string[] = [];
     const log = createLog((line) => lines.push(line));
     const app = await readRubyApp(path, env);
@@ -32,9 +22,7 @@ async function read(files: Files, env: Record<string, string> = {}): Promise<str
     const missing = await missingGems(path, app);
     const [web] = await startProcesses(path, app);
     return [ruby.version, ...lines, `missing ${missing?.join()}`, `web ${web?.command}`].join(' | ');
-  } finally {
-    await cleanup();
-  }
+  });
 }
 
 const MACHINE = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux';
@@ -42,12 +30,12 @@ const lock = (gems: readonly string[], more = '', platforms = ['ruby']) =>
   `GEM\n  remote: https://rubygems.org/\n  specs:\n${gems.map((gem) => `    ${gem}\n`).join('')}\nPLATFORMS\n${platforms
     .map((name) => `  ${name}\n`)
     .join('')}\nDEPENDENCIES\n  rack\n${more}`;
-const app = (gemfile: string, more: Files = {}): Files => ({ Gemfile: gemfile, ...more });
-const locked = (gems: readonly string[], more: Files = {}): Files =>
+const app = (gemfile: string, more: AppFiles = {}): AppFiles => ({ Gemfile: gemfile, ...more });
+const locked = (gems: readonly string[], more: AppFiles = {}): AppFiles =>
   app('', { 'Gemfile.lock': lock(gems), ...more });
 
 describe('the version of Ruby', () => {
-  it.each<[string, Files, RegExp]>([
+  it.each<[string, AppFiles, RegExp]>([
     ['nothing', app("gem 'rack'\n"), /^3\.1\.\d+ .*nothing asks for one/],
     ['the Gemfile', app('ruby "~> 3.1.0"\n'), /^3\.1\.\d+ .*\(Gemfile\)/],
     ['two requirements', app("ruby '>= 3.0', '< 3.3'\n"), /^3\.1\./],
@@ -114,7 +102,7 @@ describe('an app of Ruby', () => {
     expect(await read(locked(gems))).toContain('missing undefined');
   });
 
-  it.each<[string, Files, string]>([
+  it.each<[string, AppFiles, string]>([
     [
       'Rails',
       locked(['railties (7.1)', 'puma (6)'], { 'bin/rails': '' }),
@@ -133,7 +121,7 @@ describe('an app of Ruby', () => {
     expect(await read(files)).toContain(expected);
   });
 
-  it.each<[string, Files, string, Record<string, string>?]>([
+  it.each<[string, AppFiles, string, Record<string, string>?]>([
     ['no Gemfile', { 'app.rb': '' }, 'there is no Gemfile'],
     [
       'a Gemfile that is not where it should be',

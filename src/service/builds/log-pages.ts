@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
 import type { Queries } from '../state/database.ts';
-import type { LogLine } from './log-store.ts';
+import { type LogLine, lineOf } from './log-store.ts';
 
 /** The number of the last line; 0 when there is none. */
 export async function lastLineOf(queries: Queries, build: Guid): Promise<number> {
@@ -33,11 +33,7 @@ export async function linesWith(
     .orderBy('sequence')
     .limit(most)
     .execute();
-  return rows.map(({ sequence, at_us, ...rest }) => ({
-    ...rest,
-    sequence: Number(sequence),
-    at: Number(at_us),
-  }));
+  return rows.map(lineOf);
 }
 
 /** Events of phases, as JSON. There are a few for each buildpack. */

@@ -169,7 +169,7 @@ export async function linesAfter(
     .orderBy('sequence')
     .limit(most)
     .execute();
-  return rows.map(line);
+  return rows.map(lineOf);
 }
 
 /** Times in microseconds; `to` is not included. */
@@ -193,7 +193,7 @@ export async function linesOfApp(
     .orderBy('at_us', range.newestFirst ? 'desc' : 'asc')
     .limit(range.most);
   if (range.to !== undefined) query = query.where('at_us', '<', range.to);
-  return (await query.execute()).map(line);
+  return (await query.execute()).map(lineOf);
 }
 
 /** What there is of each app that `isVisible` lets through; times in microseconds. */
@@ -222,7 +222,8 @@ export async function forgetOldLogs(queries: Queries, ms: number): Promise<numbe
   return Number(numDeletedRows);
 }
 
-function line(row: {
+/** A row as a line. */
+export function lineOf(row: {
   readonly sequence: number;
   readonly at_us: number;
   readonly stream: 'stdout' | 'stderr';
