@@ -79,15 +79,15 @@ export function nodeAppSections(runs: number): Section[] {
       writeFileSync(`${app}/src/module-50.js`, `${source(50)}// edit ${edits}\n`);
     },
   };
-  const anew: Contender = {
-    ...packing('stager, dependencies installed anew', app, { memberCache }),
+  const reinstalled: Contender = {
+    ...packing('stager, dependencies installed again', app, { memberCache }),
     prepare: () => {
       again.prepare?.();
       // What npm ci does to files that it installs once more.
       shell(`find ${app}/node_modules -type f -exec touch {} +`);
     },
   };
-  const measured = sideBySide([...peers(app, tarball), cold, restage, anew, ...others], runs);
+  const measured = sideBySide([...peers(app, tarball), cold, restage, reinstalled, ...others], runs);
   writeFileSync(`${app}/src/module-50.js`, source(50));
   const [peer] = measured;
   const ours = named(measured, cold.name);

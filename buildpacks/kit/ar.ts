@@ -17,7 +17,7 @@ export interface DebData {
 /**
  * Finds data.tar.* in a Debian package.
  *
- * @throws BuildpackFailure when the file is no such package or is cut off.
+ * @throws BuildpackFailure when the file is not such a package or is cut off.
  */
 export async function debData(path: string): Promise<DebData> {
   const file = await open(path, 'r');

@@ -63,7 +63,7 @@ export class Dependencies {
   /**
    * A verified copy of the dependency's file; it is not to be changed.
    *
-   * @throws BuildpackFailure when it can't be had, or has the wrong checksum.
+   * @throws BuildpackFailure when it is not available, or has the wrong checksum.
    */
   async fetch(dependency: Dependency): Promise<string> {
     if (dependency.file !== undefined) return this.#fromBuildpack(dependency, dependency.file);

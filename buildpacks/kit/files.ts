@@ -11,7 +11,7 @@ export async function isThere(path: string): Promise<boolean> {
 /**
  * The text with plain line ends and without a byte order mark; undefined when there is no such file.
  *
- * @throws BuildpackFailure for merge conflicts and for what is no file.
+ * @throws BuildpackFailure for merge conflicts and for what is not a file.
  */
 export async function readText(dir: string, name: string): Promise<string | undefined> {
   let bytes: Buffer;

@@ -23,7 +23,7 @@ export async function statedGoSum(module: string, version: string, env: Env): Pr
       cause = error;
     }
   }
-  throw new BuildpackFailure(`the checksum of ${module} ${version} can't be had from ${DATABASE}`, {
+  throw new BuildpackFailure(`the checksum of ${module} ${version} can't be fetched from ${DATABASE}`, {
     cause,
     next: 'Let the mirror (GOPROXY) pass on sumdb/sum.golang.org, or ask for a version that the buildpack has.',
   });

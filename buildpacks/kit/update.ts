@@ -1,5 +1,5 @@
 /**
- * Writes the manifests of the shipped buildpacks anew: `npm run buildpacks:update [-- --check] [NAME…]`. What changed is
+ * Rewrites the manifests of the shipped buildpacks: `npm run buildpacks:update [-- --check] [NAME…]`. What changed is
  * listed; with --check nothing is written, and the exit status is 1 when something is behind.
  */
 import { execFile } from 'node:child_process';

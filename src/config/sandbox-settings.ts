@@ -44,7 +44,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_DISK_BOUND',
     kind: 'diskBound',
     default: 'auto',
-    help: 'what holds the disk limit: image, tmpfs (in memory) or watch; auto is image where it can be had',
+    help: 'what holds the disk limit: image, tmpfs (in memory) or watch; auto is image where it is available',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   timeout: {

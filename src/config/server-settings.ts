@@ -101,7 +101,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_RATE_LIMIT',
     kind: 'count',
     default: '3000',
-    help: 'requests that a user, or an address without a token, may make in a minute; 0 is no limit; admins have none',
+    help: 'requests that a user, or an address without a token, may make in a minute; 0 means no limit; admins have none',
     on: ['serve'],
   },
   keepDroplets: {

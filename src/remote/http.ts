@@ -26,7 +26,7 @@ export interface Ask {
   readonly url: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** A stream, made anew for every attempt, and what it is. */
+  /** A stream, made again for every attempt, and what it is. */
   readonly stream?: { readonly type: string; open(): Readable };
 }
 

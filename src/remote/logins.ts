@@ -33,7 +33,7 @@ export async function saveLogin(file: string, server: string, login: Login): Pro
   await replaceFile(file, checkedJson({ servers }), { mode: 0o600, durable: true });
 }
 
-/** A file that is not what was written counts as none (a token goes to no other address); the next login writes it anew. */
+/** A file that is not what was written counts as none (a token goes to no other address); the next login writes it again. */
 async function readLogins(file: string): Promise<Readonly<Record<string, Login>>> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return '';

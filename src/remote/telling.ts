@@ -53,7 +53,7 @@ export class Telling {
   async take(event: BuildEvent, build: Guid): Promise<void> {
     if (event.type === 'staging-started') await this.#start({ ...event, build });
     else if (event.type !== 'staging-ended') await this.#emit(event);
-    // The end is told when the droplet can be had. An attempt that a restart of the server cut off does not count.
+    // The end is reported when the droplet is available. An attempt that a restart of the server cut off does not count.
     else if (event.outcome === 'staged') [this.#record, this.#error] = [event.record, undefined];
     else this.#error = event;
   }

@@ -64,7 +64,7 @@ export async function stageApp(
   }
 }
 
-/** A full disk is told with its place, or that it is the workspace's own. */
+/** A full disk is reported with its place, or that it is the workspace's own. */
 function told(thrown: unknown, { ports, request, filledWorkspace }: Staging): StagerError {
   const error = placed(thrown, dirname(ports.workspaces));
   if (error.code === 'HOST_DISK_FULL' && filledWorkspace) return outOfWorkspace(error, request.diskMb);

@@ -1,4 +1,4 @@
-/** Which files of a buildpack's directory belong into its package. */
+/** Which files of a buildpack's directory belong in its package. */
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { minimatch } from 'minimatch';

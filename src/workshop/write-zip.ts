@@ -51,7 +51,7 @@ export async function writeZip(
       done(null, chunk);
     },
   });
-  // A file that can't be read or changes its size is told on the zip, not on its stream.
+  // A file that can't be read or changes its size is reported on the zip, not on its stream.
   zip.on('error', (error) => digesting.destroy(error instanceof Error ? error : new Error(String(error))));
   try {
     for (const entry of entries) add(zip, entry);

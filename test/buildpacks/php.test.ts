@@ -58,7 +58,7 @@ describe('the version of PHP', () => {
     [
       'an exact patch that there is not',
       options({ PHP_VERSION: '8.4.99' }),
-      /^8\.4\..*WARNING.*8\.4\.99 is not to be had/,
+      /^8\.4\..*WARNING.*8\.4\.99 is not available/,
     ],
     [
       'all locked packages',

@@ -66,7 +66,7 @@ describe('the version of Python', () => {
     [
       'an exact patch that there is not',
       { 'runtime.txt': 'python-3.12.99' },
-      /^pip 3\.12\.\d+ .*WARNING.*3\.12\.99 \(runtime\.txt\) is not to be had/,
+      /^pip 3\.12\.\d+ .*WARNING.*3\.12\.99 \(runtime\.txt\) is not available/,
     ],
   ])('comes from %s', async (_what, files, expected) => {
     expect(await inApp({ 'requirements.txt': '', ...files }, read)).toMatch(expected);

@@ -18,7 +18,7 @@ describe('ruby buildpack', () => {
     writeLock(app.at('app'), await vendorDebianGems(app.at('app'), SINATRA), ['sinatra', 'webrick']);
     const staged = await app.stage('ruby');
     expect(staged, staged.output).toMatchObject({ code: 0 });
-    expect(staged.output).toContain('Ruby 3.1.0 (.ruby-version) is not to be had; the newest 3.1 is taken.');
+    expect(staged.output).toContain('Ruby 3.1.0 (.ruby-version) is not available; the newest 3.1 is taken.');
     expect(staged.output).toMatch(/Bundler [\d.]+ reads the lock that 2\.5\.23 wrote/);
     expect(staged.output).toContain('$ bundle install --local');
 

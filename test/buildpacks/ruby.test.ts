@@ -47,7 +47,7 @@ describe('the version of Ruby', () => {
     [
       'the lock',
       app('', { 'Gemfile.lock': lock([], '\nRUBY VERSION\n   ruby 3.1.4p223\n') }),
-      /^3\.1\..*WARNING.*3\.1\.4 \(Gemfile\.lock\) is not to be had/,
+      /^3\.1\..*WARNING.*3\.1\.4 \(Gemfile\.lock\) is not available/,
     ],
     [
       '.ruby-version',

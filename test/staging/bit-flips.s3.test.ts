@@ -27,7 +27,7 @@ type Rig = Awaited<ReturnType<typeof makeRig>>;
 async function judge({ place, expected }: Rig, command: Command): Promise<void> {
   const outcome = await perform(command, place).catch(asStagerError);
   if ('fingerprint' in outcome) {
-    // What `verify` says of damage is no result that could be wrong.
+    // What `verify` says of damage is not a result that could be wrong.
     if (command !== 'verify') expect(outcome.fingerprint).toBe(expected.get(command));
     return;
   }

@@ -117,7 +117,7 @@ describe('the build cache', () => {
   const count = async (more: string[] = []): Promise<string | undefined> =>
     /count (\d+)/.exec((await cli.stage(app, { SUPPLY: COUNT }, more)).stdout)?.[1];
 
-  it('is kept, left alone by --no-cache, and begun anew by --clear-cache', async () => {
+  it('is kept, left alone by --no-cache, and started over by --clear-cache', async () => {
     expect([await count(), await count(), await count(['--no-cache']), await count()]).toEqual([
       '1',
       '2',
@@ -149,7 +149,7 @@ describe('--reuse', () => {
 });
 
 describe('--reuse after a staging without it', () => {
-  it('writes the droplet to --output, and stages anew when it is no longer stored', async () => {
+  it('writes the droplet to --output, and stages again when it is no longer stored', async () => {
     await writeFile(join(app, 'index.html'), 'reused');
     const first = await staged([]);
     const file = join(cli.dir, 'reused.tgz');
@@ -161,8 +161,8 @@ describe('--reuse after a staging without it', () => {
     ).toBe(first.droplet.sha256);
     for (const path of ['droplets', '.stager/droplets'])
       await rm(join(cli.home, 'blobs', path), { recursive: true });
-    const anew = await staged(['--reuse']);
-    expect(anew).toMatchObject({ reused: false, droplet: { sha256: first.droplet.sha256 } });
+    const again = await staged(['--reuse']);
+    expect(again).toMatchObject({ reused: false, droplet: { sha256: first.droplet.sha256 } });
     await writeFile(join(app, 'index.html'), 'hello');
   });
 });

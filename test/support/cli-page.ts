@@ -4,7 +4,7 @@ import type { Setting } from '../../src/config/setting.ts';
 const BEGIN = '<!-- settings: made by scripts/docs.ts -->';
 const END = '<!-- end of settings -->';
 
-/** docs/cli.md with its table of settings made anew. */
+/** docs/cli.md with its table of settings made again. */
 export function cliPage(page: string): string {
   const before = page.slice(0, page.indexOf(BEGIN) + BEGIN.length);
   const after = page.slice(page.indexOf(END));

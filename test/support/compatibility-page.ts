@@ -1,7 +1,7 @@
 import { ROUTES } from '../../src/doors/http/all-routes.ts';
 import { fieldTable } from './compatibility-fields.ts';
 
-/** docs/cf-compatibility.md with its tables of endpoints and fields made anew. */
+/** docs/cf-compatibility.md with its tables of endpoints and fields made again. */
 export function compatibilityPage(page: string): string {
   return filled(filled(page, 'endpoints', endpoints()), 'fields', fieldTable(ROUTES));
 }

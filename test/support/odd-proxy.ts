@@ -76,7 +76,7 @@ const html = '<!doctype html><html><title>Sign in</title><p>Please sign in.</htm
 /** Fifty ways to misbehave. */
 export const WAYS: Readonly<Record<string, Way>> = {
   'resets before it asks': socket((from) => from.socket.destroy()),
-  'hangs for ever': socket(() => undefined),
+  'hangs forever': socket(() => undefined),
   'is not HTTP': socket((from) => from.socket.end('SSH-2.0-OpenSSH_9.6\r\n')),
   'ends in the headers': socket((from) => from.socket.end('HTTP/1.1 200 OK\r\ncontent-le')),
   'has no status': socket((from) => from.socket.end('HTTP/1.1 abc\r\n\r\n')),
@@ -158,7 +158,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
   },
   'has the wrong range': header('content-range', 'bytes 7-9/10'),
   'claims to be packed': header('content-encoding', 'gzip'),
-  'repeats its token for ever': text((body) =>
+  'repeats its token forever': text((body) =>
     body.replace(
       '<IsTruncated>false</IsTruncated>',
       '<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken><NextKeyMarker>t</NextKeyMarker>',
@@ -215,7 +215,7 @@ export async function startOddProxy(port: number): Promise<OddProxy> {
   };
 }
 
-/** Marks of stores are no part of it: they are read before anything else. */
+/** Marks of stores are not part of it: they are read before anything else. */
 function operationOf({ method = '', url = '' }: IncomingMessage): Operation | undefined {
   const { pathname, searchParams } = new URL(url, 'http://store');
   if (pathname.endsWith('/.stager-store')) return undefined;

@@ -1,5 +1,5 @@
 /**
- * A proxy as companies run them: it opens TLS that passes through CONNECT and signs every host anew with an authority
+ * A proxy as companies run them: it opens TLS that passes through CONNECT and signs every host with an authority
  * of its own, so that only those who trust that authority get an answer.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';

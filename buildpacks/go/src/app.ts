@@ -80,7 +80,7 @@ async function demandGoFiles(dir: string, packageName: string | undefined): Prom
   }
   if (packageName !== undefined && (!/^[\w.~/-]+$/.test(packageName) || packageName.includes('..'))) {
     throw new BuildpackFailure(`GOPACKAGENAME is "${packageName}", which is not an import path`, {
-      next: 'It has to be such as example.com/shop; with a go.mod it is not needed.',
+      next: 'Use something like example.com/shop; with a go.mod it is not needed.',
     });
   }
 }
@@ -91,7 +91,7 @@ async function checkPackages(dir: string, packages: readonly string[]): Promise<
       throw new BuildpackFailure(
         `GO_INSTALL_PACKAGE_SPEC has "${spec}", which is an option and not a package`,
         {
-          next: 'Options of the go command belong into GOFLAGS.',
+          next: 'Options of the go command belong in GOFLAGS.',
         },
       );
     }
@@ -124,7 +124,7 @@ async function symbolsOf(dir: string, env: Env): Promise<Record<string, string>>
   if (!parsed.success) {
     const found = wrongShapes(parsed.error, value, 'buildpack.yml');
     throw new BuildpackFailure(`buildpack.yml is not valid:\n${found.join('\n')}`, {
-      next: 'It has to be such as: {go: {ldflags: {main.version: "1.2"}}}.',
+      next: 'Use something like: {go: {ldflags: {main.version: "1.2"}}}.',
     });
   }
   const symbol = env['GO_LINKER_SYMBOL'] ?? '';

@@ -108,7 +108,7 @@ async function packagesOf(
   }
   if (mains.length === 0) throw nothingToRun(places);
   io.log.info(
-    `The top of the app is no program; found ${mains.join(', ')}. GO_INSTALL_PACKAGE_SPEC names others.`,
+    `The top of the app is not a program; found ${mains.join(', ')}. GO_INSTALL_PACKAGE_SPEC names others.`,
   );
   return mains;
 }

@@ -62,7 +62,7 @@ export function parseGoFile(bytes: Buffer, name: string): GoFile {
   };
   if (name === 'go.mod' && file.module === undefined) {
     throw new BuildpackFailure('go.mod has no module line', {
-      next: 'Its first line has to be such as: module example.com/shop (go mod init writes it).',
+      next: 'Its first line has to look like: module example.com/shop (go mod init writes it).',
     });
   }
   if (file.go !== undefined && !/^\d+\.\d+(\.\d+)?((rc|beta)\d+)?$/.test(file.go)) {

@@ -1,5 +1,5 @@
 /**
- * Writes ../manifest.yml anew from the Go module proxy: `node buildpacks/go/tools/update-manifest.ts`.
+ * Rewrites ../manifest.yml from the Go module proxy: `node buildpacks/go/tools/update-manifest.ts`.
  * The newest patch of the newest lines; every other version comes from the proxy at staging. A toolchain is 70 MB, and
  * its sha256 is only known once it was downloaded: those that the manifest has already are not fetched again.
  */

@@ -94,7 +94,7 @@ export function parseConfig(text: string, file: string, within: readonly string[
   return found;
 }
 
-const BRACES = 'Look for a missing or superfluous { or } near that line.';
+const BRACES = 'Look for a missing or extra { or } near that line.';
 
 interface Token {
   readonly kind: 'word' | ';' | '{' | '}';

@@ -50,7 +50,7 @@ async function writeWrapper({ dep }: StepContext): Promise<void> {
   await dep.writeProfile('nginx.sh', `export NGINX_MODULES="${dep.atRunTime('nginx/modules')}"\n`);
 }
 
-/** Templates go to deps/<idx>/templates; the start writes them to their places, each time anew. */
+/** Templates go to deps/<idx>/templates; the start writes them to their places, at every start. */
 async function prepare(
   context: StepContext,
   config: Config,

@@ -35,7 +35,7 @@ export async function readSettings(dir: string): Promise<Settings> {
   if (!parsed.success) {
     throw new BuildpackFailure(
       `buildpack.yml is not valid:\n${wrongShapes(parsed.error, value, 'buildpack.yml').join('\n')}`,
-      { next: 'It has to be such as: nginx: { version: 1.26.x }' },
+      { next: 'Use something like: nginx: { version: 1.26.x }' },
     );
   }
   const { version, dist, plaintext_env_vars: plain } = parsed.data.nginx ?? { plaintext_env_vars: [] };

@@ -80,7 +80,7 @@ export function demandForeground(config: Config): void {
   throw new BuildpackFailure(
     `${daemon.file}:${daemon.line}: daemon ${daemon.args.join(' ')} sends nginx to the background`,
     {
-      next: 'Write daemon off; or leave the line out: the platform would take the app for ended.',
+      next: 'Write daemon off; or leave the line out: the platform would think that the app has ended.',
     },
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Writes ../manifest.yml anew from Debian's signed indexes and from the Python index (mainline):
+ * Rewrites ../manifest.yml from Debian's signed indexes and from the Python index (mainline):
  * `node buildpacks/nginx/tools/update-manifest.ts`. Libraries are bookworm's: nginx of both suites runs with them.
  */
 import { writeFile } from 'node:fs/promises';

@@ -106,7 +106,7 @@ async function prepare(
   }
   await KeptModules.forget(context);
   for (const dir of await hollowPackages(app)) {
-    log.warning(`The main file of ${relative(app.dir, dir)} is not there: the package is installed anew.`);
+    log.warning(`The main file of ${relative(app.dir, dir)} is not there: the package is installed again.`);
     await rm(dir, { recursive: true, force: true });
   }
   const missing = await missingDependencies(app, { versions: true });

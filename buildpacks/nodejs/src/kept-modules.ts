@@ -74,14 +74,14 @@ export class KeptModules {
     if (known === undefined) return false;
     const tar = kept.path(TAR);
     if ((await hashFile(tar, 'sha256').catch(() => undefined)) !== known.sha256) {
-      log.warning('The kept packages are damaged; they are installed anew.');
+      log.warning('The kept packages are damaged; they are installed again.');
       return false;
     }
     try {
       await run(['tar', '-xpf', tar, '-C', this.#app.dir], { cwd: '/', env: TOOLS });
     } catch (error) {
       if (!(error instanceof BuildpackFailure)) throw error;
-      log.warning('The kept packages could not be unpacked; they are installed anew.');
+      log.warning('The kept packages could not be unpacked; they are installed again.');
       for (const path of known.added) await rm(join(this.#app.dir, path), { recursive: true, force: true });
       return false;
     }

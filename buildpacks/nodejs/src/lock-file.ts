@@ -44,7 +44,7 @@ export function isBerryLock(text: string): boolean {
   return /^__metadata:/m.test(text);
 }
 
-/** Yarn writes an older form of its lock file anew, which --immutable forbids: so each form with those that write it. */
+/** Yarn writes an older form of its lock file again, which --immutable forbids: so each form with those that write it. */
 const BERRY_LINES = [
   // Those that write forms 4 and 5 don't run on today's Node.
   { upTo: 7, line: '3.x' },

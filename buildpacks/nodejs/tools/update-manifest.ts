@@ -1,5 +1,5 @@
 /**
- * Writes ../manifest.yml anew from the npm registry: `node buildpacks/nodejs/tools/update-manifest.ts`.
+ * Rewrites ../manifest.yml from the npm registry: `node buildpacks/nodejs/tools/update-manifest.ts`.
  * The two newest patches of each Node line, npm, yarn and pnpm of each supported major.
  */
 import { writeFile } from 'node:fs/promises';

@@ -89,10 +89,9 @@ async function check<T>(dir: string, file: string, schema: z.ZodType<T>): Promis
 function parse<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new BuildpackFailure(
-    `${file} is not as it has to be:\n${wrongShapes(parsed.error, value, file).join('\n')}`,
-    { next: 'Correct these lines.' },
-  );
+  throw new BuildpackFailure(`${file} is not valid:\n${wrongShapes(parsed.error, value, file).join('\n')}`, {
+    next: 'Correct these lines.',
+  });
 }
 
 /** The document root, relative to the app; nothing is moved. */

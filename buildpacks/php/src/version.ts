@@ -28,7 +28,7 @@ export function fromComposer(text: string, where: string): string {
   const clean = normaliseRange(range);
   if (clean !== undefined) return clean;
   throw new BuildpackFailure(`${where} asks for php "${text}", which is not a version range`, {
-    next: 'It has to be such as ^8.2 or >=8.2 <8.5.',
+    next: 'Use something like ^8.2 or >=8.2 <8.5.',
   });
 }
 
@@ -42,7 +42,7 @@ export function choosePhp(
   if (options.PHP_VERSION !== undefined) {
     const line = options.PHP_VERSION.replace(/^\{PHP_(\d)(\d)_LATEST\}$/, '$1.$2.x');
     const wish = exactOrLine(line, listed);
-    if (wish !== line) log.warning(`PHP ${line} is not to be had; the newest of its line is taken.`);
+    if (wish !== line) log.warning(`PHP ${line} is not available; the newest of its line is taken.`);
     const found = context.choose('php', wish);
     log.info(`PHP ${found.version} (PHP_VERSION)`);
     return found;
@@ -60,7 +60,7 @@ export function choosePhp(
     const told = demands.filter(({ range }) => !satisfies(standard.version, range));
     throw new BuildpackFailure(
       `no PHP fits all packages. Available: ${listed.join(', ')}\n${told.map(({ who, text }) => `${who} asks for ${text}`).join('\n')}`,
-      { next: 'Update these packages, or ask for a PHP that there is.' },
+      { next: 'Update these packages, or ask for a PHP that is available.' },
     );
   }
   const found = context.choose('php', chosen);

@@ -1,5 +1,5 @@
 /**
- * Writes ../manifest.yml anew: `node buildpacks/php/tools/update-manifest.ts`. PHP 8.2 with its extensions, httpd and nginx are Debian
+ * Rewrites ../manifest.yml: `node buildpacks/php/tools/update-manifest.ts`. PHP 8.2 with its extensions, httpd and nginx are Debian
  * bookworm's, Composer is trixie's (it is made of PHP files), other lines of PHP come from npm.
  */
 import { writeFile } from 'node:fs/promises';

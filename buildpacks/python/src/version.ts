@@ -88,7 +88,7 @@ export function fromSpecifiers(text: string, where: string): string {
         /^(~=|===?|[<>]=?|\^|~)?(\d+(?:\.(?:\d+|\*))*)$/.exec(part) ?? [];
       if (version === '') {
         throw new BuildpackFailure(`pyproject.toml: ${where} is "${text}"`, {
-          next: 'It has to be such as >=3.12 or >=3.12,<3.14.',
+          next: 'Use something like >=3.12 or >=3.12,<3.14.',
         });
       }
       const plain = version.replaceAll('*', 'x');
@@ -113,7 +113,7 @@ export function choosePython(
     highestMatch(range, listed) === undefined &&
     highestMatch(`${line}.x`, listed) !== undefined
   ) {
-    log.warning(`Python ${range} (${wish.source}) is not to be had; the newest ${line} is taken.`);
+    log.warning(`Python ${range} (${wish.source}) is not available; the newest ${line} is taken.`);
     range = `${line}.x`;
   }
   const found = context.choose('python', range);

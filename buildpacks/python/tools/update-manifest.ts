@@ -1,5 +1,5 @@
 /**
- * Writes ../manifest.yml anew from Maven Central (CPython as bytedeco builds it) and the Python index (uv):
+ * Rewrites ../manifest.yml from Maven Central (CPython as bytedeco builds it) and the Python index (uv):
  * `node buildpacks/python/tools/update-manifest.ts`. The newest build of each line. Sums of files that the manifest has
  * already are taken from it.
  */

@@ -91,7 +91,7 @@ export async function installGems(context: StepContext, app: RubyApp): Promise<v
     log.warning('.bundle/config of the app is ignored: its settings are those of another machine.');
   }
   if (await isThere(join(buildDir, 'vendor/bundle'))) {
-    log.warning('vendor/bundle of the app is ignored: gems are installed anew for this machine.');
+    log.warning('vendor/bundle of the app is ignored: gems are installed again for this machine.');
   }
   const own = await bundlerVersion(context);
   const wrote = app.lock?.bundler;

@@ -46,7 +46,7 @@ export async function readRubyApp(dir: string, env: Env): Promise<RubyApp> {
   return { gemfile, lockFile, text, lock: locked === undefined ? undefined : parseLock(locked, lockFile) };
 }
 
-/** @throws BuildpackFailure when it is no lock of Bundler. */
+/** @throws BuildpackFailure when it is not a Bundler lock file. */
 export function parseLock(text: string, file: string): Lock {
   const sections = new Map<string, string[]>();
   const others: { kind: 'PATH' | 'GIT'; remote: string }[] = [];

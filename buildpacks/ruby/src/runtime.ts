@@ -37,7 +37,7 @@ export async function installRuby(context: StepContext, ruby: Dependency): Promi
   throw new BuildpackFailure(
     `Ruby ${ruby.version} does not run on stack ${env['CF_STACK'] ?? 'unknown'}${lacks}`,
     {
-      next: 'See its words above. It needs glibc 2.34 or newer (Debian 12, Ubuntu 22.04).',
+      next: 'See its output above. It needs glibc 2.34 or newer (Debian 12, Ubuntu 22.04).',
     },
   );
 }

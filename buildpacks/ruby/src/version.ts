@@ -91,7 +91,7 @@ export function chooseRuby(
       });
     }
     if (near !== undefined) {
-      log.warning(`Ruby ${range} (${source}) is not to be had; the newest ${line} is taken.`);
+      log.warning(`Ruby ${range} (${source}) is not available; the newest ${line} is taken.`);
       wanted = `${line}.x`;
     }
   }

@@ -1,4 +1,4 @@
-/** Writes ../manifest.yml anew from Debian's signed indexes: `node buildpacks/ruby/tools/update-manifest.ts`. */
+/** Rewrites ../manifest.yml from Debian's signed indexes: `node buildpacks/ruby/tools/update-manifest.ts`. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';

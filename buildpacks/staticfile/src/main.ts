@@ -53,7 +53,7 @@ async function writeConf(context: StepContext, settings: Settings, conf: string)
 
 function tell({ log }: StepContext, settings: Settings): void {
   if (settings.unknown.length > 0) {
-    log.warning(`The Staticfile has options that nobody reads: ${settings.unknown.join(', ')}.`);
+    log.warning(`The Staticfile has unknown options, which are ignored: ${settings.unknown.join(', ')}.`);
   }
   const said = Object.entries({
     'directory listing': settings.directory,

@@ -1,5 +1,5 @@
 /**
- * Writes ../manifest.yml anew from Debian's signed index: `node buildpacks/staticfile/tools/update-manifest.ts`.
+ * Rewrites ../manifest.yml from Debian's signed index: `node buildpacks/staticfile/tools/update-manifest.ts`.
  * nginx, its mime types, and the libraries that a stack may lack.
  */
 import { writeFile } from 'node:fs/promises';

@@ -95,7 +95,7 @@ Examples:
     {
       usage: 'reindex',
       load: async () => (await import('./commands/admin-upkeep.ts')).adminReindex,
-      summary: 'make the indexes of the database anew, and name rows whose bytes are gone',
+      summary: 'rebuild the indexes of the database, and name rows whose bytes are gone',
       ...SETTINGS,
     },
   ],

@@ -290,7 +290,7 @@ Examples:
     summary: 'say which runtime, cgroup mode, stack and blobstore will be used, and why not others',
     settings: 'stage',
     only: { stack: '', sandbox: '', runtime: '', blobstore: '', caFile: '' },
-    options: [['--repair', 'first move aside what is in the way in the data home, and make it anew']],
+    options: [['--repair', 'first move aside what is in the way in the data home, and make it again']],
   },
   { usage: 'builder', summary: "Cloud Foundry's builder, flag for flag", passThrough: true },
   { usage: 'launcher', summary: "Cloud Foundry's launcher, argument for argument", passThrough: true },

@@ -28,7 +28,7 @@ export interface CommonOptions {
   readonly runtime?: string;
   /** Default `host`. */
   readonly stack?: string;
-  /** What holds the disk limit; default `auto`: a file system image where it can be had. */
+  /** What holds the disk limit; default `auto`: a file system image where it is available. */
   readonly diskBound?: 'auto' | 'image' | 'tmpfs' | 'watch';
   /** Default `auto`. */
   readonly network?: WantedNetwork;

@@ -21,7 +21,7 @@ import type { StackInfo } from '../stack/store.ts';
 /** Where to look. */
 export interface DiagnoseOptions {
   readonly sandbox: SelectOptions;
-  /** Chooses the sandbox anew. */
+  /** Chooses the sandbox again. */
   readonly select: () => Promise<Selection>;
   /** Data home, for its free space. */
   readonly home: string;
@@ -76,7 +76,7 @@ export interface Diagnosis {
     readonly rejected: readonly Rejected[];
     /** What holds workspaces to their disk limit, found by trying. */
     readonly bound: { readonly kind: 'image' | 'tmpfs' | 'watch'; readonly why?: string };
-    /** A network of its own with a way out: what makes it, or why it can't be had. */
+    /** A network of its own with a way out: what makes it, or why it is not available. */
     readonly egress: { readonly had: boolean; readonly description: string; readonly next?: string };
   }>;
   readonly stacks: Finding<{ readonly chosen: string; readonly known: readonly StackInfo[] }>;

@@ -44,7 +44,7 @@ const PLACES: readonly Place[] = [
   { path: 'cache/downloads', kind: 'directory', what: 'downloaded files' },
 ];
 
-/** In the directory of a server. What is lost there is told, never made anew. */
+/** In the directory of a server. What is lost there is reported, never made again. */
 const SERVED: readonly Place[] = [
   { path: 'database', kind: 'directory', what: 'the database', mayBeMount: true },
   { path: 'blobs', kind: 'directory', what: 'packages, droplets and build caches', mayBeMount: true },
@@ -63,7 +63,7 @@ export interface LayoutFault {
   readonly path: string;
   /** One sentence. */
   readonly why: string;
-  /** Whether it can be made anew and nothing is lost by that. */
+  /** Whether it can be made again and nothing is lost by that. */
   readonly repairable: boolean;
 }
 
@@ -86,7 +86,7 @@ function refuse([fault]: readonly LayoutFault[]): void {
   const { path, why, repairable } = fault;
   throw new StagerError('CONFIG_INVALID', `${path} ${why}`, {
     next: repairable
-      ? 'Run `stager doctor --repair`: it gives back the modes, or moves it aside and makes it anew.'
+      ? 'Run `stager doctor --repair`: it gives back the modes, or moves it aside and makes it again.'
       : 'Mount or restore it, or give the user that runs stager access to it; then run stager again.',
     details: { path },
   });
@@ -130,7 +130,7 @@ async function repair(path: string, place: Place): Promise<string> {
   const aside = `${path}.aside-${new Date().toISOString().replaceAll(':', '-')}`;
   await rename(path, aside);
   if (place.kind === 'directory') await mkdir(path, { mode: 0o755 });
-  return `${path} was moved to ${aside} and made anew`;
+  return `${path} was moved to ${aside} and made again`;
 }
 
 async function faultOf(path: string, { kind, what, mayBeMount }: Place): Promise<LayoutFault | undefined> {

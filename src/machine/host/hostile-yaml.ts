@@ -105,7 +105,7 @@ function starred(
   { line, col }: { readonly line: number; readonly col: number },
 ): { readonly reason: string; readonly line: number } {
   const text = `*${name}`;
-  const reason = `${text} at line ${line}, column ${col} is read as a YAML alias, and no anchor &${name} stands before it; to mean the text, write "${text}"`;
+  const reason = `${text} at line ${line}, column ${col} is read as a YAML alias, and there is no anchor &${name} before it; if you mean the text, write "${text}"`;
   return { reason, line };
 }
 

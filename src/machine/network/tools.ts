@@ -11,7 +11,7 @@ export interface NetworkTools {
   readonly nsenter: string;
 }
 
-/** Why it can't be had, and what helps. */
+/** Why it is not available, and what helps. */
 export interface NoNetwork {
   readonly why: string;
   readonly next: string;
@@ -43,7 +43,7 @@ export async function findTools(
   return (await whyNoDevice()) ?? (await whyNoResolver()) ?? { slirp4netns, nft, unshare, nsenter };
 }
 
-/** Where it can't be opened some programs wait for ever without a word. */
+/** Where it can't be opened some programs wait forever without a word. */
 async function whyNoDevice(): Promise<NoNetwork | undefined> {
   const usable = await access(DEVICE, constants.R_OK | constants.W_OK).then(
     () => true,

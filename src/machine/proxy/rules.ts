@@ -46,7 +46,7 @@ export function wayTo(target: ProxyTarget, settings: ProxySettings): Way {
 
 const PORTS: Readonly<Record<string, string>> = { http: '80', https: '443', socks5: '1080', socks5h: '1080' };
 
-/** Reads an address; one that is no URL with a host is tried again with `http://` before it. */
+/** Reads an address; one that is not a URL with a host is tried again with `http://` before it. */
 export function parseProxy(address: string): ProxyServer | undefined {
   const given = parseUrl(address);
   const isWhole = given.ok && given.url.scheme !== '' && given.url.host !== '';

@@ -1,4 +1,4 @@
-/** What is written down of a stack, and how its absence and its damage are told. */
+/** What is written down of a stack, and how its absence and its damage are reported. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { readCheckedJson } from '../../words/checked-json.ts';

@@ -14,7 +14,7 @@ export async function lastLineOf(queries: Queries, build: Guid): Promise<number>
   return Number(row?.last ?? 0);
 }
 
-/** Colours are no part of what is looked for. */
+/** Colours are not part of what is looked for. */
 const COLOUR = String.raw`\x1B\[[0-9;:]*m`;
 
 /** Lines that have `text` in them, without regard to case. */

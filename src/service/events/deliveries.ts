@@ -1,6 +1,6 @@
 /**
  * Tells webhooks what happened. Each delivery waits in the queue until somebody answered with 2xx; the queue gives it back
- * later and later, and after the last attempt it is DEAD: to be seen, and to be begun anew by an admin.
+ * later and later, and after the last attempt it is DEAD: to be seen, and to be started over by an admin.
  */
 import { sql } from 'kysely';
 import type { Clock } from '../../words/clock.ts';

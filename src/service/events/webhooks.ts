@@ -132,7 +132,7 @@ export async function listDeliveries(
   return await found.orderBy('id', 'desc').limit(most).execute();
 }
 
-/** Begins anew with one that was given up. @returns false when there is no such. */
+/** Starts one over that was given up. @returns false when there is no such. */
 export async function retryDelivery(
   { queries, queue }: Pick<Database, 'queries' | 'queue'>,
   webhook: Guid,

@@ -16,7 +16,7 @@ import { SILENT_S, type WorkerIdentity } from './workers.ts';
 const PLACEMENT_LOCK = 7_402_001;
 /** Seconds that a build waits for the worker that built its app before. */
 const PREFERENCE_S = 2;
-/** Looked at in one turn: those whose claim is not free yet are passed over. */
+/** Looked at in one turn: those whose claim is not free yet are skipped. */
 const CANDIDATES = 10;
 
 export interface Taken {

@@ -1,6 +1,6 @@
 /**
  * Whether the files of the embedded database are there, before it is started: it takes a directory that lacks a file for
- * a new one and begins anew in it.
+ * a new one and starts over in it.
  */
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -55,9 +55,9 @@ async function kindOf(path: string): Promise<'directory' | 'absent' | 'other'> {
 }
 
 function lost(data: string, why: string, dir?: string, cause?: unknown): StagerError {
-  const anew = dir === undefined ? '' : ` If it was deleted on purpose, delete ${markOf(dir)} too.`;
+  const again = dir === undefined ? '' : ` If it was deleted on purpose, delete ${markOf(dir)} too.`;
   return new StagerError('CONFIG_INVALID', `the database in ${data} can't be used: ${why}`, {
-    next: `Mount it, or restore the whole data directory from a backup.${anew}`,
+    next: `Mount it, or restore the whole data directory from a backup.${again}`,
     details: { path: data },
     cause,
   });

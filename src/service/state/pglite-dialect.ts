@@ -1,7 +1,7 @@
 /**
  * kysely's dialect for PGlite, with one caller at a time. As it comes, every caller has the one connection at once: what
  * another asks during a transaction becomes a part of it (and goes when it is undone), and two transactions at once wait
- * for each other for ever.
+ * for each other forever.
  */
 import type { PGlite } from '@electric-sql/pglite';
 import { PGliteDialect } from 'kysely';

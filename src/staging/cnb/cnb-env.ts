@@ -91,7 +91,7 @@ export function applyEnvFiles(env: CnbEnvironment, files: readonly EnvFile[]): v
   }
 }
 
-/** The files of an `env` directory; none when it is not there. Directories in it are passed over. */
+/** The files of an `env` directory; none when it is not there. Directories in it are skipped. */
 export async function readEnvFiles(directory: string): Promise<readonly EnvFile[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   const files: EnvFile[] = [];

@@ -48,7 +48,7 @@ const Section = z.looseObject({
 });
 const Plan = Section.extend({ or: z.array(Section).default([]) });
 
-/** The sections of what a detect script wrote, or why it is no plan. */
+/** The sections of what a detect script wrote, or why it is not a plan. */
 export function readPlan(
   text: string,
 ):

@@ -3,7 +3,7 @@
  *
  * Bytes before the zip data (self-extracting archives, executable jars) are tolerated: the end record says how
  * long the central directory is and where it should start, and the difference to where it does start is the
- * length of the prefix. Bytes behind the end (padding, a signature, what a tool appended) are passed over, as Go's
+ * length of the prefix. Bytes behind the end (padding, a signature, what a tool appended) are skipped, as Go's
  * reader does, so cf push as well.
  */
 import type { FileHandle } from 'node:fs/promises';

@@ -52,7 +52,7 @@ export class StagingRecords {
     return name === undefined ? undefined : ((await this.#read(name)) ?? this.#damaged(name));
   }
 
-  /** The newest record for which `wanted` holds; files that are not records are passed over. */
+  /** The newest record for which `wanted` holds; files that are not records are skipped. */
   async find(
     wanted: (record: StagingRecord) => boolean | Promise<boolean>,
   ): Promise<StagingRecord | undefined> {

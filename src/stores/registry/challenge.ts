@@ -112,7 +112,7 @@ function safeJson(bytes: Buffer): unknown {
 
 /** REGISTRY_DENIED. */
 export function denied(registry: string, why: string): StagerError {
-  return new StagerError('REGISTRY_DENIED', `the registry ${registry} let nobody in: ${why}`, {
+  return new StagerError('REGISTRY_DENIED', `the registry ${registry} refused access: ${why}`, {
     next: 'Sign in with `docker login`, `skopeo login` or REGISTRY_AUTH_FILE, and see that the account may read or write there.',
     details: { registry },
   });

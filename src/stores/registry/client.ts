@@ -70,8 +70,7 @@ export class RegistryClient {
           `it has nothing for linux/${machineArch()}`,
           'Choose an image for this platform.',
         );
-      if (seen.has(chosen.digest))
-        throw invalidImage(named, 'its indexes go round in a circle', 'Use another image.');
+      if (seen.has(chosen.digest)) throw invalidImage(named, 'its indexes form a loop', 'Use another image.');
       wanted = chosen.digest;
     }
     throw invalidImage(named, `its indexes are nested more than ${MAX_INDEXES} deep`, 'Use another image.');
@@ -133,7 +132,7 @@ export class RegistryClient {
         await discard(answer);
       } catch (error) {
         if (!isStagerError(error, 'REGISTRY_UNAVAILABLE', 'REGISTRY_DENIED')) throw error;
-        this.#ports.onNote?.(`the mirror ${base.host} was passed over: ${error.message}`);
+        this.#ports.onNote?.(`the mirror ${base.host} was skipped: ${error.message}`);
       }
     }
     const answer = await this.session(registry).call({

@@ -61,7 +61,7 @@ export function parseGivenCredentials(text: string, where: string): GivenCredent
 /** Where docker and podman keep theirs, in the order in which they are asked. */
 export interface CredentialPlaces {
   readonly given?: GivenCredentials;
-  /** Files; those that are not there are passed over. */
+  /** Files; those that are not there are skipped. */
   readonly files: readonly string[];
   /** For credential helpers. */
   readonly searchPath: string;
@@ -100,7 +100,7 @@ async function readDockerConfig(path: string): Promise<DockerConfig | undefined>
     if (/^(ENOENT|ENOTDIR|EACCES)$/.test(errnoOf(error) ?? '')) return undefined;
     // The text of a JSON error quotes the file.
     throw new StagerError('CONFIG_INVALID', `${path} is not a configuration of docker`, {
-      next: 'Put it right, or move it away.',
+      next: 'Fix it, or move it away.',
       details: { path },
     });
   }

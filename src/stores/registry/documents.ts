@@ -112,7 +112,7 @@ export function readConfig(bytes: Buffer, what: string): ImageConfig {
   return parsed(ImageConfig, jsonOf(bytes, what), what);
 }
 
-/** The image of an index for this machine; entries that hold no image are passed over. */
+/** The image of an index for this machine; entries that hold no image are skipped. */
 export function chooseManifest(manifests: readonly Descriptor[], arch: string): Descriptor | undefined {
   const images = manifests.filter(({ platform }) => platform?.os !== 'unknown');
   return (

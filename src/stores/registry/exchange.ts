@@ -49,7 +49,7 @@ export async function sendOnce(http: Got, asked: Asked): Promise<RegistryAnswer>
         stream.once('error', reject);
       },
     );
-    // A late failure is told to whoever reads the body.
+    // A late failure is reported to whoever reads the body.
     stream.on('error', () => undefined);
     const headers: Record<string, string | undefined> = {};
     for (const [name, value] of Object.entries(response.headers))

@@ -49,7 +49,7 @@ export async function writeLayout(directory: string, image: LayoutImage, signal:
   await mkdir(join(directory, 'blobs', 'sha256'), { recursive: true });
   for (const { descriptor, open } of image.blobs) {
     const path = join(directory, blobPath(descriptor.digest));
-    // The name is no proof: what was damaged since is written again.
+    // The name is not proof: what was damaged since is written again.
     if ((await digestThere(path, descriptor.size)) === descriptor.digest) continue;
     await replaceFileWith(path, async (to) => pipeline(await open(), to, { signal }));
   }

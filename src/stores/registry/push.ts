@@ -16,7 +16,7 @@ import type { RegistrySession } from './session.ts';
 /** A blob that is to be in the registry. */
 export interface BlobToPush {
   readonly descriptor: Descriptor;
-  /** Its bytes from `start`; called again when an upload has to be taken up or begun anew. */
+  /** Its bytes from `start`; called again when an upload has to be taken up or started over. */
   readonly open: (start: number) => Promise<Readable>;
   /** Where it is already. */
   readonly from?: ImageReference;
@@ -252,7 +252,7 @@ class Pushing {
     );
   }
 
-  /** Asks how much of an upload arrived; anew when the registry does not know. */
+  /** Asks how much of an upload arrived; again when the registry does not know. */
   async #whereWeWere({ url }: Place, size: number): Promise<Place> {
     if (url === undefined) return { url: undefined, offset: 0 };
     try {

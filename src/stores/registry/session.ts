@@ -41,7 +41,7 @@ export interface RegistryCall extends Omit<Asked, 'url' | 'signal'> {
   readonly scopes: readonly string[];
   /** Statuses that the caller knows what to do with. */
   readonly expect: readonly number[];
-  /** False: a failure is told at once. */
+  /** False: a failure is reported at once. */
   readonly again?: boolean;
 }
 
@@ -130,7 +130,9 @@ export class RegistrySession {
     const said = await saidBy(answer);
     throw denied(
       this.registry,
-      credential === undefined ? `it answered ${said} to nobody` : `it refused the credentials: ${said}`,
+      credential === undefined
+        ? `it answered ${said} without credentials`
+        : `it refused the credentials: ${said}`,
     );
   }
 

@@ -30,7 +30,7 @@ it.each([
   });
 });
 
-it('where no directory can be made it is refused, and not tried for ever', async () => {
+it('where no directory can be made it is refused, and not tried forever', async () => {
   await expect(openDataHome('/proc/stager/home')).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringMatching(/^the data home \/proc\/stager\/home can't be used \(E\w+\)$/),

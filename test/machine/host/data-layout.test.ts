@@ -74,7 +74,7 @@ describe('the layout of a data home', () => {
     });
   });
 
-  it('has no blobs made anew: what is missing there is a disk that is not mounted', async () => {
+  it('has no blobs made again: what is missing there is a disk that is not mounted', async () => {
     await symlink('/mnt/not/mounted', join(home, 'blobs'));
     await expect(checkLayout(home)).rejects.toMatchObject({ next: expect.stringContaining('Mount') });
     expect(await repairLayout(home)).toEqual([]);

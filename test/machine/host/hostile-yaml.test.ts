@@ -39,11 +39,11 @@ describe('YAML of a hostile script', () => {
   it.each([
     [
       '- route: *.example.com',
-      '*.example.com at line 1, column 10 is read as a YAML alias, and no anchor &.example.com',
+      '*.example.com at line 1, column 10 is read as a YAML alias, and there is no anchor &.example.com',
     ],
     ['a: 1\nb: *', '* at line 2, column 4 is read as a YAML alias'],
     ['a: *later\nb: &later 1', '*later at line 1, column 4 is read as a YAML alias'],
-  ])('with a star that was meant as text, %j, is told so', (text, reason) => {
+  ])('with a star that was meant as text, %j, is reported as that', (text, reason) => {
     expect(parseHostileYaml(text)).toMatchObject({ ok: false, reason: expect.stringContaining(reason) });
   });
 

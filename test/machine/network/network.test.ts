@@ -24,7 +24,7 @@ describe('the network that scripts get', () => {
     expect(networkFor('egress', { egress: had })).toEqual({ kind: 'egress' });
   });
 
-  it('is one of their own where it can be had', () => {
+  it('is one of their own where it is available', () => {
     expect(networkFor('auto', { egress: had })).toEqual({ kind: 'egress' });
   });
 

@@ -25,7 +25,7 @@ describe.skipIf(why !== '')(`through another ABI${why}`, () => {
     ['i386', ALLOWED],
     ['i386 socketcall', []],
     ['x32', []],
-  ])('a socket of a family that is not allowed cannot be had: %s', async (abi, allowed) => {
+  ])('a socket of a family that is not allowed is not available: %s', async (abi, allowed) => {
     const workspace = fixture.workspace();
     for (const family of FAMILIES) {
       writeProgram(join(workspace, 'app', String(family)), socketProgram(abi, family));

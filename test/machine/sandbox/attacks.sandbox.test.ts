@@ -157,7 +157,7 @@ describe('what the kernel counts for each user', () => {
     expect(Number((await during)?.stdout.toString())).toBeGreaterThan(taken / 2);
   });
 
-  it('user namespaces can not be had, and so not be used up', async () => {
+  it('user namespaces are not available, and so cannot be used up', async () => {
     const [unshare, clone] = process.arch === 'x64' ? [272, 56] : [97, 220];
     const python = [
       'import ctypes',
@@ -168,7 +168,7 @@ describe('what the kernel counts for each user', () => {
     expect(stdout.toString()).toBe('-1 -1 -1\n');
   });
 
-  it('key rings can not be had, and so not be filled', async () => {
+  it('key rings are not available, and so cannot be filled', async () => {
     const python =
       'import ctypes; l = ctypes.CDLL(None, use_errno=True); print(l.syscall(248, 0, 0, 0, 0, 0), ctypes.get_errno())';
     const { stdout } = await fixture.run({ argv: ['/usr/bin/python3', '-c', python] });

@@ -40,7 +40,7 @@ describe.skipIf(why !== '')(`random system calls${why}`, () => {
     for (let seed = Date.now() % 10_000_000; Date.now() < until; seed += 1_000) {
       const workspace = fixture.workspace();
       writeProgram(join(workspace, 'app', 'fuzz'), fuzzProgram(abi));
-      // Each kills itself, its fellows or the shell sooner or later; one that waits for ever is ended.
+      // Each kills itself, its fellows or the shell sooner or later; one that waits forever is ended.
       const script = `for i in $(seq ${AT_ONCE}); do (n=$((${seed} + i)); while :; do timeout -s KILL 0.5 ./fuzz $(printf %08d $n); echo $?; n=$((n + ${AT_ONCE})); done) & done; wait`;
       const { report, stdout } = await fixture.run({
         owner: `fuzz-${abi}`,

@@ -55,7 +55,7 @@ describe('the choice of a sandbox', () => {
     expect(readFileSync(join(home, 'probes.json'), 'utf8')).toBe(remembered);
   });
 
-  it('asks anew before it gives up on what is remembered', async () => {
+  it('asks again before it gives up on what is remembered', async () => {
     const file = join(home, 'probes.json');
     const chosen: string[] = [];
     // Each time one way more is remembered as broken, until all are.

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-/** Found by mounting one; only where none can be had there is nothing to attack. */
+/** Found by mounting one; only where none is available there is nothing to attack. */
 async function whyNone(): Promise<string> {
   const home = mkdtempSync('/var/tmp/stager-volume-probe-');
   try {
@@ -182,15 +182,18 @@ it.skipIf(why !== '')(`memory is bounded the same way, on request${why}`, async 
   expect(await volume?.isFull()).toBe(true);
 });
 
-it.skipIf(why !== '')(`a bound that was asked for by name and can not be had is an error${why}`, async () => {
-  const volumes = await MountedVolumes.open({ wanted: 'image', home: fixture.home });
-  const tooLarge = { bytes: 1e15 };
-  await expect(volumes.mount(root, tooLarge)).rejects.toMatchObject({ code: 'SANDBOX_FAILED' });
-  expect(readdirSync(fixture.home).filter((name) => name.endsWith('.new'))).toEqual([]);
-});
+it.skipIf(why !== '')(
+  `a bound that was asked for by name and is not available is an error${why}`,
+  async () => {
+    const volumes = await MountedVolumes.open({ wanted: 'image', home: fixture.home });
+    const tooLarge = { bytes: 1e15 };
+    await expect(volumes.mount(root, tooLarge)).rejects.toMatchObject({ code: 'SANDBOX_FAILED' });
+    expect(readdirSync(fixture.home).filter((name) => name.endsWith('.new'))).toEqual([]);
+  },
+);
 
 it.skipIf(why !== '')(
-  `a bound that nobody asked for by name, and that can not be had, leaves it to the watcher${why}`,
+  `a bound that nobody asked for by name, and that is not available, leaves it to the watcher${why}`,
   async () => {
     const volumes = await MountedVolumes.open({ wanted: 'auto', home: fixture.home });
     expect(await volumes.mount(root, { bytes: 1e15 })).toBeUndefined();

@@ -53,7 +53,7 @@ describe('the folders of a droplet', () => {
     expect({ bytes: app?.bytes, files: app?.files }).toEqual({ bytes: (2999 * 3000) / 2, files: 3000 });
   });
 
-  it('are not made up for what is no tarball, or damaged', async () => {
+  it('are not made up for what is not a tarball, or damaged', async () => {
     const read = (bytes: Buffer) => foldersOfTarball(Readable.from([bytes]), signal);
     await expect(read(Buffer.from('droplet of shop'))).rejects.toMatchObject({ code: 'DROPLET_INVALID' });
     await expect(read(Buffer.from('1f8b0800', 'hex'))).rejects.toMatchObject({ code: 'DROPLET_INVALID' });

@@ -33,7 +33,7 @@ describe('the deadline of a staging', () => {
     });
   });
 
-  it('begins anew with each phase, and lets scripts have what is left of the whole', () => {
+  it('starts over with each phase, and lets scripts have what is left of the whole', () => {
     const clock = new FakeClock();
     using deadline = new PhaseDeadline(clock, limits);
     for (let n = 0; n < 3; n += 1) {

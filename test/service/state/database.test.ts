@@ -9,7 +9,7 @@ const temp = await mkdtemp(join(tmpdir(), 'stager-database-'));
 afterAll(() => rm(temp, { recursive: true, force: true }));
 
 describe('an embedded database in a directory', () => {
-  it('begins anew where a first start was cut off, and keeps what was written from then on', async () => {
+  it('starts over where a first start was cut off, and keeps what was written from then on', async () => {
     const dir = join(temp, 'database');
     await mkdir(join(dir, 'pgdata.new'), { recursive: true });
     await writeFile(join(dir, 'pgdata.new', 'PG_VERSION'), '18\n');
@@ -49,7 +49,7 @@ describe('an embedded database in a directory', () => {
           if (/^[0-9A-F]{24}$/.test(name)) await truncate(join(pgdata, 'pg_wal', name));
       },
     ],
-  ])('is told with its place when what was written %s, and never begun anew', async (_, damage) => {
+  ])('is reported with its place when what was written %s, and never started over', async (_, damage) => {
     // A copy of the one that was made above, since making one takes long.
     const dir = join(temp, 'damaged/database');
     await rm(join(temp, 'damaged'), { recursive: true, force: true });

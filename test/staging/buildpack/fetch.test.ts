@@ -308,7 +308,7 @@ describe('downloads', () => {
     expect(requests[1]?.headers).toMatchObject({ range: 'bytes=1000-', 'if-range': '"1"' });
   });
 
-  it('begin anew when the file changed in between', async () => {
+  it('start over when the file changed in between', async () => {
     answer = (_request, response, count) => {
       if (count > 1) return void response.writeHead(200, { etag: '"2"' }).end(body);
       response.writeHead(200, { etag: '"1"', 'content-length': 5000 });

@@ -100,7 +100,7 @@ describe('the same tree', () => {
     expect(cached.summary.cachedMembers).toBe(cached.summary.members);
   });
 
-  it('gives the same bytes when its directories and links were made anew', async () => {
+  it('gives the same bytes when its directories and links were made again', async () => {
     using dir = scratch();
     everything(dir.at('one'));
     everything(dir.at('two'));

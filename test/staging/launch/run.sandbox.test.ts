@@ -277,7 +277,7 @@ describe('the health of a droplet in the sandbox', () => {
     'is found at the port that a network of its own publishes, on loopback unless it is exposed: %s',
     async (expose, context) => {
       const shared = sandbox;
-      context.skip(shared.egress?.had !== true, 'no network of its own can be had here');
+      context.skip(shared.egress?.had !== true, 'no network of its own is available here');
       await using own = await shared.apart?.({ egress: 'running' });
       sandbox = own ?? shared;
       try {

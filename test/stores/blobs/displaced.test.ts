@@ -40,7 +40,7 @@ it.each(['packages', 'droplets', '.data', '.tmp'])(
   },
 );
 
-it('build caches begin anew where something else is in the place of their directory, which is kept', async () => {
+it('build caches start over where something else is in the place of their directory, which is kept', async () => {
   const path = join(root, 'buildpack_cache');
   const key = { kind: 'buildpack_cache', name: 'app/stack' } as const;
   for (const make of [() => writeFile(path, 'kept'), () => symlink('/nowhere/at/all', path)]) {
@@ -97,7 +97,7 @@ it('a blob whose directory or data is gone or elsewhere is not told as one that 
   await expect(store.get(key, { signal })).rejects.toMatchObject({ code: 'BLOBSTORE_UNAVAILABLE' });
 });
 
-it('a directory in the place of data is no reason not to store again, delete or sweep', async () => {
+it('a directory in the place of data is not a reason not to store again, delete or sweep', async () => {
   const key = { kind: 'droplets', name: 'abcd' } as const;
   const store = await openBlobStore(root);
   const put = () => store.put(key, Readable.from([Buffer.from('x')]), { contentType: 'text/plain', signal });

@@ -144,8 +144,8 @@ describe('a prefix', () => {
 
 describe('a listing', () => {
   it.each([
-    ['the same page for ever', () => 'same'],
-    ['new pages without anything for ever', () => String(requests.length)],
+    ['the same page forever', () => 'same'],
+    ['new pages without anything forever', () => String(requests.length)],
   ])('ends when the store gives %s', async (_name, token) => {
     answer = (_, response) =>
       response.end(
@@ -208,7 +208,7 @@ describe('a listing of unfinished uploads', () => {
   });
 });
 
-describe('what is told as stored', () => {
+describe('what is reported as stored', () => {
   it.each([
     ['an empty 200', '', {}],
     ['a page that wants a login', '<html>Sign in</html>', {}],
@@ -249,7 +249,7 @@ describe('what is told as stored', () => {
 });
 
 describe('an index of which a listed part is not given', () => {
-  it('is asked for with pauses, and not for ever', async () => {
+  it('is asked for with pauses, and not forever', async () => {
     const name = `p/resources/lo/ca/local/index/${'0'.repeat(24)}`;
     answer = ({ url = '' }, response) =>
       url.includes('list-type')

@@ -103,7 +103,7 @@ const times = (seen: readonly Seen[], method: string, part: string): number =>
   seen.filter((it) => it.method === method && it.url.includes(part)).length;
 
 describe('a registry that misbehaves', () => {
-  it('answers 401 for ever: one sign-in, then a refusal', async () => {
+  it('answers 401 forever: one sign-in, then a refusal', async () => {
     const { host, seen } = await serve((request, response) => {
       if (request.url?.startsWith('/token') === true) return void response.end('{"token":"t"}');
       const realm = `http://${request.headers.host}/token`;

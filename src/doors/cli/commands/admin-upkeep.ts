@@ -55,7 +55,7 @@ function textOf(facts: Readonly<Record<string, unknown>>): string {
     .join(', ');
 }
 
-/** Makes the indexes of the database anew, and names rows whose bytes are gone. 1 when there are any. */
+/** Rebuilds the indexes of the database, and names rows whose bytes are gone. 1 when there are any. */
 export async function adminReindex(context: Context): Promise<number> {
   const { output, signal } = context;
   const found = await withState(context, async ({ database, stager }) => ({
@@ -64,7 +64,7 @@ export async function adminReindex(context: Context): Promise<number> {
   }));
   if (output.json) output.object(found);
   else {
-    output.line(`made ${formatCount(found.indexes, 'index', 'indexes')} anew`);
+    output.line(`rebuilt ${formatCount(found.indexes, 'index', 'indexes')}`);
     for (const { kind, guid, app } of found.lost)
       output.line(`the bytes of ${kind} ${guid} of app ${app ?? 'none'} are gone`);
   }

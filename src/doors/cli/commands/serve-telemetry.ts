@@ -30,7 +30,7 @@ export async function openTelemetry({ config, output }: Context, name: string): 
       if (log === undefined) output.note(text);
       else log.error('bug', { during, text });
     },
-    // A collector that is away is no failure of ours.
+    // A collector that is away is not our failure.
     close: async () => await tracer.close().catch(() => undefined),
   };
 }

@@ -3,7 +3,7 @@
  *
  * A script can write faster than anybody reads. While the taker is busy nothing is read, so the pipe fills and the
  * script waits; and however small its lines are, timers and signals are handled between two slices of work. Only when a
- * command has been ended and its last words still find no taker are they dropped, and their number is told.
+ * command has been ended and its last words still find no taker are they dropped, and their number is reported.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { OnOutput } from '../port/sandbox.ts';

@@ -13,7 +13,7 @@ const HOLD = 'echo; read -r gone';
 /**
  * Makes the namespace of the range that begins at `start`. Needs root.
  *
- * @returns a descriptor of it, or undefined where that can't be had.
+ * @returns a descriptor of it, or undefined where that is not available.
  */
 export async function userSpaceOf(unshare: string, start: number): Promise<FileHandle | undefined> {
   const child = spawn(unshare, ['--user', '/bin/sh', '-c', HOLD], {

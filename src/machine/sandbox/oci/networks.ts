@@ -11,7 +11,7 @@ import { mapIds } from './guard.ts';
 /** What networks with a way out are made with. */
 export interface EgressMeans {
   readonly state: EgressState;
-  /** Absent where it can't be had. */
+  /** Absent where it is not available. */
   readonly tools?: NetworkTools;
   readonly policies: Readonly<Record<EgressPurpose, EgressPolicy>>;
 }

@@ -7,7 +7,7 @@ import { StagerError } from '../../../words/errors.ts';
  */
 export type NetworkKind = 'egress' | 'host' | 'none';
 
-/** `auto`: `egress` where it can be had, else `host`. */
+/** `auto`: `egress` where it is available, else `host`. */
 export type WantedNetwork = 'auto' | NetworkKind;
 
 /** Whose rules hold in a network: those for stagings, or those for what runs. */
@@ -51,7 +51,7 @@ export interface OwnNetwork {
  * The network that commands get.
  *
  * @returns the kind, and a sentence where it is less than what is usual
- * @throws StagerError SANDBOX_UNAVAILABLE when `egress` is asked for by name, or by its rules, and can't be had
+ * @throws StagerError SANDBOX_UNAVAILABLE when `egress` is asked for by name, or by its rules, and is not available
  */
 export function networkFor(
   wanted: WantedNetwork,

@@ -28,8 +28,8 @@ export interface Volumes {
   /**
    * Mounts a new, empty file system at `at`, an existing directory.
    *
-   * @returns undefined where nothing but a watcher can be had.
-   * @throws StagerError SANDBOX_FAILED when a bound that was asked for by name can't be had.
+   * @returns undefined where nothing but a watcher is available.
+   * @throws StagerError SANDBOX_FAILED when a bound that was asked for by name is not available.
    */
   mount(at: string, size: VolumeSize): Promise<Volume | undefined>;
 }

@@ -82,7 +82,7 @@ export function endAllOf(arch: StarterArch, user: Owner): StartList {
   return list;
 }
 
-/** A list that succeeds where Landlock has this version, and the user can be had. */
+/** A list that succeeds where Landlock has this version, and the user is available. */
 export function probeList(how: Pick<Confinement, 'arch' | 'user' | 'landlock'>): StartList {
   const list = new StartList(how.arch);
   list.must('keeping its status to itself', 'fcntl', FD_STATUS, F_SETFD, FD_CLOEXEC);

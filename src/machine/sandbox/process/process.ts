@@ -63,7 +63,7 @@ export class ProcessSandbox implements Sandbox {
     this.unenforced = unenforced(shared.plan);
   }
 
-  /** Finds out what works here: the sandbox, or why it can't be had. */
+  /** Finds out what works here: the sandbox, or why it is not available. */
   static async open(stateDir: string): Promise<ProcessSandbox | { readonly why: string }> {
     const home = await claimDirectory(stateDir, randomUUID().replaceAll('-', ''));
     await makeDirectory(join(home, 'runs'), 0o711);

@@ -12,7 +12,7 @@ import type { Bound, Volume, VolumeSize, Volumes } from '../port/volume.ts';
 import { type Image, type ImagePlan, imageFiles, mountImage, runTied } from './image.ts';
 import { MOUNTS_FILE, unmountAt } from './unmount.ts';
 
-/** What is asked for; `auto`: an image where it can be had, else a watcher. */
+/** What is asked for; `auto`: an image where it is available, else a watcher. */
 export type WantedBound = Bound | 'auto';
 
 interface VolumesOptions {
@@ -45,7 +45,7 @@ export class MountedVolumes implements Volumes {
     return this.#why;
   }
 
-  /** Looks what can be had; whether it works is seen when the first is mounted. */
+  /** Looks what is available; whether it works is seen when the first is mounted. */
   static async open(options: VolumesOptions): Promise<MountedVolumes> {
     if (options.wanted === 'watch') return new MountedVolumes(options, undefined);
     return new MountedVolumes(options, await planImages(options.wanted));
@@ -141,7 +141,7 @@ async function backingUse(point: string, { file }: Image): Promise<FileSystemUse
 
 const CAP_SYS_ADMIN = 1n << 21n;
 
-/** The programs, or why images can't be had. */
+/** The programs, or why images are not available. */
 async function planImages(wanted: WantedBound): Promise<ImagePlan | string> {
   const status = (await readOrNothing('/proc/self/status')) ?? '';
   const capabilities = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);

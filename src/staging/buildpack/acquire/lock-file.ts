@@ -88,7 +88,7 @@ export async function checkLock({ path }: LockPlace): Promise<void> {
 /**
  * Replaces an order; those of other apps stay.
  *
- * @throws StagerError CONFIG_INVALID when what is there is no lock file, or the new one can't be written.
+ * @throws StagerError CONFIG_INVALID when what is there is not a lock file, or the new one can't be written.
  */
 export async function writeLock({ path, app }: LockPlace, lock: BuildpackLock): Promise<void> {
   const orders = new Map(await readOrders(path)).set(app, lock);

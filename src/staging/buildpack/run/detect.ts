@@ -62,7 +62,7 @@ async function tryOne(
   if (mode === undefined) {
     warn(session, {
       code: 'detect-missing',
-      message: `${buildpack.name} has no bin/detect and was passed over`,
+      message: `${buildpack.name} has no bin/detect and was skipped`,
       phase,
     });
     return { row: { ...about, outcome: 'no bin/detect', firstLine: '', durationMs: 0 } };

@@ -71,9 +71,9 @@ export async function displaced(root: string, cause?: unknown): Promise<StagerEr
     if ((await stat(path).catch(() => undefined))?.isDirectory() === true) continue;
     return new StagerError(
       'BLOBSTORE_UNAVAILABLE',
-      `${path} is not a directory, so the blobs in it can't be had`,
+      `${path} is not a directory, so the blobs in it can't be read`,
       {
-        next: 'Mount or restore it. Where nothing was in it, remove it: the next use makes it anew.',
+        next: 'Mount or restore it. Where nothing was in it, remove it: the next use makes it again.',
         details: { path },
         cause,
       },

@@ -15,7 +15,7 @@ import { makeAll } from './write.ts';
 const STORE = 'store.json';
 
 /**
- * Before the first blob of a kind is written. All kinds are looked at, so that what is lost is told before a staging and
+ * Before the first blob of a kind is written. All kinds are looked at, so that what is lost is reported before a staging and
  * not at its end.
  *
  * @throws StagerError CONFIG_INVALID, BLOBSTORE_UNAVAILABLE.
@@ -28,7 +28,7 @@ export async function markKind(root: string, kind: BlobKind): Promise<void> {
   await writeKind(root, kind);
 }
 
-/** What only saves time is begun anew where it can't be seen; a warning in each staging would help nobody. */
+/** What only saves time is started over where it can't be seen; a warning in each staging would help nobody. */
 const CACHES = 'buildpack_cache' satisfies BlobKind;
 
 /** What is not a directory, or not one of ours, is kept beside the one that takes its place. */

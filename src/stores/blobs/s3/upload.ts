@@ -129,7 +129,7 @@ export class S3Upload {
     );
   }
 
-  /** Whether it took effect is told by the object itself, which the caller looks at. */
+  /** Whether it took effect is shown by the object itself, which the caller looks at. */
   async #complete(digests: Digests): Promise<void> {
     const { contentType, signal } = this.#options;
     const UploadId = await this.#uploadId;

@@ -61,7 +61,7 @@ const isBare = ({ place: { key } }: Failing): boolean => key === '' || key.endsW
 const NETWORK: readonly Rule[] = [
   [
     ({ status }) => status === 407,
-    () => ['BLOBSTORE_UNAVAILABLE', 'the proxy wants to know who we are (407)', CHECK_PROXY],
+    () => ['BLOBSTORE_UNAVAILABLE', 'the proxy asks for credentials (407)', CHECK_PROXY],
   ],
   [
     ({ odd }) => odd !== '',
@@ -88,7 +88,7 @@ const NETWORK: readonly Rule[] = [
     ({ errno }) => BROKEN.has(errno),
     ({ errno }) => [
       'BLOBSTORE_UNAVAILABLE',
-      `the connection was broken off (${errno})`,
+      `the connection was lost (${errno})`,
       'Check the network, a proxy in between, and the state of the store, then try again.',
     ],
   ],

@@ -101,7 +101,7 @@ describe('URLs', () => {
     return parsed.ok ? formatUrl(parsed.url) : parsed.message;
   };
 
-  it('escape userinfo anew and keep a valid path as it was written', () => {
+  it('escape userinfo again and keep a valid path as it was written', () => {
     expect(again('postgres://us%40r:p!a%2Fb@h:1/d%20e?q=1#f')).toBe(
       'postgres://us%40r:p%21a%2Fb@h:1/d%20e?q=1#f',
     );

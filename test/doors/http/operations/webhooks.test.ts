@@ -119,7 +119,7 @@ describeApi('webhooks and the feed', (api) => {
     await api().ask('DELETE', `/stager/v1/webhooks/${hook}`);
   });
 
-  it('give up after the last attempt, visibly, and begin anew when they are told to', async () => {
+  it('give up after the last attempt, visibly, and start over when they are told to', async () => {
     const target = await receiver();
     stops.push(target.stop);
     const hook = guidIn(await newHook(api(), { url: target.url }));

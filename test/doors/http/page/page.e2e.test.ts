@@ -1,6 +1,6 @@
 /**
  * The pages in a real browser: the Chromium of this machine, without a window. STAGER_TEST_SCREENSHOTS=1 writes the
- * pictures of the README anew.
+ * pictures of the README again.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -87,7 +87,7 @@ function tests(): void {
       locale: 'en-GB',
       ...options,
     });
-    // Only for what hangs: a busy machine is no failure.
+    // Only for what hangs: a busy machine is not a failure.
     opened.setDefaultTimeout(120_000);
     opened.on('page', (each) => {
       each.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`));

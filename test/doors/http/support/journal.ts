@@ -24,7 +24,7 @@ interface AppRecord {
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Milliseconds. A minute is what is promised; a busy machine is no failure. */
+/** Milliseconds. A minute is what is promised; a busy machine is not a failure. */
 const PATIENCE_MS = 120_000;
 
 export class Journal {

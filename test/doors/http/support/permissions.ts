@@ -17,7 +17,7 @@ export interface PermissionRow {
   /** For lists: who finds this guid among the resources. The rest get a list without it. */
   readonly sees?: readonly Actor[];
   readonly listed?: (api: Api) => Promise<string> | string;
-  /** A request that would work for whoever may. Called anew once somebody changed something by it. */
+  /** A request that would work for whoever may. Called again once somebody changed something by it. */
   readonly request: (api: Api) => Promise<PermissionRequest> | PermissionRequest;
 }
 
