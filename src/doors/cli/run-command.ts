@@ -1,9 +1,8 @@
 /** Runs a command: reads its settings, opens what it asks for, reports what it throws, and closes what was opened. */
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
 import type { Stager } from '../../compose.ts';
 import { loadConfig } from '../../config/load.ts';
 import { noColorWanted } from '../../config/terminal.ts';
+import { keepCompiledCode } from '../../machine/host/compiled-code.ts';
 import { checkLayout } from '../../machine/host/data-layout.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { Invocation } from './input/context.ts';
@@ -32,7 +31,7 @@ export function loadAction(spec: CommandSpec, signal: AbortSignal): Action {
       return opened;
     };
     try {
-      if (spec.keepsCompiled === true) enableCompileCache(join(config.cacheHome, 'compiled'));
+      if (spec.keepsCompiled === true) keepCompiledCode(config.cacheHome);
       const run = await load();
       if (spec.withoutHome !== true) await checkLayout(config.home);
       try {

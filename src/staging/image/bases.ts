@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import type { Rootfs } from '../../machine/sandbox/port/sandbox.ts';
 import type { RegistryClient } from '../../stores/registry/client.ts';
 import { type ImageConfig, type ImageDocuments, invalidImage } from '../../stores/registry/documents.ts';
-import { openLayoutBlob, readLayout } from '../../stores/registry/layout.ts';
+import { readLayout } from '../../stores/registry/layout.ts';
+import { openLayoutBlob } from '../../stores/registry/layout-files.ts';
 import {
   formatReference,
   type ImageReference,
@@ -45,7 +46,9 @@ export async function layoutImage(directory: string): Promise<ImageBase> {
     name: directory,
     digest: documents.digest,
     config: documents.config,
-    layers: layersOf(documents, async ({ digest }, start) => await openLayoutBlob(directory, digest, start)),
+    layers: layersOf(documents, async (descriptor, start) =>
+      skipping(await openLayoutBlob(directory, descriptor), start),
+    ),
   };
 }
 

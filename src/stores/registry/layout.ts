@@ -1,12 +1,11 @@
 /** OCI image layouts: a directory, or a tar of one (image-layout.md of the OCI image specification). */
-import { createReadStream } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { z } from 'zod';
-import { fileDigest } from '../../machine/host/file-digest.ts';
 import { replaceFile, replaceFileWith } from '../../machine/host/replace-file.ts';
 import { errnoOf } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
@@ -17,12 +16,12 @@ import {
   type ImageDocuments,
   Index,
   invalidImage,
-  MAX_CONFIG_BYTES,
   MEDIA,
   machineArch,
   readConfig,
   readDocument,
 } from './documents.ts';
+import { blobPath, checkedBlob, inTheWay, isBlobThere, refusal, smallFile } from './layout-files.ts';
 
 /** A blob of a layout that is to be written. */
 export interface LayoutBlob {
@@ -42,37 +41,63 @@ export interface LayoutImage {
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
 const MAX_INDEXES = 4;
-const blobPath = (digest: string): string => join('blobs', ...digest.split(':'));
 
-/** Adds an image to the layout in `directory`, which is made if it is not there. A tag of that name moves. */
+/**
+ * Adds an image to the layout in `directory`, which is made if it is not there. A tag of that name moves. What is damaged
+ * there of this image is written again.
+ *
+ * @throws StagerError CONFIG_INVALID, with its path, for what is in the way.
+ */
 export async function writeLayout(directory: string, image: LayoutImage, signal: AbortSignal): Promise<void> {
-  await mkdir(join(directory, 'blobs', 'sha256'), { recursive: true });
+  const index = join(directory, 'index.json');
+  await makeBlobs(directory);
+  const others = await imagesBeside(index, image);
   for (const { descriptor, open } of image.blobs) {
+    if (await isBlobThere(directory, descriptor)) continue;
     const path = join(directory, blobPath(descriptor.digest));
-    // The name is not proof: what was damaged since is written again.
-    if ((await digestThere(path, descriptor.size)) === descriptor.digest) continue;
     await replaceFileWith(path, async (to) => pipeline(await open(), to, { signal }));
   }
-  const own = { durable: true };
-  await replaceFile(join(directory, blobPath(digestOf(image.manifest))), image.manifest, own);
-  await replaceFile(join(directory, 'oci-layout'), LAYOUT, own);
-  const before = await readFile(join(directory, 'index.json'), 'utf8').catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
-  const entry = entryOf(image);
-  const known = before === undefined ? [] : Index.parse(parseJson(before)).manifests;
-  const others = known.filter(
-    ({ annotations = {}, digest }) =>
-      digest !== entry.digest && (image.tag === undefined || annotations[REF_NAME] !== image.tag),
-  );
-  await replaceFile(join(directory, 'index.json'), indexOf([...others, entry]), own);
+  await putFile(join(directory, blobPath(digestOf(image.manifest))), image.manifest);
+  await putFile(join(directory, 'oci-layout'), LAYOUT);
+  await putFile(index, indexOf([...others, entryOf(image)]));
 }
 
-async function digestThere(path: string, size: number): Promise<string | undefined> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts?.isFile() === true && facts.size === size ? `sha256:${await fileDigest(path)}` : undefined;
+async function makeBlobs(directory: string): Promise<void> {
+  for (const path of [directory, join(directory, 'blobs'), join(directory, 'blobs', 'sha256')]) {
+    try {
+      await mkdir(path, { recursive: true });
+      await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw unlessFull(error, path);
+    }
+  }
 }
+
+/** What the layout names besides. */
+async function imagesBeside(index: string, image: LayoutImage): Promise<readonly Descriptor[]> {
+  const text = await readFile(index, 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw unlessFull(error, index);
+  });
+  if (text === undefined) return [];
+  const { data } = Index.safeParse(parseJson(text));
+  // Other images may be named there, and nobody else knows their tags.
+  if (data === undefined) throw inTheWay(index, 'does not say which images there are');
+  const { digest } = entryOf(image);
+  return data.manifests.filter(
+    (it) => it.digest !== digest && (image.tag === undefined || it.annotations?.[REF_NAME] !== image.tag),
+  );
+}
+
+async function putFile(path: string, content: string | Buffer): Promise<void> {
+  await replaceFile(path, content, { durable: true }).catch((error: unknown) => {
+    throw unlessFull(error, path);
+  });
+}
+
+/** A full disk is told as such, by its code. */
+const unlessFull = (error: unknown, path: string): unknown =>
+  /^(ENOSPC|EDQUOT|EFBIG)$/.test(errnoOf(error) ?? 'EFBIG') ? error : inTheWay(path, refusal(error), error);
 
 /** The same as one tar, blob by blob. */
 export async function writeLayoutTar(file: string, image: LayoutImage, signal: AbortSignal): Promise<void> {
@@ -127,27 +152,6 @@ export async function readLayout(directory: string): Promise<ImageDocuments> {
     return { digest: chosen.digest, manifest, config: readConfig(configText, directory), configText };
   }
   throw invalidImage(directory, 'its indexes are nested too deeply', 'Use another image.');
-}
-
-/** A blob's bytes from `start`. */
-export async function openLayoutBlob(directory: string, digest: string, start = 0): Promise<Readable> {
-  return createReadStream(join(directory, blobPath(digest)), { start });
-}
-
-async function checkedBlob(directory: string, digest: string): Promise<Buffer> {
-  const bytes = await smallFile(directory, blobPath(digest));
-  if (digestOf(bytes) !== digest)
-    throw invalidImage(directory, `${digest} is ${digestOf(bytes)}`, 'Write the layout again.');
-  return bytes;
-}
-
-async function smallFile(directory: string, name: string): Promise<Buffer> {
-  const path = join(directory, name);
-  const facts = await stat(path).catch(() => undefined);
-  if (facts?.isFile() !== true) throw invalidImage(directory, `${name} is missing`, 'Give an OCI layout.');
-  if (facts.size > MAX_CONFIG_BYTES)
-    throw invalidImage(directory, `${name} has ${facts.size} bytes`, 'Use another image.');
-  return await readFile(path);
 }
 
 function readIndex(bytes: Buffer, directory: string): Index {

@@ -167,6 +167,16 @@ describe('what is kept unpacked', () => {
     expect(await readdir(at('unpacked/store'))).toEqual([]);
   });
 
+  it('is swept past directories where files belong', async () => {
+    const wish = await wishFor(TOOL);
+    await trees.keep(wish, signal);
+    const strange = [at('unpacked/aliases/other/inside'), at('unpacked/leases/other/inside')];
+    for (const path of strange) await mkdir(path, { recursive: true });
+    await trees.sweep(signal);
+    expect(strange.map((path) => existsSync(path))).toEqual([false, false]);
+    expect(await treeFor(wish)).toBeDefined();
+  });
+
   it('is whole or not there when its maker is killed at any moment', async () => {
     const wish = await wishFor(TOOL);
     for (let kill = 0; kill < Number(process.env['STAGER_TEST_KILLS'] ?? 3); kill += 1) {

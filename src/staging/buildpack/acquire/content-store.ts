@@ -194,7 +194,7 @@ export class ContentStore {
       const path = join(this.root, 'leases', name);
       const digest = parseSha256(name.split('.', 1)[0] ?? '');
       if (digest !== undefined && (await ownerLives(path))) held.push(digest);
-      else await rm(path, { force: true });
+      else await rm(path, { recursive: true, force: true });
     }
     return held;
   }
@@ -207,7 +207,7 @@ export class ContentStore {
       const digest = await aliasDigest(path);
       const young = facts !== undefined && this.clock.now() - facts.mtimeMs < ALIAS_LIFE_MS;
       if (digest !== undefined && young) named.push(digest);
-      else await rm(path, { force: true });
+      else await rm(path, { recursive: true, force: true });
     }
     return named;
   }
