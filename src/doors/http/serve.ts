@@ -20,7 +20,7 @@ import { ROUTES } from './all-routes.ts';
 import { createService, type TrustedIssuer } from './create-service.ts';
 import type { HttpService } from './route/service.ts';
 import { createServer } from './server.ts';
-import { readTlsFiles, type TlsPaths, watchTlsFiles } from './tls-files.ts';
+import { reachedAt, readTlsFiles, type TlsPaths, watchTlsFiles } from './tls-files.ts';
 
 /** What it needs to know. Paths are absolute. */
 export interface ServeOptions {
@@ -102,7 +102,7 @@ export async function serve(
   ends.defer(upkeep(service));
   const listeningOn = await server.listen({ host: options.host, port: options.port }).catch(busy);
   listening({
-    url: listeningOn,
+    url: reachedAt(listeningOn, tls),
     database: database.kind,
     ...(adminPassword !== undefined && { adminPassword }),
   });

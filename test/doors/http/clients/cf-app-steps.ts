@@ -34,7 +34,7 @@ export function appSteps(cf: () => Cf): void {
     await cf().ok(['create-user-provided-service', 'db', '-p', 'passwords.json']);
     expect(await cf().ok(['bind-service', 'shop', 'db'])).toContain('OK');
     expect(await cf().ok(['services'])).toMatch(/\ndb +user-provided +shop/);
-    expect(await cf().ok(['service', 'db'])).toMatch(/type: +user-provided/);
+    expect(await cf().ok(['service', 'db'])).toMatch(/(type|service): +user-provided/);
     expect(await cf().ok(['env', 'shop'])).toMatch(/VCAP_SERVICES[\s\S]*"password": "hunter2"/);
     await cf().ok(['update-user-provided-service', 'db', '-p', '{"password":"hunter3"}']);
     expect(await cf().ok(['unbind-service', 'shop', 'db'])).toContain('OK');

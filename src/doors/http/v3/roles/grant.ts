@@ -10,6 +10,7 @@ import type { RoleType } from '../../../../service/state/schema-tenancy.ts';
 import { unprocessable } from '../../route/cf-errors.ts';
 import { demand } from '../../route/demand.ts';
 import type { CallContext } from '../../route/route.ts';
+import { identityOf } from '../users/identity.ts';
 import type { CreateRole } from './schema.ts';
 
 type Wish = z.output<typeof CreateRole>;
@@ -40,7 +41,7 @@ async function grantInOrganization(call: CallContext, { type, user, guid }: Plac
     );
   }
   demand(mayManageOrganization, await standingInOrganization(queries, caller, guid));
-  const { guid: user_guid, name } = await userOf(call, user);
+  const { guid: user_guid, name } = await newMember(call, user);
   const role = await createRole(queries, { type, user_guid, organization_guid: guid, space_guid: null });
   if (role !== undefined) return role;
   throw unprocessable(`User '${name}' already has '${type}' role in organization '${organization.name}'.`);
@@ -54,37 +55,55 @@ async function grantInSpace(call: CallContext, { type, user, guid }: Place): Pro
     throw unprocessable('Invalid space. Ensure that the space exists and you have access to it.');
   }
   demand(mayManageSpace, await standingInSpace(queries, caller, guid));
-  const { guid: user_guid, name } = await userOf(call, user);
-  if (!(await isInOrganization(queries, user_guid, space.organization_guid))) {
+  const known = await userOf(call, user);
+  if (known === undefined || !(await isInOrganization(queries, known.guid, space.organization_guid))) {
+    // Also of users that there are not, as Cloud Controller does: `cf` goes on after it.
     throw unprocessable(
       "Users cannot be assigned roles in a space if they do not have a role in that space's organization.",
     );
   }
+  const { guid: user_guid, name } = known;
   const role = await createRole(queries, { type, user_guid, organization_guid: null, space_guid: guid });
   if (role !== undefined) return role;
   throw unprocessable(`User '${name}' already has '${type}' role in space '${space.name}'.`);
 }
 
-/** The user that a request names, made known when only the sign-in knew it. */
-async function userOf({ caller, service }: CallContext, { data }: Wish['relationships']['user']) {
+type UserInput = Wish['relationships']['user'];
+
+interface Member {
+  readonly guid: string;
+  readonly name: string;
+}
+
+/** Whom a request names. A guid that nobody has had a role with becomes a user: an issuer of its own may know it. */
+async function newMember(call: CallContext, user: UserInput): Promise<Member> {
+  const known = await userOf(call, user);
+  if (known !== undefined) return known;
+  const { guid, username = '', origin } = user.data;
+  if (guid !== undefined) {
+    const { queries } = call.service.database;
+    const identity = await identityOf(queries, guid);
+    await createUser(queries, identity);
+    return { guid, name: identity.username ?? guid };
+  }
+  throw unprocessable(
+    origin === undefined
+      ? `No user exists with the username '${username}'.`
+      : `No user exists with the username '${username}' and origin '${origin}'.`,
+  );
+}
+
+/** The user that a request names, made known when only the sign-in knew it; undefined: nobody whom the caller knows. */
+async function userOf({ caller, service }: CallContext, { data }: UserInput): Promise<Member | undefined> {
   const { queries } = service.database;
   if (data.guid !== undefined) {
     const user = await findUser(queries, caller, data.guid);
-    if (user === undefined) {
-      throw unprocessable('Invalid user. Ensure that the user exists and you have access to it.');
-    }
-    return { guid: user.guid, name: user.username ?? user.guid };
+    return user && { guid: user.guid, name: user.username ?? user.guid };
   }
   const { username = '', origin } = data;
   const named = await usersNamed(queries, username, origin);
   const [user] = named;
-  if (user === undefined) {
-    throw unprocessable(
-      origin === undefined
-        ? `No user exists with the username '${username}'.`
-        : `No user exists with the username '${username}' and origin '${origin}'.`,
-    );
-  }
+  if (user === undefined) return undefined;
   if (named.length > 1) {
     const origins = named.map((one) => one.origin).join(', ');
     throw unprocessable(

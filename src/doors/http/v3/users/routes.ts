@@ -9,8 +9,7 @@ import {
   type User as Row,
   updateUser,
 } from '../../../../service/resources/users.ts';
-import { createAccount, findAccount } from '../../../../service/sign-in/accounts.ts';
-import { parseGuid } from '../../../../words/ids.ts';
+import { createAccount } from '../../../../service/sign-in/accounts.ts';
 import { notFound, unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
 import { demand } from '../../route/demand.ts';
@@ -20,6 +19,7 @@ import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import type { CallContext } from '../../route/route.ts';
 import { visibleSpace } from '../spaces/find.ts';
+import { identityOf } from './identity.ts';
 import { presentUser } from './present.ts';
 import { ByUserGuid, CreateUser, UpdateUser, UserAnswer, Users, UsersQuery } from './schema.ts';
 
@@ -99,19 +99,12 @@ const create = route({
     const identity =
       body.guid === undefined
         ? await newIdentity(call, body.username ?? '', body.origin ?? '')
-        : await identityOf(call, body.guid);
+        : await identityOf(queries, body.guid);
     const created = await createUser(queries, { ...identity, metadata: body.metadata });
     if (created === undefined) throw unprocessable(`User with guid '${identity.guid}' already exists.`);
     return { status: 201, body: presentUser(created, base) };
   },
 });
-
-/** What we know of a user whose guid was given. */
-async function identityOf({ service }: CallContext, guid: string) {
-  const parsed = parseGuid(guid);
-  const account = parsed === undefined ? undefined : await findAccount(service.database.queries, parsed);
-  return { guid, username: account?.username ?? null, origin: account?.origin ?? null };
-}
 
 /** One for whom another origin vouches: it can't sign in with a password here. */
 async function newIdentity({ service }: CallContext, username: string, origin: string) {

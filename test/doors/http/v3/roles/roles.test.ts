@@ -43,10 +43,19 @@ describeApi('roles and users', (api) => {
     const unknown = await give('organization_user', { username: 'nobody', origin: 'uaa' }, organization());
     expect(detailsIn(unknown)).toEqual(["No user exists with the username 'nobody' and origin 'uaa'."]);
     const { userName } = await signUp();
-    const stranger = await give('space_auditor', { username: userName }, space());
-    expect(detailsIn(stranger)).toEqual([
-      "Users cannot be assigned roles in a space if they do not have a role in that space's organization.",
-    ]);
+    for (const stranger of [{ username: userName }, { username: 'nobody' }, { guid: 'no-such-client' }]) {
+      expect(detailsIn(await give('space_auditor', stranger, space()))).toEqual([
+        "Users cannot be assigned roles in a space if they do not have a role in that space's organization.",
+      ]);
+    }
+  });
+
+  it('are given in an organization by a guid that only an issuer elsewhere may know', async () => {
+    const guid = `client-${crypto.randomUUID()}`;
+    expect((await give('organization_user', { guid }, organization())).status).toBe(201);
+    expect((await give('space_developer', { guid }, space())).status).toBe(201);
+    const user = await api().ask('GET', `/v3/users/${guid}`);
+    expect(user.body).toMatchObject({ guid, username: null, presentation_name: guid });
   });
 
   it('are kept in the organization while there are some in its spaces', async () => {
