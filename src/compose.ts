@@ -30,6 +30,7 @@ import type { StagePorts } from './staging/steps/staging.ts';
 import { UnpackedTrees } from './staging/unpacked/trees.ts';
 import { openBlobStore } from './stores/blobs/open.ts';
 import type { BlobStore } from './stores/blobs/port/blob-store.ts';
+import { storeFacts } from './stores/blobs/store-facts.ts';
 import { type BlobWatcher, WatchedStore } from './stores/blobs/watched.ts';
 import { StagingRecords } from './stores/records/records.ts';
 import { RegistryClient } from './stores/registry/client.ts';
@@ -205,19 +206,22 @@ export class Stager {
   async diagnose(signal: AbortSignal): Promise<Diagnosis> {
     const { home, settings } = this.config;
     await this.#openHome();
+    const { serviceParts } = await import('./service/doctor/service-parts.ts');
     return await diagnose({
       sandbox: this.sandboxOptions(signal),
       select: () => selectSandbox({ ...this.sandboxOptions(signal), egress: this.#egress }),
       home,
       stacks: this.stacks,
       stack: settings.stack,
-      blobstore: async () => {
-        const blobs = await this.blobs();
-        const { readable, writable, notes } = await blobs.probe({ signal });
-        const state =
-          readable && writable ? 'can be read and written' : `readable: ${readable}, writable: ${writable}`;
-        return [`${blobs.url} ${state}`, ...notes];
-      },
+      blobstore: async () => await storeFacts(await this.blobs(), signal),
+      service: serviceParts({
+        settings,
+        proxy: this.config.proxy,
+        extraCas: () => this.extraCas(),
+        http: async () => (await this.remoteHttp(signal)).http,
+        blobs: () => this.blobs(),
+        signal,
+      }),
       signal,
     });
   }

@@ -25,6 +25,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['index.ts', 'doors/library'],
   ['compose.ts'],
   ['workshop'],
+  ['service/doctor'],
   ['remote'],
   ['service/backup'],
   ['service/builds'],

@@ -9,7 +9,7 @@ export const CLIENT_SETTINGS = {
     variable: 'STAGER_SERVER',
     kind: 'text',
     help: 'let the stager server at this address stage, signed in by stager login or with STAGER_TOKEN',
-    on: ['stage'],
+    on: ['stage', 'doctor'],
   },
   org: {
     group: 'Server:',

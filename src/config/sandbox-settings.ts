@@ -10,7 +10,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'text',
     default: 'host',
     help: 'root file system that scripts and the app see (stager stack list)',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker', 'doctor'],
   },
   cfStack: {
     group: 'Sandbox:',
@@ -96,7 +96,7 @@ export const SANDBOX_SETTINGS = {
     kind: 'sandbox',
     default: 'auto',
     help: 'auto, oci, or process inside a container that can start no other; none gives up all isolation',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker', 'doctor'],
   },
   runtime: {
     group: 'Sandbox:',
@@ -104,7 +104,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_RUNTIME',
     kind: 'program',
     help: 'OCI runtime (a path, or a name in PATH) to use instead of the first of runc, crun, youki, runsc that works',
-    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker', 'doctor'],
   },
   keep: {
     group: 'Sandbox:',

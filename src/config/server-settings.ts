@@ -28,7 +28,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_DATA',
     kind: 'path',
     help: 'directory of the embedded database; default: below the data home',
-    on: ['serve', 'worker', 'admin'],
+    on: ['serve', 'worker', 'admin', 'doctor'],
   },
   database: {
     group: 'Server:',
@@ -36,7 +36,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_DATABASE',
     kind: 'text',
     help: 'postgres://… of a PostgreSQL server (14 or later) instead of the embedded database',
-    on: ['serve', 'worker', 'admin'],
+    on: ['serve', 'worker', 'admin', 'doctor'],
   },
   tlsCert: {
     group: 'Server:',

@@ -65,6 +65,7 @@ export type CommandName =
   | 'serve'
   | 'worker'
   | 'admin'
+  | 'doctor'
   | 'login'
   | 'image';
 

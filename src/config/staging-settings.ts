@@ -146,7 +146,7 @@ export const RESULT_SETTINGS = {
     variable: 'STAGER_BLOBSTORE',
     kind: 'address',
     help: 'where packages, droplets and caches are stored: a directory, file:///… or s3://bucket/prefix; default: below the data home',
-    on: ['stage', 'run', 'shell', 'package', 'blobs', 'image', 'serve', 'worker', 'admin'],
+    on: ['stage', 'run', 'shell', 'package', 'blobs', 'image', 'serve', 'worker', 'admin', 'doctor'],
   },
   noCache: {
     group: 'Results:',

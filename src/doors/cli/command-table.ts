@@ -287,10 +287,17 @@ Examples:
     usage: 'doctor',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
     withoutHome: true,
-    summary: 'say which runtime, cgroup mode, stack and blobstore will be used, and why not others',
-    settings: 'stage',
-    only: { stack: '', sandbox: '', runtime: '', blobstore: '', caFile: '' },
+    summary:
+      'say what will be used here, what is wrong with it, and with the parts of a server, and what to do',
+    settings: 'doctor',
     options: [['--repair', 'first move aside what is in the way in the data home, and make it again']],
+    after: `
+It looks at a server only as far as it is named, and changes nothing there but an object that it stores and deletes.
+
+Examples:
+  stager doctor
+  stager doctor --database postgres://user@host/stager --blobstore s3://bucket
+  stager doctor --server https://stager.example.com`,
   },
   { usage: 'builder', summary: "Cloud Foundry's builder, flag for flag", passThrough: true },
   { usage: 'launcher', summary: "Cloud Foundry's launcher, argument for argument", passThrough: true },

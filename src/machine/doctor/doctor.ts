@@ -2,7 +2,7 @@
  * Gathers what decides whether and how stager works on this machine. It only looks and tries; the command line
  * shows it.
  */
-import { mkdir, readFile, rmdir, statfs } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { arch, release, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StagerError } from '../../words/errors.ts';
@@ -15,8 +15,10 @@ import type { EgressState } from '../sandbox/port/network.ts';
 import type { Sandbox } from '../sandbox/port/sandbox.ts';
 import type { Bound } from '../sandbox/port/volume.ts';
 import { findRuntimes, type Selection, type SelectOptions } from '../sandbox/select.ts';
-import { type Rejected, reasonsOf } from '../sandbox/unavailable.ts';
+import type { Rejected } from '../sandbox/unavailable.ts';
 import type { StackInfo } from '../stack/store.ts';
+import { type Facts, type Finding, finding, noted } from './finding.ts';
+import { roomFinding } from './room.ts';
 
 /** Where to look. */
 export interface DiagnoseOptions {
@@ -29,20 +31,23 @@ export interface DiagnoseOptions {
   /** Name of the stack that will be used. */
   readonly stack: string;
   /** Asks the blobstore; facts, one sentence each, or an exception. */
-  readonly blobstore: () => Promise<readonly string[]>;
+  readonly blobstore: () => Promise<Facts>;
+  /** What is around it: a finding, or an exception. */
+  readonly service: Readonly<Partial<Record<ServicePart, () => Promise<Finding<Facts>>>>>;
   readonly signal: AbortSignal;
 }
 
-/** Worked, did not, or works with something missing. */
-export type Finding<T> =
-  | { readonly status: 'ok' | 'warning'; readonly value: T; readonly notes: readonly string[] }
-  | {
-      readonly status: 'failed';
-      readonly why: string;
-      readonly next?: string;
-      /** What was tried, one line each. */
-      readonly tried?: readonly string[];
-    };
+/** What is looked at only where it is asked for, in the order in which it is shown. */
+export const SERVICE_PARTS = [
+  'proxy',
+  'data',
+  'database',
+  'queue',
+  'clock',
+  'server',
+] as const satisfies readonly (keyof Diagnosis['service'])[];
+
+export type ServicePart = (typeof SERVICE_PARTS)[number];
 
 /** Everything that was found; sizes in bytes. */
 export interface Diagnosis {
@@ -82,11 +87,17 @@ export interface Diagnosis {
   readonly stacks: Finding<{ readonly chosen: string; readonly known: readonly StackInfo[] }>;
   readonly home: Finding<{ readonly path: string; readonly freeBytes: number; readonly freeInodes: number }>;
   readonly blobstore: Finding<readonly string[]>;
+  /** The proxies, and the parts of a server that were named. */
+  readonly service: {
+    readonly proxy?: Finding<readonly string[]>;
+    readonly data?: Finding<readonly string[]>;
+    readonly database?: Finding<readonly string[]>;
+    readonly queue?: Finding<readonly string[]>;
+    readonly clock?: Finding<readonly string[]>;
+    readonly server?: Finding<readonly string[]>;
+  };
 }
 
-/** A staging of an ordinary app needs about this much for workspace, caches and droplet. */
-const COMFORTABLE_BYTES = 4 * 1024 ** 3;
-const COMFORTABLE_INODES = 200_000;
 /** Of a volume that is only tried. */
 const TRIAL_BYTES = 4 * 1024 ** 3;
 
@@ -119,9 +130,19 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
     },
     sandbox: await finding(options.signal, () => sandboxFinding(options)),
     stacks: await finding(options.signal, () => stackFinding(options)),
-    home: await finding(options.signal, () => homeFinding(options.home)),
-    blobstore: await finding(options.signal, async () => ok(await options.blobstore())),
+    home: await finding(options.signal, () => roomFinding(options.home, '--home')),
+    blobstore: await finding(options.signal, async () => noted(await options.blobstore())),
+    service: await serviceFindings(options),
   };
+}
+
+async function serviceFindings({ service, signal }: DiagnoseOptions): Promise<Diagnosis['service']> {
+  const found: Partial<Record<ServicePart, Finding<Facts>>> = {};
+  for (const part of SERVICE_PARTS) {
+    const look = service[part];
+    if (look !== undefined) found[part] = await finding(signal, look);
+  }
+  return found;
 }
 
 function advised(runtime: OciRuntime): Diagnosis['runtimes']['found'][number] {
@@ -161,7 +182,7 @@ async function boundOf(
 
 async function stackFinding(options: DiagnoseOptions): Promise<Diagnosis['stacks']> {
   const known = await options.stacks.list();
-  if (known.some(({ name }) => name === options.stack)) return ok({ chosen: options.stack, known });
+  if (known.some(({ name }) => name === options.stack)) return noted({ chosen: options.stack, known });
   const names = known.map(({ name }) => name).join(', ');
   throw new StagerError(
     'STACK_NOT_FOUND',
@@ -170,39 +191,6 @@ async function stackFinding(options: DiagnoseOptions): Promise<Diagnosis['stacks
       next: 'Name one of them with --stack, or add it with `stager stack add NAME FROM`.',
     },
   );
-}
-
-async function homeFinding(path: string): Promise<Diagnosis['home']> {
-  const { bavail, bsize, ffree, files } = await statfs(path);
-  const freeBytes = bavail * bsize;
-  const notes: string[] = [];
-  if (freeBytes < COMFORTABLE_BYTES) notes.push(`only ${freeBytes} bytes are free`);
-  // Some file systems have no fixed number of inodes and say 0.
-  if (files > 0 && ffree < COMFORTABLE_INODES) notes.push(`only ${ffree} inodes are free`);
-  return noted({ path, freeBytes, freeInodes: ffree }, notes);
-}
-
-const ok = <T>(value: T): Finding<T> => ({ status: 'ok', value, notes: [] });
-
-function noted<T>(value: T, notes: readonly string[]): Finding<T> {
-  return { status: notes.length === 0 ? 'ok' : 'warning', value, notes };
-}
-
-async function finding<T>(signal: AbortSignal, find: () => Promise<Finding<T>>): Promise<Finding<T>> {
-  try {
-    return await find();
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof Error)) throw error;
-    const next = error instanceof StagerError ? error.next : undefined;
-    const tried = error instanceof StagerError ? reasonsOf(error) : [];
-    return {
-      status: 'failed',
-      why: error.message,
-      ...(next !== undefined && { next }),
-      ...(tried.length > 0 && { tried }),
-    };
-  }
 }
 
 async function sysctl(path: string): Promise<number | undefined> {

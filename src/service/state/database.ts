@@ -6,7 +6,7 @@
  * `transaction(…)` everything goes through the transaction that was handed in.
  */
 import { Kysely } from 'kysely';
-import { StagerError } from '../../words/errors.ts';
+import { errnoOf, StagerError } from '../../words/errors.ts';
 import { openEmbedded, openInMemory } from './embedded.ts';
 import { migrate } from './migrate.ts';
 import { openPostgres } from './postgres.ts';
@@ -49,7 +49,7 @@ export async function openDatabase(place: DatabasePlace): Promise<Database> {
   } catch (cause) {
     await queries.destroy().catch(() => undefined);
     await driver.release();
-    throw refused(place, cause);
+    throw databaseRefused(place, cause);
   }
   return {
     queries,
@@ -72,10 +72,12 @@ async function openDriver(place: DatabasePlace) {
   return await openInMemory(place.template);
 }
 
-function refused(place: DatabasePlace, cause: unknown): StagerError {
+/** The failure of a database that can't be used; the address without its password. */
+export function databaseRefused(place: DatabasePlace, cause: unknown): StagerError {
   if (cause instanceof StagerError) return cause;
   const where = 'url' in place ? withoutPassword(place.url) : 'dir' in place ? place.dir : 'memory';
-  const why = cause instanceof Error ? cause.message : String(cause);
+  // Of a name with several addresses the message is empty.
+  const why = (cause instanceof Error && cause.message) || errnoOf(cause) || String(cause);
   return new StagerError('CONFIG_INVALID', `the database at ${where} can't be used: ${why}`, {
     next: 'Check the address, the password and that the server runs; then start again.',
     details: { database: where },

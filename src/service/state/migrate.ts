@@ -38,12 +38,29 @@ export async function migrate(queries: Queries, upTo = SCHEMA.at(-1) ?? ''): Pro
 
 /** Every migration ran, and none that we do not know. The migrator finds the same out by reading all of the catalogue, twice. */
 async function isCurrent(queries: Queries): Promise<boolean> {
+  const { missing, unknown } = stepsOf((await schemaOf(queries)) ?? []);
+  return missing.length === 0 && unknown.length === 0;
+}
+
+/** Names of the migrations that ran; undefined where no server was ever started. */
+export async function schemaOf(queries: Queries): Promise<readonly string[] | undefined> {
   const table = await sql<{ name: string | null }>`select to_regclass('kysely_migration') as name`.execute(
     queries,
   );
-  if (table.rows[0]?.name === null) return false;
+  if (table.rows[0]?.name === null) return undefined;
   const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(
     queries,
   );
-  return rows.length === SCHEMA.length && rows.every(({ name }, index) => name === SCHEMA[index]);
+  return rows.map(({ name }) => name);
+}
+
+/** What a schema lacks of ours, and what it has that we do not know. */
+export function stepsOf(schema: readonly string[]): {
+  readonly missing: readonly string[];
+  readonly unknown: readonly string[];
+} {
+  return {
+    missing: SCHEMA.filter((name) => !schema.includes(name)),
+    unknown: schema.filter((name) => !SCHEMA.includes(name)),
+  };
 }

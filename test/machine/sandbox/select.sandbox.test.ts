@@ -185,6 +185,7 @@ describe('the doctor', () => {
       home,
       stacks: new StackStore(join(home, 'stacks')),
       stack: 'host',
+      service: {},
       blobstore: () => Promise.reject(new StagerError('BLOBSTORE_DENIED', 'no entry', { next: 'ask' })),
       signal: new AbortController().signal,
     });

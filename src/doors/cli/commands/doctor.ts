@@ -1,6 +1,8 @@
 /** `stager doctor`: what will be used on this machine, and why other things can't be. */
 import { createColors } from 'picocolors';
-import type { Diagnosis, Finding } from '../../../machine/doctor/doctor.ts';
+import type { Stager } from '../../../compose.ts';
+import { type Diagnosis, SERVICE_PARTS } from '../../../machine/doctor/doctor.ts';
+import type { Finding } from '../../../machine/doctor/finding.ts';
 import type { Bound } from '../../../machine/sandbox/port/volume.ts';
 import { formatBytes } from '../../../words/units.ts';
 import type { Context } from '../input/context.ts';
@@ -9,13 +11,24 @@ import { labelled, table } from '../terminal/table.ts';
 /** 0 when a staging would work here, 1 when something it needs is missing. */
 export async function doctorCommand(context: Context): Promise<number> {
   const { flags, signal, output } = context;
-  const stager = await context.stager();
+  const stager = await stagerOf(context);
   if (flags['repair'] === true) for (const done of await stager.repair()) output.note(done);
   const diagnosis = await stager.diagnose(signal);
   if (output.json) output.object(diagnosis);
   else for (const line of lines(diagnosis, output.colour)) output.line(line);
-  const needed = [diagnosis.sandbox, diagnosis.stacks, diagnosis.home, diagnosis.blobstore];
-  return needed.every(({ status }) => status !== 'failed') ? 0 : 1;
+  const { sandbox, stacks, home, blobstore, service } = diagnosis;
+  return [sandbox, stacks, home, blobstore, ...Object.values(service)].every(
+    ({ status }) => status !== 'failed',
+  )
+    ? 0
+    : 1;
+}
+
+/** A server keeps its blobs in its own directory, unless told otherwise. */
+async function stagerOf({ config, stager }: Context): Promise<Stager> {
+  const { data, database } = config.settings;
+  if (data === undefined || database !== undefined) return await stager();
+  return (await import('../../../compose.ts')).openEndpointStager(config, data);
 }
 
 const BOUNDS = {
@@ -67,6 +80,10 @@ function lines(found: Diagnosis, colour: boolean): string[] {
       show: ({ path, freeBytes }) => [`${path}, ${formatBytes(freeBytes)} free`],
     }),
     ...rowsOf('blobstore', found.blobstore, { colour, show: (facts) => facts }),
+    ...SERVICE_PARTS.flatMap((part) => {
+      const one = found.service[part];
+      return one === undefined ? [] : rowsOf(part, one, { colour, show: (facts) => facts });
+    }),
   ];
   return [bold('What stager will use here'), ...table(rows, '  ')];
 }

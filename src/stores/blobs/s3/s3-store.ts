@@ -1,7 +1,6 @@
 /** The S3 adapter of the blob store. s3-record.ts says how an object carries its digests and why. */
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { HeadBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { isStagerError, StagerError } from '../../../words/errors.ts';
 import { backoffMs, pause } from '../../../words/retry.ts';
 import type {
@@ -28,16 +27,9 @@ import { listNames } from './list.ts';
 import { checkBucket, markStore } from './marker.ts';
 import { fileSource, type PartSource, streamSource } from './parts.ts';
 import { presignerOf } from './presign.ts';
+import { probeBucket } from './probe.ts';
 import { readResuming } from './read.ts';
-import {
-  deleteObject,
-  demandEtag,
-  headBlob,
-  newRecordId,
-  objectKey,
-  recordKey,
-  type S3Blob,
-} from './record.ts';
+import { deleteObject, headBlob, objectKey, recordKey, type S3Blob } from './record.ts';
 import { openS3Session, type S3Reach, type S3Session } from './session.ts';
 import { sweepS3 } from './sweep.ts';
 import { S3Upload, type Uploaded } from './upload.ts';
@@ -236,43 +228,7 @@ export class S3BlobStore implements BlobStore {
   }
 
   async probe({ signal }: { readonly signal: AbortSignal }): Promise<ProbeReport> {
-    const { bucket } = this.#session.address;
-    try {
-      await this.#session.send({ doing: 'looking for the bucket', key: '', signal }, (abortSignal) =>
-        this.#session.client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal }),
-      );
-    } catch (error) {
-      if (!isStagerError(error)) throw error;
-      return { readable: false, writable: false, notes: [error.message] };
-    }
-    const writable = await this.#tryWrite(signal);
-    return {
-      readable: true,
-      writable: writable === undefined,
-      notes: writable === undefined ? [] : [writable],
-    };
-  }
-
-  /** Puts and deletes an object outside every kind, where a sweep finds it. @returns why it can't be done. */
-  async #tryWrite(signal: AbortSignal): Promise<string | undefined> {
-    const { client, address, writeOptions } = this.#session;
-    const key = `${address.prefix}records/probe/${newRecordId()}`;
-    const command = new PutObjectCommand({
-      Bucket: address.bucket,
-      Key: key,
-      Body: 'probe',
-      ...writeOptions,
-    });
-    try {
-      await this.#session.send({ doing: 'storing', key, signal }, async (abortSignal) =>
-        demandEtag((await client.send(command, { abortSignal })).ETag),
-      );
-      await deleteObject(this.#session, key, signal);
-      return undefined;
-    } catch (error) {
-      if (!isStagerError(error)) throw error;
-      return error.message;
-    }
+    return await probeBucket(this.#session, signal);
   }
 
   async #find(key: BlobKey, signal: AbortSignal): Promise<S3Blob> {
