@@ -33,13 +33,13 @@ export function faults({ shortMs, longMs }: Lasting): readonly Fault[] {
       await setTimeout(ms);
       fleet.s3.plan(() => ({ kind: 'none' }));
     };
-  const cut =
-    (ms: number): Fault['happen'] =>
+  const wire =
+    (how: 'cut' | 'hang', ms: number): Fault['happen'] =>
     async ({ wires }) => {
-      const wire = wires[Math.floor(Math.random() * wires.length)];
-      wire?.cut();
+      const one = wires[Math.floor(Math.random() * wires.length)];
+      one?.[how]();
       await setTimeout(ms);
-      wire?.heal();
+      one?.heal();
     };
   return [
     { name: 'kill -9 of the server', happen: async (fleet) => await fleet.restart(fleet.server) },
@@ -55,14 +55,20 @@ export function faults({ shortMs, longMs }: Lasting): readonly Fault[] {
     { name: 'kill -9 of PostgreSQL', happen: async ({ postgres }) => await postgres.restart('kill') },
     { name: 'PostgreSQL restarted', happen: async ({ postgres }) => await postgres.restart('fast') },
     { name: 'S3 gone', happen: s3(() => ({ kind: 'reset' }), shortMs) },
+    { name: 'S3 gone for long', happen: s3(() => ({ kind: 'reset' }), longMs) },
     { name: 'S3 slow', happen: s3(() => ({ kind: 'delay', ms: 300 }), shortMs) },
     {
       name: 'S3 answers 500',
       happen: s3(() => ({ kind: 'error', status: 500, code: 'InternalError' }), shortMs),
     },
     { name: 'S3 answers 503', happen: s3(() => ({ kind: 'error', status: 503, code: 'SlowDown' }), shortMs) },
-    { name: 'a worker cut from the database', happen: cut(shortMs) },
-    { name: 'a worker cut from the database, for longer than a claim', happen: cut(longMs) },
+    { name: 'a worker cut from the database', happen: wire('cut', shortMs) },
+    { name: 'a worker cut from the database, for longer than a claim', happen: wire('cut', longMs) },
+    { name: 'a worker whose database is silent', happen: wire('hang', shortMs) },
+    {
+      name: 'a worker whose database is silent, for longer than a claim',
+      happen: wire('hang', longMs),
+    },
     {
       name: 'a worker that stands still',
       happen: async (fleet) => {

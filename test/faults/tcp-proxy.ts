@@ -1,19 +1,28 @@
-/** Between a worker and the database: cut, it drops what there is and takes nothing new. */
+/**
+ * Between a worker and the database. `cut` drops what there is and takes nothing new, as a router that refuses; `hang`
+ * passes nothing on and says nothing, as a cable that is out, and what was held comes late when it heals.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface TcpProxy {
   readonly port: number;
   cut(): void;
+  hang(): void;
   heal(): void;
   stop(): Promise<void>;
 }
 
 export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const open = new Set<Socket>();
-  let isCut = false;
+  let state: 'whole' | 'cut' | 'hangs' = 'whole';
+  let held: (() => void)[] = [];
+  const pass = (step: () => void): void => {
+    if (state === 'hangs') held.push(step);
+    else step();
+  };
   const server = createServer((from) => {
-    if (isCut) {
+    if (state === 'cut') {
       from.destroy();
       return;
     }
@@ -23,12 +32,12 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       [to, from],
     ] as const) {
       open.add(socket);
-      socket.on('error', () => other.destroy());
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes) => pass(() => other.write(bytes)));
       socket.on('close', () => {
         open.delete(socket);
-        other.destroy();
+        pass(() => other.destroy());
       });
-      socket.pipe(other);
     }
   });
   server.listen(0, '127.0.0.1');
@@ -38,11 +47,17 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   return {
     port: address.port,
     cut: () => {
-      isCut = true;
+      state = 'cut';
       for (const socket of open) socket.destroy();
     },
+    hang: () => {
+      state = 'hangs';
+    },
     heal: () => {
-      isCut = false;
+      state = 'whole';
+      const steps = held;
+      held = [];
+      for (const step of steps) step();
     },
     stop: async () => {
       for (const socket of open) socket.destroy();
