@@ -10,7 +10,7 @@ import { type Facts, type Finding, noted } from '../../machine/doctor/finding.ts
 import { StagerError } from '../../words/errors.ts';
 import { fleetFigures } from '../metrics/fleet-figures.ts';
 import { databaseRefused, type Queries } from '../state/database.ts';
-import { schemaOf, stepsOf } from '../state/migrate.ts';
+import { migrationsOf, stepsOf } from '../state/migrate.ts';
 import { openPostgres } from '../state/postgres.ts';
 import type { Schema } from '../state/schema.ts';
 
@@ -42,7 +42,7 @@ export async function databaseFinding(url: string): Promise<Finding<Facts>> {
         (select count(*) from pg_stat_activity where backend_type = 'client backend') as used`.execute(
       queries,
     );
-    return judgeDatabase(Row.parse(rows[0]), await schemaOf(queries));
+    return judgeDatabase(Row.parse(rows[0]), await migrationsOf(queries));
   });
 }
 

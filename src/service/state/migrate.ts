@@ -38,12 +38,12 @@ export async function migrate(queries: Queries, upTo = SCHEMA.at(-1) ?? ''): Pro
 
 /** Every migration ran, and none that we do not know. The migrator finds the same out by reading all of the catalogue, twice. */
 async function isCurrent(queries: Queries): Promise<boolean> {
-  const { missing, unknown } = stepsOf((await schemaOf(queries)) ?? []);
+  const { missing, unknown } = stepsOf((await migrationsOf(queries)) ?? []);
   return missing.length === 0 && unknown.length === 0;
 }
 
 /** Names of the migrations that ran; undefined where no server was ever started. */
-export async function schemaOf(queries: Queries): Promise<readonly string[] | undefined> {
+export async function migrationsOf(queries: Queries): Promise<readonly string[] | undefined> {
   const table = await sql<{ name: string | null }>`select to_regclass('kysely_migration') as name`.execute(
     queries,
   );
