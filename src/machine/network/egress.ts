@@ -16,7 +16,7 @@ import type { OwnNetwork } from '../sandbox/port/network.ts';
 import { CIDR, INTERFACE } from './addresses.ts';
 import { addressesOf, type HostPort } from './allowed.ts';
 import { filterText, isLoopback } from './filter.ts';
-import { listenersOf } from './listeners.ts';
+import { listenersOf, withIpv4 } from './listeners.ts';
 import { publishPort, SOCKET } from './publish.ts';
 import { refusedIn } from './refused.ts';
 import type { EgressRule } from './rules.ts';
@@ -112,15 +112,12 @@ export class EgressNetwork implements OwnNetwork, AsyncDisposable {
   }
 
   async listeners(port: number): Promise<readonly string[]> {
-    return await listenersOf(this.#parts.holder.pid ?? 0, port);
+    const found = await listenersOf(this.#parts.holder.pid ?? 0, port);
+    return await withIpv4(found, this.#enter(), port);
   }
 
   async refused(): Promise<readonly string[]> {
-    const { nsenter, nft } = this.#options.tools;
-    const { net, user } = this.entrance;
-    const owner = user === undefined ? [] : ['--preserve-credentials', `--user=${user}`];
-    const enter = [nsenter, ...owner, `--net=${net}`, '--'] as const;
-    return await refusedIn(enter, nft);
+    return await refusedIn(this.#enter(), this.#options.tools.nft);
   }
 
   async end(): Promise<void> {
@@ -131,6 +128,13 @@ export class EgressNetwork implements OwnNetwork, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
+  }
+
+  /** Command line that puts what follows into the network. */
+  #enter(): readonly [string, ...string[]] {
+    const { net, user } = this.entrance;
+    const owner = user === undefined ? [] : ['--preserve-credentials', `--user=${user}`];
+    return [this.#options.tools.nsenter, ...owner, `--net=${net}`, '--'];
   }
 }
 

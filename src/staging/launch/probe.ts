@@ -40,9 +40,10 @@ export function describeTarget(target: ProbeTarget): string {
   return target.type === 'port' ? `port ${target.port}` : `GET ${target.path} on port ${target.port}`;
 }
 
-/** What is told to who listens where only the app itself gets. */
+/** What is told to who listens where no cell comes from. An address of IPv6 stands for all: a cell comes by IPv4. */
 export function localOnly(address: string): string {
-  return `it listens on ${address} only, where no cell reaches it: listen on 0.0.0.0`;
+  const where = address.includes(':') ? `IPv6 (${address}) only` : `${address} only`;
+  return `it listens on ${where}, where no cell reaches it: listen on 0.0.0.0`;
 }
 
 /** Checks on the loopback interface of the host. */
@@ -53,7 +54,7 @@ export function publishedProbe(network: Pick<OwnNetwork, 'listeners'>): Probe {
   return async (target, limits) => {
     const addresses = await network.listeners(target.port);
     const [first] = addresses;
-    const local = addresses.every((it) => it === '::1' || it.startsWith('127.'));
+    const local = addresses.every((it) => it.includes(':') || it.startsWith('127.'));
     if (first !== undefined && !local) return await probeAt(LOCALHOST, target, limits);
     const why = first === undefined ? NOTHING_LISTENS : localOnly(first);
     return { message: `${describeTarget(target)}: ${why}`, reached: false };

@@ -118,7 +118,7 @@ function guidOf(seed: string): Guid {
 /**
  * Variables from `K=V` texts over those of an env file.
  *
- * @throws StagerError CONFIG_INVALID for a text without `=`, or a file that can't be read.
+ * @throws StagerError CONFIG_INVALID for a text that is not NAME=VALUE, or a file that can't be read.
  */
 export async function readEnv(
   pairs: readonly string[],
@@ -128,15 +128,16 @@ export async function readEnv(
   const given = pairs.map((pair): [string, string] => {
     const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(pair) ?? [];
     if (name !== undefined && value !== undefined) return [name, value];
-    throw new StagerError(
-      'CONFIG_INVALID',
-      `${JSON.stringify(pair.split('=')[0])} is not a variable: it has no =`,
-      {
-        next: 'Write --env NAME=VALUE.',
-      },
-    );
+    throw new StagerError('CONFIG_INVALID', notVariable(pair), { next: 'Write --env NAME=VALUE.' });
   });
   return { ...fromFile, ...Object.fromEntries(given) };
+}
+
+/** Never with the value, which may be a secret. */
+function notVariable(pair: string): string {
+  const [name = ''] = pair.split('=', 1);
+  if (name === '' && pair !== '') return `the variable with the value behind "=" has no name`;
+  return `${JSON.stringify(name)} is not a variable: ${pair.includes('=') ? 'its name has a space' : 'it has no ='}`;
 }
 
 /** The VCAP_SERVICES document in `file`, or none. */

@@ -45,7 +45,9 @@ export class Shape {
     if (before === kind && identity !== undefined && this.#identities.get(path) === identity) {
       return { place: 'repeated' };
     }
-    return { place: 'refused', reason: 'occurs twice with different content' };
+    // A tar that was appended to has no digests to compare.
+    const different = identity === undefined ? '' : ' with different content';
+    return { place: 'refused', reason: `occurs twice${different}` };
   }
 
   #placeParents(path: string): string | undefined {

@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { addressesOf, mirrorPlaces, parsePlace, proxyPlaces } from '../../../src/machine/network/allowed.ts';
-import { listeningAt } from '../../../src/machine/network/listeners.ts';
+import { listeningAt, withIpv4 } from '../../../src/machine/network/listeners.ts';
 import { loopbackNames } from '../../../src/machine/network/loopback.ts';
 import { refusedOf } from '../../../src/machine/network/refused.ts';
 import { findTools } from '../../../src/machine/network/tools.ts';
@@ -120,6 +123,23 @@ it('who listens is read from the table of the kernel', () => {
   const at = (port: number) => listeningAt(table, port);
   expect([8080, 8081, 8082, 8083, 8084].map(at)).toEqual([['127.0.0.1'], ['0.0.0.0'], [], ['::1'], ['::']]);
 });
+
+it.each([
+  [false, ['::', '0.0.0.0']],
+  [true, ['::']],
+])(
+  'a socket at :: that takes IPv6 only (%s) is told from one that takes both',
+  async (ipv6Only, expected) => {
+    const server = createServer().listen({ host: '::', port: 0, ipv6Only });
+    try {
+      await once(server, 'listening');
+      const { port } = z.object({ port: z.number() }).parse(server.address());
+      expect(await withIpv4(['::'], ['/usr/bin/env'], port)).toEqual(expected);
+    } finally {
+      server.close();
+    }
+  },
+);
 
 it('what was refused is read from the set of the filter', () => {
   const set = {

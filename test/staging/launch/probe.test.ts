@@ -48,7 +48,7 @@ describe('health checks from the host', () => {
       );
       for (const target of [{ type: 'port', port } as const, { type: 'http', port, path: '/' } as const]) {
         const failure = await hostProbe(target, limits);
-        expect(failure?.message).toContain(`it listens on ${host} only`);
+        expect(failure?.message).toContain(`it listens on ${host === '::1' ? 'IPv6 (::1)' : host} only`);
         expect(failure?.reached).toBe(false);
       }
     }
@@ -152,10 +152,14 @@ describe('a check at a published port', () => {
     });
   });
 
-  it('fails for an app that listens where only itself gets', async () => {
+  it.each([
+    [['127.0.0.1'], 'it listens on 127.0.0.1 only'],
+    [['::1'], 'it listens on IPv6 (::1) only'],
+    [['::'], 'it listens on IPv6 (::) only'],
+  ])('fails for an app that listens at %j, where no cell comes from', async (addresses, expected) => {
     const port = await serve((_, response) => response.end());
-    expect(await inside(['127.0.0.1'])({ type: 'port', port }, limits)).toMatchObject({
-      message: expect.stringContaining('127.0.0.1 only'),
+    expect(await inside(addresses)({ type: 'port', port }, limits)).toMatchObject({
+      message: expect.stringContaining(expected),
     });
   });
 
@@ -164,7 +168,7 @@ describe('a check at a published port', () => {
       response.statusCode = request.url === '/good' ? 200 : 500;
       response.end();
     });
-    const probe = inside(['::']);
+    const probe = inside(['::', '0.0.0.0']);
     expect(await probe({ type: 'port', port }, limits)).toBeUndefined();
     expect(await probe({ type: 'http', port, path: '/good' }, limits)).toBeUndefined();
     expect(await probe({ type: 'http', port, path: '/' }, limits)).toMatchObject({ reached: true });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkLimits } from '../../../src/staging/request/request.ts';
+import { checkLimits, readEnv } from '../../../src/staging/request/request.ts';
 
 describe('limits of a request', () => {
   it('are whole numbers with which something can run', () => {
@@ -13,5 +13,24 @@ describe('limits of a request', () => {
     ['a part of a number', { memoryMb: 512.5 }, /memoryMb is 512\.5/],
   ])('%s is refused', (_what, limit, message) => {
     expect(() => checkLimits({ memoryMb: 64, diskMb: 64, timeoutMs: 1000, ...limit })).toThrow(message);
+  });
+});
+
+describe('a variable of --env', () => {
+  it.each([
+    ['NAME', '"NAME" is not a variable: it has no ='],
+    ['', '"" is not a variable: it has no ='],
+    ['A B=secret', '"A B" is not a variable: its name has a space'],
+    ['=secret', 'the variable with the value behind "=" has no name'],
+  ])('%j is refused in a sentence without its value', async (text, message) => {
+    await expect(readEnv([text], undefined)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message });
+  });
+
+  it('may have any name that a process can have', async () => {
+    expect(await readEnv(['server.port=8080', 'A[0]=', 'B==x\ny'], undefined)).toEqual({
+      'server.port': '8080',
+      'A[0]': '',
+      B: '=x\ny',
+    });
   });
 });

@@ -39,7 +39,7 @@ export interface OwnNetwork {
    * @throws StagerError PORT_IN_USE
    */
   publish(port: number, where: 'loopback' | 'everywhere'): Promise<void>;
-  /** Addresses at which something inside listens at a TCP port. */
+  /** Addresses at which something inside listens at a TCP port; `0.0.0.0` is among them for an IPv6 socket that takes IPv4. */
   listeners(port: number): Promise<readonly string[]>;
   /** Destinations that the filter has refused: `10.1.2.3:443/tcp`. */
   refused(): Promise<readonly string[]>;
