@@ -2,12 +2,12 @@
  * Where people are signed in: one file in the user's configuration, which only they may read. A password is never kept;
  * a token is renewed with what the server gave for that.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../machine/host/replace-file.ts';
 import { checkedJson, readCheckedJson } from '../words/checked-json.ts';
-import { errnoOf } from '../words/errors.ts';
+import { errnoOf, StagerError } from '../words/errors.ts';
 
 const Login = z.object({
   /** Of the sign-in, where a token is renewed. */
@@ -26,18 +26,39 @@ export async function readLogin(file: string, server: string): Promise<Login | u
   return (await readLogins(file))[server];
 }
 
-/** Keeps the login of a server beside the others. */
+/** Keeps the login of a server beside the others. @throws StagerError CONFIG_INVALID, with the path, for what is in the way. */
 export async function saveLogin(file: string, server: string, login: Login): Promise<void> {
   const servers = { ...(await readLogins(file)), [server]: login };
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await replaceFile(file, checkedJson({ servers }), { mode: 0o600, durable: true });
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await replaceFile(file, checkedJson({ servers }), { mode: 0o600, durable: true });
+  } catch (error) {
+    throw await inTheWay(file, error);
+  }
 }
 
-/** A file that is not what was written counts as none (a token goes to no other address); the next login writes it again. */
+/** A file that is not what was written counts as none (a token goes to no other address); the next login writes it anew. */
 async function readLogins(file: string): Promise<Readonly<Record<string, Login>>> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+  const text = await readFile(file, 'utf8').catch(async (error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return '';
-    throw error;
+    throw await inTheWay(file, error);
   });
   return File.safeParse(readCheckedJson(text)).data?.servers ?? {};
 }
+
+async function inTheWay(file: string, error: unknown): Promise<unknown> {
+  const errno = errnoOf(error) ?? '';
+  if (!/^E(ISDIR|NOTDIR|EXIST|LOOP|ACCES|PERM|NOENT)$/.test(errno)) return error;
+  const path = (await isDirectory(dirname(file))) ? file : dirname(file);
+  return new StagerError('CONFIG_INVALID', `the logins in ${file} can't be read or written (${errno})`, {
+    next: `Remove ${path}, or give the user that runs stager access to it; then run: stager login URL`,
+    details: { path },
+    cause: error,
+  });
+}
+
+const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );

@@ -9,7 +9,9 @@ import { z } from 'zod';
 import { openBlobs } from '../../src/index.ts';
 import { asStagerError } from '../../src/words/error-report.ts';
 import { CLASSES, type FileClass, fileOf, MUTATIONS, type Mutation } from './classes.ts';
+import { logIn, PROGRAMS, ToldFailure } from './programs.ts';
 import {
+  COMMANDS,
   type Command,
   installAgain,
   noteNewestPackage,
@@ -56,8 +58,8 @@ export interface Verdict {
 }
 
 /** Every case that makes sense for what is there. */
-export function casesOf({ dir }: Place): readonly Case[] {
-  return CLASSES.flatMap((kind) =>
+export function casesOf({ dir }: Place, classes: readonly FileClass[] = CLASSES): readonly Case[] {
+  return classes.flatMap((kind) =>
     MUTATIONS.filter((it) => it.fits(fileOf(dir, kind), dir)).flatMap((mutation) =>
       kind.commands.map((command) => ({ kind, mutation, command })),
     ),
@@ -133,10 +135,15 @@ async function tried(command: Command, place: Place): Promise<Attempt> {
     const { fingerprint, warnings } = await perform(command, place);
     return { fingerprint, warnings: [...warnings] };
   } catch (thrown) {
-    const { code, message, next, details } = asStagerError(thrown);
-    const path = z.string().safeParse(details['path']).data;
-    return { code, message, ...(next !== undefined && { next }), ...(path !== undefined && { path }) };
+    return failureOf(thrown);
   }
+}
+
+function failureOf(thrown: unknown): Extract<Attempt, { code: string }> {
+  if (thrown instanceof ToldFailure) return thrown.told;
+  const { code, message, next, details } = asStagerError(thrown);
+  const path = z.string().safeParse(details['path']).data;
+  return { code, message, ...(next !== undefined && { next }), ...(path !== undefined && { path }) };
 }
 
 /** As a user of no rights, in a process of his. */
@@ -169,6 +176,9 @@ async function followAdvice(
     await installAgain(place);
   } else if (next.includes('blobs repair'))
     await (await openBlobs({ home: join(place.dir, 'home') })).repair();
+  else if (next.includes('stager login')) await logIn(place);
+  else if (next.includes('Write the layout again')) await writeLayoutAgain(place);
+  else if (next.includes('the whole data directory')) undo(join(place.dir, 'home/serve'), place);
   else if (next.includes('stack add'))
     await stager.stacks.add('mini', join(place.dir, 'mini.tar'), { signal });
   else if (/restore it|no buildpack/i.test(advice)) undo(path, place);
@@ -177,6 +187,15 @@ async function followAdvice(
   else if (/restore|mount|access|healthy|permission/i.test(advice)) undo(path, place);
   if (/and add the stack again/.test(next))
     await stager.stacks.add('mini', join(place.dir, 'mini.tar'), { signal });
+}
+
+/** What is in the way of it is told, and removed. */
+async function writeLayoutAgain(place: Place): Promise<void> {
+  const { path, code } = await perform('image', place).then(() => ({ path: undefined, code: '' }), failureOf);
+  if (path === undefined && code !== '') throw new Error(code);
+  if (path === undefined) return;
+  rmSync(path, { recursive: true, force: true });
+  await perform('image', place);
 }
 
 /** What an operator who has a backup does. */
@@ -191,7 +210,7 @@ function undo(path: string, { dir }: Place): void {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , command, dir = '', url = ''] = process.argv;
-  const wanted = z.enum(['stage', 'reuse', 'run', 'stack', 'verify', 'package']).parse(command);
+  const wanted = z.enum([...COMMANDS, ...PROGRAMS]).parse(command);
   process.stdout.write(`${JSON.stringify(await tried(wanted, { dir, url }))}\n`);
   process.exit(0);
 }

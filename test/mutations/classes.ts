@@ -27,7 +27,7 @@ export interface FileClass {
 
 const STAGED = ['stage', 'reuse'] as const;
 const BLOBS = ['stage', 'package', 'verify'] as const;
-const of = (name: string, glob: string, commands: readonly Command[]): FileClass => ({
+export const of = (name: string, glob: string, commands: readonly Command[]): FileClass => ({
   name,
   glob,
   commands,

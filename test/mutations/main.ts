@@ -10,6 +10,8 @@
  */
 import { parseArgs } from 'node:util';
 import { casesOf, judge, nameOf, sampleOf } from './case.ts';
+import { CLASSES } from './classes.ts';
+import { PROGRAM_CLASSES } from './program-classes.ts';
 import { makeRig, restore } from './rig.ts';
 
 const { values: flags, positionals } = parseArgs({
@@ -21,11 +23,11 @@ const { values: flags, positionals } = parseArgs({
     seed: { type: 'string' },
   },
 });
-const { place, expected, close } = await makeRig();
+const { place, expected, close } = await makeRig({ programs: true });
 try {
   restore(place);
   const [part = 1, parts = 1] = flags.part.split('/').map(Number);
-  const all = casesOf(place)
+  const all = casesOf(place, [...CLASSES, ...PROGRAM_CLASSES])
     .filter((it) => positionals.length === 0 || positionals.some((wanted) => nameOf(it).includes(wanted)))
     .filter((_, at) => at % parts === part - 1);
   const cases = flags.sample === undefined ? all : sampleOf(all, Number(flags.sample), flags.seed ?? '');

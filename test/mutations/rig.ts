@@ -13,6 +13,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { openBlobs, runDroplet, stage } from '../../src/index.ts';
 import { checkLayout } from '../../src/machine/host/data-layout.ts';
 import { shellItems, tarOf } from '../support/mini-stack.ts';
+import { leaveClaims, PROGRAMS, type Program, performProgram, preparePrograms } from './programs.ts';
 
 /** Where things are; the same for every copy, since records hold addresses. */
 export interface Place {
@@ -29,7 +30,7 @@ export interface Done {
 }
 
 export const COMMANDS = ['stage', 'reuse', 'run', 'stack', 'verify', 'package'] as const;
-export type Command = (typeof COMMANDS)[number];
+export type Command = (typeof COMMANDS)[number] | Program;
 
 const signal = new AbortController().signal;
 
@@ -70,6 +71,8 @@ export async function perform(command: Command, place: Place): Promise<Done> {
     }
     case 'package':
       return await staged(place, false, true);
+    default:
+      return await performProgram(command, place);
   }
 }
 
@@ -97,8 +100,18 @@ async function staged(place: Place, reuse: boolean, fromPackage = false): Promis
   return { fingerprint: record.droplet.sha256, warnings };
 }
 
-/** Makes the original. The app has an older version behind it, so that old files can come back. */
-export async function makeRig(blobstore?: string): Promise<{
+/**
+ * Makes the original. The app has an older version behind it, so that old files can come back.
+ *
+ * @param wanted `programs`: also what {@link PROGRAMS} need, which takes a container, and a server that starts.
+ */
+export async function makeRig({
+  blobstore,
+  programs = false,
+}: {
+  readonly blobstore?: string;
+  readonly programs?: boolean;
+} = {}): Promise<{
   readonly place: Place;
   readonly expected: ReadonlyMap<Command, string>;
   readonly close: () => Promise<void>;
@@ -122,7 +135,10 @@ export async function makeRig(blobstore?: string): Promise<{
   const expected = new Map<Command, string>();
   await perform('stage', place);
   await noteNewestPackage(place);
-  for (const command of COMMANDS) expected.set(command, (await perform(command, place)).fingerprint);
+  if (programs) await preparePrograms(place);
+  for (const command of programs ? [...COMMANDS, ...PROGRAMS] : COMMANDS)
+    expected.set(command, (await perform(command, place)).fingerprint);
+  if (programs) await leaveClaims(place);
   keepCopy(dir, 'original');
   const close = async (): Promise<void> => {
     server.close();

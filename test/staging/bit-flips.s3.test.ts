@@ -85,7 +85,7 @@ describe('bits that flip on the way from S3', () => {
     server = await startS3Server();
     proxy = await startOddProxy(server.port);
     await server.makeBucket('flips');
-    rig = await makeRig(`s3://flips/p?endpoint=${proxy.endpoint}&attempts=2`);
+    rig = await makeRig({ blobstore: `s3://flips/p?endpoint=${proxy.endpoint}&attempts=2` });
   });
   afterAll(async () => {
     await rig.close();

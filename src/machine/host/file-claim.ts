@@ -111,7 +111,7 @@ function busy(path: string, waitMs: number): StagerError {
     `${path} is held by another process for more than ${waitMs / 1000} s`,
     {
       blame: 'operator',
-      next: 'See which process the file names; end it, or wait for it.',
+      next: `See which process the file names; end it, or wait for it. If there is none, remove ${path}.`,
       details: { path, limitMs: waitMs },
     },
   );

@@ -11,7 +11,7 @@ import { fileDigest } from '../../machine/host/file-digest.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';
 import { type Descriptor, digestOf, invalidImage, MAX_CONFIG_BYTES } from './documents.ts';
 
-const AGAIN = 'Write the layout again, or name another one.';
+export const WRITE_AGAIN = 'Write the layout again, or name another one.';
 
 /** Below the directory of a layout. */
 export const blobPath = (digest: string): string => join('blobs', ...digest.split(':'));
@@ -104,12 +104,14 @@ async function demandFile(directory: string, path: string) {
   const facts = await stat(path).catch((error: unknown) => {
     throw unreadable(directory, path, error);
   });
-  if (!facts.isFile()) throw invalidImage(directory, `${path} is not a file`, AGAIN);
+  if (!facts.isFile()) throw invalidImage(directory, `${path} is not a file`, WRITE_AGAIN);
   return facts;
 }
 
 const damaged = (directory: string, digest: string, actual: string): StagerError =>
-  invalidImage(directory, `${join(directory, blobPath(digest))} is damaged: it is ${actual}`, AGAIN);
+  invalidImage(directory, `${join(directory, blobPath(digest))} is damaged: it is ${actual}`, WRITE_AGAIN);
 
 const unreadable = (directory: string, path: string, error: unknown): unknown =>
-  errnoOf(error) === undefined ? error : invalidImage(directory, `${path} ${refusal(error)}`, AGAIN, error);
+  errnoOf(error) === undefined
+    ? error
+    : invalidImage(directory, `${path} ${refusal(error)}`, WRITE_AGAIN, error);

@@ -21,7 +21,15 @@ import {
   readConfig,
   readDocument,
 } from './documents.ts';
-import { blobPath, checkedBlob, inTheWay, isBlobThere, refusal, smallFile } from './layout-files.ts';
+import {
+  blobPath,
+  checkedBlob,
+  inTheWay,
+  isBlobThere,
+  refusal,
+  smallFile,
+  WRITE_AGAIN,
+} from './layout-files.ts';
 
 /** A blob of a layout that is to be written. */
 export interface LayoutBlob {
@@ -157,7 +165,8 @@ export async function readLayout(directory: string): Promise<ImageDocuments> {
 function readIndex(bytes: Buffer, directory: string): Index {
   const found = Index.safeParse(parseJson(bytes.toString('utf8')));
   if (found.success) return found.data;
-  throw invalidImage(directory, z.prettifyError(found.error).slice(0, 500), 'Give an OCI layout.');
+  const why = z.prettifyError(found.error).slice(0, 500);
+  throw invalidImage(directory, `${join(directory, 'index.json')} is not an index: ${why}`, WRITE_AGAIN);
 }
 
 const REF_NAME = 'org.opencontainers.image.ref.name';
