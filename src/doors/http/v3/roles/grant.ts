@@ -105,7 +105,10 @@ async function userOf({ caller, service }: CallContext, { data }: UserInput): Pr
   const [user] = named;
   if (user === undefined) return undefined;
   if (named.length > 1) {
-    const origins = named.map((one) => one.origin).join(', ');
+    const origins = named
+      .map((one) => one.origin)
+      .toSorted()
+      .join(', ');
     throw unprocessable(
       `Ambiguous user. User with username '${username}' exists in the following origins: ${origins}. Specify an origin to disambiguate.`,
     );

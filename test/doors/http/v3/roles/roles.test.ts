@@ -58,6 +58,14 @@ describeApi('roles and users', (api) => {
     expect(user.body).toMatchObject({ guid, username: null, presentation_name: guid });
   });
 
+  it('are refused to a name of several origins, which are named in order', async () => {
+    const { userName: username } = await signUp();
+    await api().ask('POST', '/v3/users', { body: { username, origin: 'ldap' } });
+    expect(detailsIn(await give('organization_user', { username }, organization()))).toEqual([
+      `Ambiguous user. User with username '${username}' exists in the following origins: ldap, uaa. Specify an origin to disambiguate.`,
+    ]);
+  });
+
   it('are kept in the organization while there are some in its spaces', async () => {
     const { userName } = await signUp();
     const inOrganization = await give('organization_user', { username: userName }, organization());
