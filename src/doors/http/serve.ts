@@ -18,9 +18,10 @@ import type { ReportBug } from '../../words/report-bug.ts';
 import type { Telemetry } from '../../words/telemetry.ts';
 import { ROUTES } from './all-routes.ts';
 import { createService, type TrustedIssuer } from './create-service.ts';
+import { toldAddresses } from './route/base-url.ts';
 import type { HttpService } from './route/service.ts';
 import { createServer } from './server.ts';
-import { reachedAt, readTlsFiles, type TlsPaths, watchTlsFiles } from './tls-files.ts';
+import { readTlsFiles, type TlsPaths, watchTlsFiles } from './tls-files.ts';
 
 /** What it needs to know. Paths are absolute. */
 export interface ServeOptions {
@@ -58,6 +59,8 @@ export interface ServeOptions {
 /** What is told once it listens. */
 export interface Listening {
   readonly url: string;
+  /** What clients are to be given: the same, or the name that the server has elsewhere. */
+  readonly api: string;
   readonly database: 'embedded' | 'postgres';
   /** Made up at the very first start; shown once. */
   readonly adminPassword?: string;
@@ -102,7 +105,7 @@ export async function serve(
   ends.defer(upkeep(service));
   const listeningOn = await server.listen({ host: options.host, port: options.port }).catch(busy);
   listening({
-    url: reachedAt(listeningOn, tls),
+    ...toldAddresses(options, listeningOn),
     database: database.kind,
     ...(adminPassword !== undefined && { adminPassword }),
   });

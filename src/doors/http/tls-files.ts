@@ -51,8 +51,3 @@ function takesContext(
 ): server is Server & { setSecureContext(options: SecureContextOptions): void } {
   return 'setSecureContext' in server;
 }
-
-/** An address as clients have to write it: fastify takes every server that it did not make for one without TLS. */
-export function reachedAt(address: string, tls: TlsPaths | undefined): string {
-  return tls === undefined ? address : address.replace(/^http:/, 'https:');
-}

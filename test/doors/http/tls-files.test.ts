@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, expect, it } from 'vitest';
 import { createListener } from '../../../src/doors/http/listener.ts';
-import { reachedAt, readTlsFiles, watchTlsFiles } from '../../../src/doors/http/tls-files.ts';
+import { readTlsFiles, watchTlsFiles } from '../../../src/doors/http/tls-files.ts';
 import { type Identity, TestAuthority } from '../../support/test-authority.ts';
 
 const authority = new TestAuthority('tls-files');
@@ -53,10 +53,4 @@ it('that do not belong together are refused at the start, with their names', asy
     details: paths,
   });
   await rm(dir, { recursive: true });
-});
-
-it('make the address that is told one of https', () => {
-  const paths = { certFile: 'cert.pem', keyFile: 'key.pem' };
-  expect(reachedAt('http://127.0.0.1:8484', paths)).toBe('https://127.0.0.1:8484');
-  expect(reachedAt('http://127.0.0.1:8484', undefined)).toBe('http://127.0.0.1:8484');
 });

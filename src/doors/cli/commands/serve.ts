@@ -45,13 +45,13 @@ export async function serveCommand(context: Context): Promise<number> {
   return 0;
 }
 
-function lines({ url, database, adminPassword }: Listening): string[] {
+function lines({ url, api, database, adminPassword }: Listening): string[] {
   const where = database === 'embedded' ? 'embedded database' : 'PostgreSQL';
   const first =
     adminPassword === undefined
       ? []
       : [`The password of admin is ${adminPassword} (shown this once; cf auth admin PASSWORD)`];
-  return [...first, `stager listens on ${url} (${where}); cf api ${url}`];
+  return [...first, `stager listens on ${url} (${where}); cf api ${api}`];
 }
 
 /** The root file systems of this machine; what stager calls `host` has Cloud Foundry's name for clients. */

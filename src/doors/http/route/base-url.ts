@@ -13,3 +13,20 @@ export function baseOf(request: FastifyRequest, settings: HttpSettings): string 
     throw new CfError('BadRequest', 'The Host header names no host.');
   return `${request.protocol}://${host}`;
 }
+
+/** Where a server listens, and what its clients are to be given, told at its start. */
+export function toldAddresses(
+  {
+    tls,
+    publicUrl,
+    systemDomain,
+  }: Pick<HttpSettings, 'publicUrl' | 'systemDomain'> & { readonly tls?: unknown },
+  address: string,
+): { readonly url: string; readonly api: string } {
+  // Fastify takes every server that it did not make for one without TLS.
+  const url = tls === undefined ? address : address.replace(/^http:/, 'https:');
+  if (publicUrl !== undefined || systemDomain === undefined) return { url, api: publicUrl ?? url };
+  const named = new URL(url);
+  named.hostname = `api.${systemDomain}`;
+  return { url, api: named.origin };
+}
