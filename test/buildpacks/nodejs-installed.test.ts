@@ -7,6 +7,7 @@ import {
   carriesPackages,
   hollowPackages,
   missingDependencies,
+  unmetPeers,
 } from '../../buildpacks/nodejs/src/installed.ts';
 import { readApp } from '../../buildpacks/nodejs/src/package-json.ts';
 import { workspacesOf } from '../../buildpacks/nodejs/src/workspaces.ts';
@@ -183,7 +184,40 @@ describe('a package without its main file', () => {
       },
     );
     await link('node_modules/mine', '../libs/mine');
-    const names = (await hollowPackages(app)).map((dir) => basename(dir));
+    const names = (await hollowPackages(app)).map(({ dir }) => basename(dir));
     expect(names.sort()).toEqual(['bare', 'hollow']);
   });
+
+  it('whose package.json is not JSON is missing, and is to be installed anew', async () => {
+    const app = await tree(
+      { '.': needs('cut', 'bom') },
+      {
+        'node_modules/cut/package.json': '{"name": "cu',
+        'node_modules/cut/index.js': '',
+        'node_modules/bom/package.json': '\uFEFF{"name": "bom"}',
+        'node_modules/bom/index.js': '',
+      },
+    );
+    expect(await missingDependencies(app)).toMatchObject([
+      { name: 'cut', why: 'its package.json is not JSON' },
+    ]);
+    expect((await hollowPackages(app)).map(({ dir, what }) => [basename(dir), what])).toEqual([
+      ['cut', 'package.json'],
+    ]);
+  });
+});
+
+it('peers that are not there are told, unless they are optional', async () => {
+  const app = await tree({
+    '.': needs('a', '@s/b', 'there'),
+    'node_modules/a': {
+      peerDependencies: { there: '1', gone: '2', maybe: '*' },
+      peerDependenciesMeta: { maybe: { optional: true } },
+    },
+    'node_modules/@s/b': { peerDependencies: { beside: '*' } },
+    'node_modules/beside': {},
+    'node_modules/there': { peerDependencies: 'nonsense', peerDependenciesMeta: [] },
+  });
+  expect(await unmetPeers(app)).toEqual([{ name: 'gone', spec: '2', asker: 'a' }]);
+  expect(await missingDependencies(app)).toEqual([]);
 });

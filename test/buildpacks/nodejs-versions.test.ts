@@ -6,7 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createLog, loadManifest, type Manifest, resolve } from '../../buildpacks/kit/index.ts';
 import type { Manager } from '../../buildpacks/nodejs/src/manager.ts';
-import { type Chooser, chooseNode, chooseVersion } from '../../buildpacks/nodejs/src/runtime.ts';
+import {
+  type Chooser,
+  chooseNode,
+  chooseVersion,
+  refuseYarn30,
+} from '../../buildpacks/nodejs/src/runtime.ts';
 
 const dist = { integrity: `sha512-${Buffer.alloc(64, 1).toString('base64')}` };
 const one = (node?: string) => ({ dist, ...(node !== undefined && { engines: { node } }) });
@@ -19,7 +24,16 @@ const PACKAGES: Readonly<Record<string, unknown>> = {
   '/npm': {
     versions: { '8.19.4': one('>=16'), '9.9.4': one('>=16'), '10.9.0': one('>=18'), '12.9.0': one('>=22') },
   },
-  '/@yarnpkg%2fcli-dist': { versions: { '4.13.0': one(), '4.14.1': one(), '4.19.0': one() } },
+  '/@yarnpkg%2fcli-dist': {
+    versions: {
+      '2.4.2': one(),
+      '3.0.2': one(),
+      '3.1.1': one(),
+      '4.13.0': one(),
+      '4.14.1': one(),
+      '4.19.0': one(),
+    },
+  },
   '/pnpm': { versions: { '6.35.1': one(), '7.33.7': one('>=14'), '9.15.9': one('>=18') } },
 };
 
@@ -66,6 +80,9 @@ describe('a package manager', () => {
     ['yarn', { version: '*', line: '1.x' }, '24.21.0', /^1\.22\./],
     ['yarn', { version: '>= 1' }, '24.21.0', /^1\.22\./],
     ['berry', { version: '>=1.22.0', line: '3.x' }, '24.21.0', /^3\./],
+    ['berry', { line: '2.x' }, '24.21.0', /^2\.4\.2$/],
+    ['berry', { version: '>=2', line: '3.1.x' }, '24.21.0', /^3\.1\.1$/],
+    ['berry', { line: '3.0.x' }, '16.20.2', /^3\.0\.2$/],
     ['berry', { version: '>=4', line: '4.x' }, '24.21.0', /^4\./],
     ['berry', { line: '>=4.0.0 <4.14.0' }, '24.21.0', /^4\.13\.0$/],
     ['berry', { version: '>=1', line: '>=4.15.0' }, '24.21.0', /^4\.18\.1$/],
@@ -80,6 +97,17 @@ describe('a package manager', () => {
     const plain = name === 'berry' ? 'yarn' : name;
     expect((await chooseVersion(chooser(), manager, { name: plain, node })).version).toMatch(expected);
   });
+});
+
+it('Yarn 3.0 is refused on a Node on which it can not download', () => {
+  expect(() => refuseYarn30('3.0.2', '24.21.0')).toThrow("can't download anything on Node 24.21.0");
+  for (const [yarn, node] of [
+    ['3.0.2', '16.20.2'],
+    ['3.1.1', '24.21.0'],
+    ['2.4.2', '24.21.0'],
+  ] as const) {
+    refuseYarn30(yarn, node);
+  }
 });
 
 describe('Node', () => {

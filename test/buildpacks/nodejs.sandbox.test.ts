@@ -94,7 +94,9 @@ describe('nodejs buildpack', () => {
   it('installs with Yarn 1 from yarn.lock', async () => {
     await using app = await Driver.of('yarn');
     const staged = await app.stage('nodejs');
-    expect(staged.output).toContain('yarn install --non-interactive --production=true --frozen-lockfile');
+    expect(staged.output).toContain(
+      'yarn install --non-interactive --ignore-engines --production=true --frozen-lockfile',
+    );
     await restage(app, 'yarn');
     expect(existsSync(app.at('cache/yarn'))).toBe(true);
     await app.launch('node server.js', async (url) =>

@@ -83,7 +83,31 @@ describe('the package manager', () => {
       'yarn.lock of Yarn 3',
       {},
       { 'yarn.lock': '__metadata:\n  version: 6\n' },
-      { name: 'berry', line: '3.x' },
+      { name: 'berry', line: '>=3.2.0 <4' },
+    ],
+    [
+      'yarn.lock of Yarn 2',
+      {},
+      { 'yarn.lock': '# x\n\n__metadata:\n  version: 4\n  cacheKey: 7\n' },
+      { name: 'berry', line: '2.x' },
+    ],
+    [
+      'yarn.lock of Yarn 3.0',
+      { engines: { yarn: '>=2' } },
+      { 'yarn.lock': '__metadata:\r\n  version: 4\r\n  cacheKey: 8\r\n' },
+      { name: 'berry', line: '3.0.x' },
+    ],
+    [
+      'yarn.lock of Yarn 3.1',
+      {},
+      { 'yarn.lock': '__metadata:\n  version: 5\n  cacheKey: 8\n' },
+      { name: 'berry', line: '3.1.x' },
+    ],
+    [
+      'packageManager beside a yarn.lock of a pre-release',
+      { packageManager: 'yarn@4.0.0-rc.42' },
+      { 'yarn.lock': '__metadata:\n  version: 7\n' },
+      { name: 'berry', version: '4.0.0-rc.42' },
     ],
     [
       'yarn.lock of Yarn 4',
@@ -157,8 +181,16 @@ describe('the package manager', () => {
     );
     const later = { 'yarn.lock': '__metadata:\n  version: 8\n' };
     await expect(chooseManager(await app({ engines: { yarn: '^1.22' } }, later), log)).rejects.toThrow(
-      'yarn.lock is of a later Yarn',
+      'engines.yarn is "^1.22", but yarn.lock is of Yarn >=4.0.0 <4.14.0',
     );
+    await expect(chooseManager(await app({ engines: { yarn: '>=4.14' } }, later), log)).rejects.toThrow(
+      'engines.yarn is ">=4.14", but yarn.lock is of Yarn >=4.0.0 <4.14.0',
+    );
+    const candidate = { 'yarn.lock': '__metadata:\n  version: 7\n' };
+    await expect(chooseManager(await app({}, candidate), log)).rejects.toMatchObject({
+      message: 'yarn.lock is of a pre-release of Yarn 4',
+      next: expect.stringContaining('packageManager'),
+    });
   });
 
   it('needs headers of Node unless the lock file rules out install scripts', async () => {

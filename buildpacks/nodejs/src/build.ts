@@ -105,8 +105,9 @@ async function prepare(
     return false;
   }
   await KeptModules.forget(context);
-  for (const dir of await hollowPackages(app)) {
-    log.warning(`The main file of ${relative(app.dir, dir)} is not there: the package is installed again.`);
+  for (const { dir, what } of await hollowPackages(app)) {
+    const fault = what === 'main file' ? 'not there' : 'not JSON';
+    log.warning(`The ${what} of ${relative(app.dir, dir)} is ${fault}: the package is installed again.`);
     await rm(dir, { recursive: true, force: true });
   }
   const missing = await missingDependencies(app, { versions: true });

@@ -28,7 +28,9 @@ export function installCommand(plan: InstallPlan): Argv {
     case 'yarn': {
       const offline = plan.offlineMirror === undefined ? [] : ['--offline'];
       const frozen = locked ? ['--frozen-lockfile'] : ['--no-lockfile'];
-      return ['yarn', 'install', '--non-interactive', `--production=${!dev}`, ...frozen, ...offline];
+      // As Cloud Foundry's and Heroku's buildpacks: versions were chosen before, and a package that names an older Node runs.
+      const given = ['--non-interactive', '--ignore-engines', `--production=${!dev}`];
+      return ['yarn', 'install', ...given, ...frozen, ...offline];
     }
     case 'berry':
       return ['yarn', 'install', ...(locked ? ['--immutable'] : ['--no-immutable'])];

@@ -2,17 +2,25 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { BuildpackFailure, output, type StepContext } from '../../kit/index.ts';
-import { type Missing, missingDependencies } from './installed.ts';
+import { type Missing, missingDependencies, unmetPeers } from './installed.ts';
 import type { App } from './package-json.ts';
+import { pnpFile } from './plug-and-play.ts';
 
 const MOST = 20;
 
 /** @throws BuildpackFailure naming what is missing. */
 export async function demandDependencies(app: App, context: StepContext): Promise<void> {
-  const missing = app.files.has('.pnp.cjs')
-    ? await missingInPnp(app, context)
-    : await missingDependencies(app);
-  if (missing.length === 0) return;
+  const pnp = pnpFile(app);
+  const missing =
+    pnp === undefined ? await missingDependencies(app) : await missingInPnp(app, { context, pnp });
+  if (missing.length === 0) {
+    const peers = pnp === undefined ? await unmetPeers(app) : [];
+    if (peers.length === 0) return;
+    context.log.warning(
+      `Packages ask for others beside them (peerDependencies) that are not there:\n${listed(peers)}\nAdd them to dependencies if the app needs them.`,
+    );
+    return;
+  }
   throw new BuildpackFailure(
     `the app would not start: ${missing.length} of its dependencies ${missing.length === 1 ? 'is' : 'are'} not there\n${listed(missing)}`,
     {
@@ -38,7 +46,10 @@ export function listed(missing: readonly Missing[]): string {
 const NAMES = z.array(z.string());
 
 /** Yarn's Plug'n'Play knows where a package is; nothing is in node_modules. */
-async function missingInPnp(app: App, context: StepContext): Promise<Missing[]> {
+async function missingInPnp(
+  app: App,
+  { context, pnp }: { readonly context: StepContext; readonly pnp: string },
+): Promise<Missing[]> {
   const optional = app.json.optionalDependencies;
   const wanted = Object.entries(app.json.dependencies).filter(([name]) => !Object.hasOwn(optional, name));
   if (wanted.length === 0) return [];
@@ -51,7 +62,7 @@ async function missingInPnp(app: App, context: StepContext): Promise<Missing[]> 
     console.log(JSON.stringify(process.argv.slice(1).filter((name) => !isThere(name))));`;
   const node = context.dep.at('node/bin/node');
   const asked = await output(
-    [node, '--require', join(app.dir, '.pnp.cjs'), '-e', script, '--', ...wanted.map(([name]) => name)],
+    [node, '--require', join(app.dir, pnp), '-e', script, '--', ...wanted.map(([name]) => name)],
     { cwd: app.dir, env: context.env },
   );
   const names = asked.ok ? NAMES.parse(JSON.parse(asked.stdout)) : wanted.map(([name]) => name);

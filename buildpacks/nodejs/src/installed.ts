@@ -32,6 +32,11 @@ const lenient = z.object({
   exports: z.unknown().optional(),
   dependencies: strings.default({}),
   optionalDependencies: strings.default({}),
+  peerDependencies: strings.default({}),
+  peerDependenciesMeta: z
+    .record(z.string(), z.object({ optional: z.boolean().optional() }).catch({}))
+    .catch({})
+    .default({}),
 });
 type Lenient = z.output<typeof lenient>;
 
@@ -66,26 +71,35 @@ export async function missingDependencies(
   const root = await realpath(app.dir);
   const versions = options.versions === true && !(await replacesVersions(app));
   const found = new Walk(root, { excused: await leftOut(app), versions });
-  await found.from({ dir: root, json: lenient.parse(app.json), asker: 'package.json' });
-  for (const member of await workspacesOf(app)) {
-    const json = await readPackage(join(root, member));
-    if (json !== undefined)
-      await found.from({ dir: join(root, member), json, asker: `${member}/package.json` });
-  }
+  await found.fromApp(app);
   if (!changesPackages(app)) return found.missing;
   // What a package asks for is then not what its package.json says.
   return found.missing.filter(({ asker }) => asker.endsWith('package.json'));
 }
 
-/** Packages of node_modules whose main file is gone, as after a .cfignore with dist/ or lib/. */
-export async function hollowPackages(app: App): Promise<string[]> {
+/** Required peers that the app can't load. Nobody but the app can say whether it needs them. */
+export async function unmetPeers(app: App): Promise<Missing[]> {
+  const found = new Walk(await realpath(app.dir), { excused: await leftOut(app), versions: false });
+  await found.fromApp(app);
+  return changesPackages(app) ? [] : await found.unmetPeers();
+}
+
+/** A package of node_modules that can't be loaded. */
+export interface Hollow {
+  readonly dir: string;
+  readonly what: 'main file' | 'package.json';
+}
+
+/** Packages whose main file is gone, as after a .cfignore with dist/ or lib/, or whose package.json is not JSON. */
+export async function hollowPackages(app: App): Promise<Hollow[]> {
   const root = await realpath(app.dir);
   const found = new Walk(root, { excused: new Set(), versions: false });
   await found.from({ dir: root, json: lenient.parse(app.json), asker: 'package.json' });
-  const hollow: string[] = [];
+  const hollow: Hollow[] = [...found.unreadable].map((dir) => ({ dir, what: 'package.json' }));
   for (const [dir, json] of found.packages) {
     // A workspace or a file: dependency is the app's own, and may be built later.
-    if (dir.includes('/node_modules/') && (await isHollow(dir, json))) hollow.push(dir);
+    if (dir.includes('/node_modules/') && (await isHollow(dir, json)))
+      hollow.push({ dir, what: 'main file' });
   }
   return hollow;
 }
@@ -94,12 +108,36 @@ class Walk {
   readonly missing: Missing[] = [];
   /** Packages by their real directory. */
   readonly packages = new Map<string, Lenient>();
+  /** Directories of packages whose package.json is not JSON, with which Node ends. */
+  readonly unreadable = new Set<string>();
   readonly #root: string;
   readonly #rules: { readonly excused: ReadonlySet<string>; readonly versions: boolean };
 
   constructor(root: string, rules: { readonly excused: ReadonlySet<string>; readonly versions: boolean }) {
     this.#root = root;
     this.#rules = rules;
+  }
+
+  async fromApp(app: App): Promise<void> {
+    await this.from({ dir: this.#root, json: lenient.parse(app.json), asker: 'package.json' });
+    for (const member of await workspacesOf(app)) {
+      const dir = join(this.#root, member);
+      const json = await readPackage(dir);
+      if (typeof json === 'object') await this.from({ dir, json, asker: `${member}/package.json` });
+    }
+  }
+
+  async unmetPeers(): Promise<Missing[]> {
+    const unmet: Missing[] = [];
+    for (const [dir, { peerDependencies, peerDependenciesMeta }] of this.packages) {
+      for (const [name, spec] of Object.entries(peerDependencies)) {
+        if (peerDependenciesMeta[name]?.optional === true || this.#rules.excused.has(name)) continue;
+        const found = await this.#find(dir, { name, spec });
+        const asker = dir.slice(dir.lastIndexOf('/node_modules/') + '/node_modules/'.length);
+        if (typeof found === 'string') unmet.push({ name, spec, asker });
+      }
+    }
+    return unmet;
   }
 
   async from(start: Package): Promise<void> {
@@ -128,6 +166,10 @@ class Walk {
       if (dir.endsWith('/node_modules')) continue;
       const path = join(dir, 'node_modules', name);
       const json = await readPackage(path);
+      if (json === 'unreadable') {
+        this.unreadable.add(path);
+        return 'its package.json is not JSON';
+      }
       if (json === undefined) {
         if (await isThere(join(path, 'index.js'))) return { dir: path, json: lenient.parse({}) };
         continue;
@@ -152,14 +194,16 @@ function isOther(spec: string, version: string | undefined): boolean {
   return !satisfies(version, range, { includePrerelease: true });
 }
 
-async function readPackage(dir: string): Promise<Lenient | undefined> {
+async function readPackage(dir: string): Promise<Lenient | 'unreadable' | undefined> {
   try {
-    const parsed = lenient.safeParse(JSON.parse(await readFile(join(dir, 'package.json'), 'utf8')));
+    const parsed = lenient.safeParse(
+      JSON.parse((await readFile(join(dir, 'package.json'), 'utf8')).replace(/^\uFEFF/, '')),
+    );
     return parsed.data;
   } catch (error) {
+    if (error instanceof SyntaxError) return 'unreadable';
     const code = errnoOf(error);
-    if (error instanceof SyntaxError || code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP')
-      return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
     throw error;
   }
 }

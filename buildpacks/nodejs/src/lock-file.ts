@@ -44,13 +44,18 @@ export function isBerryLock(text: string): boolean {
   return /^__metadata:/m.test(text);
 }
 
-/** Yarn writes an older form of its lock file again, which --immutable forbids: so each form with those that write it. */
+/** Yarn writes an older form of its lock file anew, which --immutable forbids: so each form with those that write it. */
 const BERRY_LINES = [
-  // Those that write forms 4 and 5 don't run on today's Node.
-  { upTo: 7, line: '3.x' },
+  { upTo: 4, line: '2.x' },
+  { upTo: 5, line: '3.1.x' },
+  { upTo: 6, line: '>=3.2.0 <4' },
+  // Pre-releases of Yarn 4, which no range takes: packageManager has to name one.
+  { upTo: 7, line: '4.0.0-rc.45' },
   { upTo: 8, line: '>=4.0.0 <4.14.0' },
   { upTo: 9, line: '4.14.x' },
 ] as const;
+/** Yarn 2 and 3.0 write the same form. Only checksums of its own kind are compared, so each gets its own. */
+const YARN_3_0 = { form: 4, cacheKey: 8, line: '3.0.x' } as const;
 
 /** The line of a manager that reads this form of lock file; undefined where any does. */
 export function lineOfLock(family: 'npm' | 'yarn' | 'pnpm', text: string): string | undefined {
@@ -61,6 +66,15 @@ export function lineOfLock(family: 'npm' | 'yarn' | 'pnpm', text: string): strin
     return form < 6 ? '7.x' : '8.x';
   }
   if (!isBerryLock(text)) return '1.x';
-  const form = Number.parseInt(/^__metadata:\s+version: (\d+)/m.exec(text)?.[1] ?? '8', 10);
+  const form = metadata(text, 'version') ?? 8;
+  const cacheKey = metadata(text, 'cacheKey') ?? 0;
+  if (form === YARN_3_0.form && cacheKey >= YARN_3_0.cacheKey) return YARN_3_0.line;
   return BERRY_LINES.find(({ upTo }) => form <= upTo)?.line ?? '>=4.15.0';
+}
+
+/** A number of the first entry of a yarn.lock; undefined when it is not there. */
+function metadata(text: string, key: 'version' | 'cacheKey'): number | undefined {
+  const entry = /^__metadata:\n((?:[ \t].*\n?)+)/m.exec(text.replaceAll('\r\n', '\n'))?.[1] ?? '';
+  const value = new RegExp(`^\\s+${key}: "?(\\d+)`, 'm').exec(entry)?.[1];
+  return value === undefined ? undefined : Number(value);
 }

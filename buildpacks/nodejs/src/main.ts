@@ -8,6 +8,7 @@ import { chooseManager, mayCompile } from './manager.ts';
 import { nodeRange } from './node-version.ts';
 import { holdNpmIndex, prunePackageCache } from './package-cache.ts';
 import { readApp } from './package-json.ts';
+import { pnpProfile } from './plug-and-play.ts';
 import { dropHeaders, installManagers, installNode } from './runtime.ts';
 import { startProcesses } from './start.ts';
 
@@ -35,10 +36,7 @@ async function finalize(context: StepContext): Promise<void> {
   const { dep, log } = context;
   const app = await readApp(context.buildDir);
   const script = await readFile(join(context.buildpackDir, 'profile/nodejs.sh'), 'utf8');
-  const plugAndPlay = app.files.has('.pnp.cjs')
-    ? `export NODE_OPTIONS="--require $HOME/.pnp.cjs\${NODE_OPTIONS:+ $NODE_OPTIONS}"\n`
-    : '';
-  await dep.writeProfile('nodejs.sh', script.replaceAll('@IDX@', dep.idx) + plugAndPlay);
+  await dep.writeProfile('nodejs.sh', script.replaceAll('@IDX@', dep.idx) + pnpProfile(app));
   const processes = startProcesses(app);
   await dep.writeLaunch(processes);
   if (processes.length === 0 && !app.files.has('Procfile')) {

@@ -1,6 +1,6 @@
 /** Which package manager an app uses, and which version of it. */
 import { join } from 'node:path';
-import { intersects, valid } from 'semver';
+import { intersects, prerelease, valid } from 'semver';
 import { BuildpackFailure, type Checksum, checksum, type Log, normaliseRange } from '../../kit/index.ts';
 import { isBerryLock, lineOfLock, readLock } from './lock-file.ts';
 import { type App, readText } from './package-json.ts';
@@ -51,7 +51,7 @@ export async function chooseManager(app: App, log: Log): Promise<Manager> {
   // engines of other managers don't matter: people write sentences there.
   const range = pinned === undefined && !carried ? engineRange(app, family) : undefined;
   const line = lineOfLock(family, text);
-  if (family === 'yarn') refuseOtherYarn(range, line, text);
+  if (family === 'yarn' && pinned === undefined && !carried) refuseOtherYarn(range, line);
   const berry = family === 'yarn' && (carried || isBerry(pinned?.version ?? range, text));
   return {
     name: berry ? 'berry' : family,
@@ -72,13 +72,16 @@ function engineRange(app: App, family: 'npm' | 'yarn' | 'pnpm'): string | undefi
   });
 }
 
-/** Yarn 1 and the later ones don't read each other's lock file, and the app asks for the other one. */
-function refuseOtherYarn(range: string | undefined, line: string | undefined, lock: string): void {
-  if (range === undefined || line === undefined) return;
-  const own = isBerryLock(lock) ? '>=2' : '<2';
-  if (intersects(normaliseRange(range) ?? '*', own)) return;
-  const wrote = isBerryLock(lock) ? 'a later Yarn' : 'Yarn 1';
-  throw new BuildpackFailure(`engines.yarn is "${range}", but yarn.lock is of ${wrote}`, {
+/** Yarn refuses a lock file of another form, or writes it anew, so a range that leaves no choice ends here. */
+function refuseOtherYarn(range: string | undefined, line: string | undefined): void {
+  if (line === undefined) return;
+  if (prerelease(line) !== null) {
+    throw new BuildpackFailure('yarn.lock is of a pre-release of Yarn 4', {
+      next: 'Run yarn install with a released Yarn and commit yarn.lock, or name the pre-release in packageManager.',
+    });
+  }
+  if (range === undefined || intersects(normaliseRange(range) ?? '*', line)) return;
+  throw new BuildpackFailure(`engines.yarn is "${range}", but yarn.lock is of Yarn ${line}`, {
     next: `Run yarn install with the Yarn that you want and commit yarn.lock, or set engines.yarn to ${line}.`,
   });
 }

@@ -1,6 +1,6 @@
 /** Installs Node and the package managers below deps/<idx>, and says how they are to be called. */
 import { chmod, rm } from 'node:fs/promises';
-import { intersects, valid } from 'semver';
+import { intersects, satisfies, valid } from 'semver';
 import {
   BuildpackFailure,
   type Dependency,
@@ -79,6 +79,7 @@ async function installOne(context: StepContext, manager: Manager, node: string):
   const { dep } = context;
   const program = PROGRAMS[manager.name];
   const found = await choose(context, manager, node);
+  if (manager.name === 'berry') refuseYarn30(found.version, node);
   const home = dep.at('node/lib/node_modules', program.package);
   await rm(home, { recursive: true, force: true });
   await context.dependencies.install(found, home, { strip: 1 });
@@ -122,7 +123,9 @@ export async function chooseVersion(
   if (both !== undefined) return context.choose(name, both, { node });
   const readsLock = manager.line !== undefined && intersects(normaliseRange(wanted) ?? '*', manager.line);
   const alone = readsLock ? undefined : highestMatch(wanted, listed);
-  if (alone !== undefined || isOffline(context)) return context.choose(name, alone ?? wanted, { node });
+  if (alone !== undefined || isOffline(context)) {
+    return context.choose(name, alone ?? (readsLock ? usual : wanted), { node });
+  }
   const found = await fromRegistry(
     {
       package: PROGRAMS[manager.name].package,
@@ -135,6 +138,14 @@ export async function chooseVersion(
   );
   log.info(`${name} ${found.version} is not in the manifest; taken from the registry`);
   return found;
+}
+
+/** @throws BuildpackFailure for a Yarn whose downloads all end with "Premature close" on this Node. */
+export function refuseYarn30(yarn: string, node: string): void {
+  if (!satisfies(yarn, '3.0.x') || satisfies(node, '<17')) return;
+  throw new BuildpackFailure(`Yarn ${yarn}, which wrote yarn.lock, can't download anything on Node ${node}`, {
+    next: 'Run yarn set version 3.8.7 and yarn install, and commit what they change; or use Node 16.',
+  });
 }
 
 function pinBroken(found: Dependency, actual: string): BuildpackFailure {
