@@ -1,5 +1,5 @@
 /** The file of logins after something happened to it. */
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readLogin, saveLogin } from '../../src/remote/logins.ts';
@@ -22,7 +22,7 @@ it.each<[string, 'file' | 'directory', (path: string) => void]>([
   const told = { code: 'CONFIG_INVALID', details: { path }, next: expect.stringContaining(`Remove ${path}`) };
   await expect(readLogin(file, SERVER)).rejects.toMatchObject(told);
   await expect(saveLogin(file, SERVER, LOGIN)).rejects.toMatchObject(told);
-  rmSync(path);
+  rmSync(path, { recursive: true });
   await saveLogin(file, SERVER, LOGIN);
   expect(await readLogin(file, SERVER)).toEqual(LOGIN);
 });
@@ -30,6 +30,6 @@ it.each<[string, 'file' | 'directory', (path: string) => void]>([
 it('a login that was changed counts as none, and no token is handed out', async () => {
   const file = join(tempDir(), 'stager/logins.json');
   await saveLogin(file, SERVER, LOGIN);
-  writeFileSync(file, JSON.stringify({ servers: { 'https://elsewhere.example.com': LOGIN } }));
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll('stager.example.com', 'elsewhere.example.com'));
   expect(await readLogin(file, 'https://elsewhere.example.com')).toBeUndefined();
 });
