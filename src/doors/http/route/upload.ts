@@ -37,7 +37,17 @@ export async function readUpload(request: FastifyRequest, spool: UploadSpool): P
     }
   } catch (error) {
     await discard();
-    throw error;
+    throw isMalformed(error)
+      ? new CfError('MessageParseError', `Request invalid due to parse error: ${error.message}`)
+      : error;
   }
   return { ...(bits !== undefined && { bits }), ...(resources !== undefined && { resources }), discard };
+}
+
+/** What the parser says of a body that is no multipart, or ends too early: plain errors, known by their sentences alone. */
+function isMalformed(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    /^Multipart: |unexpected end of multipart data$|^The needle cannot /i.test(error.message)
+  );
 }

@@ -50,6 +50,32 @@ describeApi('packages', (api) => {
     expect((await fetch(redirect.headers.get('location') ?? '')).status).toBe(200);
   });
 
+  it.each([
+    { what: 'names no boundary', type: 'multipart/form-data', body: 'x' },
+    { what: 'names an empty boundary', type: 'multipart/form-data; boundary=', body: 'x' },
+    { what: 'has no part', type: 'multipart/form-data; boundary=b', body: 'x' },
+    {
+      what: 'ends in a part',
+      type: 'multipart/form-data; boundary=b',
+      body: '--b\r\nContent-Disposition: form-data; name="bits"; filename="a.zip"\r\n\r\nPK',
+    },
+    {
+      what: 'has a boundary that is too long',
+      type: `multipart/form-data; boundary=${'b'.repeat(300)}`,
+      body: 'x',
+    },
+  ])('are not uploaded by a form that $what, and say so', async ({ type, body }) => {
+    const guid = await emptyPackage(api(), await newApp(api()));
+    const reply = await api().ask('POST', `/v3/packages/${guid}/upload`, {
+      body,
+      headers: { 'content-type': type },
+    });
+    expect([reply.status, detailsIn(reply).join()]).toEqual([
+      400,
+      expect.stringMatching(/^Request invalid due to parse error: /),
+    ]);
+  });
+
   it('find 100,000 files in one match, and say how many are too many', async () => {
     await readyPackage(api(), await newApp(api()), { 'large.txt': LARGE });
     const resources = Array.from({ length: 99_999 }, (_, n) => ({
