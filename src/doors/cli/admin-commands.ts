@@ -80,6 +80,47 @@ Examples:
       ],
     },
     {
+      usage: 'webhooks',
+      summary: 'who is told when a build ends',
+      commands: [
+        {
+          usage: 'list',
+          load: async () => (await import('./commands/admin-webhooks.ts')).adminWebhookList,
+          summary: 'list webhooks, with what waits for each and what was given up',
+          ...SETTINGS,
+        },
+        {
+          usage: 'create <name> <url>',
+          load: async () => (await import('./commands/admin-webhooks.ts')).adminWebhookCreate,
+          summary: 'make a webhook; its secret is shown this once',
+          ...SETTINGS,
+          options: [
+            ['--only-space <guid>', 'told of the builds of this space only'],
+            ['--allow-private', 'its address may be one of a private network, or of this machine'],
+          ],
+        },
+        {
+          usage: 'rotate <name>',
+          load: async () => (await import('./commands/admin-webhooks.ts')).adminWebhookRotate,
+          summary: 'give a webhook a new secret',
+          ...SETTINGS,
+          options: [['--overlap <time>', 'how long the ones before sign as well (default: 24h)']],
+        },
+        {
+          usage: 'redeliver <name>',
+          load: async () => (await import('./commands/admin-webhooks.ts')).adminWebhookRedeliver,
+          summary: 'send again what was given up',
+          ...SETTINGS,
+        },
+        {
+          usage: 'delete <name>',
+          load: async () => (await import('./commands/admin-webhooks.ts')).adminWebhookDelete,
+          summary: 'delete a webhook with what waits for it',
+          ...SETTINGS,
+        },
+      ],
+    },
+    {
       usage: 'retention',
       load: async () => (await import('./commands/admin-upkeep.ts')).adminRetention,
       summary: 'let go at once what the servers let go every hour',

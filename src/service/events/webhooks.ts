@@ -1,11 +1,24 @@
 /** Queries on webhooks, their secrets and what was sent to them. */
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
+import { z } from 'zod';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import { json, type Row } from '../state/columns.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { unlessTaken } from '../state/failures.ts';
 import type { WebhookDeliveriesTable, WebhookSecret, WebhooksTable } from '../state/schema-operations.ts';
+
+/** Seconds that older secrets sign as well, unless somebody says otherwise; and the longest. */
+export const [OVERLAP_S, LONGEST_OVERLAP_S] = [86_400, 30 * 86_400];
+
+export const WebhookAddress = z
+  .string()
+  .max(2000)
+  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), {
+    error: 'must be an address with http:// or https://',
+  })
+  .refine((text) => (URL.parse(text)?.username ?? '') === '', { error: 'must not hold credentials' });
+export const WebhookName = z.string().min(1).max(250);
 
 export type Webhook = Row<WebhooksTable>;
 export type Delivery = Row<WebhookDeliveriesTable>;
@@ -151,4 +164,21 @@ export async function retryDelivery(
     await queue.add('webhooks', delivery, transaction);
     return true;
   });
+}
+
+/** Begins anew with all that was given up. @returns how many. */
+export async function retryDead(
+  database: Pick<Database, 'queries' | 'queue'>,
+  webhook: Guid,
+): Promise<number> {
+  const dead = await database.queries
+    .selectFrom('webhook_deliveries')
+    .select('guid')
+    .where('webhook_guid', '=', webhook)
+    .where('state', '=', 'DEAD')
+    .orderBy('id')
+    .execute();
+  let begun = 0;
+  for (const { guid } of dead) if (await retryDelivery(database, webhook, guid)) begun += 1;
+  return begun;
 }

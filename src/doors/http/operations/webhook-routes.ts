@@ -6,13 +6,17 @@ import {
   type Delivery,
   deleteWebhook,
   findWebhook,
+  LONGEST_OVERLAP_S,
   listDeliveries,
   listWebhooks,
   livingSecrets,
+  OVERLAP_S,
   retryDelivery,
   rotateSecret,
   updateWebhook,
   type Webhook,
+  WebhookAddress,
+  WebhookName,
 } from '../../../service/events/webhooks.ts';
 import type { Queries } from '../../../service/state/database.ts';
 import type { Guid } from '../../../words/ids.ts';
@@ -22,21 +26,10 @@ import { ByGuid, GuidText } from '../route/params.ts';
 import { ResourceFields, resourceFields } from '../route/present.ts';
 
 const MOST = 200;
-/** Seconds that older secrets sign as well, unless somebody says otherwise; and the longest. */
-const [OVERLAP_S, LONGEST_OVERLAP_S] = [86_400, 30 * 86_400];
-
-const Address = z
-  .string()
-  .max(2000)
-  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), {
-    error: 'must be an address with http:// or https://',
-  })
-  .refine((text) => (URL.parse(text)?.username ?? '') === '', { error: 'must not hold credentials' });
-const Name = z.string().min(1).max(250);
 const Space = z.strictObject({ data: z.strictObject({ guid: GuidText }).nullable() });
 const NewWebhook = z.strictObject({
-  name: Name,
-  url: Address,
+  name: WebhookName,
+  url: WebhookAddress,
   allow_private: z.boolean().optional(),
   enabled: z.boolean().optional(),
   relationships: z.strictObject({ space: Space }).optional(),
