@@ -23,6 +23,7 @@ import { type ServerLinks, serverLinks } from './links.ts';
 import { sendPackage } from './send-package.ts';
 import { chooseSpace, findOrCreateApp, type Place } from './space.ts';
 import { Telling } from './telling.ts';
+import { watchQueue } from './watch-queue.ts';
 
 /** Where to stage. */
 export interface ServerTarget extends Place {
@@ -91,8 +92,12 @@ async function run(running: Running): Promise<StagingRecord> {
   const guid = await packaged(running, links, app);
   const build = await createBuild(running, links.api, guid);
   const url = `${links.api}/builds/${build}`;
+  const waits = new AbortController();
+  const signal = AbortSignal.any([parts.signal, waits.signal]);
+  const watching = watchQueue({ ...parts, signal }, url, (place) => telling.waiting(place));
   try {
     for await (const event of follow(parts, `${links.stager}/builds/${build}/events`)) {
+      waits.abort();
       await telling.take(event, build);
     }
     const droplet = await finalDroplet(parts, url, telling);
@@ -104,6 +109,9 @@ async function run(running: Running): Promise<StagingRecord> {
   } catch (error) {
     if (parts.signal.aborted) await endBuild(parts, url);
     throw error;
+  } finally {
+    waits.abort();
+    await watching;
   }
 }
 

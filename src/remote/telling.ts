@@ -12,6 +12,7 @@ import { formatBytes, formatCount } from '../words/units.ts';
 import { hostOf } from './http.ts';
 import { serverUrl } from './links.ts';
 import type { SentPackage } from './send-package.ts';
+import type { QueueState } from './watch-queue.ts';
 
 /** See the top of the file. */
 export class Telling {
@@ -44,6 +45,11 @@ export class Telling {
   /** How far the app is on its way: before all other events, since the build is made when it is there. */
   sending(progress: CreateProgress): void {
     this.#emit({ ...sourceProgress(progress), at: now() });
+  }
+
+  /** Where the build is in the queue, as long as nobody stages it. */
+  waiting(place: QueueState): void {
+    if (!this.#started) this.#emit({ type: 'waiting', at: now(), ...place });
   }
 
   sent(sent: SentPackage, durationMs: number): void {

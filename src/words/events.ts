@@ -54,6 +54,16 @@ export type BuildEvent =
       readonly stack: string;
       readonly sandbox: string;
     }
+  | {
+      /** A build on a server that no worker has yet: before `staging-started`, whenever its place is another one. */
+      readonly type: 'waiting';
+      readonly at: string;
+      /** From 1. */
+      readonly position: number;
+      /** Absent when it is not known. */
+      readonly expectedWaitMs?: number;
+      readonly reason: string;
+    }
   | { readonly type: 'phase-started'; readonly at: string; readonly phase: PhaseRef }
   | {
       readonly type: 'phase-ended';

@@ -27,7 +27,7 @@ function outlineOf({ stdout }: Ended): string[] {
   return z
     .array(Event)
     .parse(events(stdout))
-    .filter(({ type }) => type !== 'progress')
+    .filter(({ type }) => type !== 'progress' && type !== 'waiting')
     .map(({ type, phase, outcome }) => [type, phase?.name, outcome].filter(Boolean).join(' '));
 }
 

@@ -36,13 +36,6 @@ export function mount(route: ServedRoute, { server, service, count }: Mounting):
       callers.set(request, caller);
     },
     handler: async (request, reply) => {
-      const startedAt = performance.now();
-      reply.raw.once('close', () =>
-        service.staging.metrics.request(
-          { method: route.method, route: route.path, status: reply.statusCode },
-          performance.now() - startedAt,
-        ),
-      );
       const warnings: string[] = [];
       const { params, query, body } = request;
       const answer = await route.run(

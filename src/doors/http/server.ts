@@ -13,7 +13,7 @@ import { addOpenApi } from './openapi.ts';
 import { addPages } from './page/mount-pages.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { CfError } from './route/cf-errors.ts';
-import { meantPath } from './route/foundation.ts';
+import { meantPath, missesPage } from './route/foundation.ts';
 import { LIMITS } from './route/limits.ts';
 import type { ServedRoute } from './route/route.ts';
 import type { HttpService, HttpSettings } from './route/service.ts';
@@ -34,9 +34,6 @@ export async function createServer(service: HttpService, options: ServerOptions)
   server.setValidatorCompiler(() => (value) => ({ value }));
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
   server.setErrorHandler((error, request, reply) => answerFailure(error, request, reply, service.report));
-  server.setNotFoundHandler((request, reply) =>
-    answerFailure(new CfError('NotFound', 'Unknown request'), request, reply, service.report),
-  );
   const endIdle = watchIdleConnections(server.server);
   server.addHook('preClose', async () => endIdle());
   server.addHook('onRequest', async (request, reply) => {
@@ -44,14 +41,18 @@ export async function createServer(service: HttpService, options: ServerOptions)
     reply.header('x-content-type-options', 'nosniff');
     reply.header('cache-control', 'no-store');
   });
-  addTelemetry(server, service.telemetry);
+  addTelemetry(server, service.telemetry, service.staging.metrics);
   addBodyParsers(server);
   await server.register(formbody, { bodyLimit: LIMITS.formBytes });
   await server.register(multipart, { limits: LIMITS.multipart, throwFileSizeLimit: true });
   await addOpenApi(server, service.settings);
   const count = await createRateLimit(server, service.settings.rateLimit ?? 0);
   for (const route of options.routes) mount(route, { server, service, count });
-  await addPages(server, { service, count });
+  const answerUnknownPage = await addPages(server, { service, count });
+  server.setNotFoundHandler(async (request, reply) => {
+    if (missesPage(request.headers.accept, request.url)) return await answerUnknownPage(request, reply);
+    return await answerFailure(new CfError('NotFound', 'Unknown request'), request, reply, service.report);
+  });
   await server.ready();
   return server;
 }

@@ -39,6 +39,7 @@ export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promi
   });
   const signal = AbortSignal.any([parts.signal, deadline.signal]);
   const { rootfs, request } = await requestOf(build, parts);
+  const count = metrics.ofStaging();
   const lines = new EventLines((stream, text) => log.line(stream, text));
   const buildpacks = orderParts({
     queries,
@@ -56,7 +57,7 @@ export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promi
       buildpacks,
       emit: (event) => {
         deadline.take(event);
-        metrics.staging(event);
+        count(event);
         told.take(event);
         lines.take(event);
         log.event(event);

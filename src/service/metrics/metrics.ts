@@ -28,6 +28,7 @@ export class Metrics {
   readonly #blobs: Histogram<'operation' | 'error'>;
   readonly #matches: Counter<'result'>;
   readonly #matchedBytes: Counter<'result'>;
+  readonly #caches: Counter<'result'>;
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
   #look: () => Promise<void> = () => Promise.resolve();
 
@@ -78,9 +79,15 @@ export class Metrics {
       labelNames: ['result'],
       registers,
     });
+    this.#caches = new Counter({
+      name: 'stager_build_cache_total',
+      help: 'Stagings by what they found of a build cache of the app: hit, miss, or broken',
+      labelNames: ['result'],
+      registers,
+    });
     this.#requests = new Histogram({
       name: 'stager_http_request_seconds',
-      help: 'Time of a request, by route',
+      help: 'Time of a request, by route; none where there is none',
       labelNames: ['method', 'route', 'status'],
       buckets: HTTP_BUCKETS,
       registers,
@@ -114,13 +121,24 @@ export class Metrics {
     };
   }
 
-  /** One event of a staging. Buildpacks are named without addresses: those may hold secrets, and are without number. */
-  staging(event: BuildEvent): void {
-    if (event.type === 'staging-ended' && event.outcome === 'staged') {
-      this.#droplets.inc(event.record.droplet.sizeBytes);
-    }
-    if (event.type !== 'phase-ended') return;
-    const { phase, outcome, durationMs } = event;
+  /** Takes the events of one staging. */
+  ofStaging(): (event: BuildEvent) => void {
+    let cache: 'hit' | 'miss' | 'broken' = 'miss';
+    return (event) => {
+      if (event.type === 'warning' && event.code === 'build-cache-ignored') cache = 'broken';
+      else if (event.type === 'phase-ended') {
+        this.#phaseEnded(event);
+        if (event.phase.name === 'restore-cache' && event.outcome === 'done' && cache === 'miss')
+          cache = 'hit';
+      } else if (event.type === 'staging-ended' && event.outcome === 'staged') {
+        this.#droplets.inc(event.record.droplet.sizeBytes);
+        if (!event.record.reused) this.#caches.inc({ result: cache });
+      }
+    };
+  }
+
+  /** Buildpacks are named without addresses: those may hold secrets, and are without number. */
+  #phaseEnded({ phase, outcome, durationMs }: Extract<BuildEvent, { readonly type: 'phase-ended' }>): void {
     const buildpack = phase.buildpack ?? '';
     const labels = { phase: phase.name, buildpack: buildpack.includes('/') ? 'custom' : buildpack, outcome };
     this.#phases.observe(labels, durationMs / 1000);

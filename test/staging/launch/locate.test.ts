@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { locateDroplet, type StagedRecords, splitBlobAddress } from '../../../src/staging/launch/locate.ts';
 import { openBlobStore } from '../../../src/stores/blobs/open.ts';
 import type { BlobStore } from '../../../src/stores/blobs/port/blob-store.ts';
-import { newGuid, parseSha1, parseSha256 } from '../../../src/words/ids.ts';
+
 import type { StagingRecord } from '../../../src/words/staging-record.ts';
+import { recordAt } from '../../support/staging-record.ts';
 
 let root: string;
 let store: BlobStore;
@@ -20,35 +21,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
-
-function recordAt(location: string): StagingRecord {
-  const sha1 = parseSha1('a'.repeat(40));
-  const sha256 = parseSha256('b'.repeat(64));
-  if (sha1 === undefined || sha256 === undefined) throw new Error('no digest');
-  return {
-    build: newGuid(),
-    app: { guid: newGuid(), name: 'a' },
-    source: '.',
-    stack: 'host',
-    sandbox: 'oci',
-    startedAt: '2026-01-01T00:00:00.000Z',
-    durationMs: 1,
-    phases: [],
-    buildpacks: [],
-    droplet: { guid: newGuid(), location, sizeBytes: 1, sha1, sha256 },
-    reused: false,
-    limits: { memoryMb: 1, diskMb: 1, timeoutMs: 1 },
-    peaks: {},
-    warnings: [],
-    result: {
-      lifecycle_metadata: { buildpack_key: '', detected_buildpack: '', buildpacks: [] },
-      process_types: { web: 'x' },
-      processes: [],
-      execution_metadata: '',
-      lifecycle_type: 'buildpack',
-    },
-  };
-}
 
 const recordsOf = (...records: StagingRecord[]): StagedRecords => ({
   last: async () => records[0],

@@ -51,6 +51,10 @@ class PersonRenderer implements Renderer {
       case 'staging-started':
         this.#print(`Staging ${oneLine(event.source)} on stack ${event.stack} (${event.sandbox})`);
         break;
+      case 'waiting':
+        if (this.#output.live) this.#status.show(waitingText(event));
+        else this.#print(waitingText(event));
+        break;
       case 'phase-started':
         if (SPEAKING.has(event.phase.name)) this.#print(this.#colours.bold(`==> ${phaseName(event.phase)}`));
         else this.#status.show(phaseName(event.phase));
@@ -101,4 +105,10 @@ class PersonRenderer implements Renderer {
     if (this.#openLine !== undefined) this.#output.raw(this.#openLine, '\n');
     this.#openLine = undefined;
   }
+}
+
+/** `waits for a worker: number 3, about 40.0s (2 builds are before it)`. */
+function waitingText({ position, expectedWaitMs, reason }: Extract<BuildEvent, { type: 'waiting' }>): string {
+  const wait = expectedWaitMs === undefined ? '' : `, about ${formatDuration(expectedWaitMs)}`;
+  return `waits for a worker: number ${position}${wait} (${oneLine(reason)})`;
 }

@@ -10,6 +10,7 @@ import { traceOf } from '../route/telemetry.ts';
 import { PAGES } from './all-pages.ts';
 import { answerPage } from './layout.ts';
 import { callerOfBrowser } from './session.ts';
+import { seen } from './styled-text.ts';
 
 /** What pages are served by. */
 export interface PageMounting {
@@ -17,7 +18,11 @@ export interface PageMounting {
   readonly count: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<void>;
 }
 
-export async function addPages(server: FastifyInstance, mounting: PageMounting): Promise<void> {
+/** Says on a page that there is none. */
+export type AnswerUnknownPage = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+/** @returns what answers a browser that asked for what is not there. */
+export async function addPages(server: FastifyInstance, mounting: PageMounting): Promise<AnswerUnknownPage> {
   await server.register(async (scope) => {
     const callers = new WeakMap<FastifyRequest, Caller>();
     const visitOf = (request: FastifyRequest) => ({
@@ -32,12 +37,23 @@ export async function addPages(server: FastifyInstance, mounting: PageMounting):
       }
       const sentences = errors.map(({ detail }) => html`<p>${detail}</p>`);
       const title = TITLES.get(status) ?? 'That did not work';
-      const main = html`<h1>${title}</h1>!${sentences}<p><a href="/">Go to the apps</a></p>`;
+      const main = html`<h1>${title}</h1>!${sentences}!${WAY_HOME}`;
       return await send(reply, answerPage(visitOf(request), { title, main, status }));
     });
     for (const page of PAGES) mountPage(page, { scope, callers, ...mounting });
   });
+  return async (request, reply) => {
+    const { service } = mounting;
+    const caller = (await callerOfBrowser(request, service)) ?? ANONYMOUS;
+    const main = html`<h1>Not found</h1><p>There is no page ${seen(request.url)}.</p>!${WAY_HOME}`;
+    return await send(
+      reply,
+      answerPage({ caller, service, request }, { title: 'Not found', main, status: 404 }),
+    );
+  };
 }
+
+const WAY_HOME = html`<p><a href="/">Go to the apps</a></p>`;
 
 const TITLES: ReadonlyMap<number, string> = new Map([
   [403, 'Not allowed'],

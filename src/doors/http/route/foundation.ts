@@ -33,6 +33,18 @@ export function signInUrl(
 /** What a browser asks for; programs that take JSON take no page. */
 const WANTS_PAGE = /\btext\/html\b/i;
 const WANTS_JSON = /\bapplication\/json\b/i;
+/** What is below these is for programs, also when a browser opens it. */
+const API_PATH = /^\/(?:v2|v3|uaa|oauth|stager|openapi)(?:[/?.]|$)/;
+
+/** Whether a person looks, by the header Accept. */
+export function wantsPage(accept = ''): boolean {
+  return WANTS_PAGE.test(accept) && !WANTS_JSON.test(accept);
+}
+
+/** Whether what is not there is said on a page. */
+export function missesPage(accept: string | undefined, path: string): boolean {
+  return wantsPage(accept) && !API_PATH.test(path);
+}
 
 /**
  * The path that a request means: `/oauth/token` of `login.` is `/uaa/oauth/token`, and `/` of a browser is the page of
@@ -42,11 +54,11 @@ export function meantPath(
   { systemDomain }: HttpSettings,
   {
     host = '',
-    accept = '',
+    accept,
     path,
   }: { readonly host: string | undefined; readonly accept: string | undefined; readonly path: string },
 ): string {
-  const isPage = WANTS_PAGE.test(accept) && !WANTS_JSON.test(accept);
+  const isPage = wantsPage(accept);
   const isRoot = path === '/' || path.startsWith('/?');
   const signsIn = isSignInHost(systemDomain, host);
   if (isRoot) return isPage && !signsIn ? `/apps${path.slice(1)}` : path;

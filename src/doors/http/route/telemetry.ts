@@ -1,11 +1,16 @@
-/** What the log and the traces are told of a request: its route, never its address, which may hold what is secret. */
+/** What the log, the traces and the figures are told of a request: its route, never its address, which may hold what is secret. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Metrics } from '../../../service/metrics/metrics.ts';
 import type { BuildTrace } from '../../../service/state/schema-apps.ts';
 import type { Telemetry, TraceSpan } from '../../../words/telemetry.ts';
 
 const spans = new WeakMap<FastifyRequest, TraceSpan>();
 
-export function addTelemetry(server: FastifyInstance, { log, tracer }: Telemetry): void {
+export function addTelemetry(
+  server: FastifyInstance,
+  { log, tracer }: Telemetry,
+  metrics: Pick<Metrics, 'request'>,
+): void {
   server.addHook('onRequest', async (request) => {
     const { method, id, headers } = request;
     const given = headers['traceparent'];
@@ -23,6 +28,7 @@ export function addTelemetry(server: FastifyInstance, { log, tracer }: Telemetry
     span?.end(status >= 500 ? String(status) : undefined);
     const { method, id } = request;
     const facts = { request: id, method, route: routeOf(request), status, ms: Math.round(reply.elapsedTime) };
+    metrics.request({ method, route: routeOf(request), status }, reply.elapsedTime);
     if (status >= 500) log.error('request', facts);
     else log.info('request', facts);
   });

@@ -27,6 +27,21 @@ describeApi('what an operator asks', (api) => {
     expect(text).not.toContain(app);
   });
 
+  it('is figures of requests, pages and what is not there included', async () => {
+    const headers = { accept: 'text/html' };
+    for (const path of ['/sign-in', '/none', '/elsewhere'])
+      await api().ask('GET', path, { as: 'nobody', headers });
+    const { text } = await api().ask('GET', '/metrics', { as: 'nobody' });
+    for (const [route, status, count] of [
+      ['/sign-in', 200, 1],
+      ['none', 404, 2],
+    ]) {
+      expect(text).toContain(
+        `stager_http_request_seconds_count{method="GET",route="${route}",status="${status}"} ${count}\n`,
+      );
+    }
+  });
+
   it('is why a build waits, and where', async () => {
     const app = await newApp(api(), { environment_variables: { FAKE: 'wait' } });
     const source = await readyPackage(api(), app);

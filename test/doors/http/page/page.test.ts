@@ -35,6 +35,27 @@ describeApi('the page', (api) => {
     }
   });
 
+  it('says on a page that there is none, and to programs in JSON', async () => {
+    const [browser, own] = [browserOf(api().url), await signedIn(api(), await newUser(api()))];
+    for (const who of [browser, own]) {
+      const { status, text, headers } = await who.open('/nowhere/<b>');
+      expect(status).toBe(404);
+      expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+      expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'/);
+      expect(text).toContain('There is no page');
+      expect(text).not.toContain('<b>');
+    }
+    for (const path of ['/v3/nowhere', '/v2/nowhere', '/uaa/nowhere', '/stager/v1/nowhere']) {
+      const { status, headers } = await browser.open(path);
+      expect([path, status, headers.get('content-type')]).toEqual([
+        path,
+        404,
+        expect.stringContaining('application/json'),
+      ]);
+    }
+    expect((await browser.open('/nowhere', { accept: '*/*' })).headers.get('content-type')).toContain('json');
+  });
+
   it('signs in with the users of the endpoint, and goes on to where somebody wanted to go', async () => {
     const username = await newUser(api());
     const browser = browserOf(api().url);
