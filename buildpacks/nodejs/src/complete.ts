@@ -1,18 +1,16 @@
 /** The last word of finalize: an app whose dependencies are not there would die at its start, so it is not staged. */
-import { join } from 'node:path';
 import { z } from 'zod';
-import { BuildpackFailure, output, type StepContext } from '../../kit/index.ts';
+import { type Argv, BuildpackFailure, output, type StepContext } from '../../kit/index.ts';
 import { type Missing, missingDependencies, unmetPeers } from './installed.ts';
 import type { App } from './package-json.ts';
-import { pnpFile } from './plug-and-play.ts';
+import { hasLoader, pnpFile, pnpOptions } from './plug-and-play.ts';
 
 const MOST = 20;
 
 /** @throws BuildpackFailure naming what is missing. */
 export async function demandDependencies(app: App, context: StepContext): Promise<void> {
   const pnp = pnpFile(app);
-  const missing =
-    pnp === undefined ? await missingDependencies(app) : await missingInPnp(app, { context, pnp });
+  const missing = pnp === undefined ? await missingDependencies(app) : await missingInPnp(app, context);
   if (missing.length === 0) {
     const peers = pnp === undefined ? await unmetPeers(app) : [];
     if (peers.length === 0) return;
@@ -45,16 +43,33 @@ export function listed(missing: readonly Missing[]): string {
 
 const NAMES = z.array(z.string());
 
+/** @throws BuildpackFailure where `import` would end with the loader of a Yarn that is older than this Node's hooks. */
+async function demandLoader(app: App, context: StepContext): Promise<void> {
+  if (!hasLoader(app)) return;
+  const argv: Argv = [
+    context.dep.at('node/bin/node'),
+    ...pnpOptions(app, app.dir),
+    '--input-type=module',
+    '-e',
+    'import.meta.resolve("./package.json")',
+  ];
+  if ((await output(argv, { cwd: app.dir, env: context.env })).ok) return;
+  throw new BuildpackFailure(
+    "the app would not start: this Node can't run .pnp.loader.mjs, through which import finds packages",
+    {
+      next: 'Run yarn set version 3.8.7 (or later) and yarn install, and commit what they change; or set nodeLinker: node-modules.',
+    },
+  );
+}
+
 /** Yarn's Plug'n'Play knows where a package is; nothing is in node_modules. */
-async function missingInPnp(
-  app: App,
-  { context, pnp }: { readonly context: StepContext; readonly pnp: string },
-): Promise<Missing[]> {
+async function missingInPnp(app: App, context: StepContext): Promise<Missing[]> {
+  await demandLoader(app, context);
   const optional = app.json.optionalDependencies;
   const wanted = Object.entries(app.json.dependencies).filter(([name]) => !Object.hasOwn(optional, name));
   if (wanted.length === 0) return [];
   const script = `
-    const { existsSync } = require('node:fs');
+    const { existsSync } = require('fs'); // Yarn 2 takes node:fs for a package.
     const { resolveToUnqualified } = require('pnpapi');
     const isThere = (name) => {
       try { return existsSync(resolveToUnqualified(name, process.cwd() + '/')); } catch { return false; }
@@ -62,7 +77,7 @@ async function missingInPnp(
     console.log(JSON.stringify(process.argv.slice(1).filter((name) => !isThere(name))));`;
   const node = context.dep.at('node/bin/node');
   const asked = await output(
-    [node, '--require', join(app.dir, pnp), '-e', script, '--', ...wanted.map(([name]) => name)],
+    [node, ...pnpOptions(app, app.dir), '-e', script, '--', ...wanted.map(([name]) => name)],
     { cwd: app.dir, env: context.env },
   );
   const names = asked.ok ? NAMES.parse(JSON.parse(asked.stdout)) : wanted.map(([name]) => name);
