@@ -48,6 +48,11 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit] ?? 'B'}`;
 }
 
+/** What is left of a disk: `less than 34 MiB`, or `hardly anything` where the figure would say nothing. */
+export function formatRest(bytes: number): string {
+  return bytes < 1024 ** 2 ? 'hardly anything' : `less than ${formatBytes(bytes)}`;
+}
+
 /** `1 file`, `12,000 files`. */
 export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;

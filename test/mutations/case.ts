@@ -110,7 +110,7 @@ export async function judge(
     return wrong(`another result: ${first.fingerprint.slice(0, 80)}`);
   }
   // What a person does next: as advised, or the same again. It works, and without a word about damage.
-  if ('code' in first && command !== 'stage') await doIt('stage');
+  if ('code' in first && command !== 'stage' && !isProgram(command)) await doIt('stage');
   const again = await doIt(command);
   if ('code' in again) return wrong(`afterwards it fails: ${again.code}: ${again.message}`);
   if (again.fingerprint !== expected.get(command)) return wrong('afterwards it gives something else');
@@ -119,6 +119,8 @@ export async function judge(
   if ('code' in first) return { outcome: 'refused', said };
   return { outcome: first.warnings.length > 0 ? 'healed' : 'right', said };
 }
+
+const isProgram = (command: Command): boolean => PROGRAMS.some((it) => it === command);
 
 async function here(command: Command, place: Place): Promise<Attempt> {
   const late = Promise.withResolvers<Attempt>();

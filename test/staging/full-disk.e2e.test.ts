@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Command, Rig } from '../full-disk/rig.ts';
 import { expectedOf, judge, nameOf, type Point } from '../full-disk/sweep.ts';
+import { Cli, stageArgs } from '../support/cli.ts';
 import { whyNoDiskImage } from '../support/disk-image.ts';
 
 const why = whyNoDiskImage();
@@ -42,5 +43,21 @@ describe.skipIf(why !== undefined)(
         expect(wrong, said).toBeUndefined();
       },
     );
+
+    // Seen by the script alone, by whoever watches the disk, or by nobody before the droplet is stored.
+    it.each([
+      ['fails', 300, 'head -c 5000000 /dev/zero >"$1/large"'],
+      ['fails', 3_000, 'head -c 5000000 /dev/zero >"$1/large"'],
+      ['ignores it', 300, 'head -c 5000000 /dev/urandom >"$1/large" || true'],
+    ])('a script that %s with %i KiB left is not to blame', async (_what, kib, script) => {
+      rig.restore();
+      rig.disk.fillTo(kib * 1024);
+      await using cli = await Cli.make();
+      const app = await cli.app('app');
+      const told = stageArgs(app, { SUPPLY: script });
+      const ended = await cli.run([...told, '--sandbox', 'none'], { env: { STAGER_HOME: rig.home } });
+      expect(ended.stderr).toMatch(/error (HOST_DISK_FULL|BLOBSTORE_FULL) \(operator\).*/);
+      expect(ended.stderr).toContain(rig.home);
+    });
   },
 );

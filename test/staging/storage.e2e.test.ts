@@ -37,7 +37,7 @@ describe('the umask of the caller', () => {
   it('changes nothing of a droplet, and everything of who may read the file that was asked for', async () => {
     const app = await cli.app('masked', { 'index.html': 'hello', 'bin/run': '#!/bin/sh\n' });
     const made = [];
-    for (const umask of ['022', '077', '0177', '002']) {
+    for (const umask of ['022', '027', '077', '0177', '002']) {
       const output = join(cli.dir, `umask-${umask}.tgz`);
       const ended = await cli.stage(
         app,
@@ -49,7 +49,7 @@ describe('the umask of the caller', () => {
       made.push({ sha256: await sha256(output), mode: (await stat(output)).mode & 0o777 });
     }
     expect(new Set(made.map((it) => it.sha256)).size).toBe(1);
-    expect(made.map((it) => it.mode)).toEqual([0o644, 0o600, 0o600, 0o644]);
+    expect(made.map((it) => it.mode)).toEqual([0o644, 0o640, 0o600, 0o600, 0o644]);
   });
 });
 

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { createColors } from 'picocolors';
 import type { ExitOutcome } from '../../../machine/sandbox/port/exit-report.ts';
 import { type EmitRun, logPrefix, type RunEvent } from '../../../staging/launch/events.ts';
-import { formatBytes, formatDuration } from '../../../words/units.ts';
+import { formatBytes, formatDuration, formatRest } from '../../../words/units.ts';
 import { harmless, oneLine } from './harmless.ts';
 import type { Output } from './output.ts';
 
@@ -76,7 +76,7 @@ function limitReached(outcome: ExitOutcome): string | undefined {
       return `it made ${outcome.files} files, the limit is ${outcome.limitFiles}; most are in: ${where}`;
     }
     case 'host-disk-full':
-      return `the machine has less than ${formatBytes(outcome.reserveBytes)} of disk left`;
+      return `the machine has ${formatRest(outcome.reserveBytes)} of its disk left`;
     case 'file-too-large':
       return `it wrote a file over the limit of sizes of files, ${formatBytes(outcome.limitBytes)}; raise ulimit -f`;
     case 'exited':

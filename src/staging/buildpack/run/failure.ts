@@ -4,6 +4,7 @@ import type { ExitOutcome } from '../../../machine/sandbox/port/exit-report.ts';
 import { type Code, cancelled, StagerError } from '../../../words/errors.ts';
 import type { PhaseRef } from '../../../words/events.ts';
 import { phaseName } from '../../../words/phases.ts';
+import { formatRest } from '../../../words/units.ts';
 
 /** What is known of the script. */
 export interface FailedScript {
@@ -69,7 +70,7 @@ export function scriptFailure(
     case 'host-disk-full':
       return new StagerError(
         'HOST_DISK_FULL',
-        `${who} was stopped: the machine has less than ${mib(outcome.reserveBytes)} of disk left, or few inodes`,
+        `${who} was stopped: the machine has ${formatRest(outcome.reserveBytes)} of its disk left, or few inodes`,
         { phase, next: 'Free space on the machine, or lower --disk.', details: facts },
       );
     case 'file-too-large':
