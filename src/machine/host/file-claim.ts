@@ -2,7 +2,7 @@
  * One process at a time, by a file. The claim appears whole (link(2) of a file that already names its owner); one whose
  * owner died is broken, under a second claim of the same kind, so that two breakers can't remove a third one's claim.
  */
-import { link, lstat, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, link, lstat, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { Clock } from '../../words/clock.ts';
 import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
@@ -25,7 +25,8 @@ export interface ClaimOptions {
 /**
  * Runs `work` while holding the claim at `path`.
  *
- * @throws StagerError UNEXPECTED when another live process holds it for longer than `waitMs`, CANCELLED.
+ * @throws StagerError CONFIG_INVALID when another live process holds it for longer than `waitMs` (`details.limitMs`) or
+ *   nobody can say whose it is, CANCELLED.
  */
 export async function withClaim<T>(path: string, options: ClaimOptions, work: () => Promise<T>): Promise<T> {
   const giveBack = await acquire(path, options);
@@ -59,11 +60,20 @@ async function release(path: string): Promise<void> {
   await rm(path, { force: true }).catch(() => undefined);
 }
 
-/** Nothing of ours makes a directory or a link of that name, and nobody would ever give it back. */
+/** Nothing of ours makes a directory, a link or an unreadable file of that name, and nobody would ever give it back. */
 async function refuseOther(path: string): Promise<void> {
   const facts = await lstat(path).catch(() => undefined);
-  if (facts === undefined || facts.isFile()) return;
-  throw new StagerError('CONFIG_INVALID', `${path} is not a file, so it can't be used as a claim`, {
+  const isReadable = (): Promise<boolean> =>
+    access(path, constants.R_OK).then(
+      () => true,
+      // It may be given back at this moment.
+      (error: unknown) => errnoOf(error) === 'ENOENT',
+    );
+  if (facts === undefined || (facts.isFile() && (await isReadable()))) return;
+  const why = facts.isFile()
+    ? "can't be read, so nobody can say whose claim it is"
+    : "is not a file, so it can't be used as a claim";
+  throw new StagerError('CONFIG_INVALID', `${path} ${why}`, {
     next: 'Remove it, and run stager again.',
     details: { path },
   });
@@ -107,10 +117,9 @@ async function isDead(path: string): Promise<boolean> {
 
 function busy(path: string, waitMs: number): StagerError {
   return new StagerError(
-    'UNEXPECTED',
+    'CONFIG_INVALID',
     `${path} is held by another process for more than ${waitMs / 1000} s`,
     {
-      blame: 'operator',
       next: `See which process the file names; end it, or wait for it. If there is none, remove ${path}.`,
       details: { path, limitMs: waitMs },
     },

@@ -108,7 +108,7 @@ async function claimDirectory(dir: string): Promise<() => Promise<void>> {
 
 function inUse(dir: string, cause: unknown): unknown {
   // A claim that is a directory is nobody's: its own failure says so.
-  if (!isStagerError(cause, 'UNEXPECTED')) return cause;
+  if (!isStagerError(cause, 'CONFIG_INVALID') || cause.details['limitMs'] === undefined) return cause;
   return new StagerError('CONFIG_INVALID', `the database in ${dir} is in use by another process`, {
     next: 'End the other stager, give this one another --data, or use --database postgres://… for several.',
     details: { dir },

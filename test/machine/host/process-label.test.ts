@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { withClaim } from '../../../src/machine/host/file-claim.ts';
+import { ownIdentity } from '../../../src/machine/host/process-identity.ts';
 import { asidePath, sweepDead } from '../../../src/machine/host/process-label.ts';
 import { systemClock } from '../../../src/words/clock.ts';
 
@@ -52,3 +53,16 @@ it.each(['a directory', 'a dangling link'])(
     expect(existsSync(path) || what !== 'a directory').toBe(true);
   },
 );
+
+it('a claim whose owner is out of sight is waited for, and then what may be removed is named', async () => {
+  const path = join(dir, 'store.lock');
+  await writeFile(path, JSON.stringify({ ...ownIdentity(), host: 'another-machine' }));
+  await expect(
+    withClaim(path, { clock: systemClock, signal, waitMs: 50 }, async () => 1),
+  ).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    next: expect.stringContaining(`remove ${path}`),
+  });
+  await rm(path);
+  expect(await withClaim(path, { clock: systemClock, signal }, async () => 1)).toBe(1);
+});
