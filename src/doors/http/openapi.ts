@@ -41,17 +41,22 @@ export function schemaOf(route: ServedRoute): FastifySchema {
         ? { description: 'bytes', content: { '*/*': { schema: z.unknown() } } }
         : schema,
   ]);
-  const failure = route.path.startsWith('/v2/') ? V2ErrorBody : ErrorBody;
+  const failure = isUaaPath(route.path)
+    ? UaaErrorBody
+    : route.path.startsWith('/v2/')
+      ? V2ErrorBody
+      : ErrorBody;
   return {
     summary: route.summary,
     tags: [tagOf(route.path)],
     security: route.access === 'anyone' ? [] : [{ token: [] }],
     ...(route.params !== undefined && { params: route.params }),
-    ...(route.query !== undefined && { querystring: route.query }),
+    // A record names no parameter.
+    ...(route.query !== undefined && !(route.query instanceof z.ZodRecord) && { querystring: route.query }),
     ...(route.body !== undefined && { body: route.body }),
     response: {
       ...Object.fromEntries(answers),
-      '4xx': isUaaPath(route.path) ? UaaErrorBody : failure,
+      '4xx': failure,
       '5xx': failure,
     },
   };

@@ -16,7 +16,7 @@ import { CfError } from './route/cf-errors.ts';
 import { meantPath, missesPage } from './route/foundation.ts';
 import { LIMITS } from './route/limits.ts';
 import type { ServedRoute } from './route/route.ts';
-import type { HttpService, HttpSettings } from './route/service.ts';
+import type { HttpService } from './route/service.ts';
 import { addTelemetry } from './route/telemetry.ts';
 
 export interface ServerOptions {
@@ -29,7 +29,7 @@ export interface ServerOptions {
 
 /** @returns a server that is ready to listen. */
 export async function createServer(service: HttpService, options: ServerOptions): Promise<FastifyInstance> {
-  const server = Fastify(serverOptions(options, service.settings));
+  const server = Fastify(serverOptions(options, service));
   // Input and output are checked in define-route.ts and mount.ts, against the same schemas that are documented.
   server.setValidatorCompiler(() => (value) => ({ value }));
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
@@ -57,13 +57,18 @@ export async function createServer(service: HttpService, options: ServerOptions)
   return server;
 }
 
-function serverOptions({ tls, patience }: ServerOptions, settings: HttpSettings): FastifyServerOptions {
+function serverOptions(
+  { tls, patience }: ServerOptions,
+  { settings, report }: HttpService,
+): FastifyServerOptions {
   return {
     rewriteUrl: ({ url = '/', headers: { host, accept } }) =>
       meantPath(settings, { host, accept, path: url }),
     serverFactory: (handler) => createListener(handler, tls, patience),
     bodyLimit: LIMITS.jsonBytes,
     clientErrorHandler: answerBrokenRequest,
+    // Addresses that the router refuses before it looks for a route.
+    frameworkErrors: (error, request, reply) => void answerFailure(error, request, reply, report),
     // Ends keep-alive connections at close, lets requests finish.
     forceCloseConnections: 'idle',
     logger: false,

@@ -18,11 +18,40 @@ describeApi('the OpenAPI document', (api) => {
     expect(listed.toSorted()).toEqual(ROUTES.map(({ method, path }) => `${method} ${path}`).toSorted());
   });
 
+  it('names no parameter where any is taken', async () => {
+    const { body } = await api().ask('GET', '/openapi.json', { as: 'nobody' });
+    expect(body).toMatchObject({
+      paths: {
+        '/uaa/oauth/authorize': { get: expect.not.objectContaining({ parameters: expect.anything() }) },
+      },
+    });
+  });
+
   it('has a page that takes nothing from other servers', async () => {
     const page = await api().ask('GET', '/docs/', { as: 'nobody' });
     expect(page.status).toBe(200);
     expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
     expect(page.text).not.toMatch(/(?:src|href)="https?:/);
+  });
+});
+
+describeApi('an address that no route is looked for', (api) => {
+  it.each([
+    { what: 'is no text', path: '/v3/apps/%zz', status: 400, title: 'CF-MessageParseError' },
+    {
+      what: 'has too long a part',
+      path: `/v3/apps/${'a'.repeat(1200)}`,
+      status: 414,
+      title: 'CF-BadRequest',
+    },
+  ])("is refused in v3's form when it $what", async ({ path, status, title }) => {
+    const reply = await api().ask('GET', path);
+    expect([reply.status, reply.body]).toMatchObject([status, { errors: [{ title }] }]);
+  });
+
+  it("is refused in UAA's form below its path", async () => {
+    const reply = await api().ask('DELETE', `/uaa/oauth/token/revoke/${'a'.repeat(1200)}`);
+    expect([reply.status, Object.keys(reply.body)]).toEqual([414, ['error', 'error_description']]);
   });
 });
 

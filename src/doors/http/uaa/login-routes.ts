@@ -88,11 +88,7 @@ const passcode = route({
   access: 'anyone',
   answers: {},
   handle: async () => {
-    throw new UaaError(
-      501,
-      'not_implemented',
-      'There are no one-time passcodes here: sign in with a password.',
-    );
+    throw new UaaError(404, 'not_found', 'There are no one-time passcodes here: sign in with a password.');
   },
 });
 
@@ -105,8 +101,8 @@ const authorize = route({
   answers: {},
   handle: async () => {
     throw new UaaError(
-      501,
-      'not_implemented',
+      400,
+      'unsupported_response_type',
       'There is no sign-in by browser here: use the password grant.',
     );
   },

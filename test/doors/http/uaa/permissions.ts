@@ -23,9 +23,9 @@ export const uaaPermissions: PermissionTable = {
   'GET /uaa/token_keys': anyone('/uaa/token_keys'),
   'GET /uaa/token_key': anyone('/uaa/token_key'),
   'GET /uaa/.well-known/openid-configuration': anyone('/uaa/.well-known/openid-configuration'),
-  'GET /uaa/passcode': { status: 501, may: 'anyone', request: () => ({ path: '/uaa/passcode' }) },
+  'GET /uaa/passcode': { status: 404, may: 'anyone', request: () => ({ path: '/uaa/passcode' }) },
   'GET /uaa/oauth/authorize': {
-    status: 501,
+    status: 400,
     may: 'anyone',
     request: () => ({ path: '/uaa/oauth/authorize?client_id=ssh-proxy&response_type=code' }),
   },
