@@ -25,6 +25,7 @@ import { BuildpackFetcher } from './staging/buildpack/acquire/fetch.ts';
 import { BuildpackRegistry } from './staging/buildpack/acquire/registry.ts';
 import type { ResolveParts } from './staging/buildpack/acquire/resolve.ts';
 import { installShipped } from './staging/buildpack/acquire/shipped.ts';
+import { LayerStore } from './staging/layers/store.ts';
 import type { RunDropletPorts } from './staging/run-droplet.ts';
 import type { StagePorts } from './staging/steps/staging.ts';
 import { UnpackedTrees } from './staging/unpacked/trees.ts';
@@ -49,6 +50,9 @@ export class Stager {
   readonly stacks: StackStore;
   /** Directory that holds workspaces and runs. */
   readonly workspaces: string;
+  readonly layers: LayerStore;
+  /** Directory of compressed members. */
+  readonly memberCache: string;
   #blobs: Promise<BlobStore> | undefined;
   #buildpacks: Promise<ResolveParts> | undefined;
   #sandbox: Promise<Selection> | undefined;
@@ -66,6 +70,8 @@ export class Stager {
     this.records = new StagingRecords(records);
     this.stacks = new StackStore(join(config.home, 'stacks'));
     this.workspaces = join(config.home, 'workspaces');
+    this.layers = new LayerStore(join(config.home, 'layers'), this.clock);
+    this.memberCache = join(config.home, 'members');
   }
 
   /** The blobstore that the settings name. */
@@ -125,7 +131,7 @@ export class Stager {
 
   /** What a staging needs. */
   async stagePorts(signal: AbortSignal): Promise<StagePorts> {
-    const { home, proxy } = this.config;
+    const { home, proxy, settings } = this.config;
     await this.#openHome();
     const [place, blobs, buildpacks, extraCas] = await Promise.all([
       this.#sandboxAndPlace(signal),
@@ -143,7 +149,8 @@ export class Stager {
       temp: place.workspaces,
       stack: (name) => this.stacks.resolve(name),
       records: this.records,
-      memberCache: join(home, 'members'),
+      memberCache: this.memberCache,
+      layers: { store: this.layers, wanted: settings.workspace },
       unpacked: new UnpackedTrees(new ContentStore(join(home, 'unpacked'), this.clock)),
       kitNode: process.execPath,
       clock: this.clock,
@@ -193,7 +200,7 @@ export class Stager {
   /** What making an image of a droplet needs. */
   async imagePorts(signal: AbortSignal): Promise<ImagePorts> {
     const client = await this.registryClient(signal);
-    return { ...(await this.runPorts(signal)), client, memberCache: join(this.config.home, 'members') };
+    return { ...(await this.runPorts(signal)), client, memberCache: this.memberCache };
   }
 
   /** The sandbox, and where workspaces are that it can use. */
@@ -277,9 +284,7 @@ export class Stager {
 }
 
 /** What every door begins with. */
-export function openStager(config: Config): Stager {
-  return new Stager(config);
-}
+export const openStager = (config: Config): Stager => new Stager(config);
 
 /** For an endpoint, which keeps blobs and records in `data` unless the settings name a blobstore. */
 export function openEndpointStager(config: Config, data: string, watch?: BlobWatcher): Stager {

@@ -34,7 +34,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['service/queue', 'service/sign-in', 'service/manifests', 'service/resources'],
   ['service/access', 'service/state', 'service/state/migrations'],
   ['staging', 'staging/steps', 'staging/manifest', 'staging/request'],
-  ['staging/unpacked', 'staging/image', 'staging/cnb', 'staging/package', 'staging/launch'],
+  ['staging/unpacked', 'staging/layers', 'staging/image', 'staging/cnb', 'staging/package', 'staging/launch'],
   ['staging/buildpack/run', 'staging/buildpack/acquire', 'staging/buildpack/contract'],
   ['staging/build-cache'],
   ['staging/droplet', 'staging/droplet/unpack', 'staging/droplet/pack', 'staging/droplet/tar'],

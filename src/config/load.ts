@@ -187,6 +187,7 @@ function read(row: Setting, raw: Raw, at: { where: string; base: string }): unkn
     case 'network':
     case 'sandbox':
     case 'diskBound':
+    case 'workspace':
     case 'keep':
     case 'buildpackApi':
     case 'ignoreStyle':

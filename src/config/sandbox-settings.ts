@@ -47,6 +47,15 @@ export const SANDBOX_SETTINGS = {
     help: 'what holds the disk limit: image, tmpfs (in memory) or watch; auto is image where it is available',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
+  workspace: {
+    group: 'Sandbox:',
+    flag: '--workspace <kind>',
+    variable: 'STAGER_WORKSPACE',
+    kind: 'workspace',
+    default: 'auto',
+    help: 'how the app gets there: overlay, above the files of its last staging, or copy; auto is what is faster and can be had',
+    on: ['stage', 'buildpack', 'serve', 'worker'],
+  },
   timeout: {
     group: 'Sandbox:',
     flag: '-t, --timeout <time>',

@@ -23,6 +23,7 @@ export type SettingKind =
   | 'network'
   | 'sandbox'
   | 'diskBound'
+  | 'workspace'
   | 'keep'
   | 'buildpackApi'
   | 'ignoreStyle'
@@ -74,6 +75,7 @@ export const CHOICES = {
   network: ['auto', 'egress', 'host', 'none'],
   sandbox: ['auto', 'oci', 'process', 'none'],
   diskBound: ['auto', 'image', 'tmpfs', 'watch'],
+  workspace: ['auto', 'overlay', 'copy'],
   keep: ['never', 'failed', 'always'],
   buildpackApi: ['cf', 'heroku'],
   ignoreStyle: ['cf', 'git'],

@@ -23,6 +23,7 @@ const KINDS = {
   network: z.enum(CHOICES.network),
   sandbox: z.enum(CHOICES.sandbox),
   diskBound: z.enum(CHOICES.diskBound),
+  workspace: z.enum(CHOICES.workspace),
   keep: z.enum(CHOICES.keep),
   buildpackApi: z.enum(CHOICES.buildpackApi),
   ignoreStyle: z.enum(CHOICES.ignoreStyle),

@@ -85,14 +85,16 @@ async function run(staging: Staging): Promise<StagingRecord> {
     return earlier;
   }
   await using workspace = await openWorkspace(staging);
-  await fillApp(staging, app, workspace);
+  await using layered = await fillApp(staging, app, workspace);
   await using trees = new OfferedTrees(staging);
   const built = await runScripts(staging, { app: app.source, stack, buildpacks, workspace, trees });
   trees.keep(workspace);
-  const droplet = await storeResult(staging, { built, workspace });
+  layered?.keep();
+  const droplet = await storeResult(staging, { built, workspace, layered });
   const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
   await lockIfAsked(staging, { stack, buildpacks }, built);
   await trees.settled();
+  await layered?.settled();
   workspace.succeeded();
   return recordOf(staging, { package: app.package, built, droplet, buildCache, reuseKey });
 }

@@ -61,6 +61,7 @@ function example({ kind }: Setting): readonly [text: string, value: unknown] {
     case 'network':
     case 'sandbox':
     case 'diskBound':
+    case 'workspace':
     case 'keep':
     case 'buildpackApi':
     case 'ignoreStyle':

@@ -87,6 +87,24 @@ Examples:
   },
   BUILDPACK,
   {
+    usage: 'cache',
+    summary: 'what this machine keeps to save time',
+    commands: [
+      {
+        usage: 'du',
+        load: async () => (await import('./commands/cache.ts')).cacheUse,
+        summary: 'what each cache takes',
+        settings: 'all',
+      },
+      {
+        usage: 'prune',
+        load: async () => (await import('./commands/cache.ts')).cachePrune,
+        summary: "remove the trees of apps' packages and compressed members; the next stagings take longer",
+        settings: 'all',
+      },
+    ],
+  },
+  {
     usage: 'stack',
     summary: 'root file systems that sandboxes see',
     commands: [
@@ -247,6 +265,7 @@ Examples:
       data: 'directory for what is on its way; default: below the data home',
       caFile: '',
       diskBound: '',
+      workspace: '',
       network: '',
       egressRules: '',
       runEgressRules: '',

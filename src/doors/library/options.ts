@@ -30,6 +30,8 @@ export interface CommonOptions {
   readonly stack?: string;
   /** What holds the disk limit; default `auto`: a file system image where it is available. */
   readonly diskBound?: 'auto' | 'image' | 'tmpfs' | 'watch';
+  /** How the app gets into the workspace; default `auto`: above the files of its last staging where that is faster. */
+  readonly workspace?: 'auto' | 'overlay' | 'copy';
   /** Default `auto`. */
   readonly network?: WantedNetwork;
   /** File of rules for what may leave a network of its own; in a run for that as well. */
@@ -141,11 +143,11 @@ export type LaunchWishes = NonNullable<StagingRecord['launch']>;
 export async function configOf(
   options: CommonOptions & Pick<RegistryOptions, 'registryMirrors' | 'insecureRegistries'>,
 ): Promise<Config> {
-  const { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound } = options;
+  const { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound, workspace } = options;
   const { egressRules, runEgressRules, allowHosts, registryMirrors, insecureRegistries } = options;
   const egress = { egressRules, runEgressRules, allowHosts };
   const registries = { registryMirrors, insecureRegistries };
-  const machine = { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound };
+  const machine = { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound, workspace };
   return await loadConfig({ flags: { ...machine, ...egress, ...registries }, machineOnly: true });
 }
 

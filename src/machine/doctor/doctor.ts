@@ -7,13 +7,14 @@ import { arch, release, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StagerError } from '../../words/errors.ts';
 import { newGuid } from '../../words/ids.ts';
+import type { Owner } from '../host/owner.ts';
 import { CONTROLLERS, isHeld, planCgroups } from '../sandbox/kernel/cgroups.ts';
 import { idPlans } from '../sandbox/kernel/ids.ts';
 import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
 import type { EgressState } from '../sandbox/port/network.ts';
 import type { Sandbox } from '../sandbox/port/sandbox.ts';
-import type { Bound } from '../sandbox/port/volume.ts';
+import type { Layers } from '../sandbox/port/volume.ts';
 import { findRuntimes, type Selection, type SelectOptions } from '../sandbox/select.ts';
 import type { Rejected } from '../sandbox/unavailable.ts';
 import type { StackInfo } from '../stack/store.ts';
@@ -81,6 +82,8 @@ export interface Diagnosis {
     readonly rejected: readonly Rejected[];
     /** What holds workspaces to their disk limit, found by trying. */
     readonly bound: { readonly kind: 'image' | 'tmpfs' | 'watch'; readonly why?: string };
+    /** Whether an app can lie above the tree of its last package, found by trying. */
+    readonly layers: { readonly had: boolean; readonly why?: string };
     /** A network of its own with a way out: what makes it, or why it is not available. */
     readonly egress: { readonly had: boolean; readonly description: string; readonly next?: string };
   }>;
@@ -152,10 +155,10 @@ function advised(runtime: OciRuntime): Diagnosis['runtimes']['found'][number] {
 
 async function sandboxFinding(options: DiagnoseOptions): Promise<Diagnosis['sandbox']> {
   const { sandbox, rejected, close } = await options.select();
-  const bound = await boundOf(sandbox, join(options.home, 'workspaces')).finally(close);
+  const { bound, layers } = await volumesOf(sandbox, join(options.home, 'workspaces')).finally(close);
   const { kind, description, unenforced, egress } = sandbox;
   const notes = unenforced.map(({ limit, reason }) => `${limit} is not enforced: ${reason}`);
-  return noted({ kind, description, unenforced, rejected, bound, egress: egressOf(egress) }, notes);
+  return noted({ kind, description, unenforced, rejected, bound, layers, egress: egressOf(egress) }, notes);
 }
 
 function egressOf(state: EgressState | undefined): { had: boolean; description: string; next?: string } {
@@ -164,20 +167,44 @@ function egressOf(state: EgressState | undefined): { had: boolean; description: 
   return { had: false, description: state.why, next: state.next };
 }
 
-async function boundOf(
-  { volumes }: Pick<Sandbox, 'volumes'>,
+type Tried = Pick<Extract<Diagnosis['sandbox'], { value: unknown }>['value'], 'bound' | 'layers'>;
+
+/** Mounts what a workspace has. */
+async function volumesOf(
+  { volumes, owner }: Pick<Sandbox, 'volumes' | 'owner'>,
   workspaces: string,
-): Promise<{ readonly kind: Bound; readonly why?: string }> {
-  if (volumes === undefined) return { kind: 'watch' };
+): Promise<Tried> {
+  const none = { had: false, why: 'workspaces are no file systems of their own' };
+  if (volumes === undefined) return { bound: { kind: 'watch' }, layers: none };
   const at = join(workspaces, newGuid());
   await mkdir(at, { recursive: true });
   try {
     const volume = await volumes.mount(at, { bytes: TRIAL_BYTES });
+    const layers = await layersOf(volumes.layers, { at, owner });
     await volume?.release();
+    const { bound: kind, why } = volumes;
+    return { bound: { kind, ...(why !== undefined && { why }) }, layers: layers ?? none };
   } finally {
     await rmdir(at);
   }
-  return { kind: volumes.bound, ...(volumes.why !== undefined && { why: volumes.why }) };
+}
+
+async function layersOf(
+  layers: Layers | undefined,
+  { at, owner }: { readonly at: string; readonly owner: Owner },
+): Promise<Tried['layers'] | undefined> {
+  if (layers === undefined) return undefined;
+  const place = (name: string): string => join(at, name);
+  const holds = { bytes: 0, files: 0 };
+  try {
+    for (const name of ['below', 'upper', 'work', 'tmp']) await mkdir(place(name));
+    await layers.make({ file: place('image'), at: place('below'), size: holds });
+    const [below, upper, work] = [place('below'), place('upper'), place('work')];
+    await layers.lay({ below, upper, work, at: place('tmp'), owner, holds });
+    return { had: true };
+  } catch (error) {
+    return { had: false, why: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 async function stackFinding(options: DiagnoseOptions): Promise<Diagnosis['stacks']> {

@@ -37,6 +37,11 @@ export interface CreateOptions {
   readonly statCachePath?: string;
   /** Entries beside the source's, which they override: matched resources of an upload. Their content is known. */
   readonly extra?: readonly ListedEntry[];
+  /** Gets what the package lists, before any of it is sent. */
+  readonly onListed?: (listed: {
+    readonly entries: readonly ListedEntry[];
+    readonly hostRoot?: string;
+  }) => void;
   /** Called now and then. */
   readonly onProgress?: (progress: CreateProgress) => void;
 }
@@ -78,13 +83,12 @@ export async function storePackage(source: Source, options: CreateOptions): Prom
   const pool = new Pool(store, options.tenant ?? DEFAULT_TENANT);
   const gathered = await gather(source, options);
   const entries = arranged(source, gathered.entries, options.extra ?? []);
+  const { hostRoot } = gathered;
+  options.onListed?.({ entries, ...(hostRoot !== undefined && { hostRoot }) });
   const files = entries.filter((entry) => entry.kind === 'file');
   const holds = { purpose: `upload of ${source.description}`, holds: [], signal };
   return withLease(store, holds, async () => {
-    const sent = await sendMissing(
-      { pool, source, files: gathered.files, hostRoot: gathered.hostRoot },
-      options,
-    );
+    const sent = await sendMissing({ pool, source, files: gathered.files, hostRoot }, options);
     const header: ListingHeader = {
       guid: newGuid(),
       tenant: pool.tenant,

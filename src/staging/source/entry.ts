@@ -28,6 +28,8 @@ export type SourceEntry = FileEntry & {
   readonly open?: () => Promise<Readable>;
   /** Host path of a file that may be copied (reflinked) instead of streamed. */
   readonly hostPath?: string;
+  /** Hex digest that the content has to have; absent: whatever is there. */
+  readonly sha256?: string;
   /** The lstat(2) that the entry came from, where the source has it; spares its readers another one. */
   readonly stat?: FileStat;
 };

@@ -3,13 +3,15 @@ import { withLease } from '../../stores/blobs/lease.ts';
 import { StagerError } from '../../words/errors.ts';
 import type { Guid, Sha256 } from '../../words/ids.ts';
 import { formatBytes, formatCount, MEBIBYTE } from '../../words/units.ts';
+import type { Listed } from '../layers/supply.ts';
 import { storePackage } from '../package/create.ts';
-import { packageKey } from '../package/listing.ts';
+import { type ListedEntry, packageKey, readListing } from '../package/listing.ts';
 import { openPackage } from '../package/open.ts';
 import { sourceProgress } from '../package/source-progress.ts';
 import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
 import { materialise } from '../workspace/materialise.ts';
+import { LayeredApp } from './layered.ts';
 import type { Staging } from './staging.ts';
 import type { StagingWorkspace } from './workspace.ts';
 
@@ -19,6 +21,8 @@ export interface PackagedApp {
   readonly package: Guid;
   /** Equal for equal sources; of a stored package its guid, since it never changes. */
   readonly digest: Sha256 | Guid;
+  /** What the package lists. */
+  readonly listed: () => Promise<Listed>;
   /** What was packaged; undefined for a package that was there. */
   readonly counts?: { readonly files: number; readonly bytes: number };
 }
@@ -45,8 +49,11 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
   const { request, ports, signal } = staging;
   const source = await openApp(staging);
   if (request.source.kind === 'package') {
-    return { source, package: request.source.guid, digest: request.source.guid };
+    const { guid } = request.source;
+    const listed = async () => ({ entries: await listingOf(guid, staging) });
+    return { source, package: guid, digest: guid, listed };
   }
+  let gathered: Listed | undefined;
   const created = await staging.phases.run(
     { name: 'source' },
     () =>
@@ -55,39 +62,69 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
         signal,
         app: request.app.guid,
         statCachePath: ports.statCache(request.app.guid),
+        onListed: (all) => {
+          gathered = all;
+        },
         onProgress: (progress) => staging.report(sourceProgress(progress)),
       }),
     ({ files, bytes, sentBytes }) =>
       `${formatCount(files, 'file')}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} sent`,
   );
-  return { source, package: created.guid, digest: created.contentSha256, counts: created };
+  const listed = async () => gathered ?? { entries: await listingOf(created.guid, staging) };
+  return { source, package: created.guid, digest: created.contentSha256, counts: created, listed };
+}
+
+async function listingOf(guid: Guid, { ports, signal }: Staging): Promise<readonly ListedEntry[]> {
+  const { entries } = await readListing(ports.blobs, guid, { signal });
+  const all: ListedEntry[] = [];
+  for await (const entry of entries) all.push(entry);
+  return all;
 }
 
 /**
- * Writes the app into the workspace, from where it is rather than back out of the store.
+ * Writes the app into the workspace, from where it is rather than back out of the store: what is new above the tree of
+ * its last package, or all of it.
  *
+ * @returns undefined when it was copied.
  * @throws StagerError SOURCE_CHANGED when it is not what was packaged a moment ago.
  */
 export async function fillApp(
   staging: Staging,
+  app: Pick<PackagedApp, 'source' | 'counts'> & Partial<Pick<PackagedApp, 'listed'>>,
+  workspace: StagingWorkspace,
+): Promise<LayeredApp | undefined> {
+  const filled = await staging.phases.run(
+    { name: 'workspace' },
+    async () => {
+      const { source, listed } = app;
+      const layered =
+        listed === undefined
+          ? 'it is no package'
+          : await LayeredApp.fill(staging, workspace, { source, listed });
+      if (typeof layered !== 'string') return { layered, note: layered.note };
+      if (staging.ports.layers.wanted === 'overlay')
+        staging.warn('workspace-copied', `the app is copied into its workspace: ${layered}`);
+      return { note: formatCount(await copyApp(staging, app, workspace), 'file') };
+    },
+    ({ note }) => note,
+  );
+  return filled.layered;
+}
+
+async function copyApp(
+  { ports, request, signal, report }: Staging,
   app: Pick<PackagedApp, 'source' | 'counts'>,
   workspace: StagingWorkspace,
-): Promise<void> {
-  const { ports, signal, report } = staging;
-  const { owner } = ports.sandbox;
-  const written = await staging.phases.run(
-    { name: 'workspace' },
-    () =>
-      materialise(app.source, workspace.app, {
-        owner,
-        limits: { maxBytes: staging.request.diskMb * MEBIBYTE, raise: '--disk' },
-        signal,
-        report,
-      }),
-    ({ files }) => formatCount(files, 'file'),
-  );
+): Promise<number> {
+  const written = await materialise(app.source, workspace.app, {
+    owner: ports.sandbox.owner,
+    limits: { maxBytes: request.diskMb * MEBIBYTE, raise: '--disk' },
+    signal,
+    report,
+  });
   const { counts } = app;
-  if (counts === undefined || (counts.files === written.files && counts.bytes === written.bytes)) return;
+  if (counts === undefined || (counts.files === written.files && counts.bytes === written.bytes))
+    return written.files;
   throw new StagerError('SOURCE_CHANGED', `${app.source.description} changed while it was staged`, {
     next: 'Stage again when nothing writes to it.',
     phase: 'workspace',

@@ -7,6 +7,7 @@ import { formatBytes, MEBIBYTE } from '../../words/units.ts';
 import { sweepMemberCache } from '../droplet/pack/member-cache-sweep.ts';
 import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
 import { demandOwn } from '../workspace/own.ts';
+import type { LayeredApp } from './layered.ts';
 import type { BuiltApp } from './scripts.ts';
 import type { Staging } from './staging.ts';
 import type { StagingWorkspace } from './workspace.ts';
@@ -19,7 +20,15 @@ export async function demandOutput({ request }: Staging): Promise<void> {
 /** Packs the droplet straight from the workspace into the blobstore. */
 export async function storeResult(
   staging: Staging,
-  { built, workspace }: { readonly built: BuiltApp; readonly workspace: StagingWorkspace },
+  {
+    built,
+    workspace,
+    layered,
+  }: {
+    readonly built: BuiltApp;
+    readonly workspace: StagingWorkspace;
+    readonly layered?: LayeredApp | undefined;
+  },
 ) {
   const { request, ports, signal } = staging;
   await demandOwn(workspace, [workspace.app, workspace.deps, workspace.profileD]);
@@ -33,6 +42,7 @@ export async function storeResult(
         stagingInfo: built.stagingInfo,
         pack: {
           ...(memberCache !== undefined && { memberCache }),
+          known: layered?.known(),
           maxBytes: request.diskMb * MEBIBYTE,
           ...(request.compression !== undefined && { compression: request.compression }),
           ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
@@ -47,7 +57,13 @@ export async function storeResult(
     );
   const { stored, summary } = await staging.phases.run(
     { name: 'droplet' },
-    () => pack(ports.memberCache).catch((error: unknown) => withoutCache(staging, error, pack)),
+    () =>
+      pack(ports.memberCache)
+        .catch((error: unknown) => withoutCache(staging, error, pack))
+        .catch(async (error: unknown) => {
+          if (isStagerError(error, 'DROPLET_PACK_FAILED')) await layered?.giveUp();
+          throw error;
+        }),
     ({ stored: { sizeBytes } }) => formatBytes(sizeBytes),
   );
   staging.unrecorded = dropletKey(request.app.guid, guid);

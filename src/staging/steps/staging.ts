@@ -12,8 +12,12 @@ import { type Monotonic, Phases } from '../../words/phases.ts';
 import type { ResultJson } from '../../words/result.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import type { OrderParts } from '../buildpack/acquire/resolve.ts';
+import type { LayerStore } from '../layers/store.ts';
 import type { StageRequest } from '../request/request.ts';
 import type { UnpackedTrees } from '../unpacked/trees.ts';
+
+/** How the app gets into a workspace: above a tree that the machine has, or as a copy; `auto` copies where it has to. */
+export type WantedWorkspace = 'auto' | 'overlay' | 'copy';
 
 /** The stack of a staging, found. */
 export interface StagingStack {
@@ -40,6 +44,8 @@ export interface StagePorts {
   readonly workspaces: string;
   /** Directory of the compressed members that droplets share; deleting it costs time only. */
   readonly memberCache: string;
+  /** Trees of apps' packages, and whether they are used; deleting them costs time only. */
+  readonly layers: { readonly store: LayerStore; readonly wanted: WantedWorkspace };
   /** What buildpacks install, unpacked; deleting it costs time only. */
   readonly unpacked: UnpackedTrees;
   readonly proxy: ProxySettings;

@@ -1,4 +1,5 @@
 /** A source's entries → real files, links and modes below one directory, and never outside. */
+import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { copyFile, lstat } from 'node:fs/promises';
 import pLimit from 'p-limit';
@@ -122,21 +123,26 @@ class Materialising {
 
   async #file(entry: File): Promise<void> {
     const { hostPath } = entry;
-    if (hostPath === undefined) await this.#stream(entry);
-    else if (entry.sizeBytes <= SMALL_BYTES) this.#copySmall(entry, hostPath);
+    const isSmall = entry.sizeBytes <= SMALL_BYTES;
+    // Nobody but ourselves can say what the kernel copied.
+    if (hostPath === undefined || (!isSmall && entry.sha256 !== undefined)) await this.#stream(entry);
+    else if (isSmall) this.#copySmall(entry, hostPath);
     else await this.#startLarge(entry, hostPath);
   }
 
   async #stream(entry: File): Promise<void> {
     const content = entry.open === undefined ? [] : await entry.open();
     const to = this.#writer.create(entry.path);
+    const digest = entry.sha256 === undefined ? undefined : createHash('sha256');
     let written = false;
     try {
       for await (const chunk of content) {
         if (!(chunk instanceof Uint8Array)) throw new TypeError('content must be bytes');
+        digest?.update(chunk);
         writeFully(to, chunk, entry.path);
         if (this.#pace.spent) await this.#pace.rest();
       }
+      demandContent(entry, digest?.digest('hex'));
       written = true;
     } finally {
       if (!written) closeSync(to);
@@ -146,6 +152,7 @@ class Materialising {
 
   #copySmall(entry: File, hostPath: string): void {
     const size = this.#readSmall(entry, hostPath);
+    demandContent(entry, entry.sha256 && hash('sha256', this.#buffer.subarray(0, size)));
     const to = this.#writer.create(entry.path);
     try {
       writeFully(to, this.#buffer.subarray(0, size), entry.path);
@@ -201,6 +208,11 @@ class Materialising {
       throw changedWhileRead(entry.path, `holds ${size} bytes, not ${entry.sizeBytes}`);
     this.#writer.close(openSync(to, constants.O_RDONLY | constants.O_NOFOLLOW), entry);
   }
+}
+
+/** @throws StagerError SOURCE_CHANGED. */
+function demandContent({ path, sha256 }: File, found: string | undefined): void {
+  if (found !== sha256) throw changedWhileRead(path, 'does not hold what was packaged a moment ago');
 }
 
 /** Opens without following a link or waiting for a pipe: the file may have been replaced after it was listed. */

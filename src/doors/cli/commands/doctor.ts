@@ -62,9 +62,12 @@ function lines(found: Diagnosis, colour: boolean): string[] {
     ),
     ...rowsOf('sandbox', found.sandbox, {
       colour,
-      show: ({ description, rejected, bound, egress }) => [
+      show: ({ description, rejected, bound, layers, egress }) => [
         description,
         `disk limit: ${BOUNDS[bound.kind]}${bound.why === undefined ? '' : ` (${bound.why})`}`,
+        layers.had
+          ? 'workspace: overlay, above the files of the last staging; a copy for an app of few files'
+          : `workspace: copy (${layers.why ?? 'no reason'})`,
         egress.had
           ? `egress: ${egress.description}`
           : `not egress: ${egress.description}${egress.next === undefined ? '' : `; ${egress.next}`}`,

@@ -1,6 +1,7 @@
 /** The child process of a run: its output, its end and its deadlines, the same whatever contains the command. */
 import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
+import { type ChildEnd, endOf } from '../kernel/child-end.ts';
 import type { SandboxSpec } from '../port/sandbox.ts';
 import type { Flow } from './flow.ts';
 import { lendStreams } from './lent-streams.ts';
@@ -15,12 +16,6 @@ export interface ChildCommand {
   readonly stdin?: string | undefined;
   /** What the child gets as descriptor 3: a pipe to us, or a descriptor of ours. */
   readonly fourth?: 'pipe' | number | undefined;
-}
-
-/** How a child ended: one of the two is null. */
-export interface ChildEnd {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
 }
 
 /** The command has the caller's streams or terminal: there is no output to hand on. */
@@ -61,14 +56,6 @@ export function startPiped(
   pipes.stdout.closeWriter();
   pipes.stderr.closeWriter();
   return { child, drained, ended };
-}
-
-/** Settles when the child has ended; fails when it could not be started. */
-export async function endOf(child: ChildProcess): Promise<ChildEnd> {
-  return await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code, signal) => resolve({ code, signal }));
-  });
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1;

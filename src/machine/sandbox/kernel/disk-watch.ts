@@ -52,6 +52,13 @@ export interface Backing {
   use(): Promise<FileSystemUse | undefined>;
   /** Files that there is room for. */
   readonly files: number;
+  /** The tree is shown above another one, which is not what it is held to. */
+  readonly above?: {
+    /** What is the tree's own. */
+    readonly root: string;
+    /** What the other one holds. */
+    readonly bytes: number;
+  };
 }
 
 /** What a watch needs. */
@@ -125,7 +132,14 @@ export class DiskWatch {
         if (errnoOf(error) !== 'ENOENT') throw error;
       });
     }
-    return { peakBytes: this.#peakBytes, ...(this.#overrun === undefined ? {} : { overrun: this.#overrun }) };
+    const below = this.#options.backing?.above?.bytes ?? 0;
+    const peakBytes = this.#peakBytes + below;
+    return { peakBytes, ...(this.#overrun === undefined ? {} : { overrun: this.#overrun }) };
+  }
+
+  /** What is measured. */
+  get #ownRoot(): string {
+    return this.#options.backing?.above?.root ?? this.#options.root;
   }
 
   async #look(): Promise<void> {
@@ -160,8 +174,9 @@ export class DiskWatch {
     const begun = performance.now();
     const use = await fileSystemUse(root);
     const { signal } = this.#giveUp;
-    const usage = await measureDisk(root, signal);
-    const count = suspicion.files && Number.isFinite(limitFiles) ? await countFiles(root, signal) : undefined;
+    const own = this.#ownRoot;
+    const usage = await measureDisk(own, signal);
+    const count = suspicion.files && Number.isFinite(limitFiles) ? await countFiles(own, signal) : undefined;
     if (signal.aborted) return;
     this.#walkedAt = performance.now();
     this.#walkCostMs = this.#walkedAt - begun;
@@ -187,7 +202,7 @@ export class DiskWatch {
     if (this.#overrun !== undefined) return;
     const { signal } = this.#giveUp;
     const noFiles = freeFiles === 0 && limitFiles !== undefined && backing !== undefined;
-    const count = noFiles ? await countFiles(root, signal) : undefined;
+    const count = noFiles ? await countFiles(this.#ownRoot, signal) : undefined;
     if (signal.aborted) return;
     const usage = ledger.get(root)?.usage ?? { totalBytes: 0, largest: [] };
     this.#overrun =

@@ -11,11 +11,15 @@ import { RANGE_SIZE } from './user-ranges.ts';
 const HOLD = 'echo; read -r gone';
 
 /**
- * Makes the namespace of the range that begins at `start`. Needs root.
+ * Makes the namespace of the range that begins at `start`: ids from 0 inside are those from there on. Needs root.
  *
  * @returns a descriptor of it, or undefined where that is not available.
  */
-export async function userSpaceOf(unshare: string, start: number): Promise<FileHandle | undefined> {
+export async function userSpaceOf(
+  unshare: string,
+  start: number,
+  size = RANGE_SIZE,
+): Promise<FileHandle | undefined> {
   const child = spawn(unshare, ['--user', '/bin/sh', '-c', HOLD], {
     stdio: ['pipe', 'pipe', 'ignore'],
     uid: start,
@@ -35,7 +39,7 @@ export async function userSpaceOf(unshare: string, start: number): Promise<FileH
   try {
     if (!(await ready)) return undefined;
     for (const name of ['uid_map', 'gid_map'])
-      await writeFile(`/proc/${child.pid}/${name}`, `0 ${start} ${RANGE_SIZE}\n`);
+      await writeFile(`/proc/${child.pid}/${name}`, `0 ${start} ${size}\n`);
     return await open(`/proc/${child.pid}/ns/user`);
   } catch {
     return undefined;

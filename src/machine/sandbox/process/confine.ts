@@ -1,11 +1,11 @@
 /** What a process gives up between fork and exec, as a list of system calls. */
 import type { Owner } from '../../host/owner.ts';
 import type { Grants } from '../kernel/grants.ts';
+import { StartList, words } from '../kernel/start-list.ts';
+import type { StarterArch } from '../kernel/starter.ts';
 import type { SandboxSpec } from '../port/sandbox.ts';
 import { filterProgram } from './filter.ts';
 import { addRuleset, type LandlockVersion, restrict, SYSTEM_TREES, type Trees } from './landlock.ts';
-import { StartList, words } from './start-list.ts';
-import type { StarterArch } from './starter.ts';
 
 /** How much can be given up here. */
 export interface Confinement {

@@ -4,10 +4,11 @@
  *
  * Only the machine's own ABI is let through; a call of any other ends the process.
  */
+
+import { CALL_NUMBERS } from '../kernel/call-numbers.ts';
+import type { StarterArch } from '../kernel/starter.ts';
 import { type SeccompProfile, seccompProfile } from '../oci/seccomp.ts';
 import type { NetworkKind } from '../port/network.ts';
-import { CALL_NUMBERS } from './call-numbers.ts';
-import type { StarterArch } from './starter.ts';
 
 /** AUDIT_ARCH_* */
 const ARCHES = { x64: 0xc000_003e, arm64: 0xc000_00b7 } as const satisfies Record<StarterArch, number>;

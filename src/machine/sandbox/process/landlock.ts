@@ -4,7 +4,7 @@
  *
  * Rules know trees that are let in and none that are kept out, so the list says what a script needs of a system.
  */
-import type { StartList } from './start-list.ts';
+import type { StartList } from '../kernel/start-list.ts';
 
 /** What this kernel's Landlock can do; 0: nothing. */
 export type LandlockVersion = 0 | 2 | 3 | 5 | 6;

@@ -3,14 +3,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StagerError } from '../../../words/errors.ts';
-import { type ChildCommand, endOf } from '../child/child.ts';
+import type { ChildCommand } from '../child/child.ts';
 import type { Tether } from '../child/host-run.ts';
+import { endOf } from '../kernel/child-end.ts';
+import { describeFailure, statusOf } from '../kernel/run-list.ts';
+import type { StartList } from '../kernel/start-list.ts';
+import { ENTRY_BYTES } from '../kernel/starter.ts';
 import type { Mount, SandboxSpec } from '../port/sandbox.ts';
 import { CWD, confine, EXEC } from './confine.ts';
 import { pidsMarked, tasksOf } from './mark.ts';
-import { describeFailure, type ProcessPlan, statusOf } from './plan.ts';
-import type { StartList } from './start-list.ts';
-import { ENTRY_BYTES } from './starter.ts';
+import type { ProcessPlan } from './plan.ts';
 
 /** What one is made of. */
 export interface TetherParts {

@@ -23,7 +23,8 @@ const EMPTY_FILES = 32_768;
  */
 const FEATURES =
   'none,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,dir_index,extra_isize,metadata_csum';
-const MOUNT_OPTIONS = 'loop,nosuid,nodev,noatime,noinit_itable,errors=remount-ro';
+/** How an image is mounted. */
+export const IMAGE_MOUNT = 'loop,nosuid,nodev,noatime,noinit_itable,errors=remount-ro';
 
 /** The programs; absolute paths. */
 export interface ImagePlan {
@@ -31,6 +32,8 @@ export interface ImagePlan {
   readonly mount: string;
   /** Ends them with this process. */
   readonly setpriv: string;
+  /** Takes the blocks of an image at once; absent: layers can't be had. */
+  readonly fallocate?: string | undefined;
 }
 
 /** The file behind a volume. */
@@ -55,32 +58,45 @@ export function imageBytes(size: VolumeSize): number {
 /** @throws what the programs said. */
 export async function mountImage(at: string, size: VolumeSize, plan: ImagePlan): Promise<Image> {
   const path = asidePath(at);
+  try {
+    const file = await makeFileSystem(path, size, { plan });
+    try {
+      await runTied(plan, [plan.mount, '-t', 'ext4', '-o', IMAGE_MOUNT, path, at]);
+      return { file };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+/**
+ * Makes a file with an empty file system in it.
+ *
+ * @param whole take all blocks of it now: later there may be none left.
+ * @throws what the programs said.
+ */
+export async function makeFileSystem(
+  path: string,
+  size: VolumeSize,
+  { plan, whole = false }: { readonly plan: ImagePlan; readonly whole?: boolean },
+): Promise<FileHandle> {
   const file = await open(path, 'wx', 0o600);
   try {
     await extend(file, imageBytes(size));
+    if (whole)
+      await runTied(plan, [plan.fallocate ?? 'fallocate', '--length', String(imageBytes(size)), path]);
     const inodes = ['-N', String(imageFiles(size)), '-I', String(INODE)];
     const extended = ['-E', 'lazy_itable_init=1,nodiscard'];
-    await runTied(plan, [
-      plan.mkfs,
-      '-q',
-      '-F',
-      '-O',
-      FEATURES,
-      '-b',
-      String(BLOCK),
-      '-m',
-      '0',
-      ...inodes,
-      ...extended,
-      path,
-    ]);
-    await runTied(plan, [plan.mount, '-t', 'ext4', '-o', MOUNT_OPTIONS, path, at]);
-    return { file };
+    const blocks = ['-b', String(BLOCK), '-m', '0'];
+    const how = ['-q', '-F', '-O', FEATURES, ...blocks, ...inodes, ...extended];
+    await runTied(plan, [plan.mkfs, ...how, path]);
+    return file;
   } catch (error) {
     await file.close();
     throw error;
-  } finally {
-    await rm(path, { force: true });
   }
 }
 

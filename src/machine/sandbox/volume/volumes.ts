@@ -8,8 +8,9 @@ import { type FileSystemUse, fileSystemUse } from '../kernel/disk-usage.ts';
 import type { Backing } from '../kernel/disk-watch.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import { firstExecutable, SYSTEM_DIRECTORIES } from '../kernel/programs.ts';
-import type { Bound, Volume, VolumeSize, Volumes } from '../port/volume.ts';
+import type { Bound, LaidTree, Layers, Volume, VolumeSize, Volumes } from '../port/volume.ts';
 import { type Image, type ImagePlan, imageFiles, mountImage, runTied } from './image.ts';
+import { MountedLayers } from './layers.ts';
 import { MOUNTS_FILE, unmountAt } from './unmount.ts';
 
 /** What is asked for; `auto`: an image where it is available, else a watcher. */
@@ -29,11 +30,30 @@ export class MountedVolumes implements Volumes {
   readonly #told = new Set<string>();
   #plan: ImagePlan | undefined;
   #why: string | undefined;
+  readonly #layers: MountedLayers | undefined;
 
-  private constructor(options: VolumesOptions, found: ImagePlan | string | undefined) {
+  private constructor(options: VolumesOptions, found: ImagePlan | string | undefined, unshare?: string) {
     this.#options = options;
     if (typeof found === 'string') this.#why = found;
     else this.#plan = found;
+    if (this.#plan?.fallocate !== undefined && unshare !== undefined)
+      this.#layers = new MountedLayers({ plan: this.#plan, home: options.home, unshare });
+  }
+
+  /** Only in an image: what is laid above a tree is then bounded as all else is, and ends with it. */
+  get layers(): Layers | undefined {
+    const layers = this.#layers;
+    if (this.bound !== 'image' || layers === undefined) return undefined;
+    return {
+      make: (image) => layers.make(image),
+      show: (file, at, options) => layers.show(file, at, options),
+      close: (at) => layers.close(at),
+      drop: (at) => layers.drop(at),
+      lay: async (tree) => {
+        await layers.lay(tree);
+        this.#count(tree);
+      },
+    };
   }
 
   get bound(): Bound {
@@ -48,7 +68,8 @@ export class MountedVolumes implements Volumes {
   /** Looks what is available; whether it works is seen when the first is mounted. */
   static async open(options: VolumesOptions): Promise<MountedVolumes> {
     if (options.wanted === 'watch') return new MountedVolumes(options, undefined);
-    return new MountedVolumes(options, await planImages(options.wanted));
+    const unshare = await firstExecutable('unshare', SYSTEM_DIRECTORIES);
+    return new MountedVolumes(options, await planImages(options.wanted), unshare);
   }
 
   async mount(at: string, size: VolumeSize): Promise<Volume | undefined> {
@@ -90,6 +111,15 @@ export class MountedVolumes implements Volumes {
   /** What is behind the volume that `path` is in. */
   backingOf(path: string): Backing | undefined {
     return [...this.#mounted].find(([at]) => isIn(path, at))?.[1].backing;
+  }
+
+  /** From now on the workspace is held to what is above the tree. */
+  #count({ at, upper, holds }: LaidTree): void {
+    const own = [...this.#mounted].find(([place]) => isIn(at, place));
+    if (own === undefined) return;
+    const [place, { point, backing }] = own;
+    const above = { root: upper, bytes: holds.bytes };
+    this.#mounted.set(place, { point, backing: { ...backing, above } });
   }
 
   /** For whoever clears up after us. */
@@ -147,8 +177,8 @@ async function planImages(wanted: WantedBound): Promise<ImagePlan | string> {
   const capabilities = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   if (process.getuid?.() !== 0) return 'only root may mount';
   if ((capabilities & CAP_SYS_ADMIN) === 0n) return 'this root may not mount (CAP_SYS_ADMIN)';
-  const [mkfs, mount, setpriv] = await Promise.all(
-    ['mkfs.ext4', 'mount', 'setpriv'].map((name) => firstExecutable(name, SYSTEM_DIRECTORIES)),
+  const [mkfs, mount, setpriv, fallocate] = await Promise.all(
+    ['mkfs.ext4', 'mount', 'setpriv', 'fallocate'].map((name) => firstExecutable(name, SYSTEM_DIRECTORIES)),
   );
   if (mount === undefined || setpriv === undefined) return 'util-linux is missing';
   if (wanted === 'tmpfs') return { mkfs: '', mount, setpriv };
@@ -157,5 +187,5 @@ async function planImages(wanted: WantedBound): Promise<ImagePlan | string> {
     () => true,
     () => false,
   );
-  return usable ? { mkfs, mount, setpriv } : '/dev/loop-control is missing or may not be opened';
+  return usable ? { mkfs, mount, setpriv, fallocate } : '/dev/loop-control is missing or may not be opened';
 }

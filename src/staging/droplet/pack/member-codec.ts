@@ -1,7 +1,7 @@
 /** Content of a member → its compressed bytes, made or found in the member cache. */
 import { createHash, hash } from 'node:crypto';
-import { constants as zlib, zstdCompressSync } from 'node:zlib';
-import { gzipMember } from '../tar/gzip-member.ts';
+import { crc32, constants as zlib, zstdCompressSync } from 'node:zlib';
+import { gzipMember, gzipMemberOf } from '../tar/gzip-member.ts';
 import type { Compression } from './compression.ts';
 import { deflateBetween, deflateBlock, deflateSpans, interleaved, type Span } from './deflate.ts';
 import type { MemberFiles } from './member-cache.ts';
@@ -30,6 +30,12 @@ export interface MemberShape {
   readonly spans: readonly Span[];
 }
 
+/** What a member is made of, without its bytes: the digest of a text that says so, and of which kind it is. */
+export interface MemberRecipe {
+  readonly digest: string;
+  readonly piece: boolean;
+}
+
 /** The same bytes whatever the cache holds. */
 export class MemberCodec {
   readonly #compression: MemberCodecOptions['compression'];
@@ -40,32 +46,59 @@ export class MemberCodec {
     this.#cache = cache;
   }
 
-  /** `raw` as a member. */
-  encode(raw: Buffer, { piece, spans }: MemberShape): EncodedMember {
-    if (this.#compression.codec === 'gzip' && spans.length > 0) return this.#inPieces(raw, spans);
+  /** `raw` as a member; with a recipe it is found by that from now on. */
+  encode(raw: Buffer, { piece, spans }: MemberShape, recipe?: MemberRecipe): EncodedMember {
+    const inPieces = this.#compression.codec === 'gzip' && spans.length > 0;
+    const made = inPieces ? this.#inPieces(raw, spans) : this.#whole(raw, piece);
+    if (recipe !== undefined) this.#cache?.files.put(this.#recipeName(recipe), made.found);
+    const { found: _found, ...encoded } = made;
+    return encoded;
+  }
+
+  /** The member of a recipe, if the cache has all of it. */
+  recall(recipe: MemberRecipe): EncodedMember | undefined {
+    const found = this.#cache?.files.get(this.#recipeName(recipe));
+    const pieces = found === undefined ? undefined : readFinding(found);
+    if (pieces === undefined) return undefined;
+    if (pieces.spans === 0) {
+      const bytes = this.#get(this.#wholeName(pieces.digests[0], recipe.piece));
+      return bytes === undefined ? undefined : { bytes, cached: true };
+    }
+    const [within, between] = [
+      this.#get(this.#withinName(pieces.digests[0])),
+      this.#get(this.#betweenName(pieces.digests[1])),
+    ];
+    if (within === undefined || between === undefined) return undefined;
+    const { spans, rawBytes, crc } = pieces;
+    const stream = interleaved(unbundled(between, spans + 1), unbundled(within, spans));
+    return { bytes: gzipMemberOf(stream, { rawBytes, crc, piece: false }), cached: true };
+  }
+
+  #whole(raw: Buffer, piece: boolean): Found {
+    const digest = hash('sha256', raw, 'hex');
     const { codec, level: usual } = this.#compression;
     const level = (piece && this.#blockLevel()) || usual;
-    // The same content is another member as a piece: its header says so. A droplet may hold a copy of itself.
-    const name = `${hash('sha256', raw, 'hex')}.${codec}:${level}${piece ? '-piece' : ''}`;
-    return this.#kept(name, () => {
+    const encoded = this.#kept(this.#wholeName(digest, piece), () => {
       if (codec === 'zstd') return zstdFrame(raw, level);
       const stream = piece ? [deflateBlock(raw, level)] : deflateBetween(raw, [], level);
       return gzipMember(raw, stream, piece);
     });
+    return { ...encoded, found: writeFinding({ digests: [digest, digest], spans: 0, rawBytes: 0, crc: 0 }) };
   }
 
   /** Contents and what is between them are kept apart, since new times change only the latter. */
-  #inPieces(raw: Buffer, spans: readonly Span[]): EncodedMember {
+  #inPieces(raw: Buffer, spans: readonly Span[]): Found {
     const { level } = this.#compression;
     const places = Buffer.from(new Uint32Array(spans.flatMap(({ start, end }) => [start, end])).buffer);
     const lengths = Buffer.from(new Uint32Array(spans.map(({ start, end }) => end - start)).buffer);
     const contents = createHash('sha256').update(lengths);
     for (const { start, end } of spans) contents.update(raw.subarray(start, end));
-    const all = createHash('sha256').update(places).update(raw);
-    const within = this.#kept(`${contents.digest('hex')}.gzip:${level}-spans`, () =>
-      bundle(deflateSpans(raw, spans, level)),
-    );
-    const between = this.#kept(`${all.digest('hex')}.gzip:${level}-between`, () =>
+    const digests = [
+      contents.digest('hex'),
+      createHash('sha256').update(places).update(raw).digest('hex'),
+    ] as const;
+    const within = this.#kept(this.#withinName(digests[0]), () => bundle(deflateSpans(raw, spans, level)));
+    const between = this.#kept(this.#betweenName(digests[1]), () =>
       bundle(deflateBetween(raw, spans, level)),
     );
     const stream = interleaved(
@@ -73,11 +106,37 @@ export class MemberCodec {
       unbundled(within.bytes, spans.length),
     );
     const cacheFault = within.cacheFault ?? between.cacheFault;
+    const rawBytes = raw.length;
+    const crc = crc32(raw);
     return {
-      bytes: gzipMember(raw, stream, false),
+      bytes: gzipMemberOf(stream, { rawBytes, crc, piece: false }),
       cached: within.cached && between.cached,
+      found: writeFinding({ digests, spans: spans.length, rawBytes, crc }),
       ...(cacheFault !== undefined && { cacheFault }),
     };
+  }
+
+  /** The same content is another member as a piece: its header says so. A droplet may hold a copy of itself. */
+  #wholeName(digest: string, piece: boolean): string {
+    const { codec, level: usual } = this.#compression;
+    const level = (piece && this.#blockLevel()) || usual;
+    return `${digest}.${codec}:${level}${piece ? '-piece' : ''}`;
+  }
+
+  #withinName(digest: string): string {
+    return `${digest}.gzip:${this.#compression.level}-spans`;
+  }
+
+  #betweenName(digest: string): string {
+    return `${digest}.gzip:${this.#compression.level}-between`;
+  }
+
+  #recipeName({ digest, piece }: MemberRecipe): string {
+    return `${this.#wholeName(digest, piece)}-recipe-${this.#cache?.engine ?? ''}`;
+  }
+
+  #get(name: string): Buffer | undefined {
+    return this.#cache?.files.get(`${name}-${this.#cache.engine}`);
   }
 
   #blockLevel(): number | undefined {
@@ -88,7 +147,7 @@ export class MemberCodec {
   #kept(name: string, make: () => Buffer): EncodedMember {
     if (this.#cache === undefined) return { bytes: make(), cached: false };
     const { files, engine } = this.#cache;
-    const found = files.get(`${name}-${engine}`);
+    const found = this.#get(name);
     if (found !== undefined) return { bytes: found, cached: true };
     const bytes = make();
     const cacheFault = files.put(`${name}-${engine}`, bytes);
@@ -115,4 +174,31 @@ function unbundled(bytes: Buffer, count: number): Buffer[] {
     at += bytes.readUInt32LE(4 * index);
     return bytes.subarray(start, at);
   });
+}
+
+/** A member, and by which names the cache has what it is made of. */
+type Found = EncodedMember & { readonly found: Buffer };
+
+/** What is kept under a recipe: the digests in the names, and what joining the pieces takes. */
+interface Finding {
+  readonly digests: readonly [string, string];
+  readonly spans: number;
+  readonly rawBytes: number;
+  readonly crc: number;
+}
+
+const FINDING_BYTES = 2 * 32 + 3 * 4;
+
+function writeFinding({ digests, spans, rawBytes, crc }: Finding): Buffer {
+  const bytes = Buffer.alloc(FINDING_BYTES);
+  for (const [index, digest] of digests.entries()) bytes.write(digest, index * 32, 'hex');
+  for (const [index, value] of [spans, rawBytes, crc].entries()) bytes.writeUInt32LE(value, 64 + index * 4);
+  return bytes;
+}
+
+function readFinding(bytes: Buffer): Finding | undefined {
+  if (bytes.length !== FINDING_BYTES) return undefined;
+  const digests = [bytes.toString('hex', 0, 32), bytes.toString('hex', 32, 64)] as const;
+  const [spans, rawBytes, crc] = [bytes.readUInt32LE(64), bytes.readUInt32LE(68), bytes.readUInt32LE(72)];
+  return { digests, spans, rawBytes, crc };
 }

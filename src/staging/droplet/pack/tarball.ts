@@ -9,6 +9,7 @@
 import { versions } from 'node:process';
 import { Readable } from 'node:stream';
 import { cancelled, StagerError } from '../../../words/errors.ts';
+import type { KnownTree } from '../tar/known-tree.ts';
 import { type Member, membersOf } from '../tar/members.ts';
 import { type ContentRoot, readable, type TreeEntry, type WalkOptions, walkRoots } from '../tar/tree-walk.ts';
 import { type Compression, DEFAULT_COMPRESSION } from './compression.ts';
@@ -32,6 +33,8 @@ export interface PackOptions {
   readonly maxBytes?: number;
   /** Worker threads; one a core by default. */
   readonly threads?: number;
+  /** What of the roots need not be looked at, opened or read. */
+  readonly known?: KnownTree | undefined;
 }
 
 /** What was packed. */
@@ -62,10 +65,11 @@ export interface PackedTarball {
 /** Packs `roots`. Nothing is read before the body is. */
 export function packTarball(roots: readonly ContentRoot[], options: PackOptions): PackedTarball {
   return packEntries((onSkipped, atEnd) => {
-    const { sourceDateEpoch } = options;
+    const { sourceDateEpoch, known } = options;
     return walkRoots(roots, {
       onSkipped,
       atEnd,
+      known,
       ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
     });
   }, options);

@@ -27,15 +27,23 @@ export interface MemberHeader {
 
 /** The member of `raw`, whose deflate stream is `pieces`, joined. */
 export function gzipMember(raw: Buffer, pieces: readonly Buffer[], piece: boolean): Buffer {
+  return gzipMemberOf(pieces, { rawBytes: raw.length, crc: crc32(raw), piece });
+}
+
+/** The same of a content whose length and checksum are known. */
+export function gzipMemberOf(
+  pieces: readonly Buffer[],
+  raw: { readonly rawBytes: number; readonly crc: number; readonly piece: boolean },
+): Buffer {
   const bodyBytes = pieces.reduce((sum, { length }) => sum + length, 0);
   const member = Buffer.allocUnsafeSlow(MEMBER_HEADER_BYTES + bodyBytes + TRAILER_BYTES);
   member.write('\x1f\x8b\x08\x04\0\0\0\0\0\xff\x0c\0SG\x08\0', 0, 16, 'latin1');
   member.writeUInt32LE(member.length, 16);
-  member.writeUInt32LE((raw.length | (piece ? PIECE : 0)) >>> 0, 20);
+  member.writeUInt32LE((raw.rawBytes | (raw.piece ? PIECE : 0)) >>> 0, 20);
   let at = MEMBER_HEADER_BYTES;
   for (const bytes of pieces) at += bytes.copy(member, at);
-  member.writeUInt32LE(crc32(raw), at);
-  member.writeUInt32LE(raw.length, at + 4);
+  member.writeUInt32LE(raw.crc, at);
+  member.writeUInt32LE(raw.rawBytes, at + 4);
   return member;
 }
 

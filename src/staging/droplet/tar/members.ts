@@ -25,6 +25,8 @@ export type Member =
       readonly rawBytes: number;
       /** True for the block that must meet the end of the file. */
       readonly last: boolean;
+      /** Hex digest that the whole file is known to have. */
+      readonly sha256?: string;
     }
   /** The two zero blocks that end a tar. */
   | { readonly kind: 'end'; readonly rawBytes: number };
@@ -85,6 +87,7 @@ function* blocksOf(entry: TreeEntry): Generator<Member> {
       length,
       rawBytes: padded(length),
       last,
+      ...(entry.sha256 !== undefined && { sha256: entry.sha256 }),
     };
   }
 }

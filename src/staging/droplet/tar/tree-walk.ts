@@ -8,6 +8,7 @@
  */
 import { chmodSync, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
+import type { KnownChild, KnownTree } from './known-tree.ts';
 import type { TarEntry } from './tar-header.ts';
 
 /** One thing that goes into an archive. */
@@ -28,6 +29,8 @@ export interface TreeEntry extends TarEntry {
   readonly host: string;
   /** Content of a file that is not on disk. */
   readonly content?: Uint8Array;
+  /** Hex digest that the content is known to have. */
+  readonly sha256?: string;
 }
 
 /** What a walk is told and what it tells. */
@@ -36,6 +39,8 @@ export interface WalkOptions {
   readonly sourceDateEpoch?: number;
   /** True for the name (a byte string) of what is left out, with all below it; it is as if it were not there. */
   readonly leaveOut?: (name: string) => boolean;
+  /** What need not be looked at. */
+  readonly known?: KnownTree | undefined;
   /** Called for what can't be in a droplet: sockets, devices, pipes. */
   readonly onSkipped: (path: string, reason: string) => void;
   /** Takes what has to be done once the content of every entry was read, even if something failed. */
@@ -115,16 +120,39 @@ class Walk {
 
   *#directory(name: string, host: string, stats: Stats): Generator<TreeEntry> {
     yield this.#entry({ name, type: 'directory', mode: stats.mode });
-    for (const child of this.#names(host, stats)) {
+    yield* this.#inside(name, host, () => this.#names(host, stats));
+  }
+
+  *#inside(name: string, host: string, list: () => string[]): Generator<TreeEntry> {
+    const known = this.#options.known?.childrenOf(host);
+    const names = known?.whole === true ? [...known.children.keys()].sort(byBytes) : list();
+    for (const child of names) {
       if (this.#options.leaveOut?.(name + child) === true) continue;
-      const childHost = host + child;
-      const childStats = lstatOrAbsent(childHost);
-      if (childStats === undefined) throw unreadable(childHost, 'vanished while it was packed');
-      if (childStats.isFile()) yield this.#file(name + child, childHost, childStats);
-      else if (childStats.isDirectory())
-        yield* this.#directory(`${name}${child}/`, `${childHost}/`, childStats);
-      else if (childStats.isSymbolicLink()) yield this.#symlink(name + child, childHost);
-      else this.#options.onSkipped(readable(name + child), `is ${kindOf(childStats)}`);
+      const found = known?.children.get(child);
+      if (found === undefined) yield* this.#looked(name + child, host + child);
+      else yield* this.#known(name + child, host + child, found);
+    }
+  }
+
+  *#looked(name: string, host: string): Generator<TreeEntry> {
+    const stats = lstatOrAbsent(host);
+    if (stats === undefined) throw unreadable(host, 'vanished while it was packed');
+    if (stats.isFile()) yield this.#file(name, host, stats);
+    else if (stats.isDirectory()) yield* this.#directory(`${name}/`, `${host}/`, stats);
+    else if (stats.isSymbolicLink()) yield this.#symlink(name, host);
+    else this.#options.onSkipped(readable(name), `is ${kindOf(stats)}`);
+  }
+
+  /** As it would have been found; of a directory all that is in it is known as well. */
+  *#known(name: string, host: string, child: KnownChild): Generator<TreeEntry> {
+    if (child.kind === 'directory') {
+      yield this.#entry({ name: `${name}/`, type: 'directory', mode: child.mode });
+      yield* this.#inside(`${name}/`, `${host}/`, () => []);
+    } else if (child.kind === 'symlink') {
+      yield this.#entry({ name, type: 'symlink', mode: 0o777, link: child.target });
+    } else {
+      const { mode, size, mtime, sha256 } = child;
+      yield { ...this.#entry({ name, type: 'file', mode, size, mtime }), host, sha256 };
     }
   }
 
