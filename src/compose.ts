@@ -5,10 +5,10 @@ import { writeTextFile } from './config/json-file.ts';
 import type { Config } from './config/load.ts';
 import { type Diagnosis, diagnose } from './machine/doctor/doctor.ts';
 import { openDataHome } from './machine/host/data-home.ts';
-import { asideDirectories, checkLayout, repairLayout } from './machine/host/data-layout.ts';
+import { repairLayout } from './machine/host/data-layout.ts';
 import { placed } from './machine/host/full-disk.ts';
 import { OWN_ROOT } from './machine/host/own-package.ts';
-import { sweepDead } from './machine/host/process-label.ts';
+import { readyHome } from './machine/host/ready-home.ts';
 import { egressWish } from './machine/network/wish.ts';
 import { trustedAuthorities } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
@@ -250,7 +250,7 @@ export class Stager {
 
   /** Says in one sentence what whoever writes there first would otherwise have to say. */
   #openHome(): Promise<void> {
-    this.#home ??= openHome(this.config.home);
+    this.#home ??= readyHome(this.config.home);
     return this.#home;
   }
 
@@ -294,11 +294,4 @@ export function openEndpointStager(config: Config, data: string, watch?: BlobWat
     join(data, 'stagings'),
     watch,
   );
-}
-
-/** Made if it is not there, looked at as a whole, and without what dead processes left. */
-async function openHome(home: string): Promise<void> {
-  await openDataHome(home);
-  await checkLayout(home);
-  await sweepDead([home, ...asideDirectories(home)]);
 }
