@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ALLOWED_CALLS, REFUSED_CALLS } from '../../../src/machine/sandbox/oci/seccomp-calls.ts';
 import { CALL_NUMBERS } from '../../../src/machine/sandbox/kernel/call-numbers.ts';
+import { ALLOWED_CALLS, REFUSED_CALLS } from '../../../src/machine/sandbox/oci/seccomp-calls.ts';
 import { filterProgram } from '../../../src/machine/sandbox/process/filter.ts';
 
 const ARCH = { x64: 0xc000003e, arm64: 0xc00000b7 } as const;
