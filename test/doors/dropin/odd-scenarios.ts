@@ -158,6 +158,11 @@ const zips: readonly Scenario[] = [
     fetched(`made by ${name}`, ({ http }) => `${http}/${name}`),
   ),
   ...['clash.zip', 'upper.zip'].map((name) => fetched(`entries of ${name}`, ({ http }) => `${http}/${name}`)),
+  { ...fetched('where nobody may write', ({ http }) => `${http}/good.zip`), shell: ANOTHER_USER },
+  {
+    ...fetched('a file that is too large', ({ http }) => `${http}/good.zip`),
+    shell: 'ulimit -f 0',
+  },
 ];
 
 /** All of these. */
