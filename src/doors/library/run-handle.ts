@@ -1,7 +1,7 @@
 /** What `runDroplet` and `runImage` return, and how it is made from what they start. */
 import type { RunEvent } from '../../staging/launch/events.ts';
 import type { DropletRun, RunResult } from '../../staging/launch/supervise.ts';
-import { StagerError } from '../../words/errors.ts';
+import { cancelled, StagerError } from '../../words/errors.ts';
 import { type Handle, openHandle } from './handle.ts';
 import type { QueueLimit } from './kept-events.ts';
 
@@ -60,6 +60,7 @@ export function openRun(
   options: { readonly signal?: AbortSignal; readonly onEvent?: (event: RunEvent) => void },
   work: (io: RunIo) => Promise<RunResult>,
 ): RunHandle {
+  let stopping = false;
   const start = Promise.withResolvers<StartedRun>();
   start.promise.catch(() => undefined);
   const handle = openHandle<RunEvent, RunResult>({
@@ -68,7 +69,10 @@ export function openRun(
     limit: UNREAD,
     run: async (io) => {
       try {
-        return await work({ ...io, started: start.resolve });
+        const result = await work({ ...io, started: start.resolve });
+        // A run that is up ends as gently for a cancellation as for stop(), which only the caller can tell apart.
+        if (io.signal.aborted && !stopping && result.end.kind === 'stopped') throw cancelled(io.signal);
+        return result;
       } catch (error) {
         start.reject(error);
         throw error;
@@ -87,14 +91,20 @@ export function openRun(
     );
   ready.catch(() => undefined);
   const stop: RunHandle['stop'] = async (how) => {
+    stopping = true;
     await start.promise.then((started) => started.stop(how)).catch(() => undefined);
     return await handle.result;
   };
   return { ...handle, ready, stop };
 }
 
-/** @throws StagerError USAGE where a caller without types gives both. */
+/** @throws StagerError USAGE where a caller without types gives both, or a command without a word. */
 export function demandOneTarget({ process: type, command }: RunTargetOptions): void {
+  if (command?.[0] === undefined && command !== undefined) {
+    throw new StagerError('USAGE', '`command` has no words', {
+      next: "Give the program first: ['node', 'task.js'].",
+    });
+  }
   if (command === undefined || type === undefined) return;
   throw new StagerError('USAGE', '`process` and `command` cannot be used together', {
     next: 'Give a process type that the droplet has, or a command to run once.',

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Handle, openHandle } from '../../../src/doors/library/handle.ts';
+import { openRun } from '../../../src/doors/library/run-handle.ts';
+import type { RunResult } from '../../../src/staging/launch/supervise.ts';
 
 interface Work {
   readonly handle: Handle<string, string>;
@@ -97,5 +99,58 @@ describe('a handle', () => {
     finish('done');
     await handle.result;
     expect(await all(handle.events)).toEqual(['12345678', '1 left out', 'de']);
+  });
+});
+
+describe('a run', () => {
+  const main: RunResult['main'] = {
+    source: { id: 'APP/PROC/WEB', index: 0 },
+    report: { outcome: { kind: 'signalled', signal: 'SIGTERM' }, durationMs: 1 },
+    exitCode: 143,
+    lastLines: [],
+  };
+  const ended: RunResult = { end: { kind: 'stopped' }, exitCode: 143, main, sidecars: [] };
+
+  /** Up until it is told to stop, in either way. */
+  function run(signal?: AbortSignal) {
+    const done = Promise.withResolvers<RunResult>();
+    return openRun(signal === undefined ? {} : { signal }, async (io) => {
+      io.signal.addEventListener('abort', () => done.resolve(ended));
+      io.emit({ type: 'stopping', at: '', graceMs: 1, reason: { kind: 'requested' } });
+      io.started({
+        ready: Promise.resolve({ kind: 'healthy', afterMs: 1 }),
+        done: done.promise,
+        stop: async () => {
+          done.resolve(ended);
+          return await done.promise;
+        },
+        port: 8080,
+      });
+      return await done.promise;
+    });
+  }
+
+  it('that is up ends as CANCELLED in each way of cancelling, as a staging does', async () => {
+    const controller = new AbortController();
+    const [asked, left, signalled] = [run(), run(), run(controller.signal)];
+    for (const one of [asked, left, signalled])
+      expect(await one.ready).toEqual({ healthy: true, port: 8080 });
+    await asked.cancel();
+    for await (const _ of left.events) break;
+    controller.abort();
+    for (const one of [asked, left, signalled]) {
+      await expect(one.result).rejects.toMatchObject({ code: 'CANCELLED' });
+    }
+  });
+
+  it('that is stopped tells how it ended, when its block is left as well', async () => {
+    let result: Promise<RunResult>;
+    {
+      await using one = run();
+      await one.ready;
+      expect(await one.stop()).toBe(ended);
+      ({ result } = one);
+    }
+    expect(await result).toBe(ended);
   });
 });

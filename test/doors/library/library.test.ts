@@ -77,6 +77,11 @@ describe('options that cannot be used together', () => {
     await expect(stage(both).result).rejects.toMatchObject({ code: 'USAGE' });
     const two: object = { home, process: 'web', command: ['true'] };
     await expect(runDroplet(two).result).rejects.toMatchObject({ code: 'USAGE' });
+    const none: object = { home, command: [] };
+    await expect(runDroplet(none).result).rejects.toMatchObject({
+      code: 'USAGE',
+      message: '`command` has no words',
+    });
     const image = { home, image: 'app', process: 'web', command: ['true'] };
     // @ts-expect-error a list that may be empty
     await expect(runImage(image).result).rejects.toMatchObject({ code: 'USAGE' });
