@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -12,6 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
 /** The version of Kubernetes whose schemas the package brings, and its own. */
 const [VALIDATOR, KUBERNETES] = ['1.37.0', '1.35'];
+const SYSTEMD = ['/usr/bin/systemd-analyze', '/bin/systemd-analyze'].find(existsSync);
 const PROMTOOL = ['/usr/bin/promtool', '/usr/local/bin/promtool'].find(existsSync);
 
 describe('the manifests for Kubernetes', () => {
@@ -75,4 +78,23 @@ describe('the units of systemd', () => {
       expect(text).toMatch(/^TimeoutStopSec=\d+$/m);
     }
   });
+
+  if (SYSTEMD === undefined) it.skip('NOT RUN: systemd-analyze on the units: there is none', () => undefined);
+  else {
+    it('pass systemd-analyze', async () => {
+      const dir = await mkdtemp(join(tmpdir(), 'stager-units-'));
+      const units = globSync('deploy/systemd/*.service', { cwd: root });
+      for (const file of units) {
+        // It looks for the program, which is not installed here.
+        const text = readFileSync(`${root}/${file}`, 'utf8').replaceAll(
+          '/usr/bin/stager',
+          `${root}/bin/stager`,
+        );
+        await writeFile(join(dir, basename(file)), text);
+      }
+      const { stderr } = await run(SYSTEMD, ['verify', ...units.map((file) => join(dir, basename(file)))]);
+      await rm(dir, { recursive: true, force: true });
+      expect(stderr).toBe('');
+    });
+  }
 });

@@ -1,7 +1,11 @@
 /** Asks the server of a fleet, which may be gone at any moment: then again, wherever it is by then. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import { form, zipOf } from '../doors/http/support/builds.ts';
+import { zipDirectory } from '../doors/http/support/served.ts';
 import type { Fleet } from './fleet.ts';
 
 /** Milliseconds. */
@@ -14,6 +18,12 @@ export const Build = z.object({
   error: z.string().nullable(),
   queue: z.object({ position: z.number(), reason: z.string() }).optional(),
 });
+
+/** What is asked for every staging of an app. */
+export interface AppKind {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly buildpacks: readonly string[];
+}
 
 export class Client {
   readonly #fleet: Fleet;
@@ -30,11 +40,12 @@ export class Client {
   }
 
   /** An app with a package. @returns the guid of the package. */
-  async newPackage(space: string, name: string, pauseMs: number): Promise<string> {
+  async newPackage(space: string, name: string, { variables, buildpacks }: AppKind): Promise<string> {
     const app = WithGuid.parse(
       await this.ask('POST', '/v3/apps', {
         name,
-        environment_variables: { FAKE_PAUSE: String(pauseMs), FAKE_LINES: '20' },
+        environment_variables: variables,
+        lifecycle: { type: 'buildpack', data: { buildpacks } },
         relationships: { space: { data: { guid: space } } },
       }),
     );
@@ -47,6 +58,21 @@ export class Client {
     );
     await this.until(`/v3/packages/${guid}`, (body) => Object(body).state === 'READY');
     return guid;
+  }
+
+  /** A buildpack of this directory. */
+  async addBuildpack(directory: string): Promise<void> {
+    const name = 'told';
+    const { guid } = WithGuid.parse(await this.ask('POST', '/v3/buildpacks', { name }));
+    const dir = await mkdtemp(join(tmpdir(), 'stager-faults-told-'));
+    const zip = await readFile(zipDirectory(directory, join(dir, 'told.zip')));
+    await rm(dir, { recursive: true, force: true });
+    await this.ask(
+      'POST',
+      `/v3/buildpacks/${guid}/upload`,
+      form({ bits: new Blob([zip]), name: 'told.zip' }),
+    );
+    await this.until(`/v3/buildpacks/${guid}`, (body) => Object(body).state === 'READY');
   }
 
   async stage(source: string): Promise<string> {

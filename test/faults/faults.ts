@@ -25,7 +25,8 @@ export const faketimeMissing =
     ? 'no libfaketime (Debian: apt-get install faketime, or FAKETIME_LIBRARY)'
     : undefined;
 
-export function faults({ shortMs, longMs }: Lasting): readonly Fault[] {
+/** `disks`: each worker has one of its own. */
+export function faults({ shortMs, longMs }: Lasting, disks: boolean): readonly Fault[] {
   const s3 =
     (plan: Parameters<Fleet['s3']['plan']>[0], ms: number): Fault['happen'] =>
     async (fleet) => {
@@ -78,6 +79,19 @@ export function faults({ shortMs, longMs }: Lasting): readonly Fault[] {
         child.kill('SIGCONT');
       },
     },
+    ...(disks
+      ? [
+          {
+            name: 'the disk of a worker full',
+            happen: async (fleet: Fleet) => {
+              const disk = fleet.disks[Math.floor(Math.random() * fleet.disks.length)];
+              disk?.fillTo(0);
+              await setTimeout(shortMs);
+              disk?.empty();
+            },
+          },
+        ]
+      : []),
     ...(LIBRARY === undefined
       ? []
       : [

@@ -8,13 +8,22 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Place } from '../doors/http/support/journal.ts';
 import { type PostgresServer, startPostgres } from '../doors/http/support/postgres.ts';
+import { DiskImage, whyNoDiskImage } from '../support/disk-image.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { type S3Server, startS3Server, useTestCredentials } from '../support/s3-server.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const SERVER = fileURLToPath(new URL('../doors/http/support/killable-server.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('worker-process.ts', import.meta.url));
+const STAGER = fileURLToPath(new URL('../../bin/stager', import.meta.url));
 const WORKERS = 3;
+/** Of the file system that a real worker has for itself, so that it can be full. */
+const DISK = { mebibytes: 1500, inodes: 200_000 } as const;
+
+/** `real`: workers are `stager worker`, which run scripts in sandboxes; without, their stagings run none. */
+export interface FleetOptions {
+  readonly real?: boolean;
+}
 
 /** A process that is started again when it ends. */
 export interface Member {
@@ -33,6 +42,10 @@ export interface Fleet {
   readonly workers: readonly Member[];
   /** Between each worker and the database. */
   readonly wires: readonly TcpProxy[];
+  /** That of each worker, where it has one of its own. */
+  readonly disks: readonly DiskImage[];
+  /** The directory of each worker. */
+  readonly homes: readonly string[];
   /** Where the server answers now. */
   place(): Place;
   kill(member: Member, signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
@@ -40,7 +53,7 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-export async function startFleet(): Promise<Fleet> {
+export async function startFleet({ real = false }: FleetOptions = {}): Promise<Fleet> {
   useTestCredentials();
   const dir = await mkdtemp(join(tmpdir(), 'stager-faults-'));
   const [postgres, s3] = [await startPostgres(), await startS3Server()];
@@ -49,10 +62,12 @@ export async function startFleet(): Promise<Fleet> {
   const database = await postgres.createDatabase('migrated');
   const blobstore = `s3://blobs/some/prefix?endpoint=${proxy.endpoint}`;
   const wires: TcpProxy[] = [];
-  const argsOf = new Map<string, readonly string[]>();
+  const disks: DiskImage[] = [];
+  const homes: string[] = [];
+  const argsOf = new Map<string, readonly [program: string, ...args: string[]]>();
   const launch = async (name: string, env: Readonly<Record<string, string>> = {}): Promise<Member> => {
-    const args = ['--disable-warning=ExperimentalWarning', ...(argsOf.get(name) ?? [])];
-    const child = spawn(process.execPath, args, {
+    const [program = '', ...args] = argsOf.get(name) ?? [];
+    const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
@@ -62,7 +77,7 @@ export async function startFleet(): Promise<Fleet> {
     ]);
     return { name, child, said: String(said) };
   };
-  argsOf.set('server', [SERVER, await directory(dir, 'server'), database, blobstore]);
+  argsOf.set('server', [...NODE, SERVER, await directory(dir, 'server'), database, blobstore]);
   const server = await launch('server');
   const workers: Member[] = [];
   for (let n = 1; n <= WORKERS; n += 1) {
@@ -70,13 +85,17 @@ export async function startFleet(): Promise<Fleet> {
     wires.push(wire);
     const url = new URL(database);
     url.port = String(wire.port);
-    argsOf.set(`worker-${n}`, [
-      WORKER,
-      await directory(dir, `worker-${n}`),
-      url.href,
-      blobstore,
-      `worker-${n}`,
-    ]);
+    const name = `worker-${n}`;
+    const disk = real && whyNoDiskImage() === undefined ? DiskImage.make(DISK) : undefined;
+    if (disk !== undefined) disks.push(disk);
+    const home = await directory(disk?.mount ?? dir, name);
+    homes.push(home);
+    argsOf.set(
+      name,
+      real
+        ? [STAGER, ...realArgs(home, { url: url.href, blobstore, name })]
+        : [...NODE, WORKER, home, url.href, blobstore, name],
+    );
     workers.push(await launch(`worker-${n}`));
   }
   const kill: Fleet['kill'] = async ({ child }, signal) => {
@@ -92,6 +111,8 @@ export async function startFleet(): Promise<Fleet> {
     server,
     workers,
     wires,
+    disks,
+    homes,
     place: () => JSON.parse(server.said),
     kill,
     restart: async (member, env) => {
@@ -101,14 +122,26 @@ export async function startFleet(): Promise<Fleet> {
     stop: async () => {
       for (const member of [server, ...workers]) await kill(member, 'SIGKILL');
       await stopAll({ postgres, s3, proxy, wires });
+      for (const disk of disks) disk.remove();
       await rm(dir, { recursive: true, force: true });
     },
   };
 }
 
+const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
+
+function realArgs(
+  home: string,
+  { url, blobstore, name }: { readonly url: string; readonly blobstore: string; readonly name: string },
+): string[] {
+  const places = ['--home', join(home, 'home'), '--data', join(home, 'data'), '--database', url];
+  const sizes = ['--slots', '2', '--memory', '4G', '--disk', '100G', '--grace', '1s'];
+  return ['worker', ...places, '--blobstore', blobstore, '--worker-name', name, ...sizes];
+}
+
 async function directory(parent: string, name: string): Promise<string> {
   const path = join(parent, name);
-  await mkdir(path);
+  await mkdir(path, { mode: 0o755 });
   return path;
 }
 

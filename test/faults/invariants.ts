@@ -1,4 +1,6 @@
 /** What has to hold after a fault, whatever it was. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { z } from 'zod';
 import { collectDroplets } from '../../src/service/builds/collect-droplets.ts';
@@ -67,6 +69,41 @@ export async function collect({ database, blobstore }: Fleet): Promise<{ deleted
   } finally {
     await opened.close();
   }
+}
+
+/** @returns what stagings left on their machines: workspaces, sandboxes, mounts and processes. */
+export async function leftOnWorkers({ homes, workers, disks }: Fleet): Promise<readonly string[]> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  const own = new Set(disks.map(({ mount }) => mount));
+  const left: string[] = [];
+  for (const [index, home] of homes.entries()) {
+    const workspaces = await readdir(join(home, 'home/workspaces')).catch(() => []);
+    const sandboxes = (await readdir(join(home, 'home/sandbox')).catch(() => [])).filter(
+      (it) => it !== 'probes.json',
+    );
+    const mounted = mounts.filter((at) => at.startsWith(`${home}/`) && !own.has(at));
+    const pid = String(workers[index]?.child.pid);
+    const running = (await processesOf(home)).filter((it) => it !== pid);
+    left.push(
+      ...workspaces.map((name) => `a workspace ${name}`),
+      ...sandboxes.map((name) => `the state of a sandbox ${name}`),
+      ...mounted.map((at) => `a mount ${at}`),
+      ...running.map((id) => `a process ${id}`),
+    );
+  }
+  return left;
+}
+
+/** Ids of processes that name this directory. */
+async function processesOf(directory: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const id of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes(directory) && id !== String(process.pid)) found.push(id);
+  }
+  return found;
 }
 
 async function openStore(address: string): Promise<BlobStore> {
