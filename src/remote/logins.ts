@@ -2,7 +2,7 @@
  * Where people are signed in: one file in the user's configuration, which only they may read. A password is never kept;
  * a token is renewed with what the server gave for that.
  */
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { lstat, mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../machine/host/replace-file.ts';
@@ -40,7 +40,7 @@ export async function saveLogin(file: string, server: string, login: Login): Pro
 /** A file that is not what was written counts as none (a token goes to no other address); the next login writes it anew. */
 async function readLogins(file: string): Promise<Readonly<Record<string, Login>>> {
   const text = await readFile(file, 'utf8').catch(async (error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return '';
+    if (errnoOf(error) === 'ENOENT' && !(await leadsNowhere(dirname(file)))) return '';
     throw await inTheWay(file, error);
   });
   return File.safeParse(readCheckedJson(text)).data?.servers ?? {};
@@ -56,6 +56,10 @@ async function inTheWay(file: string, error: unknown): Promise<unknown> {
     cause: error,
   });
 }
+
+/** A link whose end is not there: nothing can be kept below it. */
+const leadsNowhere = async (path: string): Promise<boolean> =>
+  (await lstat(path).catch(() => undefined))?.isSymbolicLink() === true && !(await isDirectory(path));
 
 const isDirectory = (path: string): Promise<boolean> =>
   stat(path).then(

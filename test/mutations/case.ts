@@ -60,8 +60,8 @@ export interface Verdict {
 /** Every case that makes sense for what is there. */
 export function casesOf({ dir }: Place, classes: readonly FileClass[] = CLASSES): readonly Case[] {
   return classes.flatMap((kind) =>
-    MUTATIONS.filter((it) => it.fits(fileOf(dir, kind), dir)).flatMap((mutation) =>
-      kind.commands.map((command) => ({ kind, mutation, command })),
+    MUTATIONS.filter((it) => it.name !== kind.without && it.fits(fileOf(dir, kind), dir)).flatMap(
+      (mutation) => kind.commands.map((command) => ({ kind, mutation, command })),
     ),
   );
 }
@@ -178,8 +178,10 @@ async function followAdvice(
     await installAgain(place);
   } else if (next.includes('blobs repair'))
     await (await openBlobs({ home: join(place.dir, 'home') })).repair();
-  else if (next.includes('stager login')) await logIn(place);
-  else if (next.includes('Write the layout again')) await writeLayoutAgain(place);
+  else if (next.includes('stager login')) {
+    if (named !== undefined) rmSync(named, { recursive: true, force: true });
+    await logIn(place);
+  } else if (next.includes('Write the layout again')) await writeLayoutAgain(place);
   else if (next.includes('the whole data directory')) undo(join(place.dir, 'home/serve'), place);
   else if (next.includes('stack add'))
     await stager.stacks.add('mini', join(place.dir, 'mini.tar'), { signal });

@@ -20,9 +20,11 @@ import type { Command } from './rig.ts';
 /** A kind of file: where it is, and which commands use it. */
 export interface FileClass {
   readonly name: string;
-  /** Below the rig's directory; the last match is taken. */
+  /** Below the rig's directory. */
   readonly glob: string;
   readonly commands: readonly Command[];
+  /** A mutation that nobody could tell from what is usual. */
+  readonly without?: string;
 }
 
 const STAGED = ['stage', 'reuse'] as const;
@@ -88,9 +90,12 @@ export const CLASSES: readonly FileClass[] = [
   of('directory of downloads', 'home/cache/downloads', ['stage']),
 ];
 
-/** The file of a class; `@` is what a link leads to. */
+/** The file of a class: of several that of the package that is staged, else the youngest; `@` is what a link leads to. */
 export function fileOf(dir: string, { glob, name }: FileClass): string {
-  const [found] = globSync(glob.replace('@', ''), { cwd: dir }).toSorted().reverse();
+  const staged = readFileSync(join(dir, 'home/newest-package'), 'utf8');
+  const age = (it: string): number =>
+    it.includes(staged) ? Number.NEGATIVE_INFINITY : -lstatSync(join(dir, it)).mtimeMs;
+  const [found] = globSync(glob.replace('@', ''), { cwd: dir }).toSorted((a, b) => age(a) - age(b));
   if (found === undefined) throw new Error(`there is no ${name}: ${glob}`);
   const path = join(dir, found);
   return glob.endsWith('@') ? join(dirname(path), readLink(path)) : path;

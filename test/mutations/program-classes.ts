@@ -34,7 +34,8 @@ export const PROGRAM_CLASSES: readonly FileClass[] = [
   of('image layout', 'home/layout', ['image', 'base']),
   of('logins', 'home/config/stager/logins.json', ['login']),
   of('directory of logins', 'home/config/stager', ['login']),
-  of('data of a server', 'home/serve', ['serve']),
+  // A directory that is not there is that of a first start.
+  { ...of('data of a server', 'home/serve', ['serve']), without: 'removed' },
   of('database', 'home/serve/database', ['serve']),
   of('mark of a database', 'home/serve/database.made', ['serve']),
   of('files of a database', 'home/serve/database/pgdata', ['serve']),

@@ -29,7 +29,8 @@ export interface Done {
   readonly warnings: readonly string[];
 }
 
-export const COMMANDS = ['stage', 'reuse', 'run', 'stack', 'verify', 'package'] as const;
+/** In the order in which their results are taken: what `stage` leaves is the youngest, so that each uses what is damaged. */
+export const COMMANDS = ['package', 'stage', 'reuse', 'run', 'stack', 'verify'] as const;
 export type Command = (typeof COMMANDS)[number] | Program;
 
 const signal = new AbortController().signal;
@@ -138,6 +139,7 @@ export async function makeRig({
   if (programs) await preparePrograms(place);
   for (const command of programs ? [...COMMANDS, ...PROGRAMS] : COMMANDS)
     expected.set(command, (await perform(command, place)).fingerprint);
+  await noteNewestPackage(place);
   if (programs) await leaveClaims(place);
   keepCopy(dir, 'original');
   const close = async (): Promise<void> => {

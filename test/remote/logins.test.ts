@@ -12,6 +12,7 @@ it.each<[string, 'file' | 'directory', (path: string) => void]>([
   ['a directory is in its place', 'file', (path) => mkdirSync(path)],
   ['it is a link to itself', 'file', (path) => symlinkSync(path, path)],
   ['a file is in the place of its directory', 'directory', (path) => writeFileSync(path, '')],
+  ['its directory is a link to nowhere', 'directory', (path) => symlinkSync('/nowhere/at/all', path)],
   ['its directory is a link to itself', 'directory', (path) => symlinkSync(path, path)],
 ])('what to remove is told when %s', async (_, which, damage) => {
   const file = join(tempDir(), 'stager/logins.json');

@@ -2,13 +2,14 @@
  * Finds out by trying what works on this machine, and remembers it until the next boot, so that a staging does not
  * pay for it each time.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sha256OfBytes } from '../../../words/digest.ts';
 import { isStagerError } from '../../../words/errors.ts';
 import { parseJson } from '../../../words/json.ts';
 import { bootId } from '../../host/process-identity.ts';
+import { removeTree } from '../../host/remove-tree.ts';
 import { replaceFile } from '../../host/replace-file.ts';
 import { type OciOptions, OciSandbox } from './oci.ts';
 
@@ -87,6 +88,9 @@ export class ProbeMemory {
     const boot = bootId();
     const current = Object.entries(await this.#load()).filter(([known]) => known.startsWith(boot));
     const text = JSON.stringify(Object.fromEntries([...current, [key, why]]));
+    // A directory can't be replaced by a file, and it was not a memory.
+    if ((await lstat(this.#path).catch(() => undefined))?.isDirectory() === true)
+      await removeTree(this.#path);
     await replaceFile(this.#path, text, { mode: 0o600, durable: false });
   }
 
