@@ -193,6 +193,19 @@ describe('the package manager', () => {
     });
   });
 
+  it('is refused when engines asks for a pnpm that can not read the lock file', async () => {
+    for (const [pnpm, form, readers] of [
+      ['8', "'9.0'", '>=9'],
+      ['10.x', "'6.0'", '8.x || 9.x'],
+      ['>=8', '5.4', '<8'],
+    ]) {
+      const one = await app({ engines: { pnpm } }, { 'pnpm-lock.yaml': `lockfileVersion: ${form}\n` });
+      await expect(chooseManager(one, log)).rejects.toThrow(
+        `engines.pnpm is "${pnpm}", but pnpm-lock.yaml is of pnpm ${readers}`,
+      );
+    }
+  });
+
   it('needs headers of Node unless the lock file rules out install scripts', async () => {
     const plain = '{"lockfileVersion": 3}';
     const scripts = '{"lockfileVersion": 3, "x": {"hasInstallScript": true}}';

@@ -61,7 +61,7 @@ const YARN_3_0 = { form: 4, cacheKey: 8, line: '3.0.x' } as const;
 export function lineOfLock(family: 'npm' | 'yarn' | 'pnpm', text: string): string | undefined {
   if (family === 'npm' || text.trim() === '') return undefined;
   if (family === 'pnpm') {
-    const form = Number.parseFloat(/^lockfileVersion: ['"]?([\d.]+)/m.exec(text)?.[1] ?? '9');
+    const form = pnpmForm(text);
     if (form >= 9) return undefined;
     return form < 6 ? '7.x' : '8.x';
   }
@@ -70,6 +70,18 @@ export function lineOfLock(family: 'npm' | 'yarn' | 'pnpm', text: string): strin
   const cacheKey = metadata(text, 'cacheKey') ?? 0;
   if (form === YARN_3_0.form && cacheKey >= YARN_3_0.cacheKey) return YARN_3_0.line;
   return BERRY_LINES.find(({ upTo }) => form <= upTo)?.line ?? '>=4.15.0';
+}
+
+/** All versions of a manager that install by this form of lock file; undefined where any does. */
+export function readersOf(family: 'npm' | 'yarn' | 'pnpm', text: string): string | undefined {
+  if (family !== 'pnpm' || text.trim() === '') return lineOfLock(family, text);
+  const form = pnpmForm(text);
+  if (form >= 9) return '>=9';
+  return form < 6 ? '<8' : '8.x || 9.x';
+}
+
+function pnpmForm(text: string): number {
+  return Number.parseFloat(/^lockfileVersion: ['"]?([\d.]+)/m.exec(text)?.[1] ?? '9');
 }
 
 /** A number of the first entry of a yarn.lock; undefined when it is not there. */

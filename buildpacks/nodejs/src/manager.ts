@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { intersects, prerelease, valid } from 'semver';
 import { BuildpackFailure, type Checksum, checksum, type Log, normaliseRange } from '../../kit/index.ts';
-import { isBerryLock, lineOfLock, readLock } from './lock-file.ts';
+import { isBerryLock, lineOfLock, readersOf, readLock } from './lock-file.ts';
 import { type App, readText } from './package-json.ts';
 
 /** Yarn before and after version 2 share a name and little else. */
@@ -51,7 +51,9 @@ export async function chooseManager(app: App, log: Log): Promise<Manager> {
   // engines of other managers don't matter: people write sentences there.
   const range = pinned === undefined && !carried ? engineRange(app, family) : undefined;
   const line = lineOfLock(family, text);
-  if (family === 'yarn' && pinned === undefined && !carried) refuseOtherYarn(range, line);
+  if (lock !== undefined && pinned === undefined && !carried) {
+    refuseOtherForm(family, lock, { range, readers: readersOf(family, text) });
+  }
   const berry = family === 'yarn' && (carried || isBerry(pinned?.version ?? range, text));
   return {
     name: berry ? 'berry' : family,
@@ -72,18 +74,26 @@ function engineRange(app: App, family: 'npm' | 'yarn' | 'pnpm'): string | undefi
   });
 }
 
-/** Yarn refuses a lock file of another form, or writes it anew, so a range that leaves no choice ends here. */
-function refuseOtherYarn(range: string | undefined, line: string | undefined): void {
-  if (line === undefined) return;
-  if (prerelease(line) !== null) {
+/** Managers refuse a lock file of another form, or write it again, so a range that leaves no choice ends here. */
+function refuseOtherForm(family: Pinned['family'], lock: string, asked: Asked): void {
+  const { range, readers } = asked;
+  if (readers === undefined) return;
+  if (prerelease(readers) !== null) {
     throw new BuildpackFailure('yarn.lock is of a pre-release of Yarn 4', {
       next: 'Run yarn install with a released Yarn and commit yarn.lock, or name the pre-release in packageManager.',
     });
   }
-  if (range === undefined || intersects(normaliseRange(range) ?? '*', line)) return;
-  throw new BuildpackFailure(`engines.yarn is "${range}", but yarn.lock is of Yarn ${line}`, {
-    next: `Run yarn install with the Yarn that you want and commit yarn.lock, or set engines.yarn to ${line}.`,
+  if (range === undefined || intersects(normaliseRange(range) ?? '*', readers)) return;
+  const name = family === 'yarn' ? 'Yarn' : family;
+  throw new BuildpackFailure(`engines.${family} is "${range}", but ${lock} is of ${name} ${readers}`, {
+    next: `Run ${family} install with the ${name} that you want and commit ${lock}, or set engines.${family} to ${readers}.`,
   });
+}
+
+/** What of a manager is asked for, and what its lock file needs. */
+interface Asked {
+  readonly range: string | undefined;
+  readonly readers: string | undefined;
 }
 
 interface Pinned {
