@@ -1,4 +1,4 @@
-/** What never becomes a request, since its head is too large, too slow or not HTTP, is answered in v3's form as well. */
+/** What never becomes a request, since its head is too large, too slow or not HTTP, is answered in v3's form or UAA's. */
 import type { Socket } from 'node:net';
 
 const ANSWERS = {
@@ -10,14 +10,26 @@ const ANSWERS = {
 } as const;
 const BROKEN = { status: '400 Bad Request', detail: 'The request is not HTTP' } as const;
 
-export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+/** The first line of a request for the sign-in, as far as what arrived last has it. */
+const FOR_UAA = /^[A-Z]+ \/uaa\//;
+
+/** What node's parser tells. */
+type ParserError = Error & { readonly code?: string; readonly rawPacket?: unknown };
+
+export function answerBrokenRequest(error: ParserError, socket: Socket): void {
   // The client is gone, or has its answer already.
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return;
   const { status, detail } =
     new Map<string, { readonly status: string; readonly detail: string }>(Object.entries(ANSWERS)).get(
       error.code ?? '',
     ) ?? BROKEN;
-  const body = JSON.stringify({ errors: [{ code: 1004, title: 'CF-BadRequest', detail }] });
+  const { rawPacket } = error;
+  const isForUaa = Buffer.isBuffer(rawPacket) && FOR_UAA.test(rawPacket.toString('latin1', 0, 100));
+  const body = JSON.stringify(
+    isForUaa
+      ? { error: 'invalid_request', error_description: detail }
+      : { errors: [{ code: 1004, title: 'CF-BadRequest', detail }] },
+  );
   socket.end(
     [
       `HTTP/1.1 ${status}`,

@@ -28,13 +28,14 @@ export async function answerFailure(
   }
   // The CLI tells what it repeats from this header alone.
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="stager"');
-  const body = isV2(request) ? inV2(errors) : { errors };
+  const body = isV2(request, error) ? inV2(errors) : { errors };
   return await reply.code(status).type('application/json').send(body);
 }
 
-/** v2 has its own shape, and names what there is not outside of v3 as well. */
-function isV2({ url, routeOptions }: FastifyRequest): boolean {
-  return url.startsWith('/v2/') || (routeOptions.url === undefined && !/^\/v3(?:[/?]|$)/.test(url));
+/** v2 has its own shape, and names what there is not outside of v3 as well; what the router refuses may be anybody's. */
+function isV2({ url, routeOptions }: FastifyRequest, error: unknown): boolean {
+  const isNowhere = routeOptions.url === undefined && error instanceof CfError;
+  return url.startsWith('/v2/') || (isNowhere && !/^\/v3(?:[/?]|$)/.test(url));
 }
 
 function inV2(errors: readonly ErrorObject[]) {

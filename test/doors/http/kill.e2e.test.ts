@@ -15,15 +15,18 @@ const PROGRAM = fileURLToPath(new URL('support/killable-server.ts', import.meta.
 const KILLS = Number(process.env['STAGER_TEST_KILLS'] ?? '6');
 /** Milliseconds. */
 const LATEST_KILL_MS = 1500;
+/** Milliseconds, for all of them. Only for what hangs: a start can take long on a busy machine. */
+const PATIENCE = { timeout: Math.max(600_000, KILLS * 60_000) };
 
 // Both at once: most of the time each waits, for a start or for the claims of who was killed to run out.
 describe.concurrent('a server that is killed in the middle of uploads, builds and deletions', () => {
-  it('loses nothing that it acknowledged, over the embedded database', async () => {
+  it('loses nothing that it acknowledged, over the embedded database', PATIENCE, async () => {
     await survives();
   });
 
   it.skipIf(postgresMissing !== undefined)(
     'loses nothing that it acknowledged, over PostgreSQL',
+    PATIENCE,
     async () => {
       const postgres = await startPostgres();
       try {

@@ -63,4 +63,12 @@ describeApi('a request whose head is too large', (api) => {
       { errors: [{ code: 1004, title: 'CF-BadRequest', detail: expect.stringContaining('too long') }] },
     ]);
   });
+
+  it("is refused in UAA's form below its path", async () => {
+    const reply = await api().ask('GET', `/uaa/Users?filter=${'x'.repeat(40_000)}`);
+    expect([reply.status, reply.body]).toEqual([
+      431,
+      { error: 'invalid_request', error_description: expect.stringContaining('too long') },
+    ]);
+  });
 });
