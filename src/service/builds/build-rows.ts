@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import { noteBuildEnd } from '../events/build-ends.ts';
+import { lockPlacement } from '../queue/placement.ts';
 import { SILENT_S } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
 import type { BuildFailure } from './build-failure.ts';
@@ -51,9 +52,13 @@ async function settle({ queries, queue }: Place, build: BuildRow, end: End): Pro
   return true;
 }
 
-/** Builds that a backup brought back wait in no queue. Locked meanwhile, so that none ends and is added after that. */
+/**
+ * Builds that a backup brought back wait in no queue. Locked meanwhile, so that none ends and is added after that; while
+ * nobody claims any, since a claim locks a build and its place in the queue the other way round.
+ */
 export async function addToQueue({ queries, queue }: Place): Promise<void> {
   await queries.transaction().execute(async (transaction) => {
+    await lockPlacement(transaction);
     const left = await transaction
       .selectFrom('builds')
       .select('guid')

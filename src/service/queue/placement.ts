@@ -41,7 +41,7 @@ export async function takeNextBuild(
   running: readonly Guid[],
 ): Promise<NextBuild> {
   return await queries.transaction().execute(async (transaction): Promise<NextBuild> => {
-    await sql`select pg_advisory_xact_lock(${PLACEMENT_LOCK})`.execute(transaction);
+    await lockPlacement(transaction);
     const candidates = await candidatesFor(transaction, worker);
     for (const { guid, space_guid } of candidates.filter(({ held }) => !held)) {
       const claim = await queue.takeThis('builds', guid, transaction);
@@ -57,6 +57,11 @@ export async function takeNextBuild(
     }
     return { kind: candidates.some(({ held }) => held) ? 'later' : 'none' };
   });
+}
+
+/** Nobody else chooses until the end of the transaction. It comes before every other lock, or two wait for each other. */
+export async function lockPlacement(transaction: Queries): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${PLACEMENT_LOCK})`.execute(transaction);
 }
 
 const Candidates = z.array(

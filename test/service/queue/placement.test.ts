@@ -1,9 +1,11 @@
+import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterEach, expect, it } from 'vitest';
-import { takeNextBuild } from '../../../src/service/queue/placement.ts';
+import { addToQueue } from '../../../src/service/builds/build-rows.ts';
+import { lockPlacement, takeNextBuild } from '../../../src/service/queue/placement.ts';
 import { findHopeless, markUnfit, queuePlaceOf } from '../../../src/service/queue/waiting.ts';
 import { type Capacity, sayAlive, type WorkerIdentity } from '../../../src/service/queue/workers.ts';
-import type { Database } from '../../../src/service/state/database.ts';
+import type { Database, Queries } from '../../../src/service/state/database.ts';
 import { type Guid, newGuid } from '../../../src/words/ids.ts';
 import { describeDatabase } from '../support/database.ts';
 
@@ -164,4 +166,26 @@ describeDatabase('the next build of a worker', (database) => {
     const { rows } = await database().run('select fence, attempts from builds');
     expect(rows).toEqual([{ fence: 2, attempts: 2 }]);
   });
+
+  it('is taken while a worker that starts looks for builds that are in no queue', async () => {
+    const build = await newBuild(database(), await newSpace(database()));
+    const { queries, queue, kind } = database();
+    let adding = Promise.resolve();
+    await queries.transaction().execute(async (transaction) => {
+      await lockPlacement(transaction);
+      await queue.takeThis('builds', build, transaction);
+      adding = addToQueue(database());
+      // What it comes after is the end of this transaction: of the embedded database it has the only connection.
+      while (kind === 'postgres' && !(await somebodyWaits(transaction))) await setTimeout(20);
+      await sql`update builds set fence = fence + 1 where guid = ${build}`.execute(transaction);
+    });
+    await adding;
+    const { rows } = await database().run(`select count(*)::int as n from queue.job where name = 'builds'`);
+    expect(rows).toEqual([{ n: 1 }]);
+  });
 });
+
+async function somebodyWaits(queries: Queries): Promise<boolean> {
+  const { rows } = await sql`select 1 from pg_locks where not granted`.execute(queries);
+  return rows.length > 0;
+}

@@ -1,6 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ROUTES } from '../../../../src/doors/http/all-routes.ts';
+import { createService } from '../../../../src/doors/http/create-service.ts';
+import { createServer as createHttpServer } from '../../../../src/doors/http/server.ts';
 import {
   type GetText,
   IssuerUnreachable,
@@ -8,6 +11,8 @@ import {
 } from '../../../../src/service/sign-in/issuer.ts';
 import type { Database } from '../../../../src/service/state/database.ts';
 import { describeDatabase } from '../../../service/support/database.ts';
+import { browserOf } from '../page/browser.ts';
+import { fakeMeans } from '../support/staging.ts';
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
 
@@ -128,5 +133,35 @@ describeDatabase('tokens of an external issuer', (database) => {
   it('come from an address that nobody can listen to', () => {
     const settings = { url: 'http://uaa.example', audience: 'cloud_controller' };
     expect(() => issuerAuthenticator(database().queries, settings, get)).toThrow(/https/);
+  });
+
+  it('sign a browser in: the page asks for one, and takes none that is not for this server', async () => {
+    const means = await fakeMeans();
+    const issuer = { url, audience: 'cloud_controller', get };
+    const settings = { name: 'test', version: '0.0.0' };
+    const service = await createService({ database: database(), settings, staging: means, issuer });
+    const page = await createHttpServer(service, { routes: ROUTES });
+    const browser = browserOf(await page.listen({ host: '127.0.0.1', port: 0 }));
+    try {
+      expect((await browser.open('/sign-in')).text).toContain(`sign in at ${url}`);
+      const refused = await browser.send('/sign-in', { token: await token({}, { audience: 'else' }) });
+      expect([refused.status, refused.text]).toEqual([
+        403,
+        expect.stringContaining('The token is not valid'),
+      ]);
+      expect((await browser.open('/apps')).status).toBe(303);
+      const claims = { user_id: 'u-9', user_name: 'zoe', origin: 'ldap', client_id: 'cf' };
+      const scope = ['cloud_controller.read', 'cloud_controller.write'];
+      const given = `bearer ${await token({ ...claims, scope })}`;
+      expect((await browser.send('/sign-in', { token: given, next: '/apps' })).status).toBe(303);
+      const apps = await browser.open('/apps');
+      expect([apps.status, apps.text]).toEqual([200, expect.stringContaining('zoe')]);
+    } finally {
+      await page.close();
+      await service.deliveries.close();
+      await service.staging.close();
+      await service.jobs.close();
+      await means.remove();
+    }
   });
 });
