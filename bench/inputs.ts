@@ -5,6 +5,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  globSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -14,6 +15,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { relative } from 'node:path';
 import { CACHE, ROOT } from './measure.ts';
 
 /** A Node app of about 580 MB in 42,000 files: bench/node-app, installed by its lock file, no scripts run. */
@@ -99,4 +101,28 @@ function once(name: string, make: (dir: string) => void): string {
   make(aside);
   renameSync(aside, dir);
   return dir;
+}
+
+/** Larger files of packages are programs for one machine. */
+const LARGEST = 120_000;
+
+/** A Node app of so many files: the packages that stager is developed with, in one directory after another. */
+export function packagesApp(files: number): string {
+  return once(`packages-app-${files}`, (dir) => {
+    const root = `${ROOT}node_modules`;
+    const all = globSync('**/*', { cwd: root, withFileTypes: true }).filter((entry) => entry.isFile());
+    writeFileSync(`${dir}/server.js`, source(0));
+    for (let made = 1, copy = 1; made < files; copy += 1) {
+      for (const entry of all) {
+        if (made >= files) break;
+        const content = readFileSync(`${entry.parentPath}/${entry.name}`);
+        // No file is in it twice, or it would be sent once.
+        if (content.length > LARGEST) continue;
+        const to = `${dir}/service-${copy}/${relative(root, entry.parentPath)}`;
+        mkdirSync(to, { recursive: true });
+        writeFileSync(`${to}/${entry.name}`, Buffer.concat([content, Buffer.from(`\n// ${copy}\n`)]));
+        made += 1;
+      }
+    }
+  });
 }

@@ -47,30 +47,23 @@ const columns = z.object({
   contents: z.array(z.string()),
 });
 
-/** The entries of a package with all directories that they imply. */
+/** The entries of a package, which are in path order, with all directories that they imply. */
 export function layerEntries(listing: readonly ListedEntry[]): LayerEntries {
-  const all = new Map<string, LayerEntry>();
-  for (const entry of listing) {
-    imply(all, entry.path);
-    all.set(entry.path, plain(entry));
-  }
-  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+  // The entries themselves: as many again would keep the collector busy for longer than all else takes.
+  const all = new Map<string, LayerEntry>(listing.map((entry) => [entry.path, entry]));
+  const listed = all.size;
+  for (const { path } of listing) imply(all, path);
+  return all.size === listed ? all : new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function imply(all: Map<string, LayerEntry>, path: string): void {
   for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-    const parent = parseRelPath(path.slice(0, slash));
-    if (isRefused(parent) || all.has(parent)) return;
+    const name = path.slice(0, slash);
+    if (all.has(name)) return;
+    const parent = parseRelPath(name);
+    if (isRefused(parent)) return;
     all.set(parent, { kind: 'directory', path: parent, mode: IMPLIED_MODE, mtimeMs: undefined });
   }
-}
-
-function plain(entry: ListedEntry): LayerEntry {
-  const { path, mtimeMs } = entry;
-  if (entry.kind === 'symlink') return { kind: 'symlink', path, mtimeMs, target: entry.target };
-  if (entry.kind === 'directory') return { kind: 'directory', path, mode: entry.mode, mtimeMs };
-  const { mode, sizeBytes, sha256 } = entry;
-  return { kind: 'file', path, mode, mtimeMs, sizeBytes, sha256 };
 }
 
 /** Whether one may stand for the other. */

@@ -77,7 +77,9 @@ describe('the list of a tree', () => {
   it('is read back as it was, under its own name only', () => {
     const entries = layerEntries([file('ä/file', 'x'), link('l', '../away'), directory('d', 1.25)]);
     const { text, id } = encodeEntries(entries);
-    expect(decodeEntries(text, id)).toEqual(entries);
+    const found = decodeEntries(text, id);
+    expect(found && encodeEntries(found)).toEqual({ text, id });
+    expect(difference(entries, found ?? new Map())).toMatchObject({ removed: [], written: [] });
     const other = encodeEntries(layerEntries([file('other')])).id;
     expect(decodeEntries(text, other)).toBeUndefined();
   });
@@ -111,7 +113,7 @@ describe('the store of trees', () => {
     }
     expect(await readdir(join(store.root, 'tmp'))).toEqual([]);
     await add();
-    expect((await recall())?.entries).toEqual(entries);
+    expect([...((await recall())?.entries.keys() ?? [])]).toEqual(['one']);
     expect(damage).toEqual([]);
   });
 

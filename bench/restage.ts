@@ -1,0 +1,115 @@
+/**
+ * `npm run bench -- restage [--files 111000] [--runs 3]`: the second staging of a large app by a buildpack that does
+ * nothing, unchanged and with one file changed, above the tree of its last package and as a copy, beside the steps of
+ * the original: unpack the app's zip, `cp -a`, `tar -czf`, put the droplet into the store. In turns that change places.
+ * Prints a table for docs/benchmarks.md with elapsed and processor time, and whether the droplets were the same.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { packagesApp } from './inputs.ts';
+import { load, median, ROOT } from './measure.ts';
+
+const { values } = parseArgs({
+  options: { files: { type: 'string', default: '111000' }, runs: { type: 'string', default: '3' } },
+});
+const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'stager-restage-'));
+const app = packagesApp(Number(values.files));
+const changing = join(app, 'server.js');
+
+interface Timed {
+  readonly ms: number;
+  readonly cpuMs: number;
+  readonly digest?: string;
+}
+
+/** Runs a command of a shell; the processor time is that of all that it waited for. */
+function timed(command: string): Timed {
+  spawnSync('sync');
+  const begun = performance.now();
+  const script = `${command}\ntimes`;
+  const { status, stdout, stderr } = spawnSync('bash', ['-ec', script], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  const ms = performance.now() - begun;
+  if (status !== 0) throw new Error(stderr || stdout);
+  const [children = ''] = stdout.trimEnd().split('\n').slice(-1);
+  const cpuMs = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+    (sum, [, minutes, seconds]) => sum + (Number(minutes) * 60 + Number(seconds)) * 1000,
+    0,
+  );
+  const digest = /sha256:[0-9a-f]{64}/.exec(stdout)?.[0];
+  return { ms, cpuMs, ...(digest !== undefined && { digest }) };
+}
+
+function stage(how: 'overlay' | 'copy'): Timed {
+  const home = join(dir, how);
+  mkdirSync(home, { recursive: true });
+  const args = `--home ${home} --disk 8G --workspace ${how} -b ${join(dir, 'buildpack')}`;
+  return timed(`XDG_CACHE_HOME=${home} '${ROOT}bin/stager' stage '${app}' ${args}`);
+}
+
+function original(): Timed {
+  const work = join(dir, 'original');
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(join(work, 'store'), { recursive: true });
+  return timed(
+    `cd ${work}; mkdir app; unzip -q ${dir}/app.zip -d app; mkdir copy; cp -a app copy/app; tar -czf droplet.tgz -C copy .; cp droplet.tgz store/; sync -f store`,
+  );
+}
+
+function change(): void {
+  appendFileSync(changing, `// ${Date.now()}\n`);
+  const then = new Date(Date.now() - 3_600_000);
+  utimesSync(changing, then, then);
+}
+
+mkdirSync(join(dir, 'buildpack/bin'), { recursive: true });
+for (const name of ['detect', 'supply', 'finalize', 'release'])
+  writeFileSync(join(dir, 'buildpack/bin', name), '#!/bin/sh\n', { mode: 0o755 });
+execFileSync('sh', ['-c', `cd '${app}' && zip -q -r -1 ${dir}/app.zip .`]);
+
+const rows = new Map<string, Timed[]>();
+const add = (name: string, run: Timed): void => {
+  console.error(
+    `  ${name}: ${(run.ms / 1000).toFixed(1)} s, ${(run.cpuMs / 1000).toFixed(1)} s of processor time`,
+  );
+  rows.set(name, [...(rows.get(name) ?? []), run]);
+};
+const before = load();
+try {
+  add('first staging, copy', stage('copy'));
+  add('first staging, overlay', stage('overlay'));
+  for (let round = 0; round < Number(values.runs); round += 1) {
+    const turns: readonly (() => void)[] = [
+      () => add("the original's steps", original()),
+      () => add('unchanged, copy', stage('copy')),
+      () => add('unchanged, overlay', stage('overlay')),
+    ];
+    for (const turn of round % 2 === 0 ? turns : turns.toReversed()) turn();
+    change();
+    const [copied, above] = [stage('copy'), stage('overlay')];
+    add('one file changed, copy', copied);
+    add('one file changed, overlay', above);
+    if (copied.digest !== above.digest || copied.digest === undefined) throw new Error('the droplets differ');
+  }
+} finally {
+  rmSync(dir, { recursive: true, force: true });
+}
+
+const medianOf = (runs: readonly Timed[], of: (run: Timed) => number): number => median(runs.map(of)) / 1000;
+const base = rows.get("the original's steps") ?? [];
+console.log(`load before ${before}, after ${load()}; ${values.files} files; the same droplets both ways\n`);
+console.log(
+  '| staging | elapsed, s | of the original | processor, s | of the original |\n|---|---|---|---|---|',
+);
+for (const [name, runs] of rows) {
+  const [ms, cpu] = [medianOf(runs, (run) => run.ms), medianOf(runs, (run) => run.cpuMs)];
+  const ratios = [ms / medianOf(base, (run) => run.ms), cpu / medianOf(base, (run) => run.cpuMs)];
+  console.log(
+    `| ${name} | ${ms.toFixed(1)} | ${ratios[0]?.toFixed(2)} | ${cpu.toFixed(1)} | ${ratios[1]?.toFixed(2)} |`,
+  );
+}
