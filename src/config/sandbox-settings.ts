@@ -52,7 +52,7 @@ export const SANDBOX_SETTINGS = {
     flag: '--workspace <kind>',
     variable: 'STAGER_WORKSPACE',
     kind: 'workspace',
-    default: 'copy',
+    default: 'auto',
     help: 'how the app gets there: overlay, above the files of its last staging, or copy; auto is what is faster and can be had',
     on: ['stage', 'buildpack', 'serve', 'worker'],
   },

@@ -30,7 +30,7 @@ export interface CommonOptions {
   readonly stack?: string;
   /** What holds the disk limit; default `auto`: a file system image where it is available. */
   readonly diskBound?: 'auto' | 'image' | 'tmpfs' | 'watch';
-  /** How the app gets into the workspace; default `copy`; `auto`: above the files of its last staging where that is faster. */
+  /** How the app gets into the workspace; default `auto`: above the files of its last staging where that is faster. */
   readonly workspace?: 'auto' | 'overlay' | 'copy';
   /** Default `auto`. */
   readonly network?: WantedNetwork;
