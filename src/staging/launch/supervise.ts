@@ -204,7 +204,8 @@ function adviceFor(check: CompleteHealthCheck | undefined, reached: boolean): st
   if (check?.type === 'http' && reached) {
     return (
       `The app listens where it should, and has to answer GET ${check.httpEndpoint} with status 200; see its log, name ` +
-      'another path with --health-check-endpoint, allow more time, or use the port check.'
+      'another path (--health-check-endpoint of stager run, health-check-http-endpoint of a manifest), allow more ' +
+      'time, or use the port check.'
     );
   }
   return 'The app has to listen on $PORT of 0.0.0.0; see its log, allow more time, or use the process check.';
