@@ -137,7 +137,7 @@ export async function makeRig({
   await perform('stage', place);
   await noteNewestPackage(place);
   if (programs) await preparePrograms(place);
-  for (const command of programs ? [...COMMANDS, ...PROGRAMS] : COMMANDS)
+  for (const command of programs ? [...PROGRAMS, ...COMMANDS] : COMMANDS)
     expected.set(command, (await perform(command, place)).fingerprint);
   await noteNewestPackage(place);
   if (programs) await leaveClaims(place);
