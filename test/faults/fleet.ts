@@ -136,7 +136,7 @@ function realArgs(
 ): string[] {
   const places = ['--home', join(home, 'home'), '--data', join(home, 'data'), '--database', url];
   const sizes = ['--slots', '2', '--memory', '4G', '--disk', '100G', '--grace', '1s'];
-  return ['worker', ...places, '--blobstore', blobstore, '--worker-name', name, ...sizes];
+  return ['worker', ...places, '--blobstore', blobstore, '--name', name, ...sizes];
 }
 
 async function directory(parent: string, name: string): Promise<string> {

@@ -2,7 +2,7 @@
  * The buildpacks of the endpoint, as a staging asks for them: rows of the database, whose archives are in the blobstore
  * (the shipped ones are on every machine). Archives are unpacked into this machine's store when first used.
  */
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FetchedBuildpack, FetchIo } from '../../staging/buildpack/acquire/fetch.ts';
 import type { InstalledBuildpack } from '../../staging/buildpack/acquire/registry.ts';
@@ -114,6 +114,8 @@ async function bitsOf(
   }
   const sha256 = parseSha256(row.sha256 ?? '');
   const path = join(temp, `${newGuid()}.zip`);
+  // Nobody uploads to a worker, so that nothing else has made it there.
+  await mkdir(temp, { recursive: true, mode: 0o700 });
   try {
     await writeBlobTo(path, { kind: 'buildpacks', name: key }, { blobs, signal });
     const reference = { kind: 'file', key: row.name, path, ...(sha256 !== undefined && { sha256 }) } as const;

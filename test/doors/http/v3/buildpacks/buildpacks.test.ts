@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { type Api, describeApi, guidIn, resourcesIn } from '../../support/api.ts';
 import { newApp } from '../../support/apps.ts';
@@ -44,6 +45,8 @@ describeApi('buildpacks', (api) => {
       filename: 'bp.zip',
     });
     const lifecycle = { type: 'buildpack', data: { buildpacks: ['used'] } };
+    // Nobody uploads to a worker: there it was never made.
+    await rm(api().means.uploads, { recursive: true });
     expect((await staged(api(), source, { lifecycle })).body).toMatchObject({ state: 'STAGED' });
     await api().ask('PATCH', `/v3/buildpacks/${guid}`, { body: { enabled: false } });
     const refused = await api().ask('POST', '/v3/builds', { body: { package: { guid: source }, lifecycle } });
