@@ -8,7 +8,7 @@ export const CLIENT_SETTINGS = {
     flag: '--server <url>',
     variable: 'STAGER_SERVER',
     kind: 'text',
-    help: 'let the stager server at this address stage, signed in by stager login or with STAGER_TOKEN',
+    help: 'stage on the stager server at this address; sign in with stager login or STAGER_TOKEN',
     on: ['stage', 'doctor'],
   },
   org: {
@@ -16,7 +16,7 @@ export const CLIENT_SETTINGS = {
     flag: '--org <name>',
     variable: 'STAGER_ORG',
     kind: 'text',
-    help: 'organization on the server; default: that of the only space that there is',
+    help: 'organization on the server; default: that of the only space',
     on: ['stage'],
   },
   space: {
@@ -24,7 +24,7 @@ export const CLIENT_SETTINGS = {
     flag: '--space <name>',
     variable: 'STAGER_SPACE',
     kind: 'text',
-    help: 'space on the server; default: the only one that there is',
+    help: 'space on the server; default: the only one',
     on: ['stage'],
   },
 } as const satisfies Record<string, Setting>;

@@ -1,4 +1,4 @@
-/** Where stager keeps its data and its caches. Loads nothing: it is asked before anything else. */
+/** Where stager keeps its data and its caches. Imports nothing, since it is used before anything else. */
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 

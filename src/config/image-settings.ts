@@ -8,7 +8,7 @@ export const IMAGE_SETTINGS = {
     flag: '--registry-mirror <HOST=URL>',
     variable: 'STAGER_REGISTRY_MIRROR',
     kind: 'list',
-    help: 'ask this address first for images of a registry; repeat for several',
+    help: 'try this address first for images of a registry; repeat for several',
     on: ['stage', 'run', 'image'],
   },
   insecureRegistries: {
@@ -16,7 +16,7 @@ export const IMAGE_SETTINGS = {
     flag: '--insecure-registry <host>',
     variable: 'STAGER_INSECURE_REGISTRY',
     kind: 'list',
-    help: 'speak to this registry without TLS, as to one on loopback; repeat for several',
+    help: 'use this registry without TLS, as is done for loopback; repeat for several',
     on: ['stage', 'run', 'image'],
   },
 } as const satisfies Record<string, Setting>;

@@ -1,4 +1,4 @@
-/** Writes a document for others to read: aside, synced, renamed. */
+/** Writes a JSON document for others to read: to a temporary file that is synced and renamed. */
 import { demandOutputFile, outputError } from '../machine/host/output-file.ts';
 import { replaceFile } from '../machine/host/replace-file.ts';
 import { callersMode } from '../machine/host/umask.ts';

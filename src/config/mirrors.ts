@@ -1,4 +1,4 @@
-/** The variables by which package managers are told of a registry, as an operator sets them for the whole machine. */
+/** The variables that tell package managers which registry to use, as an operator sets them for the whole machine. */
 
 /** Lower case; tools read upper case as well. */
 const VARIABLES = [

@@ -1,4 +1,4 @@
-/** Where credentials for image registries come from. They have no flag, since command lines are seen by others. */
+/** Where credentials for image registries come from. They have no flag, since others can see command lines. */
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 

@@ -44,7 +44,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_DISK_BOUND',
     kind: 'diskBound',
     default: 'auto',
-    help: 'what holds the disk limit: image, tmpfs (in memory) or watch; auto is image where it is available',
+    help: 'how the disk limit is enforced: image, tmpfs (in memory) or watch; auto uses image if it is available',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   workspace: {
@@ -53,7 +53,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_WORKSPACE',
     kind: 'workspace',
     default: 'auto',
-    help: 'how the app gets there: overlay, above the files of its last staging, or copy; auto is what is faster and can be had',
+    help: 'how the app gets into the workspace: overlay (on top of the files of its last staging) or copy; auto uses overlay for large apps if it is available',
     on: ['stage', 'buildpack', 'serve', 'worker'],
   },
   timeout: {
@@ -62,7 +62,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_TIMEOUT',
     kind: 'duration',
     default: '15m',
-    help: 'longest time for all buildpack scripts together, such as 90s or 15m',
+    help: 'time limit for all buildpack scripts together, such as 90s or 15m',
     on: ['stage', 'buildpack', 'serve', 'worker'],
   },
   network: {
@@ -71,7 +71,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_NETWORK',
     kind: 'network',
     default: 'auto',
-    help: 'egress: one of its own with a filtered way out; host: that of the machine; none; auto: egress, else host',
+    help: "egress: a private network with filtered access to the outside; host: the machine's network; none; auto: egress if available, else host",
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   egressRules: {
@@ -79,7 +79,7 @@ export const SANDBOX_SETTINGS = {
     flag: '--egress-rules <file>',
     variable: 'STAGER_EGRESS_RULES',
     kind: 'path',
-    help: "what egress lets out: JSON as Cloud Foundry's security groups; default: all public addresses",
+    help: "what egress allows: JSON in the format of Cloud Foundry's security groups; default: all public addresses",
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   runEgressRules: {
@@ -87,7 +87,7 @@ export const SANDBOX_SETTINGS = {
     flag: '--run-egress-rules <file>',
     variable: 'STAGER_RUN_EGRESS_RULES',
     kind: 'path',
-    help: 'the same for what runs (run, --smoke); default: those of --egress-rules',
+    help: 'the same for running apps (run, --smoke); default: those of --egress-rules',
     on: ['stage', 'run', 'serve', 'worker'],
   },
   allowHosts: {
@@ -95,7 +95,7 @@ export const SANDBOX_SETTINGS = {
     flag: '--allow-host <host:port...>',
     variable: 'STAGER_ALLOW_HOSTS',
     kind: 'list',
-    help: 'what egress lets out besides, such as a mirror; 127.0.0.1:4873 is that port of the machine',
+    help: 'another address that egress allows, such as a mirror; 127.0.0.1:4873 is that port of the machine',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
   },
   sandbox: {
@@ -104,7 +104,7 @@ export const SANDBOX_SETTINGS = {
     variable: 'STAGER_SANDBOX',
     kind: 'sandbox',
     default: 'auto',
-    help: 'auto, oci, or process inside a container that can start no other; none gives up all isolation',
+    help: "auto, oci, or process (for containers that can't start other containers); none turns off all isolation",
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker', 'doctor'],
   },
   runtime: {

@@ -10,7 +10,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_HOST',
     kind: 'text',
     default: '127.0.0.1',
-    help: 'address to listen on; beyond loopback it takes a certificate or --insecure-http',
+    help: 'address to listen on; beyond loopback this needs a certificate or --insecure-http',
     on: ['serve', 'worker'],
   },
   port: {
@@ -19,7 +19,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_PORT',
     kind: 'port',
     default: '8484',
-    help: 'port to listen on; 0 is any free one',
+    help: 'port to listen on; 0 means any free port',
     on: ['serve'],
   },
   data: {
@@ -43,7 +43,7 @@ export const SERVER_SETTINGS = {
     flag: '--tls-cert <file>',
     variable: 'STAGER_TLS_CERT',
     kind: 'path',
-    help: 'certificate chain (PEM); read again when it changes',
+    help: 'certificate chain (PEM); reloaded when it changes',
     on: ['serve'],
   },
   tlsKey: {
@@ -59,7 +59,7 @@ export const SERVER_SETTINGS = {
     flag: '--issuer <url>',
     variable: 'STAGER_ISSUER',
     kind: 'text',
-    help: 'UAA or OpenID Connect issuer whose tokens are taken; default: users are in the database',
+    help: 'UAA or OpenID Connect issuer whose tokens are accepted; default: users are in the database',
     on: ['serve'],
   },
   audience: {
@@ -68,7 +68,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_AUDIENCE',
     kind: 'text',
     default: 'cloud_controller',
-    help: 'what tokens of the issuer have to name in aud',
+    help: "audience (aud) that the issuer's tokens must contain",
     on: ['serve'],
   },
   insecureHttp: {
@@ -84,7 +84,7 @@ export const SERVER_SETTINGS = {
     flag: '--public-url <url>',
     variable: 'STAGER_PUBLIC_URL',
     kind: 'text',
-    help: 'address that links in answers begin with; default: the one that a request came to',
+    help: 'address that links in responses begin with; default: the address that the request was sent to',
     on: ['serve'],
   },
   systemDomain: {
@@ -92,7 +92,7 @@ export const SERVER_SETTINGS = {
     flag: '--system-domain <domain>',
     variable: 'STAGER_SYSTEM_DOMAIN',
     kind: 'text',
-    help: 'domain whose names api., login., uaa. and log-cache. lead here, as those of a foundation',
+    help: 'domain whose names api., login., uaa. and log-cache. point to this server, as on a foundation',
     on: ['serve'],
   },
   rateLimit: {
@@ -101,7 +101,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_RATE_LIMIT',
     kind: 'count',
     default: '3000',
-    help: 'requests that a user, or an address without a token, may make in a minute; 0 means no limit; admins have none',
+    help: 'requests per minute for a user, or for an address without a token; 0 means no limit; admins have none',
     on: ['serve'],
   },
   keepDroplets: {
@@ -110,7 +110,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_KEEP_DROPLETS',
     kind: 'count',
     default: `${RETENTION.keepDroplets}`,
-    help: 'staged droplets that an app keeps besides its current one; older ones expire; 0 keeps all',
+    help: 'staged droplets that an app keeps in addition to its current one; older ones expire; 0 keeps all',
     on: ['serve', 'admin'],
   },
   keepPackages: {
@@ -119,7 +119,7 @@ export const SERVER_SETTINGS = {
     variable: 'STAGER_KEEP_PACKAGES',
     kind: 'count',
     default: `${RETENTION.keepPackages}`,
-    help: 'packages that an app keeps besides that of its current droplet; older ones expire; 0 keeps all',
+    help: 'packages that an app keeps in addition to that of its current droplet; older ones expire; 0 keeps all',
     on: ['serve', 'admin'],
   },
   keepLogs: {
@@ -136,7 +136,7 @@ export const SERVER_SETTINGS = {
     flag: '--accept-start',
     variable: 'STAGER_ACCEPT_START',
     kind: 'flag',
-    help: 'let cf push and cf start succeed with a warning: the app is started in name only, nothing runs here',
+    help: 'let cf push and cf start succeed with a warning, although nothing runs here',
     on: ['serve'],
   },
 } as const satisfies Record<string, Setting>;

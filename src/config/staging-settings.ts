@@ -93,7 +93,7 @@ export const BUILDPACK_SETTINGS = {
     flag: '--buildpack-api <family>',
     variable: 'STAGER_BUILDPACK_API',
     kind: 'buildpackApi',
-    help: 'treat every buildpack as cf or heroku, whatever it looks like',
+    help: 'treat every buildpack as one for cf or heroku, whatever it looks like',
     on: ['stage', 'shell'],
   },
   lock: {
@@ -193,7 +193,7 @@ export const RESULT_SETTINGS = {
     flag: '--smoke',
     variable: 'STAGER_SMOKE',
     kind: 'flag',
-    help: 'start the web process for its health check before the build counts as staged',
+    help: 'start the web process and wait for its health check before the build counts as staged',
     on: ['stage'],
   },
 } as const satisfies Record<string, Setting>;

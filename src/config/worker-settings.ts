@@ -1,4 +1,4 @@
-/** Settings of `stager worker`, and of who waits for one. */
+/** Settings of `stager worker`, and for builds that wait for one. */
 import type { Setting } from './setting.ts';
 
 export const WORKER_SETTINGS = {
@@ -8,7 +8,7 @@ export const WORKER_SETTINGS = {
     variable: 'STAGER_SLOTS',
     kind: 'count',
     default: '2',
-    help: 'builds at once',
+    help: 'builds that may run at the same time',
     on: ['serve', 'worker'],
   },
   stacks: {
@@ -16,7 +16,7 @@ export const WORKER_SETTINGS = {
     flag: '--stacks <names>',
     variable: 'STAGER_STACKS',
     kind: 'text',
-    help: 'stacks to take builds for, with commas; default: all that this machine has',
+    help: 'stacks to take builds for, separated by commas; default: all stacks of this machine',
     on: ['worker'],
   },
   workerName: {
@@ -24,7 +24,7 @@ export const WORKER_SETTINGS = {
     flag: '--name <name>',
     variable: 'STAGER_WORKER_NAME',
     kind: 'text',
-    help: 'name of this worker, the same after a restart; default: the name of the host',
+    help: 'name of this worker, which must stay the same after a restart; default: the host name',
     on: ['worker'],
   },
   grace: {
@@ -33,7 +33,7 @@ export const WORKER_SETTINGS = {
     variable: 'STAGER_GRACE',
     kind: 'duration',
     default: '45s',
-    help: 'how long running builds may go on after SIGTERM; then they are given to other workers',
+    help: 'how long running builds may continue after SIGTERM before they are given to other workers',
     on: ['worker'],
   },
   noWorker: {
@@ -41,7 +41,7 @@ export const WORKER_SETTINGS = {
     flag: '--no-worker',
     variable: 'STAGER_NO_WORKER',
     kind: 'flag',
-    help: 'only serve: builds wait for a stager worker; takes a PostgreSQL server and a blobstore that workers reach',
+    help: 'only serve; builds wait for a stager worker; needs a PostgreSQL server and a blobstore that workers can reach',
     on: ['serve'],
   },
   log: {
@@ -57,7 +57,7 @@ export const WORKER_SETTINGS = {
     flag: '--metrics-port <number>',
     variable: 'STAGER_METRICS_PORT',
     kind: 'port',
-    help: 'serve /metrics and /healthz of this worker there, on --host; 0 is any free one; default: nothing listens',
+    help: 'port for /metrics and /healthz of this worker, on --host; 0 means any free port; default: none',
     on: ['worker'],
   },
   workerTimeout: {
@@ -66,7 +66,7 @@ export const WORKER_SETTINGS = {
     variable: 'STAGER_WORKER_TIMEOUT',
     kind: 'duration',
     default: '15m',
-    help: 'how long a build waits for a worker that is large enough and has its stack, before it fails',
+    help: 'how long a build waits for a worker that is large enough and has its stack before it fails',
     on: ['serve'],
   },
   largestMemory: {
@@ -74,7 +74,7 @@ export const WORKER_SETTINGS = {
     flag: '--largest-memory <size>',
     variable: 'STAGER_LARGEST_MEMORY',
     kind: 'size',
-    help: 'memory of the largest worker that there can be: a build that wants more fails at once',
+    help: 'memory of the largest possible worker; a build that needs more fails at once',
     on: ['serve'],
   },
   largestDisk: {
@@ -82,7 +82,7 @@ export const WORKER_SETTINGS = {
     flag: '--largest-disk <size>',
     variable: 'STAGER_LARGEST_DISK',
     kind: 'size',
-    help: 'disk of the largest worker that there can be: a build that wants more fails at once',
+    help: 'disk of the largest possible worker; a build that needs more fails at once',
     on: ['serve'],
   },
 } as const satisfies Record<string, Setting>;

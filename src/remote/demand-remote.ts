@@ -1,4 +1,4 @@
-/** Refuses what a server decides by itself. */
+/** Refuses options that the server decides. */
 import { LOCAL_ONLY } from '../config/client-settings.ts';
 import { StagerError } from '../words/errors.ts';
 

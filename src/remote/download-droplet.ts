@@ -1,4 +1,4 @@
-/** A droplet of a server as a file here. */
+/** Downloads a droplet from a server to a local file. */
 import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';

@@ -1,4 +1,4 @@
-/** What a build on a server tells, from its first event to its end, over as many connections as that takes. */
+/** Follows the events of a build on a server from the first to the last, over as many connections as that takes. */
 
 import { createInterface } from 'node:readline';
 import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';

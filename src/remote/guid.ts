@@ -1,4 +1,4 @@
-/** Guids in answers. */
+/** Guids in responses. */
 import { z } from 'zod';
 import { type Guid, parseGuid } from '../words/ids.ts';
 

@@ -1,4 +1,4 @@
-/** Requests to a server: JSON both ways, the token fetched again when it is not taken any more, failures in our words. */
+/** Requests to a server: JSON both ways, a new token when the old one is no longer accepted, failures in our words. */
 import type { Readable } from 'node:stream';
 import { type Got, type OptionsInit, RequestError } from 'got';
 import { z } from 'zod';
@@ -111,7 +111,7 @@ export async function exchange(
 export function unreachable(url: string, cause: Error): StagerError {
   if (cause instanceof RequestError && cause.cause instanceof StagerError) return cause.cause;
   return new StagerError('SERVER_UNAVAILABLE', `${hostOf(url)} does not answer: ${cause.message}`, {
-    next: 'Check the address, the network and the proxy settings, and that the server runs.',
+    next: 'Check the address, the network and the proxy settings, and that the server is running.',
     details: { url: withoutQuery(url) },
     cause,
   });
@@ -129,7 +129,11 @@ const LOCAL_CODES = [
     pattern: /^Stack must be an existing/,
     next: 'Give one of the stacks of the server.',
   },
-  { code: 'PACKAGE_NOT_FOUND', pattern: /^Unable to use package/, next: 'Give the guid of a package there.' },
+  {
+    code: 'PACKAGE_NOT_FOUND',
+    pattern: /^Unable to use package/,
+    next: 'Give the guid of a package on the server.',
+  },
 ] as const;
 
 function refused(url: string, answer: RemoteAnswer): StagerError {
@@ -148,7 +152,7 @@ function refused(url: string, answer: RemoteAnswer): StagerError {
     if (pattern.test(said)) return new StagerError(code, said, { next, details });
   }
   return new StagerError('SERVER_REFUSED', `${hostOf(url)} refuses: ${said}`, {
-    next: 'Do what the sentence asks for, or ask who runs the server for the rights.',
+    next: 'Do what the message says, or ask the operator of the server for the permission.',
     details,
   });
 }

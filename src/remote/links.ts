@@ -1,4 +1,4 @@
-/** What the root document of a server says about where its parts are. */
+/** The addresses in the root document of a server. */
 import { z } from 'zod';
 import { StagerError } from '../words/errors.ts';
 import { exchange, type RemoteParts, read } from './http.ts';

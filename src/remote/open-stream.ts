@@ -1,4 +1,4 @@
-/** An answer that is read as it comes; the token is fetched again when it is not taken any more. */
+/** A response that is read as it comes, with a new token when the old one is no longer accepted. */
 import type { Readable } from 'node:stream';
 import { StagerError } from '../words/errors.ts';
 import { notSignedIn, type RemoteParts, unreachable } from './http.ts';

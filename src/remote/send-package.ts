@@ -70,7 +70,7 @@ export async function sendPackage(
     'PACKAGE_INVALID',
     `the server can't use the app: ${again.data.error ?? again.state}`,
     {
-      next: 'Do what the sentence says, and stage again.',
+      next: 'Do what the message says, and stage again.',
     },
   );
 }

@@ -31,7 +31,7 @@ export async function chooseSpace(parts: RemoteParts, api: string, place: Place)
     });
   }
   if (more.length > 0) {
-    throw new StagerError('USAGE', 'there are several spaces, and it is not said which one', {
+    throw new StagerError('USAGE', 'there are several spaces; it is not clear which one you mean', {
       next: `Choose one with --org and --space (${resources.map(({ name }) => name).join(', ')}).`,
       details: { spaces: resources.map(({ name }) => name) },
     });

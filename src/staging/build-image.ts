@@ -1,4 +1,4 @@
-/** A droplet becomes an OCI image: unpacked, packed again as layers, put on a base, and handed to where it is wanted. */
+/** A droplet becomes an OCI image: unpacked, packed again as layers, put on a base, and pushed or written where it should go. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';

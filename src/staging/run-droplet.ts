@@ -194,7 +194,7 @@ function warnOfEnv(
 ): void {
   const missing = (record?.launch?.envNames ?? []).filter((name) => !Object.hasOwn(wish.env, name));
   if (missing.length === 0) return;
-  const message = `variables of the manifest are left out, since a staging keeps no values: ${missing.join(', ')}; give them with --env`;
+  const message = `variables of the manifest are left out, since their values are not stored: ${missing.join(', ')}; give them with --env`;
   warn({ code: 'manifest-env', message }, { emit, clock });
 }
 

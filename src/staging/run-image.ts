@@ -230,7 +230,7 @@ async function wordsOf(wish: ImageRunWish, { config, stack }: Unpacked): Promise
     wish.process === undefined ? (config.Entrypoint ?? []) : [await processLink(wish, stack)];
   const words = [...entrypoint, ...(wish.command.length > 0 ? wish.command : (config.Cmd ?? []))];
   if (words.length > 0) return words;
-  throw new StagerError('NO_START_COMMAND', `${wish.image} has neither entrypoint nor command`, {
+  throw new StagerError('NO_START_COMMAND', `${wish.image} has neither an entrypoint nor a command`, {
     next: 'Give a command after --.',
   });
 }
@@ -245,7 +245,7 @@ async function processLink(
       return `${place}/${process}`;
   }
   throw new StagerError('NO_START_COMMAND', `${image} has no process type ${process}`, {
-    next: 'Leave --process out, or give a command after --.',
+    next: 'Leave out --process, or give a command after --.',
   });
 }
 

@@ -8,7 +8,8 @@ import { run } from './run-droplet.ts';
 import type { Staging } from './steps/staging.ts';
 
 const PHASE = { name: 'smoke' } as const;
-const LOOK = 'Correct what the lines say; stager stage without --smoke and then stager run show all of them.';
+const LOOK =
+  'Fix what the lines report; to see all of them, use stager stage without --smoke, then stager run.';
 
 /**
  * Starts the web process, waits for its first passed check and stops it. An app whose processes are all of other types

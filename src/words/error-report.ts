@@ -33,15 +33,15 @@ export function asStagerError(thrown: unknown): StagerError {
         cause: thrown,
       });
     case 'EFBIG':
-      return new StagerError('CONFIG_INVALID', `a file grew over the limit of sizes of files: ${message}`, {
-        next: 'Raise the limit (ulimit -f unlimited), or use a file system that takes larger files.',
+      return new StagerError('CONFIG_INVALID', `a file exceeded the file size limit: ${message}`, {
+        next: 'Raise the limit (ulimit -f unlimited), or use a file system that allows larger files.',
         cause: thrown,
       });
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return new StagerError('CONFIG_INVALID', `the system refuses access: ${message}`, {
-        next: 'Make the path accessible for the user that runs stager, or choose another data home with --home.',
+      return new StagerError('CONFIG_INVALID', `the system denied access: ${message}`, {
+        next: 'Make the path accessible to the user that runs stager, or choose another data home with --home.',
         cause: thrown,
       });
     default:

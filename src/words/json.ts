@@ -1,4 +1,4 @@
-/** JSON that came from outside, where text that is not JSON is an answer, not a failure. */
+/** Parses JSON from outside; text that is not JSON is a normal result, not a failure. */
 
 /** What `text` says; undefined when it is not JSON. */
 export function parseJson(text: string): unknown {

@@ -1,4 +1,4 @@
-/** Times the phases of a staging and tells about them. */
+/** Times the phases of a staging and reports them. */
 import { isStagerError } from './errors.ts';
 import type { PhaseRef, Report } from './events.ts';
 

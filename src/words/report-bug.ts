@@ -1,4 +1,4 @@
-/** Where a failure goes that nobody waits for and nobody expected: an operator's log, with its stack. */
+/** Reports unexpected failures that no caller waits for to the operator's log, with their stack. */
 export type ReportBug = (during: string, error: unknown) => void;
 
 /** As lines of a log: what it happened in, and the stacks of the error and of its causes. */

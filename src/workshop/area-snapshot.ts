@@ -1,4 +1,4 @@
-/** What changed in the directories that scripts write to. Nothing is read but names and stats. */
+/** What changed in the directories that scripts write to. Only names and stats are read. */
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pace } from '../machine/host/pace.ts';

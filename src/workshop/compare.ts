@@ -1,4 +1,4 @@
-/** Holds what was seen against what was expected. */
+/** Compares the actual results with the expected ones. */
 import { minimatch } from 'minimatch';
 import {
   describeMatcher,

@@ -1,4 +1,4 @@
-/** The file beside a fixture that says what a buildpack is given and what it has to leave (docs/workshop.md). */
+/** The file next to a fixture that says what a buildpack gets and what it has to produce (docs/workshop.md). */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseHostileYaml } from '../machine/host/hostile-yaml.ts';
@@ -6,7 +6,7 @@ import { CODES, errnoOf, StagerError } from '../words/errors.ts';
 import { SCRIPT_PHASES } from './observed-phases.ts';
 
 const scalar = z.union([z.string(), z.number().transform(String), z.boolean().transform(String)], {
-  error: 'must be a text',
+  error: 'must be a string',
 });
 const list = <T extends z.ZodType>(of: T) => z.array(of, { error: 'must be a list' });
 
@@ -17,7 +17,7 @@ const matcher = z.union(
     z.strictObject({ contains: scalar }),
     z.strictObject({ matches: z.string().refine(isPattern, { error: 'is not a regular expression' }) }),
   ],
-  { error: 'must be a text, { contains: text } or { matches: regular expression }' },
+  { error: 'must be a string, { contains: text } or { matches: regular expression }' },
 );
 
 const files = z.strictObject({

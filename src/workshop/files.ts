@@ -1,4 +1,4 @@
-/** What a source would hand over, entry by entry, and why a path is in it or not. */
+/** The entries that a source would send, and why a path is included or not. */
 import { lstat, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { type IgnoreLine, IgnoreRules, type IgnoreStyle, type PathKind } from '../staging/source/ignore.ts';

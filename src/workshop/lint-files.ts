@@ -1,4 +1,4 @@
-/** Rules about which files there are. */
+/** Rules about which files a buildpack has. */
 
 import type { BareFinding, LintInput, Rule } from './lint-input.ts';
 import { semverLike } from './lint-manifest.ts';

@@ -77,7 +77,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
     );
     return [...own, ...others].flatMap(({ name, line }): BareFinding[] => {
       if (!STACK_NAME.test(name))
-        return [{ ...at(line, `${JSON.stringify(name)} is not a name of a stack`), severity: 'error' }];
+        return [{ ...at(line, `${JSON.stringify(name)} is not a valid stack name`), severity: 'error' }];
       return GONE_STACKS.has(name) ? [at(line, `stack ${name} is no longer supported`)] : [];
     });
   }),
@@ -104,7 +104,7 @@ export const MANIFEST_RULES: readonly Rule[] = [
           return [at(dependency.line, `${nameOf(dependency)} has no sha256`)];
         const what =
           sha256 === undefined
-            ? 'its integrity is not a whole sha512-…'
+            ? 'its integrity is not a complete sha512-…'
             : `its sha256 has ${sha256.length} characters instead of 64 hex digits`;
         return [at(dependency.line, `${nameOf(dependency)}: ${what}`)];
       }),
@@ -219,6 +219,6 @@ function fits(version: string, range: string): boolean {
 /** What is wrong with VERSION, or nothing. */
 export async function semverLike(root: string): Promise<string | undefined> {
   const version = await buildpackVersion(root);
-  if (version === undefined) return 'holds no short line of plain text';
+  if (version === undefined) return 'does not contain one short line of plain text';
   return valid(version) === null ? `${version} is not a semantic version such as 1.2.3` : undefined;
 }

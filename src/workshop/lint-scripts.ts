@@ -1,4 +1,4 @@
-/** Rules about the scripts in bin/: whether they can be started, and what they take for granted. */
+/** Rules about the scripts in bin/: whether they can be started, and what they rely on. */
 import { type BareFinding, type LintInput, type LintScript, type Rule, shellLines } from './lint-input.ts';
 import type { ShellLine } from './shell-text.ts';
 

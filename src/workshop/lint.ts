@@ -1,4 +1,4 @@
-/** Holds a buildpack against the contract without running any of it. */
+/** Checks a buildpack against the contract without running any of it. */
 import { resolve } from 'node:path';
 import type { Rootfs } from '../machine/sandbox/port/sandbox.ts';
 import { findFamily, settleFamily } from '../staging/buildpack/contract/family.ts';

@@ -1,4 +1,4 @@
-/** Writes the skeleton of a new buildpack: whole, tested, and clean for lint. */
+/** Writes the skeleton of a new buildpack: complete, tested, and clean in lint. */
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, StagerError } from '../words/errors.ts';

@@ -1,4 +1,4 @@
-/** Brings the dependencies of a manifest into the package of an offline buildpack. */
+/** Puts the dependencies of a manifest into the package of an offline buildpack. */
 
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';

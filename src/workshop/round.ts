@@ -1,4 +1,4 @@
-/** Runs a buildpack once over a fixture and looks at what each script left. */
+/** Runs a buildpack once on a fixture and records what each script left. */
 
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';

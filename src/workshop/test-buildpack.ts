@@ -1,4 +1,4 @@
-/** Runs a buildpack over its fixtures and holds what it left against expectations kept beside them. */
+/** Runs a buildpack on its fixtures and compares the results with the expectations next to them. */
 
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

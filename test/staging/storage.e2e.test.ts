@@ -72,7 +72,7 @@ describe('a limit of sizes of files', () => {
     const ended = await cli.stage(app, writes, ['--sandbox', 'none'], limited);
     expect(ended).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('over the limit of sizes of files (ulimit -f), 1.0 MiB'),
+      stderr: expect.stringContaining('over the file size limit (ulimit -f), 1.0 MiB'),
     });
     expect(await cli.leftovers()).toEqual([]);
   });
@@ -171,7 +171,7 @@ describe('a droplet whose bytes changed', () => {
       const again = await some.stage(app, {}, ['--reuse']);
       expect(again).toMatchObject({
         code: 0,
-        stderr: expect.stringContaining('is not reused but made again'),
+        stderr: expect.stringContaining('is not reused, and the app is staged again'),
       });
       expect(again.stdout + again.stderr).not.toContain('Reused the droplet');
       expect(await some.run(['blobs', 'verify'])).toMatchObject({ code: 0 });

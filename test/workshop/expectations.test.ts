@@ -54,7 +54,7 @@ describe('an expectations file that is wrong', () => {
     ['log: x', 'log: must be a list'],
     ['error: NOPE', 'error: is not a code of docs/errors.md'],
     ['detect: [x]', 'detect: must be true, false or the line'],
-    ['launch_env: { A: { bad: 1 } }', 'launch_env.A: must be a text, { contains'],
+    ['launch_env: { A: { bad: 1 } }', 'launch_env.A: must be a string, { contains'],
     ['files: { content: { a: { matches: "(" } } }', 'files.content.a.matches: is not a regular expression'],
     ['log: []\nlog: []', 'Map keys must be unique at line 2'],
   ])('with %j is refused, and says why', async (text, reason) => {

@@ -188,6 +188,6 @@ describe('stager files', () => {
       stderr: '1 file, 0 directories, 2 B\n',
     });
     const explained = await cli.run(['files', app, '--explain', 'b.log']);
-    expect(explained.stdout).toBe('b.log stays behind: .cfignore line 1 says *.log\n');
+    expect(explained.stdout).toBe('b.log is left out: .cfignore line 1 says *.log\n');
   });
 });

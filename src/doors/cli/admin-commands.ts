@@ -13,9 +13,9 @@ export const ADMIN: CommandSpec = {
       usage: 'export <file>',
       load: async () => (await import('./commands/admin-state.ts')).adminExport,
       summary:
-        'write the whole state of a server to one file, also while it runs over PostgreSQL; - is stdout',
+        'write the whole state of a server to one file; with PostgreSQL the server may keep running; - is stdout',
       ...SETTINGS,
-      options: [['--rows-only', 'without the blobs, for who copies the bucket otherwise']],
+      options: [['--rows-only', 'leave out the blobs, if you copy the bucket some other way']],
       after: `
 The file holds password hashes, keys and variables of apps: keep it as you keep those.
 
@@ -42,14 +42,14 @@ Examples:
         {
           usage: 'add <name>',
           load: async () => (await import('./commands/admin-users.ts')).adminUserAdd,
-          summary: 'make an account; its password is STAGER_PASSWORD, or made up and shown',
+          summary: 'create an account; set its password in STAGER_PASSWORD, or one is generated and shown',
           ...SETTINGS,
-          options: [['--admin', 'may do everything']],
+          options: [['--admin', 'let the account do everything']],
         },
         {
           usage: 'password <name>',
           load: async () => (await import('./commands/admin-users.ts')).adminUserPassword,
-          summary: 'give an account another password, and sign it out',
+          summary: 'change the password of an account, and sign it out',
           ...SETTINGS,
         },
         {
@@ -62,7 +62,7 @@ Examples:
     },
     {
       usage: 'keys',
-      summary: 'what signs tokens',
+      summary: 'keys that sign tokens',
       commands: [
         {
           usage: 'list',
@@ -73,9 +73,9 @@ Examples:
         {
           usage: 'rotate',
           load: async () => (await import('./commands/admin-users.ts')).adminKeyRotate,
-          summary: 'make a new key; tokens of the old ones are taken until they end',
+          summary: 'create a new key; tokens of the old ones stay valid until they expire',
           ...SETTINGS,
-          options: [['--forget-others', 'end all tokens: for a key that somebody else may have']],
+          options: [['--forget-others', 'end all tokens, in case somebody else has a key']],
         },
       ],
     },
@@ -123,20 +123,20 @@ Examples:
     {
       usage: 'retention',
       load: async () => (await import('./commands/admin-upkeep.ts')).adminRetention,
-      summary: 'let go at once what the servers let go every hour',
+      summary: 'do now what the servers do every hour: remove what is no longer kept',
       settings: 'admin',
       only: { ...PLACE, caFile: '', keepDroplets: '', keepPackages: '', keepLogs: '' },
     },
     {
       usage: 'upkeep',
       load: async () => (await import('./commands/admin-upkeep.ts')).adminUpkeep,
-      summary: 'what the servers did by themselves, newest first',
+      summary: 'what the servers did on their own, newest first',
       ...SETTINGS,
     },
     {
       usage: 'reindex',
       load: async () => (await import('./commands/admin-upkeep.ts')).adminReindex,
-      summary: 'rebuild the indexes of the database, and name rows whose bytes are gone',
+      summary: 'rebuild the indexes of the database, and list rows whose bytes are gone',
       ...SETTINGS,
     },
   ],

@@ -20,7 +20,7 @@ export const BUILDPACK: CommandSpec = {
       load: async () => (await import('./commands/buildpacks.ts')).buildpackAdd,
       summary: 'install a buildpack from a directory, archive, URL or git URL',
       settings: 'buildpack',
-      only: { stack: 'stack that it is for, when it names none itself', caFile: '' },
+      only: { stack: 'stack that it is for, if it does not name one itself', caFile: '' },
       options: [
         ['--position <number>', 'place in the detect order, from 1 (default: last)'],
         ['--disable', 'install it disabled'],
@@ -76,8 +76,8 @@ export const BUILDPACK: CommandSpec = {
       settings: 'buildpack',
       options: [
         ['--fixture <name>', 'only this fixture'],
-        ['--update', 'write what was seen as the new expectations'],
-        ['--trace', 'run shell buildpacks with set -x, and show all that they say'],
+        ['--update', 'write the actual results as the new expectations'],
+        ['--trace', 'run shell buildpacks with set -x, and show all of their output'],
       ],
     },
     {
@@ -86,7 +86,7 @@ export const BUILDPACK: CommandSpec = {
       withoutHome: true,
       summary: 'check a buildpack against the contract',
       settings: 'buildpack',
-      only: { stack: 'stack in which interpreters are looked for; default: host' },
+      only: { stack: 'stack in which to look for interpreters; default: host' },
     },
     {
       usage: 'package <dir>',

@@ -1,4 +1,4 @@
-/** What is said of a command: what its help, its options and its work are made from. */
+/** The description of a command: its help, its options and the function that runs it. */
 import type { SettingKey } from '../../config/schema.ts';
 import type { CommandName } from '../../config/setting.ts';
 import type { CommandAction } from './input/context.ts';

@@ -1,4 +1,4 @@
-/** Every command: its arguments, the words of its help, and what does its work. */
+/** Every command: its arguments, its help, and the function that runs it. */
 
 import { RETENTION, START_TIMEOUT_MS } from '../../config/limits.ts';
 import { ADMIN } from './admin-commands.ts';
@@ -24,7 +24,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     settings: 'stage',
     options: [
       ['--lifecycle <name>', 'buildpack or cnb (Cloud Native Buildpacks); default: buildpack'],
-      ['--docker-image <ref>', 'look at a container image instead, as the docker lifecycle does'],
+      ['--docker-image <ref>', 'inspect a container image instead, as the docker lifecycle does'],
       ['--docker-username <name>', 'sign in to its registry; the password is CF_DOCKER_PASSWORD'],
     ],
     after: STAGE_AFTER,
@@ -37,15 +37,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       ['--process <type>', 'process type to run (default: web)'],
       ['-p, --port <number>', 'port for the app (default: a free one)'],
-      ['--expose', 'publish the port at all addresses of the machine, not at its loopback only'],
+      ['--expose', 'publish the port on all addresses of the machine, not only on loopback'],
       ['--health-check <type>', 'port, http or process (default: port for web, else process)'],
       ['--health-check-endpoint <path>', 'path for the http health check (default: /)'],
       [
         '--start-timeout <time>',
-        `how long the app may take until it is healthy (default: ${START_TIMEOUT_MS / 1000}s)`,
+        `how long the app may take to become healthy (default: ${START_TIMEOUT_MS / 1000}s)`,
       ],
       ['--image <ref>', 'run a container image instead: a name, or the directory of an OCI layout'],
-      ['--docker-image <ref>', 'the same, as cf push names it'],
+      ['--docker-image <ref>', 'the same option, as cf push calls it'],
       ['--docker-username <name>', 'sign in to its registry; the password is CF_DOCKER_PASSWORD'],
     ],
     after: `
@@ -61,7 +61,7 @@ Examples:
     withoutHome: true,
     summary: 'show what would be sent, and which ignore rule decided',
     settings: 'files',
-    options: [['--explain <path>', 'say which rule decided on this path']],
+    options: [['--explain <path>', 'say which rule decided for this path']],
   },
   {
     usage: 'shell [source]',
@@ -155,7 +155,7 @@ Examples:
       {
         usage: 'rebase <image>',
         load: async () => (await import('./commands/image.ts')).imageRebase,
-        summary: 'put an image on a newer base; no layer of its own is touched',
+        summary: 'put an image on a newer base without changing its own layers',
         settings: 'image',
         options: [
           ['--base <base>', 'the new base: an image, or the directory of an OCI layout'],
@@ -205,7 +205,7 @@ Examples:
         load: async () => (await import('./commands/blobs-repair.ts')).blobsRepair,
         summary: 'rebuild damaged indexes of the resource cache from what is stored',
         settings: 'blobs',
-        options: [['--dry-run', 'only say what is wrong']],
+        options: [['--dry-run', 'only report what is wrong']],
       },
       {
         usage: 'gc',
@@ -213,12 +213,12 @@ Examples:
         summary: 'delete what retention does not keep',
         settings: 'blobs',
         options: [
-          ['--dry-run', 'only say what would be deleted'],
+          ['--dry-run', 'only report what would be deleted'],
           ['--keep-droplets <number>', `droplets kept for each app (default: ${RETENTION.keepDroplets})`],
           ['--keep-packages <number>', `packages kept for each app (default: ${RETENTION.keepPackages})`],
           [
             '--min-age <time>',
-            `never delete what is younger than this (default: ${RETENTION.minAgeMs / 3_600_000}h)`,
+            `never delete anything younger than this (default: ${RETENTION.minAgeMs / 3_600_000}h)`,
           ],
         ],
       },
@@ -248,13 +248,13 @@ Examples:
     usage: 'worker',
     keepsCompiled: true,
     load: async () => (await import('./commands/worker.ts')).workerCommand,
-    summary: 'take builds of a server out of its database, on this machine or another',
+    summary: 'run builds from the database of a server, on this machine or another',
     settings: 'worker',
     only: {
-      database: 'postgres://… of the server',
-      blobstore: 's3://… of the server; a directory works on the machine of the server',
-      memory: 'memory that builds may be given here at once; default: all of the machine',
-      disk: 'disk that builds may be given here at once; default: what is free below the data home',
+      database: 'postgres://… as on the server',
+      blobstore: 's3://… as on the server; a directory works only on the same machine',
+      memory: 'memory for all builds that run here at the same time; default: all of the machine',
+      disk: 'disk for all builds that run here at the same time; default: what is free below the data home',
       slots: '',
       stacks: '',
       workerName: '',
@@ -262,7 +262,7 @@ Examples:
       metricsPort: '',
       host: 'address of --metrics-port; default: 127.0.0.1',
       grace: '',
-      data: 'directory for what is on its way; default: below the data home',
+      data: 'directory for data in transit; default: below the data home',
       caFile: '',
       diskBound: '',
       workspace: '',
@@ -292,8 +292,14 @@ Examples:
     summary: 'sign in to a stager server, for stage --server',
     settings: 'login',
     options: [
-      ['-u, --username <name>', 'sign in as a person; the password is STAGER_PASSWORD, or asked for'],
-      ['--client <id>', 'sign in as a program; the secret is STAGER_CLIENT_SECRET, or asked for'],
+      [
+        '-u, --username <name>',
+        'sign in as a person; set the password in STAGER_PASSWORD, or stager asks for it',
+      ],
+      [
+        '--client <id>',
+        'sign in as a program; set the secret in STAGER_CLIENT_SECRET, or stager asks for it',
+      ],
     ],
     after: `
 The token is kept in $XDG_CONFIG_HOME/stager/logins.json, for you alone, and renewed when it runs out.
@@ -306,10 +312,9 @@ Examples:
     usage: 'doctor',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
     withoutHome: true,
-    summary:
-      'say what will be used here, what is wrong with it, and with the parts of a server, and what to do',
+    summary: 'show what stager will use here, check it and the parts of a server, and say what to do',
     settings: 'doctor',
-    options: [['--repair', 'first move aside what is in the way in the data home, and make it again']],
+    options: [['--repair', 'first move aside anything broken in the data home, and create it again']],
     after: `
 It looks at a server only as far as it is named, and changes nothing there but an object that it stores and deletes.
 

@@ -27,7 +27,7 @@ export function createProgram(version: string, wiring: Wiring): Command {
     .enablePositionalOptions()
     .addHelpText(
       'after',
-      '\nStart with: stager stage && stager run. Documents: docs/ in the package, docs/cli.md first.',
+      '\nStart with: stager stage && stager run. Documentation: docs/ in the package; begin with docs/cli.md.',
     );
   for (const spec of COMMANDS) program.addCommand(build(spec, wiring));
   return program;

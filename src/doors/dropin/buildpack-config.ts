@@ -1,4 +1,4 @@
-/** `config`, which config.yml and staging_info.yml share. */
+/** The key `config`, which config.yml and staging_info.yml have in common. */
 import { pointerShape, stringShape, structShape } from './go/yaml-decode.ts';
 
 /** `config` of config.yml. */

@@ -1,4 +1,4 @@
-/** What the two programs are given by whoever starts them, and how they answer. */
+/** What the two programs get from their caller (arguments, environment, streams), and what they return. */
 import { writeSync } from 'node:fs';
 
 /** Go puts every other signal back to its default when it starts another program. */

@@ -1,4 +1,4 @@
-/** Directories of a build, made and cleaned as the original does it. */
+/** Creates and cleans the directories of a build as the original does. */
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { pathError, withPathError } from './go/errno.ts';
 import { join, statWorks } from './go/path.ts';

@@ -1,4 +1,4 @@
-/** What the launcher reads of staging_info.yml, in the working directory. */
+/** What the launcher reads from staging_info.yml in the working directory. */
 import { readIfThere } from './go/path.ts';
 import { decodeYamlBytes } from './go/utf8.ts';
 

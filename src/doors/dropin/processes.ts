@@ -1,6 +1,6 @@
 /**
  * Process types of a build, with the original's lookup of launch.yml: by an index without padding, and in detect
- * mode by the length of the *order* (buildpack-contracts.md 2.7). `stager stage` does what was meant.
+ * mode by the length of the *order* (buildpack-contracts.md 2.7). `stager stage` does what was intended.
  */
 import {
   entriesOf,

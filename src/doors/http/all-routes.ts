@@ -1,4 +1,4 @@
-/** Every route there is. The server, the documents and the permission tests read this list. */
+/** All routes. The server, the documents and the permission tests read this list. */
 import { eventRoutes } from './operations/event-routes.ts';
 import { operationRoutes } from './operations/routes.ts';
 import { webhookRoutes } from './operations/webhook-routes.ts';

@@ -1,4 +1,4 @@
-/** How bodies are read. Clients of Cloud Controller say `application/json` even where they send none. */
+/** How bodies are read. Clients of Cloud Controller send `application/json` even without a body. */
 import type { FastifyInstance } from 'fastify';
 import { CfError } from './route/cf-errors.ts';
 import { LIMITS } from './route/limits.ts';

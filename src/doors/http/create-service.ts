@@ -1,4 +1,4 @@
-/** Puts the parts together that the door needs: a database in, an {@link HttpService} out. */
+/** Assembles what the HTTP door needs: a database in, an {@link HttpService} out. */
 import type { StagingMeans } from '../../service/builds/means.ts';
 import { StagingService, type StagingWork } from '../../service/builds/staging-service.ts';
 import { Deliveries, type DeliveriesParts } from '../../service/events/deliveries.ts';

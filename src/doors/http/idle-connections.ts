@@ -1,4 +1,4 @@
-/** Connections that wait for nothing: nobody has asked anything on them yet, or all answers have been sent. */
+/** Idle connections: no request has come yet, or all responses have been sent. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 

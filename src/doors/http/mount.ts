@@ -1,4 +1,4 @@
-/** Puts a route on the server: who asks, what came in, what goes out. */
+/** Adds a route to the server: the caller, the checked input, the response. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS, type Caller } from '../../service/access/caller.ts';
 import { callerOfRequest } from './authenticate.ts';

@@ -159,9 +159,9 @@ export function checkExposure({
   if (tls !== undefined || insecureHttp || isLoopback(host)) return;
   throw new StagerError(
     'CONFIG_INVALID',
-    `${host} is not loopback, and passwords would travel in the clear`,
+    `${host} is not loopback, and passwords would be sent unencrypted`,
     {
-      next: 'Give --tls-cert and --tls-key; or --insecure-http when something in front does TLS.',
+      next: 'Give --tls-cert and --tls-key, or --insecure-http if a proxy in front does TLS.',
       details: { host },
     },
   );
@@ -195,7 +195,7 @@ function upkeep({ database, signIn, staging, report }: HttpService): () => void 
 function busy(cause: unknown): never {
   if (cause instanceof Error && 'code' in cause && (cause.code === 'EADDRINUSE' || cause.code === 'EACCES')) {
     throw new StagerError('PORT_IN_USE', `can't listen: ${cause.message}`, {
-      next: 'Give --port another number, or 0 for any free one.',
+      next: 'Give --port another number, or 0 for any free port.',
       cause,
     });
   }

@@ -1,4 +1,4 @@
-/** The jobs of the staging side: bytes taken in, and bytes removed. */
+/** The jobs of the staging side: processing uploads and removing bytes. */
 import { z } from 'zod';
 import { deleteBuildpack, storeUploadedBuildpack } from '../../service/builds/buildpack-bits.ts';
 import { storeUploadedDroplet } from '../../service/builds/droplet-bits.ts';

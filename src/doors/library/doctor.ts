@@ -1,4 +1,4 @@
-/** `doctor` for the library: what will be used on this machine, and why other things can't be. */
+/** `doctor` for the library: what will be used on this machine, and why the alternatives can't be. */
 import { openStager } from '../../compose.ts';
 import type { Diagnosis } from '../../machine/doctor/doctor.ts';
 import { type CommonOptions, configOf } from './options.ts';

@@ -1,4 +1,4 @@
-/** Events that are pushed as they come and pulled by `for await`, whoever is quicker. */
+/** A queue of events: pushed as they come, pulled by `for await`, whichever is faster. */
 import { KeptEvents, type QueueLimit } from './kept-events.ts';
 
 /** See the top of the file. For one reader. */

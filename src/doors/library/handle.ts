@@ -1,4 +1,4 @@
-/** What `stage` and `runDroplet` return: something in progress, with its events, its end and a way to end it. */
+/** What `stage` and `runDroplet` return: something in progress, with its events, its result and a way to cancel it. */
 import type { StagerError } from '../../words/errors.ts';
 import { cancelled } from '../../words/errors.ts';
 import { EventQueue } from './event-queue.ts';

@@ -1,4 +1,4 @@
-/** What a source would hand over, for the library: what `stager files` does. */
+/** The files that a source would send, for the library: what `stager files` does. */
 import type { IgnoreLine } from '../../staging/source/ignore.ts';
 import {
   type Explanation,

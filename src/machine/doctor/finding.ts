@@ -1,4 +1,4 @@
-/** One thing that `stager doctor` looked at: worked, did not, or works with something missing. */
+/** One check of `stager doctor`: it works, it does not, or it works with something missing. */
 import { StagerError } from '../../words/errors.ts';
 import { reasonsOf } from '../sandbox/unavailable.ts';
 

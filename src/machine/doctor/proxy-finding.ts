@@ -29,7 +29,7 @@ export async function proxyFinding(
       signal.throwIfAborted();
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new StagerError('SERVER_UNAVAILABLE', `${variable} leads nowhere: ${why}`, {
-        next: `Start the proxy, correct ${variable}, or list in NO_PROXY what is reached without it.`,
+        next: `Start the proxy, correct ${variable}, or list hosts that are reached without it in NO_PROXY.`,
         cause,
       });
     }

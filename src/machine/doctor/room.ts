@@ -1,4 +1,4 @@
-/** How much room a directory has. */
+/** How much free space a directory has. */
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../../words/errors.ts';
@@ -35,7 +35,7 @@ export async function dataFinding(path: string): Promise<Finding<Facts>> {
       const found = await roomFinding(at, '--data');
       if (found.status === 'failed') return found;
       const { value, notes } = found;
-      const made = at === path ? '' : ', made at the first start';
+      const made = at === path ? '' : ', created at the first start';
       return noted([`${path}, ${formatBytes(value.freeBytes)} free${made}`], notes);
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT' || dirname(at) === at) throw error;

@@ -21,7 +21,7 @@ export async function openDataHome(path: string): Promise<void> {
       full ? 'HOST_DISK_FULL' : 'CONFIG_INVALID',
       `the data home ${path} can't be used (${errno ?? String(cause)})`,
       {
-        next: 'Choose a directory that can be written with --home or STAGER_HOME.',
+        next: 'Choose a writable directory with --home or STAGER_HOME.',
         details: { path, errno },
         cause,
       },

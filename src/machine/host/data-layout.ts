@@ -1,4 +1,4 @@
-/** What lies where in the data home, looked at once before anything is done with it. */
+/** What is where in the data home; checked once before it is used. */
 import { access, chmod, constants, lstat, mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, StagerError } from '../../words/errors.ts';
@@ -91,7 +91,7 @@ function refuse([fault]: readonly LayoutFault[]): void {
   const { path, why, repairable } = fault;
   throw new StagerError('CONFIG_INVALID', `${path} ${why}`, {
     next: repairable
-      ? 'Run `stager doctor --repair`: it gives back the modes, or moves it aside and makes it again.'
+      ? 'Run `stager doctor --repair`: it restores the modes, or moves it aside and creates it again.'
       : 'Mount or restore it, or give the user that runs stager access to it; then run stager again.',
     details: { path },
   });
@@ -135,7 +135,7 @@ async function repair(path: string, place: Place): Promise<string> {
   const aside = `${path}.aside-${new Date().toISOString().replaceAll(':', '-')}`;
   await rename(path, aside);
   if (place.kind === 'directory') await mkdir(path, { mode: 0o755 });
-  return `${path} was moved to ${aside} and made again`;
+  return `${path} was moved to ${aside} and created again`;
 }
 
 async function faultOf(path: string, { kind, what, mayBeMount }: Place): Promise<LayoutFault | undefined> {

@@ -1,4 +1,4 @@
-/** The end of one of our processes, which nothing can hold up. */
+/** Ends this process, whatever is still going on. */
 import { accessSync, constants } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { writeCompiledCode } from './compiled-code.ts';

@@ -1,4 +1,4 @@
-/** Whether a file system is full, for failures that only programs saw that we ran. */
+/** Whether a file system is full, for failures that only the programs that we run noticed. */
 import { statfs } from 'node:fs/promises';
 import { asStagerError } from '../../words/error-report.ts';
 import { errnoOf, StagerError } from '../../words/errors.ts';

@@ -1,4 +1,4 @@
-/** Names in directories that need not exist. */
+/** Lists the names in directories that may not exist. */
 import { readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { errnoOf } from '../../words/errors.ts';

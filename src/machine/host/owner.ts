@@ -1,4 +1,4 @@
-/** Whom files belong to on the host: a sandbox's user is another user out here. */
+/** Who owns files on the host: the user inside a sandbox is a different one outside. */
 import { lchown, mkdir } from 'node:fs/promises';
 
 /** Host uid and gid that files are given to. Without root it has to be the caller's own. */

@@ -1,4 +1,4 @@
-/** The beginning of one of our files. */
+/** Reads the beginning of one of our own files. */
 import { open } from 'node:fs/promises';
 
 /** At most `bytes` bytes of the text at `path`; '' when it can't be read. */

@@ -1,4 +1,4 @@
-/** Removal below directories that scripts could have replaced by links. */
+/** Removes entries below directories that scripts could have replaced by links. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { removeTree } from './remove-tree.ts';

@@ -232,7 +232,7 @@ function notMade(how: string, said: string): StagerError {
   const reason = said.trim().replaceAll(/\s*\n\s*/g, '; ');
   return new StagerError(
     'SANDBOX_FAILED',
-    `a network of its own could not be made: ${how}${reason === '' ? '' : ` (${reason})`}`,
+    `a private network could not be created: ${how}${reason === '' ? '' : ` (${reason})`}`,
     { next: "Run `stager doctor`, or choose --network host, which shares the machine's." },
   );
 }

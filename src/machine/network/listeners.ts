@@ -1,4 +1,4 @@
-/** Who listens in a network namespace: /proc/<pid>/net/tcp of a process in it. */
+/** Which ports are listened on in a network namespace: /proc/<pid>/net/tcp of a process in it. */
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 

@@ -1,4 +1,4 @@
-/** Variables that name the machine's loopback interface, which a network of its own does not have. */
+/** Finds variables that name the machine's loopback interface, which a private network does not reach. */
 
 /** An address with a port, as URLs and settings hold it. */
 const PLACE = /(?:^|[/@,\s"])(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}):(\d{1,5})\b/g;

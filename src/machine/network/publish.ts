@@ -25,8 +25,8 @@ export async function publishPort(directory: string, port: number, address: stri
   const said = await text(socket);
   const answer = Answer.safeParse(parseJson(said));
   if (answer.success && answer.data.error === undefined) return;
-  throw new StagerError('PORT_IN_USE', `port ${port} of ${address} can't be listened at on this machine`, {
-    next: 'Give another --port, or 0 for any free one.',
+  throw new StagerError('PORT_IN_USE', `can't listen on port ${port} of ${address} on this machine`, {
+    next: 'Give another --port, or 0 for any free port.',
     details: { port, address, said: said.slice(0, 200) },
   });
 }

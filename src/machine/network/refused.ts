@@ -1,4 +1,4 @@
-/** What a filter has refused, for the message: the set that it keeps. */
+/** What a filter has refused, for the message: read from the set in which it records that. */
 import { execa } from 'execa';
 import { z } from 'zod';
 import { parseJson } from '../../words/json.ts';

@@ -182,7 +182,7 @@ function merged(ranges: readonly Range[]): readonly Range[] {
 
 function broken(path: string, what: string): StagerError {
   return new StagerError('CONFIG_INVALID', `the egress rules ${path}: ${what}`, {
-    next: 'The file is a JSON array of rules as cf create-security-group takes it; docs/network.md shows one.',
+    next: 'The file is a JSON array of rules as for cf create-security-group; docs/network.md shows one.',
     details: { path },
   });
 }

@@ -1,4 +1,4 @@
-/** The programs that a network of its own takes, and whether they can be used here. */
+/** The programs that a private network needs, and whether they can be used here. */
 import { access, constants, readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { firstExecutable, SYSTEM_DIRECTORIES } from '../sandbox/kernel/programs.ts';
@@ -37,7 +37,7 @@ export async function findTools(
     const packages = [...new Set(missing.map(([, name]) => name))].join(' and ');
     return {
       why: `${missing.map(([name]) => name).join(' and ')} can't be found`,
-      next: `Install ${packages} for a network of their own.`,
+      next: `Install ${packages} to give scripts a private network.`,
     };
   }
   return (await whyNoDevice()) ?? (await whyNoResolver()) ?? { slirp4netns, nft, unshare, nsenter };
@@ -52,7 +52,7 @@ async function whyNoDevice(): Promise<NoNetwork | undefined> {
   if (usable) return undefined;
   return {
     why: `${DEVICE} can't be opened by this user`,
-    next: `Make it writable (chmod 0666 ${DEVICE}, which most systems have), or load the module tun.`,
+    next: `Make it writable (chmod 0666 ${DEVICE}, as on most systems), or load the module tun.`,
   };
 }
 
@@ -61,7 +61,7 @@ async function whyNoResolver(): Promise<NoNetwork | undefined> {
   const servers = [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, server = '']) => server);
   if (servers.length === 0 || servers.some((it) => isIPv4(it))) return undefined;
   return {
-    why: 'all resolvers in /etc/resolv.conf have IPv6 addresses, and a network of their own has IPv4 only',
+    why: 'all resolvers in /etc/resolv.conf have IPv6 addresses, and a private network has only IPv4',
     next: 'Add a resolver with an IPv4 address.',
   };
 }

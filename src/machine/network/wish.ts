@@ -1,4 +1,4 @@
-/** What the operator's settings let out of networks. */
+/** What the operator's settings allow networks to reach. */
 import type { ProxySettings } from '../../config/proxy.ts';
 import { mirrorPlaces, parsePlace, proxyPlaces } from './allowed.ts';
 import type { EgressPolicy } from './egress.ts';

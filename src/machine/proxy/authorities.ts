@@ -1,4 +1,4 @@
-/** Whom our own downloads trust. */
+/** The certificate authorities that our own downloads trust. */
 import { getCACertificates } from 'node:tls';
 
 /**

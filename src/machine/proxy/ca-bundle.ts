@@ -72,7 +72,7 @@ export async function readCaFile(path: string): Promise<readonly string[]> {
   });
   const certificates = certificatesIn(text);
   if (certificates.length > 0) return certificates;
-  throw new StagerError('CONFIG_INVALID', `CA file ${path} holds no PEM certificate`, {
+  throw new StagerError('CONFIG_INVALID', `CA file ${path} contains no PEM certificate`, {
     next: 'Convert it with `openssl x509 -inform der -in FILE -out FILE.pem`.',
     details: { path },
   });

@@ -109,7 +109,7 @@ async function refuseRules({ egress }: Pick<SelectOptions, 'egress'>): Promise<v
     'SANDBOX_UNAVAILABLE',
     'the egress rules do not hold in a sandbox without namespaces',
     {
-      next: "Use one that has them (--sandbox oci), or say --network host, which shares the machine's network.",
+      next: "Use one that has them (--sandbox oci), or use --network host, which shares the machine's network.",
     },
   );
 }

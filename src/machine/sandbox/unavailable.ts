@@ -1,4 +1,4 @@
-/** What a person is told when no sandbox works: one sentence, and one piece of advice for the place where it is. */
+/** The error when no sandbox works: one sentence, and one piece of advice for this kind of place. */
 import { access } from 'node:fs/promises';
 import { StagerError } from '../../words/errors.ts';
 import { readOrNothing } from './kernel/processes.ts';
@@ -86,7 +86,7 @@ export function unavailable(rejected: readonly Rejected[], place: Surroundings):
 /** SANDBOX_UNAVAILABLE for the runtime that was asked for by name. */
 export function unusable({ candidate, why }: Rejected): StagerError {
   return new StagerError('SANDBOX_UNAVAILABLE', `${candidate} cannot be used as a runtime: ${why}`, {
-    next: 'Name an OCI runtime such as runc or crun with --runtime, or none to have one found; `stager doctor` shows what is here.',
+    next: 'Name an OCI runtime such as runc or crun with --runtime, or leave it out to let stager choose; `stager doctor` shows what is here.',
     details: { rejected: [{ candidate, why }] },
   });
 }

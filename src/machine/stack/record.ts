@@ -1,4 +1,4 @@
-/** What is written down of a stack, and how its absence and its damage are reported. */
+/** The stored record of a stack, and the errors for a missing or damaged one. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { readCheckedJson } from '../../words/checked-json.ts';

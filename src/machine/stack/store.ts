@@ -111,7 +111,7 @@ export class StackStore {
       const sealed = await sealTree(join(aside, 'rootfs'), join(aside, SEAL), entries, options.signal);
       const { like } = options;
       if (like !== undefined && (like.digest !== unpacked.digest || (like.sealed ?? sealed) !== sealed))
-        throw new StagerError('STACK_INVALID', `${from} holds another file system now`);
+        throw new StagerError('STACK_INVALID', `${from} now contains a different file system`);
       await mkdir(join(this.#root, 'trees'), { recursive: true });
       await rename(aside, this.#tree(tree));
       return await this.#publish({ name, tree, source: from, description, unpacked, sealed });
@@ -135,7 +135,7 @@ export class StackStore {
     const users = await this.#users(record.tree);
     if (users.length > 0) {
       throw new StagerError('USAGE', `the stack ${name} is in use by process ${users.join(', ')}`, {
-        next: 'Wait until it has ended, or end it.',
+        next: 'Wait for it to end, or end it.',
         details: { stack: name, pids: users },
       });
     }

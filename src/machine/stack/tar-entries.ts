@@ -52,7 +52,7 @@ export async function unpackTar(path: string, into: StackWriter, signal: AbortSi
     // Not the tar's fault.
     if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG') throw error;
     throw new StagerError('STACK_INVALID', `${path} can't be read as a tar: ${String(error)}`, {
-      next: 'Give a .tar, .tar.gz or .tar.zst of a root file system, an OCI layout, or what `docker save` writes.',
+      next: 'Give a .tar, .tar.gz or .tar.zst of a root file system, an OCI layout, or the output of `docker save`.',
       details: { path },
       cause: error,
     });

@@ -1,4 +1,4 @@
-/** Whatever was given as a stack → a root file system in a directory. */
+/** Unpacks whatever was given as a stack to a root file system in a directory. */
 import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, StagerError } from '../../words/errors.ts';

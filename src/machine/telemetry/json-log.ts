@@ -1,4 +1,4 @@
-/** A log of JSON lines on stderr, one an entry. */
+/** A log on stderr with one JSON line per entry. */
 import pino, { type DestinationStream } from 'pino';
 import type { Log } from '../../words/telemetry.ts';
 

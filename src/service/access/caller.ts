@@ -1,4 +1,4 @@
-/** Who asks: what a verified token says, and nothing from the request itself. */
+/** The caller: what a verified token says, and nothing from the request itself. */
 
 /** The caller of one request. Scopes are UAA's. */
 export interface Caller {

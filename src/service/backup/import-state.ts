@@ -77,7 +77,7 @@ async function demandEmpty({ database, blobs, signal }: ImportParts): Promise<vo
 
 function notEmpty(what: string): StagerError {
   return new StagerError('CONFIG_INVALID', `the target of the import is not empty: ${what}`, {
-    next: 'Import into a new database and a new blobstore, before a server is started over them.',
+    next: 'Import into a new database and a new blobstore, before you start a server with them.',
   });
 }
 
@@ -128,7 +128,7 @@ async function textOf(chunks: AsyncIterable<unknown>, most: number): Promise<str
   for await (const chunk of chunks) {
     if (!(chunk instanceof Uint8Array)) throw new Error('a part that is not bytes');
     size += chunk.length;
-    if (size > most) throw damaged('a part is larger than an export makes it');
+    if (size > most) throw damaged('a part is larger than in any export');
     pieces.push(chunk);
   }
   return Buffer.concat(pieces).toString('utf8');
@@ -139,7 +139,7 @@ async function jsonOf<T>(chunks: AsyncIterable<unknown>, schema: z.ZodType<T>): 
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw damaged('what it says of itself is not valid', cause);
+    throw damaged('its description of itself is not valid', cause);
   }
 }
 
@@ -231,8 +231,8 @@ async function addJobs({ queries, queue }: Pick<Database, 'queries' | 'queue'>):
 }
 
 function damaged(why: string, cause?: unknown): StagerError {
-  return new StagerError('CONFIG_INVALID', `this is not a whole export of stager: ${why}`, {
-    next: 'Give a file that `stager admin export` made, whole.',
+  return new StagerError('CONFIG_INVALID', `this is not a complete export of stager: ${why}`, {
+    next: 'Give a complete file from `stager admin export`.',
     cause,
   });
 }

@@ -29,7 +29,7 @@ export function buildFailure(error: StagerError): BuildFailure {
 
 /** Somebody wanted its end. */
 export function cancelledBecause(reason: string): StagerError {
-  return new StagerError('CANCELLED', reason, { next: 'Stage again when it is wanted.' });
+  return new StagerError('CANCELLED', reason, { next: 'Stage again if you still want it.' });
 }
 
 /** Every worker that had it was lost. */

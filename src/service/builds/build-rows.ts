@@ -1,4 +1,4 @@
-/** What is written of a build while it is worked on, and at its end. Writes of a worker name the fence that it was given. */
+/** Updates of a build's row while it is staged, and at its end. Writes of a worker name the fence that it got. */
 import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';

@@ -297,4 +297,4 @@ export class BuildWorker {
   }
 }
 
-const STOPPED = 'the server stops';
+const STOPPED = 'the server is stopping';

@@ -1,4 +1,4 @@
-/** Of a worker that finds at the end that another has its build: what it stored is nobody's. */
+/** Deletes the droplet of a worker that finds at the end that its build now belongs to another. */
 import { dropletKey } from '../../staging/droplet/store.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import type { Queries } from '../state/database.ts';

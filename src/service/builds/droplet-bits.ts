@@ -1,4 +1,4 @@
-/** Droplets that somebody made elsewhere: stored as they are. */
+/** Uploaded droplets that were made elsewhere: stored as they are. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dropletKey } from '../../staging/droplet/store.ts';

@@ -1,4 +1,4 @@
-/** The log of a build for somebody who leafs through it: where it ends, what it says somewhere, and its phases. */
+/** The log of a build page by page: where it ends, its lines from some place on, and its phases. */
 import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
 import type { Queries } from '../state/database.ts';

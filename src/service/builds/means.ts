@@ -1,4 +1,4 @@
-/** What the staging side of the service stands on, handed in by whoever composes it. */
+/** What the staging side of the service needs, passed in by whoever composes it. */
 import type { OrderParts, ResolveParts } from '../../staging/buildpack/acquire/resolve.ts';
 import type { StageRequest } from '../../staging/request/request.ts';
 import type { BlobStore } from '../../stores/blobs/port/blob-store.ts';

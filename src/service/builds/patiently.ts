@@ -1,4 +1,4 @@
-/** For writes that must not be lost because the database is away for a moment. */
+/** Retries writes that must not be lost because the database is briefly unavailable. */
 import type { Clock } from '../../words/clock.ts';
 import { isDatabaseAway } from '../state/failures.ts';
 

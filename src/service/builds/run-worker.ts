@@ -1,4 +1,4 @@
-/** `stager worker`: a process that takes builds and serves nothing. */
+/** `stager worker`: a process that runs builds and serves no requests. */
 import type { ReportBug } from '../../words/report-bug.ts';
 import type { Telemetry } from '../../words/telemetry.ts';
 import type { Metrics } from '../metrics/metrics.ts';

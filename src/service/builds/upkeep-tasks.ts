@@ -1,4 +1,4 @@
-/** The tasks of upkeep.ts that have to do with builds and with what they leave. */
+/** The tasks of upkeep.ts that concern builds and what they leave behind. */
 import { forgetDeadWorkers } from '../queue/workers.ts';
 import type { Queries } from '../state/database.ts';
 import { collectDroplets } from './collect-droplets.ts';

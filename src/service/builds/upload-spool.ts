@@ -1,4 +1,4 @@
-/** Uploads on their way: whole, synced and named by what they are for before anything is acknowledged. */
+/** Uploads in progress: complete, synced and named by their purpose before anything is acknowledged. */
 import { createWriteStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';

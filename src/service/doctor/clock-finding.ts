@@ -1,4 +1,4 @@
-/** Whether the clocks of the machines that work together agree. */
+/** Whether the clocks of the machines involved agree. */
 import { type Facts, type Finding, noted } from '../../machine/doctor/finding.ts';
 
 /** Milliseconds that nobody minds. */

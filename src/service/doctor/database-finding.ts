@@ -54,10 +54,10 @@ export function judgeDatabase(
   { version, named, standby, read_only, most, used }: ServerFacts,
   schema: readonly string[] | undefined,
 ): Finding<Facts> {
-  if (version < OLDEST) throw unusable(`PostgreSQL ${named} is too old`, 'Use PostgreSQL 14 or a later one.');
+  if (version < OLDEST) throw unusable(`PostgreSQL ${named} is too old`, 'Use PostgreSQL 14 or later.');
   if (standby)
     throw unusable(
-      `PostgreSQL ${named} is a standby, which takes no writes`,
+      `PostgreSQL ${named} is a standby, which accepts no writes`,
       'Name the primary in --database.',
     );
   if (read_only)
@@ -73,11 +73,11 @@ export function judgeDatabase(
     );
   const notes: string[] = [];
   if (schema !== undefined && missing.length > 0)
-    notes.push(`migrations are missing (${missing.join(', ')}): the next start of a server makes them`);
+    notes.push(`migrations are missing (${missing.join(', ')}): the next start of a server runs them`);
   if (most - used < NEEDED_CONNECTIONS)
     notes.push(`only ${most - used} of ${most} connections are free: raise max_connections`);
   const tables =
-    schema === undefined ? 'no tables yet: the first start of a server makes them' : 'tables are there';
+    schema === undefined ? 'no tables yet: the first start of a server creates them' : 'tables are there';
   return noted([`PostgreSQL ${named}, ${tables}`], notes);
 }
 
@@ -87,9 +87,9 @@ export async function queueFinding(url: string): Promise<Finding<Facts>> {
     const { rows } = await sql<{ ours: unknown; queue: unknown }>`
       select to_regclass('build_queue') as ours, to_regclass('queue.job') as queue`.execute(queries);
     const [there] = rows;
-    if (there?.ours === null) return noted(['not there yet: the first start of a server makes it']);
+    if (there?.ours === null) return noted(['not there yet: the first start of a server creates it']);
     if (there?.queue === null)
-      throw unusable('the schema "queue" has no table "job"', 'Start a server: it makes it again.');
+      throw unusable('the schema "queue" has no table "job"', 'Start a server, which creates it again.');
     return judgeQueue(await fleetFigures(queries));
   });
 }
@@ -122,7 +122,9 @@ export async function embeddedFinding(data: string): Promise<Finding<Facts>> {
   const once = await stat(`${dir}.made`).catch(() => undefined);
   if (there === undefined && once !== undefined)
     throw unusable(`${dir} was there and is gone`, 'Mount it, or restore the data directory from a backup.');
-  return noted([there === undefined ? `embedded in ${dir}, made at the first start` : `embedded in ${dir}`]);
+  return noted([
+    there === undefined ? `embedded in ${dir}, created at the first start` : `embedded in ${dir}`,
+  ]);
 }
 
 async function asking<T>(url: string, ask: (queries: Queries) => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-/** What `stager doctor` looks at beyond the machine: the proxies, and of a server what was named. */
+/** What `stager doctor` checks beyond the machine: the proxies, and the parts of a server that were named. */
 import type { Got } from 'got';
 import type { ProxySettings } from '../../config/proxy.ts';
 import type { Settings } from '../../config/settings.ts';

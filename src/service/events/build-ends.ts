@@ -1,4 +1,4 @@
-/** The feed of builds that ended, and who is told of one. */
+/** The feed of finished builds, and who is notified. */
 import { sql } from 'kysely';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';

@@ -1,4 +1,4 @@
-/** Addresses that belong to anybody on the internet, and not to this machine, its network or a cloud's own services. */
+/** Public addresses: not those of this machine, its network or a cloud's own services. */
 import { promises as dns, type LookupAddress } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { StagerError } from '../../words/errors.ts';
@@ -80,7 +80,7 @@ export async function checkedLookup(
       'CONFIG_INVALID',
       `${host} is ${wrong?.address ?? 'no address'}, which is not public`,
       {
-        next: 'An admin may allow it for this webhook: allow_private.',
+        next: 'An admin can allow it for this webhook with allow_private.',
       },
     );
   }

@@ -1,4 +1,4 @@
-/** What only shows while a manifest is applied; the job tells it. */
+/** Errors that only show while a manifest is applied; the job reports them. */
 export class ManifestFailure extends Error {
   override readonly name = 'ManifestFailure';
 }

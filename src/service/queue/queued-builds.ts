@@ -1,4 +1,4 @@
-/** The queue as who runs the platform sees it: every build that waits, in its order. */
+/** The queue as an operator sees it: all waiting builds, in order. */
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Queries } from '../state/database.ts';

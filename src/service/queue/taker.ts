@@ -1,4 +1,4 @@
-/** Takes what waits in one queue, so many at once, does it, and keeps the claims alive meanwhile. */
+/** Takes entries from a queue, up to a number at the same time, does the work, and keeps the claims alive meanwhile. */
 import type { Clock } from '../../words/clock.ts';
 import type { Guid } from '../../words/ids.ts';
 import type { ReportBug } from '../../words/report-bug.ts';

@@ -1,4 +1,4 @@
-/** What a build that waits is told: its place, how long that may take, and why it waits when no worker is large enough. */
+/** What a waiting build shows: its position, the expected wait, and the reason if no worker is large enough. */
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Guid } from '../../words/ids.ts';

@@ -1,4 +1,4 @@
-/** Who takes builds: a row for each process, alive as long as it says so every few seconds. */
+/** The workers: a row for each process, which counts as alive while it reports every few seconds. */
 import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
 import { json, type Row } from '../state/columns.ts';

@@ -1,4 +1,4 @@
-/** Everything that an app is given: groups, its own variables, VCAP_APPLICATION and VCAP_SERVICES. */
+/** The whole environment of an app: groups, its own variables, VCAP_APPLICATION and VCAP_SERVICES. */
 
 import { PROCESS_LIMITS } from '../../config/limits.ts';
 import { DEFAULT_FDS, stagingApplication } from '../../staging/vcap/application.ts';

@@ -1,4 +1,4 @@
-/** How much of packages did not travel, since the contents were stored already. */
+/** How many bytes of packages were not sent because their contents were already stored. */
 import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';

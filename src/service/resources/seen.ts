@@ -1,4 +1,4 @@
-/** Whether a caller sees something that a request only names. */
+/** Whether a caller may see something that a request refers to. */
 import type { Guid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
 import { inVisibleSpace } from '../access/visible.ts';

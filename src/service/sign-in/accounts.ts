@@ -1,4 +1,4 @@
-/** Those who can sign in here: queries on accounts, and what slows down whoever guesses passwords. */
+/** Accounts that can sign in here: queries, and the lock against guessing passwords. */
 import { sql } from 'kysely';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import { json, type Row } from '../state/columns.ts';

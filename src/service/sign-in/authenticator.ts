@@ -1,4 +1,4 @@
-/** Bearer token → who asks. The embedded sign-in and an external issuer give the same answer. */
+/** Bearer token → caller. The embedded sign-in and an external issuer give the same answer. */
 import type { Caller } from '../access/caller.ts';
 import type { Queries } from '../state/database.ts';
 import type { SigningKeys } from './keys.ts';

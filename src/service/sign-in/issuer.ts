@@ -126,14 +126,18 @@ function checked(url: string): string {
   const isLocal = address !== null && /^(?:localhost|127\..*|\[::1\])$/.test(address.hostname);
   if (address?.protocol === 'https:' || (address?.protocol === 'http:' && isLocal))
     return url.replace(/\/+$/, '');
-  throw new StagerError('CONFIG_INVALID', `${url} can't be an issuer: its keys would not come over https`, {
-    next: 'Give --issuer an https:// address.',
-    details: { url },
-  });
+  throw new StagerError(
+    'CONFIG_INVALID',
+    `${url} can't be an issuer: its keys would not be fetched over https`,
+    {
+      next: 'Give --issuer an https:// address.',
+      details: { url },
+    },
+  );
 }
 
 function unreachable(why: string, cause?: unknown): IssuerUnreachable {
-  return new IssuerUnreachable(`The issuer of tokens can't be asked: ${why}`, { cause });
+  return new IssuerUnreachable(`The issuer of tokens can't be reached: ${why}`, { cause });
 }
 
 /** Nobody can be recognised until it is back. */

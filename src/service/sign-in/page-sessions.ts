@@ -1,4 +1,4 @@
-/** Who is signed in with a browser: random text in a cookie, of which the database has a digest. */
+/** Browser sessions: random text in a cookie, of which the database stores a digest. */
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { sha256OfBytes } from '../../words/digest.ts';

@@ -79,7 +79,7 @@ export function databaseRefused(place: DatabasePlace, cause: unknown): StagerErr
   // Of a name with several addresses the message is empty.
   const why = (cause instanceof Error && cause.message) || errnoOf(cause) || String(cause);
   return new StagerError('CONFIG_INVALID', `the database at ${where} can't be used: ${why}`, {
-    next: 'Check the address, the password and that the server runs; then start again.',
+    next: 'Check the address, the password and that the server is running; then start again.',
     details: { database: where },
     cause,
   });

@@ -1,4 +1,4 @@
-/** What is different between the two databases; nothing above this folder knows. */
+/** The differences between the two databases; nothing outside this folder knows them. */
 import type { Dialect } from 'kysely';
 import type { Db } from 'pg-boss';
 import type { Database } from './database.ts';

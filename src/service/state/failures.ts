@@ -1,4 +1,4 @@
-/** What the database refuses, in the words of a caller: decided by the name of a constraint, never by a message. */
+/** Errors of the database as errors for a caller: decided by the name of a constraint, never by a message. */
 
 /** SQLSTATE of PostgreSQL. */
 const UNIQUE_VIOLATION = '23505';

@@ -1,4 +1,4 @@
-/** LISTEN and NOTIFY over a connection of its own, which is opened again when it breaks. */
+/** LISTEN and NOTIFY over a separate connection, which is reopened when it breaks. */
 import pg from 'pg';
 import { LocalSignals, readSignal, type Signal, type Signals, signalText } from './signals.ts';
 

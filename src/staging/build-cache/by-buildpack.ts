@@ -74,7 +74,7 @@ export async function saveByBuildpack<T>(
 ): Promise<T | undefined> {
   const phase = { name: 'save-cache' } as const;
   if (size.sizeBytes > size.limitBytes) {
-    const message = `the build cache holds ${size.sizeBytes} bytes, the limit is ${size.limitBytes}: it was not kept`;
+    const message = `the build cache has ${size.sizeBytes} bytes, the limit is ${size.limitBytes}: it was not kept`;
     io.report({ type: 'warning', code: 'build-cache-too-large', message, phase });
     return undefined;
   }

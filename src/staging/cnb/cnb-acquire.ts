@@ -41,7 +41,7 @@ export async function acquireCnb(reference: string, index: number, parts: CnbAcq
     return await fromLayout(join(temp, 'layout'), temp, { reference, signal: parts.signal });
   }
   if (/^(https?|urn|git):/.test(reference)) {
-    throw new StagerError('USAGE', `${reference}: Cloud Native Buildpacks are not fetched from there`, {
+    throw new StagerError('USAGE', `${reference}: Cloud Native Buildpacks can't be fetched from there`, {
       next: 'Give a directory, a .cnb or .tgz file, or docker://IMAGE; download others first.',
     });
   }

@@ -1,4 +1,4 @@
-/** Build: each buildpack of the group in turn; what they left is read, and shown to those behind them. */
+/** Build: each buildpack of the group in turn; what they leave is read and passed on to those that follow. */
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'smol-toml';
@@ -149,7 +149,7 @@ export async function keepLaunchLayers(home: string, built: readonly BuiltCnb[])
       if (launch && !(await isDirectory(join(directory, name)))) {
         throw new StagerError(
           'DROPLET_PACK_FAILED',
-          `${buildpack.descriptor.id} wants the layer ${name} of an earlier build, and there is none`,
+          `${buildpack.descriptor.id} needs the layer ${name} of an earlier build, and there is none`,
           {
             blame: 'buildpack',
             next: 'Stage again; a layer for launch has to be made in each staging.',

@@ -79,12 +79,8 @@ export function parseCnbDescriptor(text: string, where: string): CnbDescriptor {
 export const escapedId = (id: string): string => id.replaceAll('/', '_');
 
 function malformed(where: string, why: string): StagerError {
-  return new StagerError(
-    'BUILDPACK_MALFORMED',
-    `${where} is not a Cloud Native Buildpack that can be used: ${why}`,
-    {
-      next: `Use a buildpack of API 0.${CNB_API.lowest} to 0.${CNB_API.highest}.`,
-      details: { buildpack: where },
-    },
-  );
+  return new StagerError('BUILDPACK_MALFORMED', `${where} is not a usable Cloud Native Buildpack: ${why}`, {
+    next: `Use a buildpack of API 0.${CNB_API.lowest} to 0.${CNB_API.highest}.`,
+    details: { buildpack: where },
+  });
 }

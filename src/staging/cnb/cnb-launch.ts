@@ -67,11 +67,11 @@ function processOf(process: z.infer<typeof Process>, buildpack: CnbDescriptor): 
   const { type, command, args, direct, 'working-dir': workingDir } = process;
   const lists = buildpack.api >= 9;
   if (lists && typeof command === 'string')
-    throw refused(buildpack, `the command of ${type} is a text, and has to be a list`);
+    throw refused(buildpack, `the command of ${type} is a string, but has to be a list`);
   if (!lists && typeof command !== 'string')
-    throw refused(buildpack, `the command of ${type} is a list, and has to be a text`);
+    throw refused(buildpack, `the command of ${type} is a list, but has to be a string`);
   if (lists && direct !== undefined)
-    throw refused(buildpack, `the process ${type} has the key direct, which is gone since API 0.9`);
+    throw refused(buildpack, `the process ${type} has the key direct, which was removed in API 0.9`);
   return {
     type,
     command: typeof command === 'string' ? [command] : command,
@@ -100,7 +100,7 @@ export function readUnmet(
 export function readLayerToml(text: string, buildpack: CnbDescriptor, layer: string): LayerToml {
   const document = parsed(Layer, text, { buildpack, file: `${layer}.toml` });
   const outside = ['launch', 'build', 'cache'].find((name) => name in document);
-  if (outside !== undefined) throw refused(buildpack, `${layer}.toml has ${outside} outside of [types]`);
+  if (outside !== undefined) throw refused(buildpack, `${layer}.toml has ${outside} outside [types]`);
   const { launch = false, build = false, cache = false } = document.types ?? {};
   return { launch, build, cache, metadata: document.metadata };
 }
@@ -145,8 +145,8 @@ function parsed<T>(
 }
 
 function refused({ id, version }: CnbDescriptor, why: string): StagerError {
-  return new StagerError('COMPILE_FAILED', `the buildpack ${id}@${version} left what can't be used: ${why}`, {
-    next: 'Report it to its authors; another version may be right.',
+  return new StagerError('COMPILE_FAILED', `the buildpack ${id}@${version} left something unusable: ${why}`, {
+    next: 'Report it to its authors; another version may work.',
     details: { buildpack: id },
   });
 }

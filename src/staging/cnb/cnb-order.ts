@@ -68,7 +68,7 @@ function found({ id, version }: GroupEntry, find: FindCnb): CnbDescriptor {
     'BUILDPACK_NOT_FOUND',
     `the order names ${id}@${version === '' ? 'any' : version}, which is not there`,
     {
-      next: 'Give that buildpack as well, or a package that holds it.',
+      next: 'Give that buildpack as well, or a package that contains it.',
       details: { id, version },
     },
   );

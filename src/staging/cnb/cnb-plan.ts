@@ -42,7 +42,7 @@ const Section = z.looseObject({
     .array(
       z
         .looseObject({ name: z.string(), metadata: Metadata })
-        .refine((it) => !('version' in it), 'has a version outside of metadata'),
+        .refine((it) => !('version' in it), 'has a version outside metadata'),
     )
     .default([]),
 });

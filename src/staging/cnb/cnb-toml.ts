@@ -1,4 +1,4 @@
-/** TOML of buildpacks, which may be anything. */
+/** Parses TOML from buildpacks, which may contain anything. */
 import { parse } from 'smol-toml';
 
 /** The document, or why it is none. */

@@ -59,7 +59,7 @@ export async function stackBase(
 ): Promise<ImageBase> {
   if (stack.rootfs.kind === 'host') {
     throw new StagerError('USAGE', 'the droplet was staged on this machine, which is not an image', {
-      next: 'Name what it is to run on: --base IMAGE, --base DIR of an OCI layout, --base stack:NAME of an added stack.',
+      next: 'Name what it should run on: --base IMAGE, --base DIR of an OCI layout, --base stack:NAME of an added stack.',
     });
   }
   const plan = { title: `stack ${stack.name}`, entries: rootfsLayer(stack.rootfs.path) };

@@ -1,4 +1,4 @@
-/** What a running droplet tells its caller: the same values become terminal lines and `--json` lines. */
+/** The events of a running droplet for its caller: the same values become terminal lines and `--json` lines. */
 import type { ExitOutcome } from '../../machine/sandbox/port/exit-report.ts';
 
 /**

@@ -1,4 +1,4 @@
-/** How an ending becomes the exit code that a shell would report. */
+/** Turns the end of a run into the exit code that a shell would report. */
 import { constants } from 'node:os';
 import type { ExitOutcome } from '../../machine/sandbox/port/exit-report.ts';
 

@@ -50,7 +50,7 @@ export function completeHealthCheck(processType: string, given?: HealthCheck): C
   if (!path.startsWith('/') || path.length > MAX_PATH || !/^[\x21-\x7e]+$/.test(path)) {
     throw refused(
       `health check path ${JSON.stringify(path)}`,
-      `a path that starts with / and has at most ${MAX_PATH} characters and no blanks`,
+      `a path that starts with / and has at most ${MAX_PATH} characters and no spaces`,
     );
   }
   for (const key of ['startTimeoutMs', 'invocationTimeoutMs', 'intervalMs', 'startupPollMs'] as const) {

@@ -52,7 +52,7 @@ export async function prepareRun(dirs: RunDirs, owner: Owner): Promise<void> {
   const app = await lstatOrNone(join(dirs.home, 'app'));
   if (app === undefined || !app.isDirectory()) {
     throw new StagerError('DROPLET_INVALID', 'the droplet has no directory ./app', {
-      next: 'Give a droplet that stager or a Cloud Foundry staging made, not an app or a package.',
+      next: 'Give a droplet made by stager or Cloud Foundry, not an app or a package.',
       details: { path: join(dirs.home, 'app') },
     });
   }

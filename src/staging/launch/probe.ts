@@ -43,7 +43,7 @@ export function describeTarget(target: ProbeTarget): string {
 /** What is told to who listens where no cell comes from. An address of IPv6 stands for all: a cell comes by IPv4. */
 export function localOnly(address: string): string {
   const where = address.includes(':') ? `IPv6 (${address}) only` : `${address} only`;
-  return `it listens on ${where}, where no cell reaches it: listen on 0.0.0.0`;
+  return `it listens on ${where}, where a cell can't reach it: listen on 0.0.0.0`;
 }
 
 /** Checks on the loopback interface of the host. */

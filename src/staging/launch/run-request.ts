@@ -1,4 +1,4 @@
-/** What is to be run: the request as callers give it, and the plan that follows from it. */
+/** What to run: the request from the caller, and the plan made from it. */
 
 import type { NetworkKind } from '../../machine/sandbox/port/network.ts';
 import type { Rootfs } from '../../machine/sandbox/port/sandbox.ts';
@@ -102,7 +102,7 @@ function startCommand(request: RunRequest, type: string, info: LaunchInfo): stri
   const types = Object.keys(processTypes);
   const there =
     own !== undefined
-      ? 'the type is there and its command is empty'
+      ? 'the type exists, but its command is empty'
       : types.length === 0
         ? 'the droplet names no process types'
         : `it has ${types.join(', ')}`;

@@ -1,4 +1,4 @@
-/** Where things stand in a manifest: the line of a value, and the keys that nobody reads. */
+/** Places in a manifest: the line of a value, and the keys that are not used. */
 import { type Document, isAlias, isMap, isNode, isScalar, isSeq, type Pair, visit, type YAMLMap } from 'yaml';
 import { canonicalKey, KNOWN_KEYS } from './schema.ts';
 
@@ -43,7 +43,7 @@ export function keyWarnings(places: Places): readonly string[] {
     else if (key !== 'version' && !holdsAnchor(pair)) {
       found.set(
         pair,
-        `key ${shown(key)} beside the applications is ignored: it has no anchor, so nothing can use it`,
+        `key ${shown(key)} next to the applications is ignored: it has no anchor, so nothing can use it`,
       );
     }
   }

@@ -129,7 +129,7 @@ function named(
     throw invalid(
       file,
       [`line ${lineAt(places, ['applications', index, 'docker'])}: ${who} is a docker image`],
-      'An image is not staged: remove the docker block, or choose another application with --app-name.',
+      'Images are not staged: remove the docker block, or choose another application with --app-name.',
     );
   }
   const parsed = appSchema.safeParse(app);
@@ -144,7 +144,7 @@ function named(
       [
         `line ${lineAt(places, ['applications', index, 'lifecycle'])}: ${who} asks for the lifecycle ${lifecycle}`,
       ],
-      'stager stages with the lifecycle buildpack.',
+      'stager only supports the lifecycle buildpack in manifests.',
     );
   }
   if (name !== undefined) return { ...parsed.data, name };

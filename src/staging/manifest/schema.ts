@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { parseMegabytes } from '../../words/units.ts';
 
-const text = z.union([z.string(), z.number(), z.boolean()], { error: 'must be a text' }).transform(String);
+const text = z.union([z.string(), z.number(), z.boolean()], { error: 'must be a string' }).transform(String);
 const list = <T extends z.ZodType>(of: T) => z.array(of, { error: 'must be a list' });
 
 const size = text.transform((value, context) => {
@@ -20,7 +20,7 @@ const count = z.int({ error: 'must be a whole number of at least 1' }).min(1, {
   error: 'must be a whole number of at least 1',
 });
 const command = z
-  .string({ error: 'must be a text' })
+  .string({ error: 'must be a string' })
   .min(1, { error: 'must not be empty' })
   .max(4096, { error: 'is longer than 4096 characters' });
 const processType = text.refine((value) => /^[\w.-]{1,255}$/.test(value), {
@@ -108,7 +108,7 @@ const sidecarSchema = z.object(
 );
 
 const service = z.union([text, z.object({ name: text })], { error: 'must be a name, or a map with a name' });
-const buildpack = z.string({ error: 'must be a text' }).min(1, { error: 'must not be empty' });
+const buildpack = z.string({ error: 'must be a string' }).min(1, { error: 'must not be empty' });
 
 const application = z.object(
   {
@@ -178,7 +178,7 @@ function isMap(value: unknown): value is object {
 
 function refuseContradictions(app: z.output<typeof application>, context: z.RefinementCtx): void {
   if (app.buildpack !== undefined && app.buildpacks !== undefined) {
-    context.addIssue({ code: 'custom', path: ['buildpack'], message: 'is given beside buildpacks' });
+    context.addIssue({ code: 'custom', path: ['buildpack'], message: 'is given along with buildpacks' });
   }
   const seen = new Set<string>();
   for (const [index, { type }] of (app.processes ?? []).entries()) {

@@ -44,7 +44,7 @@ export function parseVariable(pair: string): ManifestVariables {
 
 function unusable(where: string, why: string): StagerError {
   return new StagerError('CONFIG_INVALID', `${where} ${why}`, {
-    next: 'Variables are a YAML map, or --var NAME=VALUE; quote a value that YAML reads otherwise.',
+    next: 'Variables are a YAML map, or --var NAME=VALUE; quote a value that YAML would read differently.',
   });
 }
 
@@ -125,7 +125,7 @@ function replacedIn(text: string, { look }: Copying): unknown {
     if (typeof value === 'string' || typeof value === 'bigint' || Number.isInteger(value)) {
       return String(value);
     }
-    throw new StagerError('MANIFEST_INVALID', `variable ${name} is neither text nor whole number`, {
+    throw new StagerError('MANIFEST_INVALID', `variable ${name} is neither text nor a whole number`, {
       next: 'Inside a longer text only these are allowed: quote the value, or use the variable as the whole value.',
       details: { name },
     });

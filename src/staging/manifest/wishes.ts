@@ -1,4 +1,4 @@
-/** What an application of a manifest says about its staging, in the words of a request. Sizes are MiB. */
+/** What an application of a manifest says about its staging, as parts of a request. Sizes are MiB. */
 import type { HealthCheckWish } from '../../words/staging-record.ts';
 import type { StageRequest } from '../request/request.ts';
 import type { Services } from '../vcap/services.ts';

@@ -1,4 +1,4 @@
-/** Every package of a store, by its header. */
+/** Lists all packages of a store by their headers. */
 
 import { isListed } from '../../stores/blobs/admin.ts';
 import { LEASE_PREFIX } from '../../stores/blobs/lease.ts';
@@ -54,9 +54,9 @@ function unreadable(store: BlobStore, guid: Guid): StagerError {
   const location = store.location({ kind: 'packages', name: guid });
   return new StagerError(
     'BLOB_CORRUPT',
-    `package ${guid} is listed and can't be read: ${location} has no record of stager. Was the bucket copied without metadata?`,
+    `package ${guid} is listed but can't be read: ${location} has no record of stager. Was the bucket copied without metadata?`,
     {
-      next: 'Bring its metadata back, or delete it with `stager blobs rm` when it is not needed.',
+      next: 'Restore its metadata, or delete it with `stager blobs rm` if it is not needed.',
       details: { location },
     },
   );

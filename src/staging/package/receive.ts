@@ -97,7 +97,7 @@ function parseResources(
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw invalid(
-      `the list of resources is not acceptable at ${issue?.path.join('.') ?? 'its start'}`,
+      `the list of resources is not valid at ${issue?.path.join('.') ?? 'its start'}`,
       'Send a JSON array.',
     );
   }

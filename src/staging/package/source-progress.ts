@@ -1,4 +1,4 @@
-/** How far the source of an app is, as an event of its phase. */
+/** Progress of an app's source, as an event of its phase. */
 import type { UntimedEvent } from '../../words/events.ts';
 import type { CreateProgress } from './create.ts';
 

@@ -44,7 +44,7 @@ export class ArchiveFile {
     const errno = errnoOf(options.cause);
     if (errno === 'EIO' || errno === 'EISDIR') return unreadable(this.description, options.cause);
     return new StagerError('SOURCE_ARCHIVE_INVALID', `${where} ${what}${reason}`, {
-      next: options.next ?? 'Make the archive again; if it was downloaded, it may be cut off.',
+      next: options.next ?? 'Create the archive again; if it was downloaded, it may be cut off.',
       details: { path: this.description, ...(options.entry === undefined ? {} : { entry: options.entry }) },
       cause: options.cause,
     });

@@ -66,7 +66,7 @@ export async function openHostFile(hostPath: string, path: string, sizeBytes: nu
 /** SOURCE_CHANGED for one file. */
 export function changedWhileRead(path: string, what: string): StagerError {
   return new StagerError('SOURCE_CHANGED', `${path} changed while it was read: it ${what}`, {
-    next: 'Stop what writes to the app and stage again.',
+    next: 'Stop whatever writes to the app, and stage again.',
     details: { path },
   });
 }

@@ -1,4 +1,4 @@
-/** The failure for a source of which nothing is left. */
+/** The failure for a source with nothing left to stage. */
 import { StagerError } from '../../words/errors.ts';
 import type { Summary } from './summary.ts';
 
@@ -9,7 +9,7 @@ export function emptySource(description: string, summary: Summary): StagerError 
     next:
       summary.ignored > 0
         ? 'Change .cfignore; `stager files --explain PATH` shows which line decides.'
-        : 'Name the directory or archive that holds the app.',
+        : 'Name the directory or archive that contains the app.',
     details: { path: description, ignored: summary.ignored },
   });
 }

@@ -1,4 +1,4 @@
-/** Names of files that buildpacks look for are exact; editors and other systems have other ideas of them. */
+/** Recognises misspelt names of files that buildpacks look for, such as Procfile.txt. */
 const LOOKED_FOR = [
   'Procfile',
   'Staticfile',

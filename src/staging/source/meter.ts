@@ -1,4 +1,4 @@
-/** Passes bytes on and stops a stream that unpacks to more than it may. */
+/** Passes bytes on, and stops a stream that unpacks to more than allowed. */
 import { Transform, type TransformCallback } from 'node:stream';
 import { StagerError } from '../../words/errors.ts';
 import { lessOrMore } from './limits.ts';

@@ -41,7 +41,7 @@ export class Shape {
     }
     if (before === 'directory' && kind === 'directory') return { place: 'repeated' };
     if (before === 'implied')
-      return { place: 'refused', reason: 'is a file or link that has entries beneath it' };
+      return { place: 'refused', reason: 'is a file or link that has entries below it' };
     if (before === kind && identity !== undefined && this.#identities.get(path) === identity) {
       return { place: 'repeated' };
     }

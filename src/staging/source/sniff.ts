@@ -1,4 +1,4 @@
-/** Tells archives apart by their first and last bytes; names lie. */
+/** Recognises archives by their first and last bytes, since names can lie. */
 import { open } from 'node:fs/promises';
 import { StagerError } from '../../words/errors.ts';
 import { unreadable } from './content.ts';

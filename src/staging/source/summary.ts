@@ -1,4 +1,4 @@
-/** What a pass over a source saw, as far as hints need it. */
+/** Facts about a source from one pass over it, for hints. */
 import type { Source } from './entry.ts';
 import type { IgnoreLine, Verdict } from './ignore.ts';
 import { meantName } from './meant-name.ts';
@@ -39,14 +39,14 @@ export class Summary {
   hints(description: string, kind: Source['kind']): string[] {
     if (this.kept === 0 && this.ignored === 0) return [`${description} is empty.`];
     if (this.kept === 0) return [`Everything in ${description} is ignored${this.#blame()}.`];
-    if (this.keptFiles === 0) return [`${description} holds directories but no file.`];
+    if (this.keptFiles === 0) return [`${description} contains directories but no files.`];
     const [first] = [...this.#top];
     if (this.#top.size === 1 && first?.[1] === 'directory') {
       const folder = printable(first[0]);
-      const only = `${description} holds nothing but the folder ${folder}`;
+      const only = `${description} contains only the folder ${folder}`;
       return kind === 'directory'
         ? [`${only}: did you mean \`stager stage ${within(description, folder)}\`?`]
-        : [`${only}: pack what is in that folder, not the folder.`];
+        : [`${only}: pack the contents of that folder, not the folder itself.`];
     }
     return [...this.#misnamed].map(
       ([meant, path]) => `${printable(path)} has to be called ${meant} to be found.`,

@@ -86,7 +86,7 @@ async function* items({ zip, reader }: OpenZip, file: ArchiveFile): AsyncGenerat
 
 /** What to do about what a password protects, or an unusual method packs. */
 export const WITHOUT_PASSWORD =
-  'Make the archive again without a password and with deflate: zip -r app.zip .';
+  'Create the archive again without a password and with deflate: zip -r app.zip .';
 
 /** The library has no code for it. */
 function isEncrypted(error: unknown): boolean {

@@ -126,7 +126,7 @@ async function copyApp(
   if (counts === undefined || (counts.files === written.files && counts.bytes === written.bytes))
     return written.files;
   throw new StagerError('SOURCE_CHANGED', `${app.source.description} changed while it was staged`, {
-    next: 'Stage again when nothing writes to it.',
+    next: 'Stage again when nothing is writing to it.',
     phase: 'workspace',
     details: { packaged: { files: counts.files, bytes: counts.bytes }, staged: written },
   });

@@ -60,7 +60,7 @@ export async function saveCache(
   const { ports, request, signal, report, phases } = staging;
   if (request.cache === 'none') return undefined;
   if ((await replacedPart(workspace, workspace.cache)) !== undefined) {
-    staging.warn('build-cache-not-kept', 'a script put something else in the place of the build cache');
+    staging.warn('build-cache-not-kept', 'a script replaced the build cache with something else');
     return undefined;
   }
   const apparentBytes = await apparentSize(workspace.cache, signal);

@@ -87,7 +87,7 @@ async function withoutCache<T>(
   const limits = { maxBytes: 0, maxAgeMs: 0 };
   const { removedBytes } = await sweepMemberCache(ports.memberCache, { signal, limits, force: true });
   if (removedBytes === 0) throw error;
-  const message = `the disk is full, so the cache of compressed members (${formatBytes(removedBytes)}) was given up`;
+  const message = `the disk is full, so the cache of compressed members (${formatBytes(removedBytes)}) was deleted`;
   staging.warn('member-cache-given-up', message);
   return await pack(undefined);
 }

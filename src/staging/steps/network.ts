@@ -1,4 +1,4 @@
-/** The network of a staging's scripts: which one they get, and what it had to do with a script that failed. */
+/** The network of a staging's scripts: which one they get, and whether it explains why a script failed. */
 import { loopbackNames } from '../../machine/network/loopback.ts';
 import type { ApartWish, Sandbox } from '../../machine/sandbox/port/sandbox.ts';
 import { isStagerError, type StagerError } from '../../words/errors.ts';

@@ -93,7 +93,10 @@ export async function reusable(
     if (why === 'intact') return true;
     if (why === 'gone') return false;
     staging.replaced.push(blob);
-    staging.warn('droplet-not-reused', `the droplet of build ${build} is not reused but made again: ${why}`);
+    staging.warn(
+      'droplet-not-reused',
+      `the droplet of build ${build} is not reused, and the app is staged again: ${why}`,
+    );
     return false;
   });
   if (earlier === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** What the steps of one staging share: its guid, the request, the ports, and how it tells what happens. */
+/** What the steps of one staging share: its guid, the request, the ports, and a way to report events. */
 
 import type { ProxySettings } from '../../config/proxy.ts';
 import { networkFor } from '../../machine/sandbox/port/network.ts';

@@ -1,4 +1,4 @@
-/** What this machine has unpacked of what the buildpacks of a staging install, and what it keeps for the next one. */
+/** Trees that this machine has already unpacked for the buildpacks of a staging, and those it keeps for the next. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { firstSearchable } from '../../machine/sandbox/child/state-directory.ts';

@@ -1,4 +1,4 @@
-/** What buildpacks of the kit would rather have unpacked already: notes beside the archives in the build cache. */
+/** Which archives buildpacks made with the kit want unpacked in advance: notes next to them in the build cache. */
 import { lstat, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { z } from 'zod';

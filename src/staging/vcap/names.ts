@@ -1,4 +1,4 @@
-/** Which environment variables an app may be given (staging-internals.md 4.5). */
+/** Which environment variables an app may set (staging-internals.md 4.5). */
 import { StagerError } from '../../words/errors.ts';
 
 /** Bytes of `NAME=value` with its NUL: Linux's limit for one string of an environment. */
@@ -32,7 +32,7 @@ export function checkVariables(env: Readonly<Record<string, string>>, where: str
   if (refused.length === 0) return;
   const list = refused.map(({ name, reason }) => `${JSON.stringify(name)} (${reason})`).join(', ');
   throw new StagerError('ENV_NAME_REFUSED', `${where}: refused environment variables: ${list}`, {
-    next: 'Rename or remove them; variables that the platform sets cannot be given.',
+    next: "Rename or remove them; variables that the platform sets can't be overridden.",
     details: { where, refused },
   });
 }
@@ -43,8 +43,8 @@ function reasonToRefuse(name: string, value: string): string | undefined {
   if (upper.startsWith('VCAP_')) return 'names that start with VCAP_ belong to the platform';
   if (upper.startsWith('VMC')) return 'names that start with VMC belong to the platform';
   if (upper === 'PORT') return 'PORT is set by the platform';
-  if (/[=\0]/.test(name)) return 'the name holds = or NUL';
-  if (value.includes('\0')) return 'the value holds NUL';
+  if (/[=\0]/.test(name)) return 'the name contains = or NUL';
+  if (value.includes('\0')) return 'the value contains NUL';
   const bytes = Buffer.byteLength(name) + Buffer.byteLength(value) + 2;
   if (bytes > MAX_VARIABLE_BYTES) return `${bytes} bytes, the limit is ${MAX_VARIABLE_BYTES}`;
   return undefined;

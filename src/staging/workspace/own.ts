@@ -38,7 +38,7 @@ export async function demandOwn(workspace: Place, paths: readonly string[]): Pro
     const replaced = await replacedPart(workspace, path);
     if (replaced === undefined) continue;
     const shown = join('/tmp', relative(workspace.tmp, replaced));
-    throw new StagerError('DROPLET_PACK_FAILED', `a script put something else in the place of ${shown}`, {
+    throw new StagerError('DROPLET_PACK_FAILED', `a script replaced ${shown} with something else`, {
       blame: 'buildpack',
       next: 'The buildpack has to leave a directory there, not a link or a file.',
       details: { path: shown },

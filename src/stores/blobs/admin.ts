@@ -1,4 +1,4 @@
-/** What an operator does with a store: look, check, measure. The commands `stager blobs …` print what these return. */
+/** What an operator does with a store: list, verify, measure. The commands `stager blobs …` print what these return. */
 import { finished } from 'node:stream/promises';
 import { isStagerError, throwIfCancelled } from '../../words/errors.ts';
 import type { BlobInfo, BlobKey, BlobKind, BlobName, BlobStore, ListOptions } from './port/blob-store.ts';

@@ -1,4 +1,4 @@
-/** From an address to the adapter that serves it. */
+/** Opens the adapter for the address of a store. */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -22,7 +22,7 @@ export async function refuseServed(store: BlobStore, signal: AbortSignal): Promi
     'CONFIG_INVALID',
     `${store.url} is the store of \`stager serve\`: its database says which packages and droplets are needed, so nothing was removed`,
     {
-      next: `Delete packages and droplets through the API. When that server is gone for good: stager blobs rm ${SERVED.kind}/${SERVED.name}`,
+      next: `Delete packages and droplets through the API. If that server is gone for good: stager blobs rm ${SERVED.kind}/${SERVED.name}`,
       details: { location: store.location(SERVED) },
     },
   );

@@ -8,6 +8,6 @@ export async function storeFacts(store: BlobStore, signal: AbortSignal): Promise
   if (readable && writable) return [`${store.url} can be read and written`, ...notes];
   const can = readable ? 'be written' : writable ? 'be read' : 'be read or written';
   throw new StagerError('BLOBSTORE_UNAVAILABLE', `${store.url} can't ${can}: ${notes.join('; ')}`, {
-    next: 'Check the address and the credentials; what stager does needs to put, get, list and delete there.',
+    next: 'Check the address and the credentials; stager needs to put, get, list and delete there.',
   });
 }

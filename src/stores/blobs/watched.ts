@@ -1,4 +1,4 @@
-/** A store that tells how long each call took and how it ended. */
+/** Wraps a store and reports how long each call took and how it ended. */
 import type { Readable } from 'node:stream';
 import { isStagerError } from '../../words/errors.ts';
 import type {

@@ -1,4 +1,4 @@
-/** Signing in to a registry: what a 401 asks for, and the tokens that are fetched for it. */
+/** Signing in to a registry: what a 401 requires, and the tokens that are fetched for it. */
 import type { Got } from 'got';
 import { z } from 'zod';
 import { StagerError } from '../../words/errors.ts';
@@ -113,7 +113,7 @@ function safeJson(bytes: Buffer): unknown {
 /** REGISTRY_DENIED. */
 export function denied(registry: string, why: string): StagerError {
   return new StagerError('REGISTRY_DENIED', `the registry ${registry} refused access: ${why}`, {
-    next: 'Sign in with `docker login`, `skopeo login` or REGISTRY_AUTH_FILE, and see that the account may read or write there.',
+    next: 'Sign in with `docker login`, `skopeo login` or REGISTRY_AUTH_FILE, and check that the account may read or write there.',
     details: { registry },
   });
 }

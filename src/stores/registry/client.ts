@@ -67,7 +67,7 @@ export class RegistryClient {
       if (chosen === undefined)
         throw invalidImage(
           named,
-          `it has nothing for linux/${machineArch()}`,
+          `it has no image for linux/${machineArch()}`,
           'Choose an image for this platform.',
         );
       if (seen.has(chosen.digest)) throw invalidImage(named, 'its indexes form a loop', 'Use another image.');
@@ -145,7 +145,7 @@ export class RegistryClient {
     if (answer.status !== 404) return answer;
     await discard(answer);
     throw new StagerError('IMAGE_NOT_FOUND', `${formatReference(reference)} is not there: ${path}`, {
-      next: 'Look at the name and the tag; some registries say so as well of what an account may not see.',
+      next: 'Check the name and the tag; some registries also say this about images that an account may not see.',
       details: { image: formatReference(reference) },
     });
   }

@@ -1,4 +1,4 @@
-/** Who a registry is asked as: what was given for its host, docker's configuration, or nobody. */
+/** Credentials for a registry: those given for its host, docker's configuration, or none. */
 
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
@@ -99,7 +99,7 @@ async function readDockerConfig(path: string): Promise<DockerConfig | undefined>
   } catch (error) {
     if (/^(ENOENT|ENOTDIR|EACCES)$/.test(errnoOf(error) ?? '')) return undefined;
     // The text of a JSON error quotes the file.
-    throw new StagerError('CONFIG_INVALID', `${path} is not a configuration of docker`, {
+    throw new StagerError('CONFIG_INVALID', `${path} is not a valid docker configuration`, {
       next: 'Fix it, or move it away.',
       details: { path },
     });
@@ -141,7 +141,7 @@ async function askHelper(
   registry: string,
   searchPath: string,
 ): Promise<Credential | undefined> {
-  if (!/^[A-Za-z0-9._-]+$/.test(name)) throw helperFailed(name, 'its name can not be one');
+  if (!/^[A-Za-z0-9._-]+$/.test(name)) throw helperFailed(name, 'its name is not valid');
   const server = registry === 'docker.io' ? 'https://index.docker.io/v1/' : registry;
   const ended = await execa(`docker-credential-${name}`, ['get'], {
     input: server,
@@ -158,7 +158,7 @@ async function askHelper(
     );
   }
   const said = Helped.safeParse(safeJson(ended.stdout));
-  if (!said.success) throw helperFailed(name, 'its answer is not a credential');
+  if (!said.success) throw helperFailed(name, 'its output is not a credential');
   const { Username: username, Secret } = said.data;
   if (username === '<token>') return { kind: 'identity', token: Secret };
   return { kind: 'basic', username, password: Secret };
@@ -177,7 +177,7 @@ function helperFailed(name: string, why: string): StagerError {
     'REGISTRY_DENIED',
     `the credential helper docker-credential-${name} failed: ${why}`,
     {
-      next: 'Install it on the PATH and sign in with it, or take it out of the configuration of docker.',
+      next: "Install it on the PATH and sign in with it, or remove it from docker's configuration.",
       details: { helper: name },
     },
   );

@@ -63,7 +63,7 @@ export async function pushImage(
       'IMAGE_INVALID',
       `the manifest has ${wish.manifest.length} bytes, and registries take ${MAX_MANIFEST_BYTES}`,
       {
-        next: 'Make fewer layers and labels.',
+        next: 'Use fewer layers and labels.',
       },
     );
   const pushing = new Pushing(wish, client.session(wish.target.registry), {
@@ -189,9 +189,9 @@ class Pushing {
     if (!(await this.#isThere(digest)))
       throw new StagerError(
         'REGISTRY_UNAVAILABLE',
-        `the registry ${this.#session.registry} took ${digest} and does not have it`,
+        `the registry ${this.#session.registry} accepted ${digest} but does not have it`,
         {
-          next: 'Look at the storage of the registry, and push again.',
+          next: "Check the registry's storage, and push again.",
         },
       );
     this.tally.uploaded += 1;
@@ -291,9 +291,9 @@ function locationOf(answer: RegistryAnswer): URL {
   if (url !== null) return url;
   throw new StagerError(
     'REGISTRY_UNAVAILABLE',
-    `the registry ${answer.url.host} names no address for an upload`,
+    `the registry ${answer.url.host} gives no address for an upload`,
     {
-      next: 'Look at the registry, or at what stands before it.',
+      next: 'Check the registry, or what is in front of it.',
     },
   );
 }

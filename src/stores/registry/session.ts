@@ -121,7 +121,7 @@ export class RegistrySession {
       throw denied(this.registry, 'it answered 401 and did not say how to sign in');
     const credential = await this.#who();
     if (challenge.scheme === 'basic' && credential === undefined)
-      throw denied(this.registry, 'it wants a user name and a password');
+      throw denied(this.registry, 'it requires a user name and a password');
     this.#challenge = challenge;
     const key = keyOf(call.scopes);
     if (this.#tokens.get(key) === used) this.#tokens.delete(key);
@@ -153,7 +153,7 @@ export class RegistrySession {
       if (![301, 302, 303, 307, 308].includes(answer.status)) return answer;
       await discard(answer);
       const next = URL.parse(answer.headers['location'] ?? '', url.href);
-      if (next === null) throw this.#unavailable('it redirects to nowhere');
+      if (next === null) throw this.#unavailable('it redirects without an address');
       this.#demandSafe(next);
       url = next;
     }
@@ -202,7 +202,7 @@ export class RegistrySession {
       const wait =
         cause.waitMs === undefined || deadlineMs === undefined
           ? ''
-          : `, asking for ${Math.ceil(cause.waitMs / 1000)} s of patience`;
+          : `, asking for a wait of ${Math.ceil(cause.waitMs / 1000)} s`;
       return this.#unavailable(`it answered ${cause.answer}${tries}${wait}`);
     }
     return cause instanceof BrokenExchange ? this.#unavailable(`${cause.message}${tries}`, cause) : cause;
@@ -210,7 +210,7 @@ export class RegistrySession {
 
   #unavailable(why: string, cause?: unknown): StagerError {
     return new StagerError('REGISTRY_UNAVAILABLE', `the registry ${this.registry} can't be used: ${why}`, {
-      next: 'Look whether it is up and reachable; a mirror (--registry-mirror) or signing in helps against limits.',
+      next: 'Check whether it is up and reachable; if it limits requests, use a mirror (--registry-mirror) or sign in.',
       details: { registry: this.registry },
       cause,
     });

@@ -1,4 +1,4 @@
-/** What a pack says of its contents: read when an index is made again, never otherwise. */
+/** The directory of a pack's contents: only read when an index is rebuilt. */
 
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
@@ -77,7 +77,7 @@ async function readEntries(
     const sha1 = parseSha1(directory.toString('hex', at, at + 20));
     const sha256 = parseSha256(directory.toString('hex', at + 20, at + 52));
     const length = directory.readUIntLE(at + 52, 6);
-    if (sha1 === undefined || sha256 === undefined) throw damaged('its directory is not a directory');
+    if (sha1 === undefined || sha256 === undefined) throw damaged('its directory is not valid');
     contents.push({ sha1, sha256, sizeBytes: length, pack: id, offset });
     offset += length;
   }

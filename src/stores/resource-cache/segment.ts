@@ -98,7 +98,7 @@ function damaged(location: string, what: string): StagerError {
     'BLOB_CORRUPT',
     `the index of the resource cache is damaged: ${what} (${location})`,
     {
-      next: 'Run `stager blobs repair`, which makes it again from what is stored.',
+      next: 'Run `stager blobs repair`, which rebuilds it from the stored packs.',
       details: { location },
     },
   );

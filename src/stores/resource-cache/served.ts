@@ -1,4 +1,4 @@
-/** Which pack serves a content that several have. */
+/** Chooses the pack for a content that several packs have. */
 import { CONTENT_BYTES, inKeyOrder, sameContent } from './key-order.ts';
 import type { StoreAccess } from './segment.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -45,8 +45,8 @@ function contradictory({ cause, attempts }: GaveUp): StagerError {
   const what = cause instanceof Error ? cause.message : String(cause);
   return new StagerError(
     'BLOBSTORE_UNAVAILABLE',
-    `the store lists a part of the index of the resource cache that it does not give: ${what} (looked ${attempts} times)`,
-    { next: 'Check the store; `stager blobs repair` makes the index again.', cause },
+    `the store lists a part of the index of the resource cache but does not return it: ${what} (looked ${attempts} times)`,
+    { next: 'Check the store; `stager blobs repair` rebuilds the index.', cause },
   );
 }
 

@@ -98,7 +98,7 @@ it('users are added, listed, given a password and removed', async () => {
   expect((await admin('users list')).text).toMatch(/^alice +admin +active$/m);
   // A password that was given is not shown.
   const changed = await admin('users password', ['alice'], {}, { STAGER_PASSWORD: 'correct-horse' });
-  expect(changed.text).toBe('alice has a new password, and is signed out\n');
+  expect(changed.text).toBe('alice has a new password and is signed out\n');
   expect((await admin('users remove', ['alice'])).text).toBe('alice removed\n');
   await expect(admin('users remove', ['alice'])).rejects.toMatchObject({
     message: 'there is no account alice',

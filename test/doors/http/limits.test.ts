@@ -90,7 +90,7 @@ it('is for loopback without a certificate, unless somebody says otherwise', () =
   for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost'])
     expect(() => checkExposure({ host, insecureHttp: false })).not.toThrow();
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com']) {
-    expect(() => checkExposure({ host, insecureHttp: false })).toThrow('passwords would travel in the clear');
+    expect(() => checkExposure({ host, insecureHttp: false })).toThrow('passwords would be sent unencrypted');
     expect(() => checkExposure({ host, insecureHttp: true })).not.toThrow();
     expect(() => checkExposure({ host, insecureHttp: false, tls })).not.toThrow();
   }

@@ -16,7 +16,7 @@ const had: EgressState = { had: true, description: 'x', allowed: [] };
 const not = (strict: boolean): EgressState => ({
   had: false,
   why: "slirp4netns can't be found",
-  next: 'Install slirp4netns for a network of their own.',
+  next: 'Install slirp4netns to give scripts a private network.',
   strict,
 });
 

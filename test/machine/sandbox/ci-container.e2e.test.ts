@@ -43,7 +43,7 @@ describe.each(JOBS)('in a job of $user, cgroups $cgroups', (job) => {
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect(stdout).toContain('warning: a confined process: ');
     expect(stdout).toContain(
-      job.user === 'root' ? 'a user of its own for each staging' : "the caller's own user",
+      job.user === 'root' ? 'a separate user for each staging' : "the caller's own user",
     );
   });
 

@@ -216,7 +216,7 @@ describe('stager doctor, of what is around a server', () => {
   it('says how much room the directory of a server has, before it is made', async () => {
     const data = `${tmpdir()}/stager-not-there/serve`;
     expect(await look('data', { data })).toMatchObject({
-      value: [expect.stringContaining('made at the first start')],
+      value: [expect.stringContaining('created at the first start')],
     });
     expect(await look('database', { data })).toMatchObject({
       value: [expect.stringMatching(/^embedded in .*first start$/)],

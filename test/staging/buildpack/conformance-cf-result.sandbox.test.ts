@@ -84,8 +84,8 @@ describe('process types', () => {
 
   it.each([
     [{ Procfile: 'web:\nworker: go' }, 'process type web has no command'],
-    [{ procfile: 'web: go' }, 'procfile is not read: the file has to be called Procfile'],
-    [{ 'Procfile.txt': 'web: go' }, 'Procfile.txt is not read: the file has to be called Procfile'],
+    [{ procfile: 'web: go' }, 'procfile is ignored: the file has to be called Procfile'],
+    [{ 'Procfile.txt': 'web: go' }, 'Procfile.txt is ignored: the file has to be called Procfile'],
   ])('warns of %o', async (app, message) => {
     const staged = await rig.stage({ buildpacks: ['release-without-command'], app });
     expect(staged.events).toContainEqual({ type: 'warning', code: 'procfile', message });

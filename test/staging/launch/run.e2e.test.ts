@@ -60,7 +60,7 @@ describe('stager run', () => {
     });
     const beside = await cli.stage(source);
     expect(beside.stderr).toContain(
-      `warning ${source}/manifest.yml is there and is not read: stage with -f ${source}/manifest.yml`,
+      `warning ${source}/manifest.yml exists but is not used: stage with -f ${source}/manifest.yml`,
     );
     const staged = await cli.run(['stage', '-f', `${source}/manifest.yml`, '-b', 'binary']);
     expect(staged.code).toBe(0);
@@ -68,7 +68,7 @@ describe('stager run', () => {
     expect(run.stdout).toContain('hello= mem=256m');
     expect(run.stderr).toMatch(/^app said, staged \d{4}-\d\d-\d\dT.* as [0-9a-f-]{36}$/m);
     expect(run.stderr).toContain(
-      'variables of the manifest are left out, since a staging keeps no values: hello;',
+      'variables of the manifest are left out, since their values are not stored: hello;',
     );
     const given = await cli.run(['run', '--env', 'hello=you', '--memory', '128M']);
     expect(given.stdout).toContain('hello=you mem=128m');

@@ -138,7 +138,7 @@ describe('attacks', () => {
       { name: 'z', content: '1' },
     ]);
     expect(error.message).toContain('l/x: lies beneath the symbolic link l');
-    expect(error.message).toContain('d: is a file or link that has entries beneath it');
+    expect(error.message).toContain('d: is a file or link that has entries below it');
     expect(error.message).toMatch(/z: occurs twice$/m);
   });
 

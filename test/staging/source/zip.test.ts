@@ -130,7 +130,7 @@ describe('what a zip hands out', () => {
   it('hints at the one folder in it', async () => {
     const source = await openSource(saved('app.zip', rawZip([{ name: 'app/' }, { name: 'app/a' }])));
     expect((await source.hints({ signal }))[0]).toContain(
-      'nothing but the folder app: pack what is in that folder',
+      'only the folder app: pack the contents of that folder',
     );
   });
 });
@@ -190,7 +190,7 @@ describe('attacks', () => {
       { name: 'dir/file', content: 'x' },
       { name: 'dir', content: 'other', mode: 0o120777 },
     ]);
-    expect(error.message).toContain('has entries beneath it');
+    expect(error.message).toContain('has entries below it');
   });
 
   it('an entry beneath a file, and two with one name', async () => {
@@ -238,7 +238,7 @@ describe('attacks', () => {
     ]);
     expect(error.message).toContain('secret: is encrypted');
     expect(error.message).toContain('lzma: is compressed with LZMA (method 14), which is not deflate');
-    expect(error.next).toBe('Make the archive again without a password and with deflate: zip -r app.zip .');
+    expect(error.next).toBe('Create the archive again without a password and with deflate: zip -r app.zip .');
   });
 
   it('a .cfignore that can not be read, with the reason, and an archive with an encrypted directory', async () => {

@@ -29,7 +29,7 @@ describe('names of environment variables', () => {
     expect(refusedVariables({ BIG: 'x'.repeat(room + 1) })[0]?.reason).toBe(
       '131073 bytes, the limit is 131072',
     );
-    expect(refusedVariables({ A: 'x\0y' })[0]?.reason).toBe('the value holds NUL');
+    expect(refusedVariables({ A: 'x\0y' })[0]?.reason).toBe('the value contains NUL');
   });
 
   it('names all refused variables at once, and no value', () => {

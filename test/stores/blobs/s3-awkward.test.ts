@@ -67,7 +67,7 @@ describe('a store that answers oddly', () => {
       response.end(`${xml}<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`);
     await expect(list(at())).rejects.toMatchObject({
       code: 'BLOBSTORE_UNAVAILABLE',
-      message: expect.stringContaining('not a whole listing'),
+      message: expect.stringContaining('not a complete listing'),
     });
   });
 
@@ -179,7 +179,7 @@ describe('the way to a store', () => {
 describe('an address that says too little or too much', () => {
   it.each([
     ['write https://HOST', 's3://bucket/p?endpoint=http:/me:never-show-this@host'],
-    ['the endpoint holds credentials', 's3://bucket/p?endpoint=http%3A%2F%2Fme%3Anever-show-this%40host'],
+    ['the endpoint contains credentials', 's3://bucket/p?endpoint=http%3A%2F%2Fme%3Anever-show-this%40host'],
     ['unknown parameter key, …', 's3://bucket/p?key=1&never-show-this/secret=1'],
     ['has more than scheme', 's3://bucket/p?endpoint=http://host/?token=never-show-this'],
     ['endpoint is given twice', 's3://bucket/p?endpoint=http://a&endpoint=http://b'],

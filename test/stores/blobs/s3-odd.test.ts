@@ -258,7 +258,7 @@ describe('an index of which a listed part is not given', () => {
     const pool = new Pool(await open(), 'local');
     expect(await failureOf(pool.match([{ sha1, sizeBytes: 5 }], { signal }))).toMatchObject({
       code: 'BLOBSTORE_UNAVAILABLE',
-      message: expect.stringContaining('does not give'),
+      message: expect.stringContaining('does not return it'),
     });
     expect(requests.length).toBeLessThan(60);
   });

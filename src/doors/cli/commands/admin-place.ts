@@ -33,7 +33,7 @@ export async function withState<T>(
 
 async function demandThere(dir: string): Promise<void> {
   if ((await stat(dir).catch(() => undefined)) !== undefined) return;
-  throw new StagerError('CONFIG_INVALID', `there is no server's database in ${dir}`, {
-    next: 'Give --data DIR of the server, or --database postgres://… and --blobstore of it.',
+  throw new StagerError('CONFIG_INVALID', `${dir} does not contain the database of a server`, {
+    next: "Give the server's --data DIR, or its --database postgres://… and --blobstore.",
   });
 }

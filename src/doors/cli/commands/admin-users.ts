@@ -56,7 +56,7 @@ export async function adminUserAdd(context: Context): Promise<number> {
     await database.queries.transaction().execute(async (transaction) => {
       const account = await createAccount(transaction, { username, password, scopes });
       if (account === undefined) {
-        throw new StagerError('USAGE', `there is an account ${username}`, {
+        throw new StagerError('USAGE', `there is already an account ${username}`, {
           next: `Change its password: stager admin users password ${username}`,
         });
       }
@@ -114,7 +114,7 @@ export async function adminKeyList(context: Context): Promise<number> {
   return 0;
 }
 
-/** `--forget-others`: for a key that somebody else may have. Every token of before ends. */
+/** `--forget-others`: for a key that somebody else may have. Ends every earlier token. */
 export async function adminKeyRotate(context: Context): Promise<number> {
   const { flags, output } = context;
   const kid = await withState(context, async ({ database: { queries } }) => {
@@ -146,9 +146,9 @@ async function existing(queries: Queries, username: string): Promise<Account> {
 
 const SENTENCES = {
   'user-added': 'added',
-  'password-set': 'has a new password, and is signed out',
+  'password-set': 'has a new password and is signed out',
   'user-removed': 'removed',
-  'key-made': 'signs from the next start of the servers on, or within the hour',
+  'key-made': 'will sign tokens within the hour, or as soon as the servers restart',
 } as const;
 
 function say(
@@ -166,5 +166,5 @@ function say(
   }
   const { type, username, kid, password } = facts;
   output.line(`${username ?? kid ?? ''} ${SENTENCES[type]}`);
-  if (password !== undefined) output.line(`Its password is ${password} (shown this once)`);
+  if (password !== undefined) output.line(`Its password is ${password} (shown only once)`);
 }

@@ -1,4 +1,4 @@
-/** `stager blobs repair`: makes damaged or lost indexes of the resource cache again, and names broken packages. */
+/** `stager blobs repair`: rebuilds damaged or lost indexes of the resource cache, and names broken packages. */
 
 import { type BrokenPackage, brokenPackages, repairPools } from '../../../staging/package/repair.ts';
 import { printable } from '../../../staging/source/refusals.ts';

@@ -1,4 +1,4 @@
-/** `stager stage --docker-image` and `stager run --image`: images that somebody else made. */
+/** `stager stage --docker-image` and `stager run --image`: images from elsewhere. */
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
 import { imageFacts } from '../../../staging/inspect-image.ts';
@@ -22,7 +22,7 @@ export function namedImageOf({ flags }: Context): string | undefined {
 export async function stageDockerImage(context: Context, image: string): Promise<number> {
   const { config, output, signal, args } = context;
   if (typeof args[0] === 'string')
-    throw new StagerError('USAGE', 'an image and a source exclude each other', {
+    throw new StagerError('USAGE', 'an image and a source cannot be used together', {
       next: 'Leave one of them out.',
     });
   const { result: file } = config.settings;
@@ -68,7 +68,7 @@ function loginOf({ flags, config }: Context, image: string): RegistryLogin {
   const { dockerPassword: password } = config.registries;
   if (typeof username !== 'string') return {};
   if (password === undefined)
-    throw new StagerError('USAGE', '--docker-username wants a password', { next: 'Set CF_DOCKER_PASSWORD.' });
+    throw new StagerError('USAGE', '--docker-username needs a password', { next: 'Set CF_DOCKER_PASSWORD.' });
   const { registry } = parseImageReference(image);
   return { login: { registry, credential: { kind: 'basic', username, password } } };
 }

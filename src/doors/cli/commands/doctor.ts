@@ -1,4 +1,4 @@
-/** `stager doctor`: what will be used on this machine, and why other things can't be. */
+/** `stager doctor`: what will be used on this machine, and why the alternatives can't be. */
 import { createColors } from 'picocolors';
 import type { Stager } from '../../../compose.ts';
 import { type Diagnosis, SERVICE_PARTS } from '../../../machine/doctor/doctor.ts';
@@ -32,9 +32,9 @@ async function stagerOf({ config, stager }: Context): Promise<Stager> {
 }
 
 const BOUNDS = {
-  image: 'a file system image of its size for each workspace',
-  tmpfs: 'memory of its size for each workspace',
-  watch: 'watched, and ended when it is passed',
+  image: 'a file system image of that size for each workspace',
+  tmpfs: 'a file system in memory of that size for each workspace',
+  watch: 'watched; a script that exceeds it is stopped',
 } as const satisfies Record<Bound, string>;
 
 function lines(found: Diagnosis, colour: boolean): string[] {

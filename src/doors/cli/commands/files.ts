@@ -1,4 +1,4 @@
-/** `stager files`: what would be sent, or which rule decided on one path. */
+/** `stager files`: what would be sent, or which rule decided for one path. */
 
 import type { IgnoreLine } from '../../../staging/source/ignore.ts';
 import { printable } from '../../../staging/source/refusals.ts';
@@ -70,7 +70,7 @@ function totals(file: Extract<SentEntry, { type: 'totals' }>): string {
 }
 
 function sentence({ path, exists, ignored, rule, because }: Explanation): string {
-  const verdict = `${printable(path)} ${ignored ? 'stays behind' : exists ? 'is sent' : 'would be sent'}`;
+  const verdict = `${printable(path)} ${ignored ? 'is left out' : exists ? 'is sent' : 'would be sent'}`;
   const absent = exists ? '' : ' (the source has no such entry)';
   if (rule === undefined) return `${verdict}: no rule matches it${absent}`;
   const through = because === undefined ? '' : `, which leaves out ${printable(because)} as a whole`;

@@ -21,7 +21,10 @@ export async function imageBuild(context: Context): Promise<number> {
   if (tag === undefined) throw usage('an image needs a name', 'Give one with --tag REGISTRY/REPOSITORY:TAG.');
   const to = await destination(context);
   if (to === undefined)
-    throw usage('nothing says where the image goes', 'Give --push, --output FILE or --load-into DIR.');
+    throw usage(
+      'it is not clear where the image should go',
+      'Give --push, --output FILE or --load-into DIR.',
+    );
   const base = textOf(flags['base']);
   const stager = await context.stager();
   const wish: ImageWish = {
@@ -41,7 +44,7 @@ export async function imageRebase(context: Context): Promise<number> {
   const { args, flags, config, signal } = context;
   const image = String(args[0]);
   const base = textOf(flags['base']);
-  if (base === undefined) throw usage('there is no new base', 'Name it with --base.');
+  if (base === undefined) throw usage('rebase needs a new base', 'Name it with --base.');
   const target = parseImageReference(textOf(flags['tag']) ?? image);
   const stager = await context.stager();
   const client = await stager.registryClient(signal);
@@ -55,7 +58,10 @@ async function destination({ flags }: Context): Promise<ImageDestination | undef
   const [file, directory] = [textOf(flags['output']), textOf(flags['loadInto'])];
   const given = [flags['push'] === true, file !== undefined, directory !== undefined].filter(Boolean).length;
   if (given > 1)
-    throw usage('an image goes to one place at a time', 'Give one of --push, --output and --load-into.');
+    throw usage(
+      'an image can go to only one place at a time',
+      'Give one of --push, --output and --load-into.',
+    );
   if (directory !== undefined) return { kind: 'layout', directory: resolve(directory) };
   if (file === undefined) return flags['push'] === true ? { kind: 'push' } : undefined;
   await demandOutputFile(file);
@@ -70,7 +76,7 @@ function show({ output }: Context, built: BuiltImage): void {
   if (pushed !== undefined) {
     const there = pushed.present + pushed.mounted;
     output.note(
-      `sent ${formatCount(pushed.uploaded, 'blob')}, ${formatBytes(pushed.uploadedBytes)}; ${there} were there`,
+      `sent ${formatCount(pushed.uploaded, 'blob')}, ${formatBytes(pushed.uploadedBytes)}; ${there} were there already`,
     );
   }
   output.line(built.name);

@@ -28,7 +28,7 @@ async function credentialsOf(
     const secret = clientSecret ?? (await asked('Secret: ', signal));
     return { kind: 'client', clientId: client, clientSecret: secret };
   }
-  if (typeof username !== 'string') throw usage('it is not said who signs in');
+  if (typeof username !== 'string') throw usage('login needs a user or a client');
   return { kind: 'password', username, password: password ?? (await asked('Password: ', signal)) };
 }
 
@@ -44,11 +44,11 @@ async function asked(question: string, signal: AbortSignal): Promise<string> {
     lines.close();
     if (terminal) process.stderr.write('\n');
   }
-  throw usage('there is no password');
+  throw usage('login needs a password');
 }
 
 function usage(message: string): StagerError {
   return new StagerError('USAGE', message, {
-    next: 'Give --username NAME (STAGER_PASSWORD, or asked for), or --client ID (STAGER_CLIENT_SECRET, or asked for).',
+    next: 'Give --username NAME or --client ID; stager asks for the password or secret unless STAGER_PASSWORD or STAGER_CLIENT_SECRET is set.',
   });
 }

@@ -83,7 +83,7 @@ function positional({ args, afterDashes }: Context): {
 }
 
 function twoThings(droplet: string, image: string): StagerError {
-  return new StagerError('USAGE', `a droplet and an image exclude each other: ${droplet}, ${image}`, {
+  return new StagerError('USAGE', `a droplet and an image cannot be used together: ${droplet}, ${image}`, {
     next: 'Leave one of them out.',
   });
 }

@@ -1,4 +1,4 @@
-/** What `serve` and `worker` tell their operator; loaded only as far as it was asked for. */
+/** Log and traces of `serve` and `worker` for their operator; only the requested parts are loaded. */
 import { ownVersion } from '../../../machine/host/own-package.ts';
 import { bugText, type ReportBug } from '../../../words/report-bug.ts';
 import { NO_TELEMETRY, type Telemetry } from '../../../words/telemetry.ts';

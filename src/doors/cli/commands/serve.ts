@@ -50,7 +50,7 @@ function lines({ url, api, database, adminPassword }: Listening): string[] {
   const first =
     adminPassword === undefined
       ? []
-      : [`The password of admin is ${adminPassword} (shown this once; cf auth admin PASSWORD)`];
+      : [`The password of admin is ${adminPassword} (shown only once; cf auth admin PASSWORD)`];
   return [...first, `stager listens on ${url} (${where}); cf api ${api}`];
 }
 
@@ -89,7 +89,7 @@ function workOf({ settings }: Config): ServeOptions['work'] {
     workerTimeout,
   } = settings;
   if (noWorker && (database === undefined || blobstore === undefined)) {
-    throw new StagerError('CONFIG_INVALID', 'workers reach neither the embedded database nor its blobs', {
+    throw new StagerError('CONFIG_INVALID', 'workers can reach neither the embedded database nor its blobs', {
       next: 'Give --database postgres://… and --blobstore with --no-worker.',
     });
   }

@@ -1,4 +1,4 @@
-/** `stager shell`: a person, or one command, in the sandbox of a staging. */
+/** `stager shell`: an interactive shell, or one command, in the sandbox of a staging. */
 import { isatty } from 'node:tty';
 import { terminalKind } from '../../../config/terminal.ts';
 import { StagerError } from '../../../words/errors.ts';
@@ -52,7 +52,7 @@ function only([target, ...others]: readonly StageTarget[]): StageTarget {
 }
 
 function hasItsApp(): StagerError {
-  return new StagerError('USAGE', 'a kept workspace has its app already', {
+  return new StagerError('USAGE', 'a kept workspace already has its app', {
     next: 'Leave out SOURCE, or leave out --workspace to make a new one.',
   });
 }

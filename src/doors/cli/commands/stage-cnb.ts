@@ -13,13 +13,9 @@ export async function stageCnbCommand(context: Context): Promise<number> {
   const { settings } = config;
   const file = settings.output;
   if (file === undefined || settings.server !== undefined || (settings.buildpacks ?? []).length === 0) {
-    throw new StagerError(
-      'USAGE',
-      'a staging with Cloud Native Buildpacks names them, and the file of the droplet',
-      {
-        next: 'Give -b DIRECTORY|FILE.cnb|FILE.tgz|docker://IMAGE and --output FILE, and no --server.',
-      },
-    );
+    throw new StagerError('USAGE', 'a staging with Cloud Native Buildpacks needs -b and --output', {
+      next: 'Give -b DIRECTORY|FILE.cnb|FILE.tgz|docker://IMAGE and --output FILE, and no --server.',
+    });
   }
   if (settings.result !== undefined) await demandOutputFile(settings.result);
   const request = await stageRequest(config, { source: typeof args[0] === 'string' ? args[0] : '.' });

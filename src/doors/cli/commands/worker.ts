@@ -1,4 +1,4 @@
-/** `stager worker`: takes builds of a server. */
+/** `stager worker`: runs builds of a server. */
 import { mkdir, statfs } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ export async function workerCommand(context: Context): Promise<number> {
   const { database: url, blobstore, grace, data = join(config.home, 'worker') } = config.settings;
   if (url === undefined || blobstore === undefined) {
     throw new StagerError('CONFIG_INVALID', 'a worker needs the database and the blobstore of its server', {
-      next: 'Give --database postgres://… and --blobstore s3://…, the same as to stager serve.',
+      next: 'Give --database postgres://… and --blobstore s3://…, the same as for stager serve.',
     });
   }
   const metrics = new Metrics();
@@ -57,9 +57,13 @@ async function settingsOf({ config, stacks }: Stager): Promise<WorkerSettings> {
     .flatMap(({ name }) => [name, rootfsName(name)])
     .filter((name) => wanted === undefined || wanted.includes(name));
   if (names.length === 0) {
-    throw new StagerError('CONFIG_INVALID', `none of the stacks is here: ${wanted?.join(', ') ?? ''}`, {
-      next: 'Add them with stager stack add, or name others: stager stack list.',
-    });
+    throw new StagerError(
+      'CONFIG_INVALID',
+      `this machine has none of the stacks: ${wanted?.join(', ') ?? ''}`,
+      {
+        next: 'Add them with stager stack add, or name others: stager stack list.',
+      },
+    );
   }
   return {
     name: settings.workerName ?? hostname(),

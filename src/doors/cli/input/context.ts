@@ -1,4 +1,4 @@
-/** What the command line hands to a command. */
+/** What the command line passes to a command. */
 import type { Stager } from '../../../compose.ts';
 import type { Config } from '../../../config/load.ts';
 import type { Output } from '../terminal/output.ts';

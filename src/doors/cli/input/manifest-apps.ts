@@ -57,13 +57,13 @@ async function manifestBeside(source: string): Promise<readonly string[]> {
       (facts) => facts.isFile(),
       () => false,
     );
-    if (isFile) return [`${file} is there and is not read: stage with -f ${file} for what it says`];
+    if (isFile) return [`${file} exists but is not used: stage with -f ${file} to use it`];
   }
   return [];
 }
 
 function noManifest(): StagerError {
-  return new StagerError('USAGE', '--var and --vars-file need a manifest, and none is given', {
+  return new StagerError('USAGE', '--var and --vars-file need a manifest', {
     next: 'Name it: -f manifest.yml',
   });
 }

@@ -1,4 +1,4 @@
-/** Where the command line tool writes. Everything that reaches a person or a pipe goes through here. */
+/** Where the command line tool writes: everything for a person or a pipe goes through here. */
 import type { OwnStream } from './streams.ts';
 
 type Stream = Pick<OwnStream, 'write' | 'isTTY' | 'columns'> &

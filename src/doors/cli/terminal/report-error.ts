@@ -1,4 +1,4 @@
-/** A failure as a person or a program reads it. A stack trace is shown for bugs only. */
+/** Prints a failure for a person or a program. Only bugs have a stack trace. */
 import { createColors } from 'picocolors';
 import { reasonsOf } from '../../../machine/sandbox/unavailable.ts';
 import { asStagerError, errorReport } from '../../../words/error-report.ts';

@@ -1,4 +1,4 @@
-/** What a person reads when a staging is done. */
+/** The summary that a person reads after a staging. */
 import { createColors } from 'picocolors';
 import { phaseName } from '../../../words/phases.ts';
 import type { StagingRecord } from '../../../words/staging-record.ts';

@@ -1,4 +1,4 @@
-/** A place in a YAML text, moved on character by character. */
+/** A position in a YAML text that advances character by character. */
 
 /** What is read behind the end; texts that hold it are refused before. */
 export const END = '\0';

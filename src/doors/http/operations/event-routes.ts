@@ -1,4 +1,4 @@
-/** The feed of builds that ended: a list after a number, or server-sent events. */
+/** The feed of finished builds: as a list after a number, or as server-sent events. */
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Caller } from '../../../service/access/caller.ts';
@@ -36,7 +36,7 @@ const Event = z
 const list = route({
   method: 'GET',
   path: '/stager/v1/events',
-  summary: 'List what happened to builds of your spaces after a number, oldest first; ask again with next',
+  summary: 'List events of builds in your spaces after a number, oldest first; use next for the next call',
   access: 'signed-in',
   query: EventsQuery,
   answers: { 200: z.object({ events: z.array(Event), next: z.number() }) },
@@ -50,8 +50,7 @@ const list = route({
 const stream = route({
   method: 'GET',
   path: '/stager/v1/events/stream',
-  summary:
-    'Follow what happens to builds of your spaces as server-sent events; with Last-Event-ID, from there',
+  summary: 'Follow events of builds in your spaces as server-sent events, from Last-Event-ID on',
   access: 'signed-in',
   query: EventsQuery,
   answers: { 200: 'bytes' },

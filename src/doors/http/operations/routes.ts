@@ -1,4 +1,4 @@
-/** For who runs it: is it alive, is it of use, and figures. None says anything about apps or users. */
+/** For operators: whether the server is alive, whether it is ready, and metrics. None of it is about apps or users. */
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { z } from 'zod';
@@ -15,7 +15,7 @@ const Readiness = z.object({ status: Part, database: Part, blobstore: Part });
 const healthz = route({
   method: 'GET',
   path: '/healthz',
-  summary: 'Say that the process answers; who gets no answer starts it again',
+  summary: 'Say that the process is alive; restart it if there is no answer',
   access: 'anyone',
   answers: { 200: Health },
   handle: async () => ({ status: 200, body: { status: 'ok' as const } }),
@@ -24,7 +24,7 @@ const healthz = route({
 const readyz = route({
   method: 'GET',
   path: '/readyz',
-  summary: 'Say whether database and blobstore answer; 503 when one does not',
+  summary: 'Say whether database and blobstore answer; 503 if one does not',
   access: 'anyone',
   answers: { 200: Readiness, 503: Readiness },
   handle: async ({ service }) => {

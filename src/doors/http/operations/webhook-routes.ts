@@ -1,4 +1,4 @@
-/** Webhooks: for admins, since they say where stager sends requests to. */
+/** Webhooks: only for admins, since they decide where stager sends requests. */
 import { z } from 'zod';
 import { type Caller, isAdmin, isReadOnlyAdmin } from '../../../service/access/caller.ts';
 import {
@@ -75,7 +75,7 @@ const list = route({
 const create = route({
   method: 'POST',
   path: '/stager/v1/webhooks',
-  summary: 'Create a webhook that is told when a build ends; its secret is shown this once',
+  summary: 'Create a webhook that is called when a build ends; its secret is shown only once',
   access: 'signed-in',
   body: NewWebhook,
   answers: { 201: WithSecret },
@@ -106,7 +106,7 @@ const get = route({
 const update = route({
   method: 'PATCH',
   path: '/stager/v1/webhooks/:guid',
-  summary: 'Change a webhook, or switch it off',
+  summary: 'Change a webhook, or turn it off',
   access: 'signed-in',
   params: ByGuid,
   body: Changes,
@@ -124,7 +124,7 @@ const update = route({
 const remove = route({
   method: 'DELETE',
   path: '/stager/v1/webhooks/:guid',
-  summary: 'Delete a webhook with what waits for it',
+  summary: 'Delete a webhook and its pending deliveries',
   access: 'signed-in',
   params: ByGuid,
   answers: { 204: null },
@@ -140,7 +140,7 @@ const remove = route({
 const rotate = route({
   method: 'POST',
   path: '/stager/v1/webhooks/:guid/actions/rotate',
-  summary: 'Give a webhook a new secret; the ones before sign as well for overlap_in_seconds (a day)',
+  summary: 'Give a webhook a new secret; earlier ones also sign for overlap_in_seconds (a day)',
   access: 'signed-in',
   params: ByGuid,
   body: z.strictObject({ overlap_in_seconds: z.int().min(0).max(LONGEST_OVERLAP_S).optional() }),
@@ -157,7 +157,7 @@ const rotate = route({
 const deliveries = route({
   method: 'GET',
   path: '/stager/v1/webhooks/:guid/deliveries',
-  summary: 'List what was sent to a webhook, newest first; state=DEAD for what was given up',
+  summary: 'List the deliveries of a webhook, newest first; state=DEAD for those given up',
   access: 'signed-in',
   params: ByGuid,
   query: z.strictObject({ state: z.enum(['PENDING', 'DELIVERED', 'DEAD']).optional() }),
@@ -174,7 +174,7 @@ const deliveries = route({
 const retry = route({
   method: 'POST',
   path: '/stager/v1/webhooks/:guid/deliveries/:delivery/actions/retry',
-  summary: 'Send again what was given up',
+  summary: 'Send a delivery again that was given up',
   access: 'signed-in',
   params: ByGuid.extend({ delivery: GuidText }),
   answers: { 202: null },

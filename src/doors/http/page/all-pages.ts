@@ -1,4 +1,4 @@
-/** Every page there is. Like routes of the API, as data; they are none of it, so no document lists them. */
+/** All pages, as data like the API's routes. They are not part of the API, so no document lists them. */
 import type { ServedRoute } from '../route/route.ts';
 import { appPage } from './app.ts';
 import { appsPage } from './apps.ts';

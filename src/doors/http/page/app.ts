@@ -39,9 +39,9 @@ export const appPage = route({
 
 function factsOf(app: App): string {
   return facts([
-    ['Buildpacks', app.buildpacks.length === 0 ? 'by detection' : list(app.buildpacks.map(redactUrls))],
+    ['Buildpacks', app.buildpacks.length === 0 ? 'detected' : list(app.buildpacks.map(redactUrls))],
     ['Stack', chosen(app.stack ?? 'default')],
-    ['Made', time(app.created_at)],
+    ['Created', time(app.created_at)],
     ['Guid', code(app.guid)],
   ]);
 }
@@ -69,15 +69,15 @@ async function processes({ caller, service, base }: CallContext, app: App): Prom
   }
   const columns = ['Type', 'Command', 'Instances', 'Memory', 'Disk'];
   return html`<h2>Processes</h2>
-    !${grid({ caption: 'Processes', columns, rows, none: 'It has no process.' })}`;
+    !${grid({ caption: 'Processes', columns, rows, none: 'It has no processes.' })}`;
 }
 
 async function builds({ caller, service }: CallContext, { guid }: App, page: number): Promise<string> {
   const by = { filters: { app_guids: [guid] }, paging: newestFirst(page) };
   const found = await listBuilds(service.database.queries, caller, by);
-  const columns = ['Build', 'State', 'Began', 'Took', 'By'];
+  const columns = ['Build', 'State', 'Started', 'Took', 'By'];
   return html`<h2>Builds</h2>
-    !${grid({ caption: 'Builds', columns, rows: found.rows.map(buildRow), none: 'It was never staged.' })}
+    !${grid({ caption: 'Builds', columns, rows: found.rows.map(buildRow), none: 'It has never been staged.' })}
     !${pager({ page, pages: pagesOf(found) }, (at) => `/apps/${guid}?page=${at}`, 'builds')}`;
 }
 
@@ -94,10 +94,10 @@ function buildRow(build: Build): readonly string[] {
 async function droplets({ caller, service }: CallContext, app: App): Promise<string> {
   const by = { filters: { app_guids: [app.guid] }, paging: newestFirst(1) };
   const { rows } = await listDroplets(service.database.queries, caller, by);
-  const columns = ['Droplet', 'State', 'Made', 'Size', 'Buildpacks'];
+  const columns = ['Droplet', 'State', 'Created', 'Size', 'Buildpacks'];
   const shown = rows.map((row) => dropletRow(row, app));
   return html`<h2>Droplets</h2>
-    !${grid({ caption: 'Droplets', columns, rows: shown, none: 'It has no droplet.' })}`;
+    !${grid({ caption: 'Droplets', columns, rows: shown, none: 'It has no droplets.' })}`;
 }
 
 function dropletRow(droplet: Droplet, app: App): readonly string[] {

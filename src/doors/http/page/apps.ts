@@ -34,7 +34,7 @@ export const appsPage = route({
       ];
     });
     const columns = ['App', 'Organization', 'Space', 'Stack', 'Changed'];
-    const none = 'There is no app that you can see. cf push makes one.';
+    const none = 'There are no apps that you can see. Create one with cf push.';
     const main = html`<h1>Apps</h1>
       !${grid({ caption: 'Apps', columns, rows, none })}
       !${pager({ page: query.page, pages: pagesOf(found) }, (page) => `/?page=${page}`, 'apps')}`;

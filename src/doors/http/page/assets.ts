@@ -1,4 +1,4 @@
-/** Style, script and icon: files of ours beside this one, at addresses that change with their content. */
+/** Style, script and icon: files next to this one, at addresses that change with their content. */
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';

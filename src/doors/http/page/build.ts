@@ -1,4 +1,4 @@
-/** `/builds/:guid`: one build with its phases and its log; and that log as it comes. */
+/** `/builds/:guid`: one build with its phases and its log, and the rest of the log as it comes. */
 import { html } from 'ghtml';
 import { z } from 'zod';
 import { linesAfter } from '../../../service/builds/log-store.ts';
@@ -71,7 +71,7 @@ const styledLines: Load = async (queries, build, after) =>
 export const buildLines = route({
   method: 'GET',
   path: '/builds/:guid/lines',
-  summary: 'Follow the log of a build in pieces that the script of the page puts on it',
+  summary: 'Follow the log of a build, in pieces for the script of the page',
   access: 'signed-in',
   params: ByGuid,
   query: FollowQuery,
@@ -92,10 +92,10 @@ function factsOf(build: Build, place: QueuePlace | undefined): string {
     !${build.error_id === null ? '' : html`<p class="problem">!${chosen(`${build.error_id}: ${build.error_description ?? ''}`)}</p>`}
     !${facts([
       ['Droplet', droplet === null ? '–' : html`<a href="/droplets/${droplet}">${droplet.slice(0, 8)}</a>`],
-      ['Began', time(build.created_at)],
+      ['Started', time(build.created_at)],
       ['Took', duration(build.claimed_at ?? build.created_at, build.finished_at)],
       ['By', chosen(build.created_by.name ?? build.created_by.guid)],
-      ['Buildpacks', buildpacks.length === 0 ? 'by detection' : list(buildpacks.map(redactUrls))],
+      ['Buildpacks', buildpacks.length === 0 ? 'detected' : list(buildpacks.map(redactUrls))],
       ['Stack', chosen(stack)],
       ['Limits', `${build.staging_memory_in_mb} MB of memory, ${build.staging_disk_in_mb} MB of disk`],
       ['Guid', code(build.guid)],
@@ -106,7 +106,7 @@ function factsOf(build: Build, place: QueuePlace | undefined): string {
 function waiting({ position, expectedWaitS, reason }: QueuePlace): string {
   const wait =
     expectedWaitS === undefined
-      ? 'how long it waits is not known'
-      : `it waits about ${formatDuration(expectedWaitS * 1000)}`;
-  return html`waits for a worker: number ${position} in the queue, ${wait} (${reason})`;
+      ? 'the expected wait is not known'
+      : `the expected wait is about ${formatDuration(expectedWaitS * 1000)}`;
+  return html`waiting for a worker: number ${position} in the queue, ${wait} (${reason})`;
 }

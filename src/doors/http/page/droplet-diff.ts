@@ -36,7 +36,9 @@ export const dropletDiffPage = route({
     }
     const failed = [before, after].find(({ kind }) => kind === 'failed');
     const text =
-      failed?.kind === 'failed' ? chosen(failed.why) : 'Their folders are being read. This page looks again.';
+      failed?.kind === 'failed'
+        ? chosen(failed.why)
+        : 'Their folders are being read. This page will refresh.';
     const main = html`!${head}<p role="status">!${text}</p>`;
     return answerPage(call, { title, main, headers: failed === undefined ? { refresh: '3' } : {} });
   },
@@ -54,17 +56,17 @@ function compared(before: Folder, after: Folder): string {
   const rows = changes
     .slice(0, MOST)
     .map((change) => [
-      chosen(change.path === '' ? '(files at the top)' : change.path),
+      chosen(change.path === '' ? '(files in the root)' : change.path),
       html`<data value="${change.after - change.before}">${signed(change.after - change.before)}</data>`,
       bytes(change.before),
       bytes(change.after),
       drawn(change, most),
     ]);
   const grew = after.bytes - before.bytes;
-  const columns = ['Folder', 'Change', 'Before', 'After', 'Drawn'];
-  return html`<p>Unpacked, it is ${formatBytes(after.bytes)} and was ${formatBytes(before.bytes)}: ${signed(grew)}.
-      A folder stands for the files in it; those of folders below it are theirs.</p>
-    !${grid({ caption: 'Changes', columns, rows, none: 'Every folder is as large as it was.' })}`;
+  const columns = ['Folder', 'Change', 'Before', 'After', 'Chart'];
+  return html`<p>Unpacked, it has ${formatBytes(after.bytes)}; before, it had ${formatBytes(before.bytes)}: ${signed(grew)}.
+      The size of a folder is that of the files directly in it, without its subfolders.</p>
+    !${grid({ caption: 'Changes', columns, rows, none: 'No folder has changed in size.' })}`;
 }
 
 /** The largest first. Exported for its test. */

@@ -35,7 +35,7 @@ export const dropletPage = route({
       <h1>${title}</h1>
       !${factsOf(droplet)}
       !${await commands(call, droplet)}
-      <h2>Size of its folders</h2>
+      <h2>Folder sizes</h2>
       !${sizes(droplet, measured, call.query.folder)}
       !${await compareForm(call, droplet)}`;
     const headers = measured.kind === 'later' ? { refresh: '3' } : {};
@@ -59,7 +59,7 @@ function factsOf(droplet: Droplet): string {
     !${facts([
       ['State', state(droplet.state)],
       ['Size', bytes(droplet.size_in_bytes)],
-      ['Made', time(droplet.created_at)],
+      ['Created', time(droplet.created_at)],
       ['Build', build === null ? '–' : html`<a href="/builds/${build}">${build.slice(0, 8)}</a>`],
       ['Buildpacks', buildpacks.length === 0 ? '–' : list(buildpacks)],
       ['Stack', chosen(droplet.stack ?? '–')],
@@ -72,14 +72,14 @@ function factsOf(droplet: Droplet): string {
 async function commands(call: CallContext, { guid }: Droplet): Promise<string> {
   const { process_types } = await shownDroplet(call, guid);
   const rows = Object.entries(process_types ?? {}).map(([type, command]) => [chosen(type), code(command)]);
-  const none = 'It names no process.';
+  const none = 'It has no process types.';
   return html`<h2>Process types</h2>
     !${grid({ caption: 'Process types', columns: ['Type', 'Command'], rows, none })}`;
 }
 
 function sizes({ guid }: Droplet, measured: Measured, wanted: string): string {
   if (measured.kind === 'later')
-    return html`<p role="status">Its folders are being read. This page looks again.</p>`;
+    return html`<p role="status">Its folders are being read. This page will refresh.</p>`;
   if (measured.kind === 'failed') return html`<p class="none">!${chosen(measured.why)}</p>`;
   const { folder, path } = folderAt(measured.root, wanted);
   const to = (at: string): string => `/droplets/${guid}?folder=${encodeURIComponent(at)}`;

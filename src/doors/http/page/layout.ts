@@ -1,4 +1,4 @@
-/** The frame of every page, and the answer that it is sent as. */
+/** The frame of every page, and the response that carries it. */
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { html } from 'ghtml';
@@ -83,7 +83,7 @@ function frame(visit: Visit, { title, main, reloadS }: PageParts): string {
   !${reload}
 </head>
 <body>
-  <a class="skip" href="#main">Skip to the content</a>
+  <a class="skip" href="#main">Skip to content</a>
   <header class="top">
     <a class="home" href="/">stager</a>
     !${visit.caller.kind === 'anonymous' ? '' : menu(visit)}

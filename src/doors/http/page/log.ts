@@ -1,4 +1,4 @@
-/** The log of a build on its page: a window of lines with a link to each, and what is found in it. */
+/** The log on the page of a build: a window of lines with a link to each, or the lines that a search found. */
 import { html } from 'ghtml';
 import { lastLineOf, linesWith } from '../../../service/builds/log-pages.ts';
 import { type LogLine, linesAfter } from '../../../service/builds/log-store.ts';
@@ -51,7 +51,7 @@ async function windowOf(queries: Queries, { build, runs, line }: LogWish): Promi
     <div class="log" id="log" role="region" aria-label="Lines of the log" tabindex="0" !${after}>!${lines.map(
       (each) => lineRow(build, each),
     )}</div>
-    !${lines.length === 0 ? html`<p class="none" id="no-lines">There are no lines.</p>` : ''}
+    !${lines.length === 0 ? html`<p class="none" id="no-lines">No lines yet.</p>` : ''}
     !${pager({ page, pages }, to, 'the log, again')}`;
 }
 
@@ -59,8 +59,8 @@ async function found(queries: Queries, build: Guid, text: string): Promise<strin
   const lines = await linesWith(queries, build, { text, most: WINDOW });
   const count = lines.length === WINDOW ? `the first ${WINDOW} lines` : formatCount(lines.length, 'line');
   return html`<p role="status">${count} with “${text}”. <a href="/builds/${build}#log">Show the whole log</a></p>
-    <div class="log" id="log" role="region" aria-label="Lines that were found" tabindex="0">!${lines.map(
-      (each) => lineRow(build, each, text),
+    <div class="log" id="log" role="region" aria-label="Lines found" tabindex="0">!${lines.map((each) =>
+      lineRow(build, each, text),
     )}</div>`;
 }
 

@@ -1,4 +1,4 @@
-/** Puts the pages on the server: who looks, and how a failure is shown to a person. */
+/** Adds the pages to the server: identifies the visitor, and shows failures to people. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { html } from 'ghtml';
 import { ANONYMOUS, type Caller } from '../../../service/access/caller.ts';
@@ -36,7 +36,7 @@ export async function addPages(server: FastifyInstance, mounting: PageMounting):
         mounting.service.report(`${request.method} ${request.routeOptions.url ?? 'a page'}`, error);
       }
       const sentences = errors.map(({ detail }) => html`<p>${detail}</p>`);
-      const title = TITLES.get(status) ?? 'That did not work';
+      const title = TITLES.get(status) ?? 'Something went wrong';
       const main = html`<h1>${title}</h1>!${sentences}!${WAY_HOME}`;
       return await send(reply, answerPage(visitOf(request), { title, main, status }));
     });
@@ -107,7 +107,7 @@ function mountPage(
 }
 
 function askAgain(request: FastifyRequest, service: HttpService): Answer {
-  const main = html`<h1>One moment</h1><p><a href="${request.url}">Go on</a></p>`;
+  const main = html`<h1>One moment</h1><p><a href="${request.url}">Continue</a></p>`;
   const headers = { refresh: '0' };
   return answerPage({ caller: ANONYMOUS, request, service }, { title: 'One moment', main, headers });
 }

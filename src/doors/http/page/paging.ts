@@ -1,4 +1,4 @@
-/** Lists of pages: fifty a page, and a number that is wrong is the first. */
+/** Paging of lists: fifty rows per page; an invalid page number means the first page. */
 import { z } from 'zod';
 import type { Page } from '../../../service/state/list.ts';
 

@@ -1,4 +1,4 @@
-/** What pages are made of. Every function returns HTML; what it is given is text, and is escaped. */
+/** Building blocks of pages. Every function returns HTML; its arguments are text, which it escapes. */
 import { html } from 'ghtml';
 import { formatBytes, formatDuration } from '../../../words/units.ts';
 import { seen } from './styled-text.ts';

@@ -1,4 +1,4 @@
-/** `/queue`: the builds that wait and the workers that take them, for who runs the platform. */
+/** `/queue`: waiting builds and workers, for operators. */
 import { html } from 'ghtml';
 import { mayReadPlatform } from '../../../service/access/may.ts';
 import { globalStanding } from '../../../service/access/standing.ts';
@@ -25,7 +25,7 @@ export const queuePage = route({
     const { queries } = call.service.database;
     const main = html`<h1>Queue and workers</h1>
       !${await figures(queries)}
-      <h2>Builds that wait</h2>
+      <h2>Waiting builds</h2>
       !${await waiting(queries)}
       <h2>Workers</h2>
       !${await workers(queries)}`;
@@ -38,7 +38,7 @@ async function figures(queries: Queries): Promise<string> {
   return facts([
     ['Waiting', formatCount(waits, 'build')],
     ['Running', formatCount(running, 'build')],
-    ['Oldest has waited', waits === 0 ? '–' : formatDuration(oldest_s * 1000)],
+    ['Longest wait so far', waits === 0 ? '–' : formatDuration(oldest_s * 1000)],
     ['Slots', String(slots)],
   ]);
 }
@@ -52,8 +52,8 @@ async function waiting(queries: Queries): Promise<string> {
     time(each.created_at),
     chosen(each.reason ?? 'its turn'),
   ]);
-  const columns = ['Place', 'Build', 'App', 'Space', 'Since', 'Waits for'];
-  return grid({ caption: 'Builds that wait', columns, rows, none: 'No build waits.' });
+  const columns = ['Position', 'Build', 'App', 'Space', 'Since', 'Waits for'];
+  return grid({ caption: 'Waiting builds', columns, rows, none: 'No builds are waiting.' });
 }
 
 async function workers(queries: Queries): Promise<string> {
@@ -67,6 +67,6 @@ async function workers(queries: Queries): Promise<string> {
     chosen(each.version === '' ? '–' : each.version),
     time(each.heartbeat_at),
   ]);
-  const columns = ['Worker', 'State', 'Builds', 'Memory', 'Disk', 'Stacks', 'Version', 'Last heard'];
+  const columns = ['Worker', 'State', 'Builds', 'Memory', 'Disk', 'Stacks', 'Version', 'Last seen'];
   return grid({ caption: 'Workers', columns, rows, none: 'There are no workers.' });
 }

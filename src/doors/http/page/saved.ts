@@ -1,4 +1,4 @@
-/** `/saved`: how much of what was pushed did not travel. */
+/** `/saved`: how many pushed bytes did not have to be sent. */
 import { html } from 'ghtml';
 import { savedBytes } from '../../../service/resources/saved-bytes.ts';
 import { formatBytes } from '../../../words/units.ts';
@@ -25,12 +25,12 @@ export const savedPage = route({
       bytes(app.sent),
       bytes(Math.max(0, app.whole - app.sent)),
     ]);
-    const columns = ['App', 'Packages', 'Whole size', 'Sent', 'Saved'];
+    const columns = ['App', 'Packages', 'Total size', 'Sent', 'Saved'];
     const main = html`<h1>Saved bytes</h1>
-      <p>Clients send the files that no space of theirs has stored yet, compressed. Of
+      <p>Clients send only files that none of their spaces has stored yet, compressed. Of
         ${formatBytes(whole)} in the packages below, ${formatBytes(sent)} came over the network:
         <strong>${formatBytes(Math.max(0, whole - sent))} saved</strong>.</p>
-      !${grid({ caption: 'Saved bytes by app', columns, rows, none: 'Nothing was pushed yet.' })}`;
+      !${grid({ caption: 'Saved bytes by app', columns, rows, none: 'Nothing has been pushed yet.' })}`;
     return answerPage(call, { title: 'Saved bytes', main });
   },
 });

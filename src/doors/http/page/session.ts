@@ -69,7 +69,7 @@ export function demandOwnForm({ headers }: Pick<FastifyRequest, 'headers'>, base
   const isOwn = site === undefined || site === 'same-origin';
   // Only hosts are compared: what is in front of us may speak https for us.
   if (isOwn && origin !== undefined && URL.parse(origin)?.host === new URL(base).host) return;
-  throw new CfError('NotAuthorized', 'This form was not sent from a page of this server.');
+  throw new CfError('NotAuthorized', 'This form was not sent from one of this server’s pages.');
 }
 
 /** What the forms of a session carry beside the cookie: only who can read its pages knows it. */
@@ -83,5 +83,5 @@ export function demandFormToken(request: FastifyRequest, given: string): void {
   const wanted = Buffer.from(secret === undefined ? '' : formTokenOf(secret));
   const got = Buffer.from(given);
   if (wanted.length > 0 && wanted.length === got.length && timingSafeEqual(wanted, got)) return;
-  throw new CfError('NotAuthorized', 'The form is out of date. Load the page again and send it once more.');
+  throw new CfError('NotAuthorized', 'The form has expired. Reload the page and send it again.');
 }

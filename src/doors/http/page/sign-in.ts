@@ -13,7 +13,7 @@ const text = z.string().max(4096);
 const form = route({
   method: 'GET',
   path: '/sign-in',
-  summary: 'Ask a person for name and password',
+  summary: 'Ask a person for a name and password',
   access: 'anyone',
   query: z.object({ next: text.optional() }),
   answers: PAGE,
@@ -30,7 +30,7 @@ const SignIn = z.object({
 const signIn = route({
   method: 'POST',
   path: '/sign-in',
-  summary: 'Begin a session of a browser',
+  summary: 'Begin a browser session',
   access: 'anyone',
   body: SignIn,
   bodyKind: 'form',
@@ -51,7 +51,7 @@ const signIn = route({
 const signOut = route({
   method: 'POST',
   path: '/sign-out',
-  summary: 'End the session of a browser',
+  summary: 'End a browser session',
   access: 'signed-in',
   body: z.object({ form_token: text }),
   bodyKind: 'form',
@@ -78,7 +78,7 @@ async function secretFor(
     const secret = token.trim().replace(/^bearer\s+/i, '');
     if (secret.length > LONGEST_SECRET) return { refused: 'The token is too long for a browser to keep.' };
     const caller = await service.authenticator.authenticate(secret);
-    return caller === undefined ? { refused: 'The token is not valid, or it expired.' } : { secret };
+    return caller === undefined ? { refused: 'The token is not valid, or has expired.' } : { secret };
   }
   const outcome = await tryPassword(queries, { username, password });
   switch (outcome.kind) {
@@ -87,7 +87,7 @@ async function secretFor(
     case 'locked':
       return { refused: 'Too many wrong passwords: the account is locked for five minutes.' };
     case 'wrong':
-      return { refused: 'That is not the name and password of a user.' };
+      return { refused: 'The user name or password is wrong.' };
   }
 }
 
@@ -127,7 +127,7 @@ function passwordFields(username: string): string {
 }
 
 function tokenField(issuer: string): string {
-  return html`<p>Users of this server sign in at ${issuer}. Give a token from there: what
+  return html`<p>Users of this server sign in at ${issuer}. Enter a token from there, as
       <code>cf oauth-token</code> prints.</p>
     <label for="token">Token</label>
     <textarea id="token" name="token" rows="6" autocomplete="off" spellcheck="false" required></textarea>`;

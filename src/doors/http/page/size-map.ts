@@ -96,7 +96,7 @@ export function folderTable(folder: Folder, path: string, to: MapAddress): strin
     caption: 'Folders',
     columns,
     rows,
-    none: 'It has no folders that are large enough to be kept.',
+    none: 'It has no folders that are large enough to show.',
   });
 }
 

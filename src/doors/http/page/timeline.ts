@@ -1,4 +1,4 @@
-/** The phases of a build as bars over its time, each with its figures beside it. */
+/** The phases of a build as bars on a time axis, each with its figures. */
 import { html } from 'ghtml';
 import { buildEventSchema } from '../../../remote/event-schema.ts';
 import { phaseEventsOf } from '../../../service/builds/log-pages.ts';

@@ -1,4 +1,4 @@
-/** No to a question of may.ts is an answer of 403. */
+/** Answers 403 when a permission check of may.ts says no. */
 import type { Standing } from '../../../service/access/standing.ts';
 import { CfError, notAuthorized } from './cf-errors.ts';
 

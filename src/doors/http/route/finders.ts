@@ -1,4 +1,4 @@
-/** How a route gets the one thing that its path names. */
+/** Finds the resource that the path of a route names. */
 import type { Caller } from '../../../service/access/caller.ts';
 import { type Standing, standingInSpace } from '../../../service/access/standing.ts';
 import type { Queries } from '../../../service/state/database.ts';

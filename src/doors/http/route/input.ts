@@ -1,4 +1,4 @@
-/** Checks what a request brings and words what is wrong as Cloud Controller does. */
+/** Checks the input of a request, with error messages worded like Cloud Controller's. */
 import { z } from 'zod';
 import { CfError, notFound } from './cf-errors.ts';
 

@@ -1,4 +1,4 @@
-/** How much a request may bring and how long it may take. Times in milliseconds, sizes in bytes. */
+/** How large a request may be and how long it may take. Times in milliseconds, sizes in bytes. */
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,4 +1,4 @@
-/** The sign-in that is ours; with an external issuer these routes have nothing to say. */
+/** Our own sign-in; with an external issuer these routes are not used. */
 import type { EmbeddedSignIn, HttpService } from '../route/service.ts';
 import { UaaError } from '../route/uaa-error.ts';
 

@@ -1,4 +1,4 @@
-/** What clients ask before they sign in: prompts, keys, addresses. */
+/** What clients need before they sign in: prompts, keys, addresses. */
 import { z } from 'zod';
 import { route } from '../route/define-route.ts';
 import { UaaError } from '../route/uaa-error.ts';

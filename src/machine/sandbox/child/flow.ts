@@ -39,7 +39,7 @@ export class Flow {
     await Promise.all([this.#drain('stdout', pipes.stdout), this.#drain('stderr', pipes.stderr)]);
     clearTimeout(this.#timer);
     if (this.#dropped === 0) return;
-    const said = `stager dropped ${this.#dropped} bytes of output: nobody took them when the command was ended\n`;
+    const said = `stager dropped ${this.#dropped} bytes of output: nobody read them after the command was stopped\n`;
     this.#onOutput('stderr', Buffer.from(said));
   }
 

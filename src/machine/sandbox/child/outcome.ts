@@ -1,4 +1,4 @@
-/** From what a run left behind to how it ended. */
+/** Decides how a run ended from what it left behind. */
 import { constants } from 'node:os';
 import type { MemoryUse } from '../kernel/cgroups.ts';
 import type { DiskUsage } from '../kernel/disk-usage.ts';

@@ -1,4 +1,4 @@
-/** Which commands run, by the owner that a caller knows them by. */
+/** The running commands, by owner. */
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput } from '../port/sandbox.ts';
 

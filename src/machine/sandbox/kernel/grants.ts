@@ -1,4 +1,4 @@
-/** What this process may grant to those that it starts: its own hard limits, unless it may raise them. */
+/** The limits that this process can give to those that it starts: its own hard limits, unless it may raise them. */
 import { readOrNothing } from './processes.ts';
 
 /** Infinity where there is no limit. */

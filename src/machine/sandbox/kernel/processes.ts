@@ -1,4 +1,4 @@
-/** What /proc tells about processes: who lives, who shares a namespace, who is whose child. */
+/** What /proc says about processes: which are alive, share a namespace, or are children of another. */
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { errnoOf } from '../../../words/errors.ts';
 

@@ -1,4 +1,4 @@
-/** Where programs of the system are. */
+/** Finds programs of the system. */
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 

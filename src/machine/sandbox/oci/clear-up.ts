@@ -1,4 +1,4 @@
-/** What a warden does for a stager that ran containers and was killed. */
+/** What a warden cleans up when a stager that ran containers was killed. */
 import { MOUNTS_FILE } from '../volume/unmount.ts';
 
 /** What there is to clear up. */

@@ -1,4 +1,4 @@
-/** Networks of containers: one that a staging or run has of its own, and one that a command shares with another. */
+/** Networks of containers: private to a staging or run, or shared between two commands. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { StagerError } from '../../../words/errors.ts';
@@ -58,8 +58,8 @@ async function make(
   { home, ids }: { readonly home: string; readonly ids: IdPlan },
 ): Promise<EgressNetwork> {
   if (means?.tools === undefined) {
-    const why = means?.state.had === false ? means.state.why : 'it was not asked for';
-    throw new StagerError('SANDBOX_FAILED', `commands can't have a network of their own: ${why}`, {
+    const why = means?.state.had === false ? means.state.why : 'it was not requested';
+    throw new StagerError('SANDBOX_FAILED', `commands can't have a private network: ${why}`, {
       next: 'Choose --network host or --network none.',
     });
   }

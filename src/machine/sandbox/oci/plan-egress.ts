@@ -1,4 +1,4 @@
-/** Finds out whether containers can have networks of their own with a way out here. */
+/** Finds out whether containers can have private networks with access to the outside here. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';

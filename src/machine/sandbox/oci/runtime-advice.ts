@@ -1,4 +1,4 @@
-/** What is known of old versions of runtimes; only `stager doctor` asks. */
+/** Known problems of old versions of runtimes, for `stager doctor`. */
 import { coerce, satisfies } from 'semver';
 import type { OciRuntime } from './runtime.ts';
 

@@ -1,4 +1,4 @@
-/** How a sandboxed command ended; each way of ending is told apart. */
+/** How a sandboxed command ended, with a separate variant for each way of ending. */
 export interface ExitReport {
   readonly outcome: ExitOutcome;
   /** Milliseconds of wall time. */

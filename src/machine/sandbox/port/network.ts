@@ -1,4 +1,4 @@
-/** What of a network commands have, and what can be done with one of their own. */
+/** Which network commands have, and what can be done with a private one. */
 import { StagerError } from '../../../words/errors.ts';
 
 /**
@@ -61,7 +61,7 @@ export function networkFor(
   if (egress?.had === true) return { kind: 'egress' };
   const { why, next, strict } = egress ?? NO_NAMESPACE;
   if (wanted === 'egress' || strict) {
-    throw new StagerError('SANDBOX_UNAVAILABLE', `scripts can't have a network of their own here: ${why}`, {
+    throw new StagerError('SANDBOX_UNAVAILABLE', `scripts can't have a private network here: ${why}`, {
       next: `${next} Or choose --network host, which shares the machine's network, or --network none.`,
     });
   }

@@ -1,4 +1,4 @@
-/** Where a user that scripts run as can get to: root's own home is usually private. */
+/** Directories that the user who runs scripts can reach: root's own home is usually private. */
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { firstSearchable } from '../child/state-directory.ts';

@@ -57,7 +57,7 @@ export class ProcessSandbox implements Sandbox {
     this.#shared = shared;
     this.owner = owner;
     const { user, landlock } = shared.plan.confinement;
-    const who = user === undefined ? "the caller's own user" : 'a user of its own for each staging';
+    const who = user === undefined ? "the caller's own user" : 'a separate user for each staging';
     const files = landlock === 0 ? 'no Landlock' : `Landlock (version ${landlock})`;
     this.description = `a confined process: ${who}, no capabilities, a filter of system calls, ${files}`;
     this.unenforced = unenforced(shared.plan);
@@ -213,14 +213,14 @@ function otherStack(): StagerError {
 }
 
 function noNamespace(): StagerError {
-  return new StagerError('SANDBOX_FAILED', 'a confined process has no network of its own', {
+  return new StagerError('SANDBOX_FAILED', 'a confined process has no private network', {
     next: 'Choose --network host or --network none.',
   });
 }
 
 function unreachable(path: string): StagerError {
   return new StagerError('SANDBOX_FAILED', `the user that scripts run as can't reach ${path}`, {
-    next: 'Put the data home (STAGER_HOME) where everybody may pass through to it.',
+    next: 'Put the data home (STAGER_HOME) in a place that every user can reach.',
     details: { path },
   });
 }

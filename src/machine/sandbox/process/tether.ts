@@ -1,4 +1,4 @@
-/** What holds the processes of one confined command together: its start list, its mark, and its user. */
+/** What ties the processes of one confined command together: its start list, its mark, and its user. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Users that nobody else is, for root to run scripts as. */
+/** Unused user ids, which root runs scripts as. */
 import { stat } from 'node:fs/promises';
 import type { Owner } from '../../host/owner.ts';
 import { allPids, readOrNothing } from '../kernel/processes.ts';

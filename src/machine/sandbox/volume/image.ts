@@ -106,7 +106,7 @@ async function extend(file: FileHandle, bytes: number): Promise<void> {
     await file.truncate(bytes);
   } catch (error) {
     if (errnoOf(error) !== 'EFBIG') throw error;
-    throw new Error(`a file of ${bytes / MIB} MiB may not be made here (ulimit -f)`, { cause: error });
+    throw new Error(`files of ${bytes / MIB} MiB are not allowed here (ulimit -f)`, { cause: error });
   }
 }
 

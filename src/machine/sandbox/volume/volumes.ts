@@ -134,7 +134,7 @@ export class MountedVolumes implements Volumes {
   #nothing(): undefined {
     const { wanted } = this.#options;
     if (wanted === 'auto' || wanted === 'watch') return undefined;
-    throw new StagerError('SANDBOX_FAILED', `no ${wanted} can hold a workspace to its size: ${this.#why}`, {
+    throw new StagerError('SANDBOX_FAILED', `no ${wanted} can limit the size of a workspace: ${this.#why}`, {
       next: 'Leave --disk-bound at auto, or see what `stager doctor` says.',
     });
   }

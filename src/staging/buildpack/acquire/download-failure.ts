@@ -26,9 +26,9 @@ export function failed(
   const { reason, attempts, status } = why;
   const next =
     status === 401 || status === 403
-      ? 'Check the credentials in the URL and what they may read.'
+      ? 'Check the credentials in the URL and their permissions.'
       : status === 404 || status === 410
-        ? 'Check the URL; what it named is not there.'
+        ? 'Check the URL; there is nothing at that address.'
         : 'Check the URL, the proxy settings and --ca-file, and try again.';
   const tried = attempts > 1 ? ` (${attempts} attempts)` : '';
   return new StagerError(

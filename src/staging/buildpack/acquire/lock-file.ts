@@ -67,7 +67,7 @@ type Orders = ReadonlyMap<string | undefined, BuildpackLock>;
 export async function readLock({ path, app }: LockPlace): Promise<BuildpackLock> {
   const orders = await readOrders(path);
   if (orders === undefined) {
-    throw unusable(path, 'is not there', { next: 'Make it once with --lock, and keep it with the app.' });
+    throw unusable(path, 'is not there', { next: 'Create it once with --lock, and keep it with the app.' });
   }
   const order = orders.get(app);
   if (order !== undefined) return order;
@@ -105,7 +105,7 @@ export async function writeLock({ path, app }: LockPlace, lock: BuildpackLock): 
   try {
     await replaceFile(path, note + stringify(file), { mode: callersMode(0o666), durable: true });
   } catch (cause) {
-    const next = 'stage in a directory that can be written, or without --lock';
+    const next = 'stage in a writable directory, or without --lock';
     throw unusable(path, `can't be written (${errnoOf(cause) ?? 'unknown error'})`, { next, cause });
   }
 }
@@ -116,12 +116,12 @@ async function readOrders(path: string): Promise<Orders | undefined> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return undefined;
-    const next = 'stage where it can be read, or in another directory';
+    const next = 'make it readable, or stage in another directory';
     throw unusable(path, `can't be read (${errnoOf(cause) ?? 'unknown error'})`, { next, cause });
   }
   const yaml = readYaml(text);
   const parsed = fileSchema.safeParse(yaml.ok ? yaml.value : undefined);
-  const next = 'remove it, and make it again with --lock';
+  const next = 'remove it, and create it again with --lock';
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const reason = yaml.ok ? `${issue?.path.join('.') || 'document'}: ${issue?.message ?? ''}` : yaml.reason;

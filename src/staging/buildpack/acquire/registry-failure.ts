@@ -1,4 +1,4 @@
-/** What the registry refuses, and how it says so. */
+/** The errors of the registry of installed buildpacks. */
 import { StagerError } from '../../../words/errors.ts';
 import { BUILDPACK_NAME } from '../contract/reference.ts';
 import type { FetchedBuildpack } from './fetch.ts';
@@ -41,7 +41,7 @@ export function stackOf(fetched: FetchedBuildpack, wanted: string | undefined): 
     'BUILDPACK_MALFORMED',
     `buildpack ${fetched.key} is for stack ${fetched.stack}, as its manifest.yml says, not for ${wanted}`,
     {
-      next: 'Leave --stack out, or use the package of the buildpack for that stack.',
+      next: 'Leave out --stack, or use the package of the buildpack for that stack.',
       details: { buildpack: fetched.key, stack: wanted, manifestStack: fetched.stack },
     },
   );
@@ -95,7 +95,7 @@ export function notInstalled(
   const known =
     facts.installed.length === 0 ? '' : ` (installed: ${[...new Set(facts.installed)].join(', ')})`;
   return new StagerError('BUILDPACK_NOT_FOUND', `no buildpack ${name} is installed${where}${but}${known}`, {
-    next: 'See `stager buildpack list`; a directory is named with a slash, as in ./dir.',
+    next: 'See `stager buildpack list`; write a directory with a slash, as in ./dir.',
     details: { buildpack: name, ...(stack !== undefined && { stack }), stacks },
   });
 }

@@ -1,4 +1,4 @@
-/** Brings the bits of an installed buildpack back from where they came from. */
+/** Fetches the files of an installed buildpack again from their source. */
 import { isAbsolute, join } from 'node:path';
 import { isStagerError } from '../../../words/errors.ts';
 import { parseReference } from '../contract/reference.ts';

@@ -249,7 +249,7 @@ function refuseOtherOrder(input: ResolveInput, lock: BuildpackLock): void {
     ? `stager.lock is for stack ${lock.stack}, this staging uses ${input.stack}`
     : `stager.lock is for ${locked.join(', ')}, this staging asks for ${asked.join(', ')}`;
   throw new StagerError('BUILDPACK_MOVED', what, {
-    next: 'Stage with --lock to record the new order, or ask for the locked one.',
+    next: 'Stage with --lock to record the new order, or use the locked one.',
     details: { locked, asked, lockedStack: lock.stack, stack: input.stack },
   });
 }

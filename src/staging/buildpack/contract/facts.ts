@@ -1,4 +1,4 @@
-/** What a buildpack's own files say of it. Hostile: read only inside its tree. */
+/** What a buildpack's own files say about it. Hostile: read only inside its tree. */
 import { join } from 'node:path';
 import { readSmall } from '../../../machine/host/read-small.ts';
 import { StagerError } from '../../../words/errors.ts';

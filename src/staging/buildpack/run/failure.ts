@@ -76,8 +76,8 @@ export function scriptFailure(
     case 'file-too-large':
       return new StagerError(
         'CONFIG_INVALID',
-        `${who} wrote a file over the limit of sizes of files (ulimit -f), ${mib(outcome.limitBytes)}`,
-        { phase, next: 'Raise the limit (ulimit -f unlimited) where stager is started.', details: facts },
+        `${who} wrote a file over the file size limit (ulimit -f), ${mib(outcome.limitBytes)}`,
+        { phase, next: 'Raise the limit (ulimit -f unlimited) where you start stager.', details: facts },
       );
     case 'cancelled':
       return cancelled(signal);
@@ -93,7 +93,7 @@ export function timeout(failed: Pick<FailedScript, 'phase' | 'script' | 'timeout
     `time is up: the buildpacks' scripts took longer than ${seconds} s, ${failed.script} of ${failed.phase.buildpack ?? 'the buildpack'} was running`,
     {
       phase,
-      next: 'Raise --timeout, or see in the output above what it was waiting for.',
+      next: 'Raise --timeout, or check in the output above what it was waiting for.',
       details: { script: failed.script, limitMs: failed.timeoutMs },
     },
   );
@@ -110,7 +110,7 @@ function outOfDisk(
     `${who} filled the workspace: ${mib(outcome.usedBytes)} of ${mib(outcome.limitBytes)}; largest: ${largest}`,
     {
       phase: at.phase,
-      next: 'Raise --disk, or leave what is not needed out with .cfignore.',
+      next: 'Raise --disk, or leave out what is not needed with .cfignore.',
       details: {
         ...at.facts,
         limitBytes: outcome.limitBytes,
@@ -133,7 +133,7 @@ function tooManyFiles(
     `${who} filled the workspace with ${files} files, the limit is ${limitFiles}; most are in: ${where}`,
     {
       phase: at.phase,
-      next: 'Leave what is not needed out with .cfignore, or make the build remove what it does not need.',
+      next: 'Leave out what is not needed with .cfignore, or make the build remove what it does not need.',
       details: { ...at.facts, limitFiles, files, fullest },
     },
   );
@@ -163,7 +163,7 @@ export function outcomePhrase(outcome: ExitOutcome): string {
     case 'host-disk-full':
       return 'the disk of the machine is full';
     case 'file-too-large':
-      return 'over the limit of sizes of files';
+      return 'over the file size limit';
     case 'cancelled':
       return 'cancelled';
   }

@@ -1,4 +1,4 @@
-/** What a script writes → `output` events, in order, live, without secrets. */
+/** Output of a script → `output` events, live, in order, without secrets. */
 import type { Clock } from '../../../words/clock.ts';
 import type { PhaseRef, Report } from '../../../words/events.ts';
 import { type Line, LineSplitter } from '../../logs/lines.ts';

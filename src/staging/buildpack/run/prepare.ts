@@ -103,7 +103,7 @@ function refuseMixedOrder(input: RunInput): void {
     'USAGE',
     `one staging can't mix buildpack families: Heroku: ${heroku.join(', ')}; Cloud Foundry: ${cf.join(', ')}`,
     {
-      next: 'Use buildpacks of one family, or settle it with --buildpack-api cf|heroku.',
+      next: 'Use buildpacks of one family, or choose one with --buildpack-api cf|heroku.',
       details: { heroku, cf },
     },
   );

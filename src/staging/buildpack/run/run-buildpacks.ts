@@ -168,7 +168,7 @@ async function procfile(input: RunInput, family: Family): Promise<readonly Proce
     `Failed to read command from Procfile: invalid YAML: ${parsed.reason}`,
     {
       phase: 'release',
-      next: 'Write one `type: command` per line; quote commands that hold `: ` or ` #`.',
+      next: 'Write one `type: command` per line; quote commands that contain `: ` or ` #`.',
       details: { path: 'Procfile', reason: parsed.reason },
     },
   );
@@ -185,7 +185,7 @@ async function misnamed({ workspace }: RunInput): Promise<readonly string[]> {
   const names = await readdir(workspace.app);
   if (names.includes('Procfile')) return [];
   const misnamed = names.filter((name) => meantName(name) === 'Procfile');
-  return misnamed.map((name) => `${name} is not read: the file has to be called Procfile`);
+  return misnamed.map((name) => `${name} is ignored: the file has to be called Procfile`);
 }
 
 /** The two lines that users know; the staging still succeeds. */

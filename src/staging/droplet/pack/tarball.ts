@@ -182,9 +182,9 @@ function tooLarge(entry: TreeEntry, { bytes, maxBytes }: { bytes: number; maxByt
   const path = readable(entry.name);
   return new StagerError(
     'OUT_OF_DISK',
-    `the files to pack hold more than ${maxBytes} bytes: ${bytes} with ${path}, which has ${entry.size}`,
+    `the files to pack have more than ${maxBytes} bytes: ${bytes} with ${path}, which has ${entry.size}`,
     {
-      next: 'Raise --disk, or see whether the buildpack leaves sparse files; they count with their full size.',
+      next: 'Raise --disk, or check whether the buildpack leaves sparse files; they count with their full size.',
       details: { path, limitBytes: maxBytes, usedBytes: bytes },
     },
   );

@@ -8,7 +8,7 @@ import { remedyFor } from '../port/verify.ts';
 import { DATA, linkPath, TEMP } from './layout.ts';
 
 const NEXT = {
-  CONFIG_INVALID: 'Raise the limit (ulimit -f unlimited), or use a file system that takes larger files.',
+  CONFIG_INVALID: 'Raise the limit (ulimit -f unlimited), or use a file system that allows larger files.',
   BLOBSTORE_FULL: 'Free space with `stager blobs gc`, or move the store to a larger file system.',
   BLOBSTORE_DENIED: 'Give the user that runs stager access, or choose another store with --blobstore.',
   BLOBSTORE_UNAVAILABLE: 'Check that the file system is mounted and healthy, then try again.',
@@ -26,7 +26,7 @@ const CODE_OF: Readonly<Record<string, keyof typeof NEXT>> = {
 const WHY: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on its file system',
   EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file system, or the limit of sizes of files (ulimit -f), takes no file of that size',
+  EFBIG: 'the file system, or the file size limit (ulimit -f), does not allow files of that size',
   EACCES: 'access is denied',
   EPERM: 'the operation is not permitted',
   EROFS: 'the file system is read-only',
@@ -73,7 +73,7 @@ export async function displaced(root: string, cause?: unknown): Promise<StagerEr
       'BLOBSTORE_UNAVAILABLE',
       `${path} is not a directory, so the blobs in it can't be read`,
       {
-        next: 'Mount or restore it. Where nothing was in it, remove it: the next use makes it again.',
+        next: 'Mount or restore it. If nothing was in it, remove it: the next use creates it again.',
         details: { path },
         cause,
       },
@@ -88,7 +88,7 @@ export async function absent(root: string, key: BlobKey, location: string): Prom
   if (lost !== undefined) return lost;
   const isNamed = (await lstat(linkPath(root, key)).catch(() => undefined)) !== undefined;
   const message = isNamed ? `the data of blob ${location} is gone` : `there is no blob ${location}`;
-  const list = 'List what there is with `stager blobs ls`.';
+  const list = 'List the blobs with `stager blobs ls`.';
   return new StagerError('BLOB_NOT_FOUND', message, {
     next: isNamed ? `${remedyFor(key.kind)}.` : list,
     details: { location },

@@ -110,7 +110,7 @@ async function refuseNested(root: string): Promise<void> {
   for (let at = dirname(root); ; at = dirname(at)) {
     if (await exists(join(at, MARK, STORE))) {
       throw new StagerError('CONFIG_INVALID', `the blob store ${root} is inside another one, ${at}`, {
-        next: 'Choose a directory outside of it with --blobstore.',
+        next: 'Choose a directory outside it with --blobstore.',
         details: { root, other: at },
       });
     }
@@ -124,7 +124,7 @@ function lost(root: string, name: string, why: string): StagerError {
     'BLOBSTORE_UNAVAILABLE',
     `what is stored in ${path} can't be seen: ${why}. Nothing was removed`,
     {
-      next: `Mount it, or bring it back from a backup. If it was deleted on purpose, delete ${join(root, MARK, name)} too.`,
+      next: `Mount it, or restore it from a backup. If it was deleted on purpose, delete ${join(root, MARK, name)} too.`,
       details: { path },
     },
   );
@@ -132,7 +132,7 @@ function lost(root: string, name: string, why: string): StagerError {
 
 function never(root: string, why: string): StagerError {
   return new StagerError('BLOBSTORE_UNAVAILABLE', `there is no blob store at ${root}: ${why}`, {
-    next: 'Correct the address, or mount the disk. A new store is made when something is stored.',
+    next: 'Correct the address, or mount the disk. A new store is created when something is stored.',
     details: { path: root },
   });
 }

@@ -1,4 +1,4 @@
-/** Finding what writers left that did not finish. */
+/** Finds what unfinished writers left behind. */
 import { lstat, readdir, readlink, rm, rmdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namesNow } from '../../../machine/host/names-in.ts';

@@ -1,4 +1,4 @@
-/** Writing a blob's bytes aside, hashing them on the way. */
+/** Writes a blob's bytes to a temporary file and hashes them on the way. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, copyFile, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';

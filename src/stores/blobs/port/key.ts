@@ -46,7 +46,7 @@ export function parseBlobKey(text: string): BlobKey {
 /** Refuses a key whose name could leave its kind. Every adapter calls it first. */
 export function checkKey(key: BlobKey): void {
   if (isBlobName(key.name)) return;
-  throw new StagerError('USAGE', `blob name ${JSON.stringify(key.name)} is not acceptable`, {
+  throw new StagerError('USAGE', `blob name ${JSON.stringify(key.name)} is not valid`, {
     next: 'Use segments of A-Z a-z 0-9 . _ - separated by /, none of them only dots.',
     details: { kind: key.kind, name: key.name },
   });

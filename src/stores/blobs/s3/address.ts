@@ -54,7 +54,7 @@ export function parseS3Address(address: string): S3Address {
   if (url === null || url.protocol !== 's3:' || url.hostname === '')
     throw invalid('it is not an s3://BUCKET/PREFIX');
   if (url.username !== '' || url.password !== '') {
-    throw invalid('it holds credentials; give them by environment, profile or instance role instead');
+    throw invalid('it contains credentials; give them by environment, profile or instance role instead');
   }
   const bucket = url.hostname;
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))
@@ -88,7 +88,7 @@ export function parseS3Address(address: string): S3Address {
 
 /** It is shown in messages, so nothing secret may hide in it. */
 function checkEndpoint({ username, password, search, hash }: URL): void {
-  if (username !== '' || password !== '') throw invalid('the endpoint holds credentials');
+  if (username !== '' || password !== '') throw invalid('the endpoint contains credentials');
   if (search !== '' || hash !== '') throw invalid('the endpoint has more than scheme, host, port and path');
 }
 
@@ -98,7 +98,7 @@ function reasonsOf(error: z.ZodError): string {
     .map((issue) => {
       if (issue.code === 'unrecognized_keys')
         return `unknown parameter ${issue.keys.map((key) => (/^[A-Za-z_]{1,24}$/.test(key) ? key : '…')).join(', ')}`;
-      return `${issue.path.join('.')} is not acceptable (${issue.message})`;
+      return `${issue.path.join('.')} is not valid (${issue.message})`;
     })
     .join('; ');
 }

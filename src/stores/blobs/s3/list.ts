@@ -52,9 +52,9 @@ function pageOf(
     if (IsTruncated === undefined && KeyCount === undefined && Name === undefined)
       throw new OddAnswer('it is not a listing');
     if (IsTruncated === true && NextContinuationToken === undefined)
-      throw new OddAnswer('it is not a whole listing: it says that there is more, but not where');
+      throw new OddAnswer('it is not a complete listing: it says that there is more, but not where');
     if (KeyCount !== undefined && KeyCount > Contents.length)
-      throw new OddAnswer(`it is not a whole listing: ${Contents.length} of ${KeyCount} keys are there`);
+      throw new OddAnswer(`it is not a complete listing: ${Contents.length} of ${KeyCount} keys are there`);
     const found = Contents.map(({ Key = '', Size = 0, LastModified }) => ({
       key: Key,
       sizeBytes: Size,
@@ -63,7 +63,9 @@ function pageOf(
     }));
     const foreign = found.find(({ key }) => !key.startsWith(prefix));
     if (foreign !== undefined)
-      throw new OddAnswer(`it lists ${foreign.key}, although only what begins with ${prefix} was asked for`);
+      throw new OddAnswer(
+        `it lists ${foreign.key}, although only keys that begin with ${prefix} were requested`,
+      );
     return { objects: found, token: IsTruncated === true ? NextContinuationToken : undefined };
   });
 }

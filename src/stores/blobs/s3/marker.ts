@@ -105,7 +105,7 @@ async function readMark(
   if (mark.success) return mark.data.address;
   if (prefix !== session.address.prefix) return undefined;
   throw new StagerError('CONFIG_INVALID', `${session.placeOf(key)} is not the mark of a blob store`, {
-    next: 'Choose another prefix, or delete that object when it is damaged: the next write makes it again.',
+    next: 'Choose another prefix, or delete that object if it is damaged: the next write creates it again.',
   });
 }
 
@@ -124,7 +124,7 @@ async function refuseNested(session: S3Session, signal: AbortSignal): Promise<vo
   throw new StagerError(
     'CONFIG_INVALID',
     `the blob store ${url} is inside another one, ${session.locationOf(other)}`,
-    { next: 'Choose a prefix outside of it with --blobstore.' },
+    { next: 'Choose a prefix outside it with --blobstore.' },
   );
 }
 
@@ -132,7 +132,7 @@ function foreign(session: S3Session, key: string): StagerError {
   return new StagerError(
     'CONFIG_INVALID',
     `${session.placeOf(session.address.prefix)} has no mark of a blob store, and ${key} in it is not stager's: nothing was removed`,
-    { next: 'Correct the address. If it is right, store something there first, which makes the mark.' },
+    { next: 'Correct the address. If it is right, store something there first, which creates the mark.' },
   );
 }
 
@@ -142,7 +142,7 @@ function never(session: S3Session): StagerError {
     'BLOBSTORE_UNAVAILABLE',
     `there is no blob store at ${place}: nothing was ever stored`,
     {
-      next: 'Correct bucket and prefix of the address. A new store is made when something is stored.',
+      next: 'Correct the bucket and prefix in the address. A new store is created when something is stored.',
     },
   );
 }

@@ -1,4 +1,4 @@
-/** Whether a listing gets anywhere: a store that repeats itself would be asked forever. */
+/** Checks that a listing makes progress: a store that repeats itself would be asked forever. */
 
 /** Pages in a row that may bring nothing new: a bucket with many deleted versions has empty ones. */
 const STILL_PAGES = 100;

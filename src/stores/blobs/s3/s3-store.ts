@@ -127,7 +127,7 @@ export class S3BlobStore implements BlobStore {
     throw new StagerError(
       'BLOBSTORE_UNAVAILABLE',
       `storing ${this.#session.placeOf(objectKey(this.#session, key))} failed: the store answered that it was done, and ${found} (looked ${LOOKS} times)`,
-      { next: 'Check what stands between stager and the store, and the store itself; then try again.' },
+      { next: 'Check the store itself and whatever is between stager and the store; then try again.' },
     );
   }
 
@@ -237,7 +237,7 @@ export class S3BlobStore implements BlobStore {
     if (blob !== undefined) return blob;
     const place = this.#session.placeOf(objectKey(this.#session, key));
     throw new StagerError('BLOB_NOT_FOUND', `there is no blob ${place}`, {
-      next: 'List what there is with `stager blobs ls`.',
+      next: 'List the blobs with `stager blobs ls`.',
       details: { location },
     });
   }

@@ -165,10 +165,12 @@ function wholePage(page: ListMultipartUploadsOutput, prefix: string): ListMultip
   // A web page, of somebody who wants us to sign in, is an answer with nothing in it.
   if (page.IsTruncated === undefined && page.Bucket === undefined) throw new OddAnswer('it is not a listing');
   if (page.IsTruncated === true && page.NextKeyMarker === undefined)
-    throw new OddAnswer('it is not a whole listing: it says that there is more, but not where');
+    throw new OddAnswer('it is not a complete listing: it says that there is more, but not where');
   const foreign = page.Uploads?.find(({ Key = '' }) => !Key.startsWith(prefix));
   if (foreign !== undefined)
-    throw new OddAnswer(`it lists ${foreign.Key}, although only what begins with ${prefix} was asked for`);
+    throw new OddAnswer(
+      `it lists ${foreign.Key}, although only keys that begin with ${prefix} were requested`,
+    );
   return page;
 }
 

@@ -1,4 +1,4 @@
-/** What is said of a failure of an S3 store: tables of what it looks like, and the sentences that fit. */
+/** Messages for failures of an S3 store: tables that map the symptoms to sentences. */
 import { PROXY_REFUSED } from '../../../machine/proxy/agents.ts';
 import { CREDENTIALS, FULL, type S3Failure } from './errors.ts';
 
@@ -68,7 +68,7 @@ const NETWORK: readonly Rule[] = [
     ({ odd }) => [
       'BLOBSTORE_UNAVAILABLE',
       `the answer is not one of an S3 store: ${odd}`,
-      'Check that the endpoint is an S3 store, and what answers in its place: a proxy, or a page that wants a login.',
+      'Check that the endpoint is an S3 store, and what answers instead: a proxy, or a login page.',
     ],
   ],
   [
@@ -99,7 +99,7 @@ const NETWORK: readonly Rule[] = [
     () => [
       'BLOBSTORE_UNAVAILABLE',
       'there is no such host (ENOTFOUND)',
-      'Correct endpoint, region or bucket in the address; a store without a host name for each bucket needs pathStyle=true.',
+      'Correct the endpoint, region or bucket in the address; a store without a host name for each bucket needs pathStyle=true.',
     ],
   ],
   [
@@ -155,12 +155,12 @@ const CONTENT: readonly Rule[] = [
     (it) => [
       'BLOBSTORE_UNAVAILABLE',
       `there is no such bucket at the endpoint (${answerOf(it)})`,
-      `Correct endpoint, pathStyle or bucket in the address, or create the bucket ${it.place.bucket}.`,
+      `Correct the endpoint, pathStyle or bucket in the address, or create the bucket ${it.place.bucket}.`,
     ],
   ],
   [
     ({ name, status }) => name === 'NoSuchKey' || name === 'NotFound' || status === 404,
-    () => ['BLOB_NOT_FOUND', 'there is no such blob', 'List what there is with `stager blobs ls`.'],
+    () => ['BLOB_NOT_FOUND', 'there is no such blob', 'List the blobs with `stager blobs ls`.'],
   ],
   [
     ({ name }) => PARENT_IS_OBJECT.has(name),
@@ -208,7 +208,7 @@ function unknownVerdict(it: Failing): Verdict {
   return [
     'BLOBSTORE_UNAVAILABLE',
     `the store refused or failed (${it.errno === '' ? answerOf(it) : it.errno})`,
-    'Check endpoint, network and the state of the store, then try again.',
+    'Check the endpoint, the network and the state of the store, then try again.',
   ];
 }
 

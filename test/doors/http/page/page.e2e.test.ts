@@ -282,7 +282,7 @@ function tests(): void {
   it('are used by keyboard: the first key leads past the menu', async () => {
     await page.goto(`${api.url}/`);
     await page.keyboard.press('Tab');
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to content');
     await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
@@ -343,7 +343,7 @@ function tests(): void {
     await page.screenshot({ path: `${IMAGES}page-build.png` });
     await page.emulateMedia({ colorScheme: 'dark' });
     await page.goto(`${api.url}/droplets/${made.droplets[1]}`);
-    await page.getByRole('heading', { name: 'Size of its folders' }).scrollIntoViewIfNeeded();
+    await page.getByRole('heading', { name: 'Folder sizes' }).scrollIntoViewIfNeeded();
     await page.screenshot({ path: `${IMAGES}page-droplet.png` });
   });
 

@@ -89,7 +89,7 @@ describeApi('the page', (api) => {
     const browser = browserOf(api().url);
     const wrong = await browser.send('/sign-in', { username, password: 'x' });
     expect(wrong.status).toBe(403);
-    expect(wrong.text).toContain('That is not the name and password of a user.');
+    expect(wrong.text).toContain('The user name or password is wrong.');
     expect(wrong.text).toContain(`value="${username}"`);
     for (const next of [
       'https://evil.example/',

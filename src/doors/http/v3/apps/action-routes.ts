@@ -1,4 +1,4 @@
-/** Starting and stopping, features, permissions. Nothing runs here: an app can be stopped, and that is all. */
+/** Starting and stopping, features, permissions. Nothing runs here, so an app can only be stopped. */
 import { z } from 'zod';
 import { mayDevelop, mayOperateApps, mayReadSecrets } from '../../../../service/access/may.ts';
 import { standingInSpace } from '../../../../service/access/standing.ts';

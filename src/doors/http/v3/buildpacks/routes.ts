@@ -1,4 +1,4 @@
-/** `/v3/buildpacks`, and the caches that they leave. */
+/** `/v3/buildpacks`, and the build caches of apps. */
 import type { Caller } from '../../../../service/access/caller.ts';
 import { mayAdminister, mayDevelop } from '../../../../service/access/may.ts';
 import { globalStanding } from '../../../../service/access/standing.ts';

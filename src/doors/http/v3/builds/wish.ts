@@ -1,4 +1,4 @@
-/** What a build is to be staged with: the request over the app over the platform's defaults. */
+/** The settings of a build: from the request, else from the app, else the platform's defaults. */
 import type { z } from 'zod';
 import { variableGroup } from '../../../../service/resources/app-environment.ts';
 import type { App } from '../../../../service/resources/apps.ts';

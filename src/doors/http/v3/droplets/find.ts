@@ -1,4 +1,4 @@
-/** What every route of a droplet begins with. */
+/** Finds the droplet of a route, and checks that the caller may see it. */
 import type { Caller } from '../../../../service/access/caller.ts';
 import { mayReadSecrets } from '../../../../service/access/may.ts';
 import { standingInSpace } from '../../../../service/access/standing.ts';

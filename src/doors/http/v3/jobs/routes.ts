@@ -1,4 +1,4 @@
-/** `/v3/jobs/:guid`: how work that outlives its request goes. */
+/** `/v3/jobs/:guid`: the state of work that outlives its request. */
 import { z } from 'zod';
 import { seesEverything } from '../../../../service/access/caller.ts';
 import { notFound } from '../../route/cf-errors.ts';

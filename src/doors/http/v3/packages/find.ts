@@ -1,4 +1,4 @@
-/** What every route of a package begins with. */
+/** Finds the package of a route, and checks that the caller may see it. */
 import type { Caller } from '../../../../service/access/caller.ts';
 import type { AppEvent } from '../../../../service/resources/audit.ts';
 import { findPackage, type Package } from '../../../../service/resources/packages.ts';

@@ -1,4 +1,4 @@
-/** What every route below `/v3/routes/:guid` begins with. */
+/** Finds the route that `/v3/routes/:guid` names, and checks that the caller may see it. */
 import { mayOperateApps } from '../../../../service/access/may.ts';
 import { destinationsOf, findRoute, type Route } from '../../../../service/resources/routes.ts';
 import type { Guid } from '../../../../words/ids.ts';

@@ -1,4 +1,4 @@
-/** Who a guid is, when only the guid is given. */
+/** Finds out which user a guid belongs to. */
 import { findAccount } from '../../../../service/sign-in/accounts.ts';
 import type { Queries } from '../../../../service/state/database.ts';
 import { parseGuid } from '../../../../words/ids.ts';
