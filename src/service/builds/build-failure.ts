@@ -34,7 +34,11 @@ export function cancelledBecause(reason: string): StagerError {
 
 /** Every worker that had it was lost. */
 export function interrupted(): StagerError {
-  return new StagerError('UNEXPECTED', 'the server was restarted during each of the attempts to stage it', {
-    next: 'Stage again.',
-  });
+  return new StagerError(
+    'UNEXPECTED',
+    'each attempt to stage it lost its worker, or its server was restarted',
+    {
+      next: 'Stage again.',
+    },
+  );
 }
