@@ -18,6 +18,7 @@ import {
   type PackingPlace,
   packLayer,
 } from './image/image-parts.ts';
+import { demandApp } from './launch/layout.ts';
 import { locateDroplet } from './launch/locate.ts';
 import { readLaunchInfo } from './launch/staging-info.ts';
 import { type RunDropletPorts, recordOfDroplet, unpackDroplet } from './run-droplet.ts';
@@ -73,6 +74,7 @@ export async function packImage(
     const place: PackingPlace = { spool, memberCache: ports.memberCache, signal };
     const parts = { place: located.place, ...(record !== undefined && { record }) };
     await unpackDroplet(parts, home, { ports, signal });
+    await demandApp(home);
     const processes = await processesOf(home, record);
     const base = await baseOf(wish, { record, ports, place });
     const layers: ImageLayer[] = [...base.layers];

@@ -49,15 +49,23 @@ export function runMounts(dirs: RunDirs): readonly Mount[] {
  * @throws StagerError DROPLET_INVALID when the droplet has no app directory.
  */
 export async function prepareRun(dirs: RunDirs, owner: Owner): Promise<void> {
-  const app = await lstatOrNone(join(dirs.home, 'app'));
-  if (app === undefined || !app.isDirectory()) {
-    throw new StagerError('DROPLET_INVALID', 'the droplet has no directory ./app', {
-      next: 'Give a droplet made by stager or Cloud Foundry, not an app or a package.',
-      details: { path: join(dirs.home, 'app') },
-    });
-  }
+  await demandApp(dirs.home);
   for (const name of ['tmp', 'logs', 'deps']) await makeFor(owner, join(dirs.home, name), 0o755);
   await makeFor(owner, dirs.tmp, 0o1777);
+}
+
+/**
+ * Looks that an unpacked droplet is one of the buildpack lifecycle.
+ *
+ * @throws StagerError DROPLET_INVALID when it has no app directory.
+ */
+export async function demandApp(home: string): Promise<void> {
+  const app = await lstatOrNone(join(home, 'app'));
+  if (app?.isDirectory() === true) return;
+  throw new StagerError('DROPLET_INVALID', 'the droplet has no directory ./app', {
+    next: 'Give a droplet made by the buildpack lifecycle of stager or Cloud Foundry, not an app, a package or a droplet of Cloud Native Buildpacks.',
+    details: { path: join(home, 'app') },
+  });
 }
 
 async function makeFor(owner: Owner, path: string, mode: number): Promise<void> {

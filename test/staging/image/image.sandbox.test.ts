@@ -148,6 +148,15 @@ describe('a droplet as an image', () => {
     });
   });
 
+  it('is refused when it has no app, as one of Cloud Native Buildpacks has none', async () => {
+    await mkdir(join(dir, 'other/workspace'), { recursive: true });
+    pack('other');
+    await expect(build('other.tgz')).rejects.toMatchObject({
+      code: 'DROPLET_INVALID',
+      message: 'the droplet has no directory ./app',
+    });
+  });
+
   it.runIf(withRegistry)(
     'sends only the app after a change of the app, and moves onto a new base without it',
     async () => {
