@@ -188,7 +188,7 @@ describe('what buildpacks leave', () => {
       metadata: { k: 1 },
     });
     expect(readLayerToml('', cnb('a'), 'x')).toMatchObject({ launch: false, build: false, cache: false });
-    expect(() => readLayerToml('launch = true\n', cnb('a'), 'x')).toThrow(/outside of \[types\]/);
+    expect(() => readLayerToml('launch = true\n', cnb('a'), 'x')).toThrow(/outside \[types\]/);
   });
 
   it('#77 are processes: the last of a type counts, with the rules of each API', () => {
