@@ -16,6 +16,8 @@ export interface CommandSpec {
    */
   readonly only?: Readonly<Partial<Record<SettingKey, string>>>;
   readonly options?: readonly (readonly [flag: string, help: string])[];
+  /** Those of its own options that share nothing but the name with a setting. */
+  readonly noSettings?: readonly string[];
   /** Examples and more, shown after the options. */
   readonly after?: string;
   readonly commands?: readonly CommandSpec[];

@@ -72,6 +72,7 @@ Examples:
       ['--workspace <dir>', 'open it in a kept workspace'],
       ['--command <text>', 'run this instead of an interactive shell'],
     ],
+    noSettings: ['workspace'],
   },
   {
     usage: 'package',

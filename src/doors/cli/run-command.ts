@@ -17,7 +17,10 @@ export function loadAction(spec: CommandSpec, signal: AbortSignal): Action {
   if (load === undefined) throw new Error(`no command ${spec.usage}`);
   return async (invocation) => {
     const { configFile, flags } = splitConfig(invocation.flags);
-    const config = await loadConfig({ flags, ...(configFile !== undefined && { configFile }) });
+    const config = await loadConfig({
+      flags: without(flags, spec.noSettings ?? []),
+      ...(configFile !== undefined && { configFile }),
+    });
     const output = createOutput({
       json: config.settings.json ?? false,
       quiet: config.settings.quiet ?? false,
@@ -43,6 +46,10 @@ export function loadAction(spec: CommandSpec, signal: AbortSignal): Action {
       return reportError(error, output);
     }
   };
+}
+
+function without(flags: Invocation['flags'], names: readonly string[]): Invocation['flags'] {
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => !names.includes(name)));
 }
 
 function splitConfig(flags: Invocation['flags']): { configFile?: string; flags: Invocation['flags'] } {

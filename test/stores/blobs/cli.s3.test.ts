@@ -167,7 +167,7 @@ describe('a bucket that cannot be used', () => {
     const address = 's3://cli/p?endpoint=http://127.0.0.1:1&attempts=2';
     expect(await stager(at(address, 'blobs', 'gc'))).toMatchObject({
       code: 80,
-      stderr: expect.stringMatching(/ECONNREFUSED.*127\.0\.0\.1:1[\s\S]*Check endpoint/),
+      stderr: expect.stringMatching(/ECONNREFUSED.*127\.0\.0\.1:1[\s\S]*Check the endpoint/),
     });
   });
 });
