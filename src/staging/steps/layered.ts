@@ -93,6 +93,8 @@ export class LayeredApp implements AsyncDisposable {
     if (odd !== undefined) return `the time of ${odd.path} is out of range`;
     const supply = supplyOf(input.source, listed, signal);
     const now = layerEntries(listed.entries);
+    // What is below does not count later; copying says that it is too much.
+    if (sizeOfTree(now).bytes > request.diskMb * MEBIBYTE) return 'it may not fit into the disk limit';
     const laid = await lay(staging, workspace, { layers, supply, now }).catch(async (error: unknown) => {
       await undoLaying(workspace, layers, ports.sandbox.owner);
       throwIfCancelled(signal);
