@@ -14,6 +14,9 @@ python3 -c 'import ensurepip' 2>/dev/null || sh scripts/setup.sh '/usr/lib/pytho
   || echo 'test: NO PYTHON, the tests with clients in Python will not run' >&2
 # The pages are looked at in a real browser.
 sh scripts/setup.sh chromium=chromium || echo 'test: NO CHROMIUM, the test of the pages will not run' >&2
+# Metrics and alert rules are read by a real Prometheus.
+sh scripts/setup.sh prometheus=prometheus promtool=prometheus \
+  || echo 'test: NO PROMETHEUS, the test that is scraped by one will not run' >&2
 PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
 export PATH
 exec node_modules/.bin/vitest run "$@"
