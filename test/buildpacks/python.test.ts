@@ -1,7 +1,4 @@
 /** What the python buildpack reads, chooses, converts and refuses, without a Python. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { dir as tempDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
 import { readJson } from '../../buildpacks/kit/files.ts';
 import { createLog } from '../../buildpacks/kit/log.ts';
@@ -11,21 +8,7 @@ import { chooseManager } from '../../buildpacks/python/src/manager.ts';
 import { fromPipfileLock } from '../../buildpacks/python/src/pipfile.ts';
 import { fromPoetryLock } from '../../buildpacks/python/src/poetry.ts';
 import { choosePython, fromSpecifiers, pythonWish } from '../../buildpacks/python/src/version.ts';
-
-type Files = Readonly<Record<string, string | Buffer>>;
-
-async function inApp<T>(files: Files, use: (dir: string) => Promise<T>): Promise<T> {
-  const { path, cleanup } = await tempDir({ unsafeCleanup: true });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await mkdir(dirname(join(path, name)), { recursive: true });
-      await writeFile(join(path, name), text);
-    }
-    return await use(path);
-  } finally {
-    await cleanup();
-  }
-}
+import { type AppFiles, withAppFiles } from '../support/app-files.ts';
 
 /** What supply reads before it installs anything. */
 async function read(dir: string): Promise<string> {
@@ -53,7 +36,7 @@ const LOCK = '[metadata]\nlock-version = "2.1"\n';
 const PIPFILE = (entry: object) => JSON.stringify({ _meta: { sources: [] }, default: { a: entry } });
 
 describe('the version of Python', () => {
-  it.each<[string, Files, RegExp]>([
+  it.each<[string, AppFiles, RegExp]>([
     ['runtime.txt', { 'runtime.txt': 'python-3.12.x\r\n' }, /^pip 3\.12\.\d+ .*\(runtime\.txt\)/],
     ['.python-version', { '.python-version': '# ours\n3.11\n' }, /^pip 3\.11\.\d+ .*\(\.python-version\)/],
     ['UTF-16', { 'runtime.txt': Buffer.from('\uFEFFpython-3.12\r\n', 'utf16le') }, /^pip 3\.12\./],
@@ -69,7 +52,7 @@ describe('the version of Python', () => {
       /^pip 3\.12\.\d+ .*WARNING.*3\.12\.99 \(runtime\.txt\) is not available/,
     ],
   ])('comes from %s', async (_what, files, expected) => {
-    expect(await inApp({ 'requirements.txt': '', ...files }, read)).toMatch(expected);
+    expect(await withAppFiles({ 'requirements.txt': '', ...files }, read)).toMatch(expected);
   });
 
   it('has the ranges of PEP 440', () => {
@@ -164,7 +147,7 @@ describe('locks become requirements', () => {
 
 describe('an app', () => {
   const pip = { 'requirements.txt': 'flask\n' };
-  it.each<[string, Files, string]>([
+  it.each<[string, AppFiles, string]>([
     ['nothing to install', { 'app.py': '' }, 'nothing says which packages the app needs'],
     [
       'two lock files',
@@ -230,7 +213,7 @@ describe('an app', () => {
     ],
     ['a folder for a file', { ...pip, 'runtime.txt/x': '' }, 'runtime.txt is a directory'],
   ])('with %s is refused in a sentence', async (_what, files, message) => {
-    const failure = await inApp(files, read).catch((error: unknown) => error);
+    const failure = await withAppFiles(files, read).catch((error: unknown) => error);
     expect(failure).toMatchObject({ name: 'BuildpackFailure', message: expect.stringContaining(message) });
     expect(String(failure)).not.toContain('Invalid input');
   });

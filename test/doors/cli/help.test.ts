@@ -37,6 +37,7 @@ it('--help loads commander, the command table and the settings, and nothing heav
     'config/staging-settings.ts',
     'config/worker-settings.ts',
     'doors/cli/admin-commands.ts',
+    'doors/cli/blobs-commands.ts',
     'doors/cli/buildpack-commands.ts',
     'doors/cli/command-table.ts',
     'doors/cli/main.ts',
