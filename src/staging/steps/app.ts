@@ -99,7 +99,7 @@ export async function fillApp(
       const { source, listed } = app;
       const layered =
         listed === undefined
-          ? 'it is no package'
+          ? 'it is not a package'
           : await LayeredApp.fill(staging, workspace, { source, listed });
       if (typeof layered !== 'string') return { layered, note: layered.note };
       if (staging.ports.layers.wanted === 'overlay')
