@@ -38,6 +38,7 @@ import { RegistryClient } from './stores/registry/client.ts';
 import { type RegistryLogin, registryPorts } from './stores/registry/open.ts';
 import { type Clock, systemClock } from './words/clock.ts';
 import type { Guid } from './words/ids.ts';
+import { MadeOnce } from './words/made-once.ts';
 
 /** The buildpacks that ship, made ready by the build. */
 const SHIPPED = join(OWN_ROOT, 'dist/buildpacks');
@@ -53,11 +54,11 @@ export class Stager {
   readonly layers: LayerStore;
   /** Directory of compressed members. */
   readonly memberCache: string;
-  #blobs: Promise<BlobStore> | undefined;
-  #buildpacks: Promise<ResolveParts> | undefined;
-  #sandbox: Promise<Selection> | undefined;
-  #extraCas: Promise<readonly string[]> | undefined;
-  #home: Promise<void> | undefined;
+  readonly #blobs = new MadeOnce<BlobStore>();
+  readonly #buildpacks = new MadeOnce<ResolveParts>();
+  readonly #sandbox = new MadeOnce<Selection>();
+  readonly #extraCas = new MadeOnce<readonly string[]>();
+  readonly #home = new MadeOnce<void>();
   readonly #watch: BlobWatcher | undefined;
 
   /**
@@ -78,10 +79,10 @@ export class Stager {
   blobs(): Promise<BlobStore> {
     const { settings, home } = this.config;
     const watch = this.#watch;
-    this.#blobs ??= this.#openStore(settings.blobstore ?? join(home, 'blobs')).then((store) =>
-      watch === undefined ? store : new WatchedStore(store, watch),
-    );
-    return this.#blobs;
+    return this.#blobs.get(async () => {
+      const store = await this.#openStore(settings.blobstore ?? join(home, 'blobs'));
+      return watch === undefined ? store : new WatchedStore(store, watch);
+    });
   }
 
   readonly #openStore = (address: string): Promise<BlobStore> =>
@@ -89,16 +90,16 @@ export class Stager {
 
   /** Registry, store and fetcher of buildpacks, the shipped ones installed. */
   buildpacks(signal: AbortSignal): Promise<ResolveParts> {
-    this.#buildpacks ??= this.#openBuildpacks(signal).catch((error: unknown) => {
-      throw placed(error, this.config.home);
+    return this.#buildpacks.get(async () => {
+      return await this.#openBuildpacks(signal).catch((error: unknown) => {
+        throw placed(error, this.config.home);
+      });
     });
-    return this.#buildpacks;
   }
 
   /** The sandbox that the settings ask for. @throws StagerError SANDBOX_UNAVAILABLE. */
   sandbox(signal: AbortSignal): Promise<Selection> {
-    this.#sandbox ??= selectSandbox(this.sandboxOptions(signal));
-    return this.#sandbox;
+    return this.#sandbox.get(() => selectSandbox(this.sandboxOptions(signal)));
   }
 
   /** How the sandbox is chosen; `stager doctor` asks for the reasons. */
@@ -120,8 +121,7 @@ export class Stager {
   /** The operator's own certificate authorities. */
   extraCas(): Promise<readonly string[]> {
     const { caFile } = this.config.settings;
-    this.#extraCas ??= caFile === undefined ? Promise.resolve([]) : readCaFile(caFile);
-    return this.#extraCas;
+    return this.#extraCas.get(async () => (caFile === undefined ? [] : await readCaFile(caFile)));
   }
 
   /** File of the stat cache of an app's source. */
@@ -241,7 +241,7 @@ export class Stager {
 
   /** Gives back what this process holds. Call it when nothing is running. */
   async close(): Promise<void> {
-    await (await this.#sandbox?.catch(() => undefined))?.close();
+    await (await this.#sandbox.made())?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -250,8 +250,7 @@ export class Stager {
 
   /** Says in one sentence what whoever writes there first would otherwise have to say. */
   #openHome(): Promise<void> {
-    this.#home ??= readyHome(this.config.home);
-    return this.#home;
+    return this.#home.get(() => readyHome(this.config.home));
   }
 
   /** git takes one file that replaces its own list, so that file holds everybody that is trusted. */

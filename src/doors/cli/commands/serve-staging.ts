@@ -6,6 +6,7 @@ import type { StagingMeans } from '../../../service/builds/means.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
 import { stageApp } from '../../../staging/stage.ts';
 import { markServed } from '../../../stores/blobs/served.ts';
+import { MadeOnce } from '../../../words/made-once.ts';
 
 /** What stager calls `host` has Cloud Foundry's name for clients. */
 export function rootfsName(name: string): string {
@@ -15,16 +16,11 @@ export function rootfsName(name: string): string {
 /** @param data directory of the endpoint's state. */
 export function stagingMeans(stager: Stager, data: string): StagingMeans {
   const { settings } = stager.config;
-  let marking: Promise<void> | undefined;
+  const marked = new MadeOnce<void>();
   return {
     blobs: async () => {
       const store = await stager.blobs();
-      marking ??= markServed(store, new AbortController().signal);
-      await marking.catch((error: unknown) => {
-        // The next use tries again.
-        marking = undefined;
-        throw error;
-      });
+      await marked.get(() => markServed(store, new AbortController().signal));
       return store;
     },
     buildpacks: (signal) => stager.buildpacks(signal),
