@@ -50,8 +50,7 @@ export class ContentStore {
     const dir = asidePath(join(this.root, 'tmp', 'scratch'));
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await writeFile(join(dir, 'owner.json'), JSON.stringify(ownIdentity()));
-    // What can't be removed now is removed by the next process.
-    return { dir, remove: () => removeTree(dir).catch(() => undefined) };
+    return { dir, remove: () => removeTree(dir).catch(leftToAnother) };
   }
 
   /**
@@ -124,8 +123,7 @@ export class ContentStore {
       await mkdir(join(this.root, 'tmp'), { recursive: true });
       await rename(place, aside);
     });
-    // What belongs to another user is left to the next process that may remove it.
-    await removeTree(aside).catch(() => undefined);
+    await removeTree(aside).catch(leftToAnother);
   }
 
   /** Remembers that `source` (an immutable thing: a commit, the bytes of an archive) unpacks to `digest`. */
@@ -173,7 +171,7 @@ export class ContentStore {
       }
       return found;
     });
-    for (const { aside } of doomed) await removeTree(aside);
+    for (const { aside } of doomed) await removeTree(aside).catch(leftToAnother);
     await this.#sweepScratch();
     return doomed.map(({ digest }) => digest);
   }
@@ -217,7 +215,7 @@ export class ContentStore {
       const dir = join(this.root, 'tmp', name);
       const life = lifeOfLabel(name);
       if (life === 'dead' || (life === 'unknown' && !(await ownerLives(join(dir, 'owner.json')))))
-        await removeTree(dir);
+        await removeTree(dir).catch(leftToAnother);
     }
   }
 
@@ -238,6 +236,9 @@ export class ContentStore {
     return join(this.root, 'aliases', source.replace(/[^A-Za-z0-9-]/g, '_'));
   }
 }
+
+/** What belongs to another user is left to the next process that may remove it. */
+const leftToAnother = (): void => undefined;
 
 async function aliasDigest(path: string): Promise<Sha256 | undefined> {
   const text = await readFile(path, 'utf8').catch(() => '');
