@@ -28,6 +28,7 @@ export {
   resolve,
   versionsOf,
 } from './manifest.ts';
+export { statedMavenSum } from './maven.ts';
 export { type Env, fileNameOf, locate, type RegistryName, registryUrl } from './mirrors.ts';
 export { checkNginx, installNginx } from './nginx.ts';
 export { makeOffline, type OfflineOptions } from './offline.ts';

@@ -8,7 +8,6 @@ import { type LayoutImage, writeLayout, writeLayoutTar } from '../stores/registr
 import { type BlobToPush, type PushSummary, pushImage } from '../stores/registry/push.ts';
 import { formatReference, type ImageReference } from '../stores/registry/reference.ts';
 import { StagerError } from '../words/errors.ts';
-import { resultSidecars } from '../words/result.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { type ImageBase, namedImage, stackBase } from './image/bases.ts';
 import { dropletLayers, type ImageProcesses } from './image/image-layers.ts';
@@ -132,7 +131,7 @@ async function processesOf(home: string, record: StagingRecord | undefined): Pro
   }
   return {
     commands: Object.fromEntries(named),
-    sidecars: [...resultSidecars(record?.result), ...(record?.launch?.sidecars ?? [])],
+    sidecars: [...(record?.result.sidecars ?? []), ...(record?.launch?.sidecars ?? [])],
     ...(entrypointPrefix !== undefined && { entrypointPrefix }),
   };
 }

@@ -16,7 +16,6 @@ import type { StagingRecords } from '../stores/records/records.ts';
 import type { Clock } from '../words/clock.ts';
 import { isStagerError, StagerError } from '../words/errors.ts';
 import { newGuid } from '../words/ids.ts';
-import { resultSidecars } from '../words/result.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { MEBIBYTE } from '../words/units.ts';
 import { type UnpackOptions, unpackTarball } from './droplet/unpack/unpack.ts';
@@ -174,7 +173,7 @@ function recorded(record: StagingRecord | undefined) {
   const { result, launch: wished } = record;
   return {
     processTypes: { ...result.process_types, ...wished?.commands },
-    sidecars: [...resultSidecars(result), ...(wished?.sidecars ?? [])],
+    sidecars: [...(result.sidecars ?? []), ...(wished?.sidecars ?? [])],
   };
 }
 

@@ -1,4 +1,4 @@
-/** Which apps the buildpacks for nginx, PHP and Ruby take, and what they say to others. */
+/** Which apps the buildpacks for Java, nginx, PHP and Ruby take, and what they say to others. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -12,6 +12,10 @@ describe('detection', () => {
     ['php', 'composer.json', 0, 'php '],
     ['php', 'htdocs/a.php', 0, 'php '],
     ['php', 'lib/a.php', 1, 'no composer.json'],
+    ['java', 'shop.jar', 0, 'java '],
+    ['java', 'WEB-INF/web.xml', 0, 'java '],
+    ['java', 'shop-1.0/lib/shop.jar', 1, 'no jar, war, WEB-INF'],
+    ['java', 'target/shop.jar', 1, 'there is target/shop.jar, but no jar'],
     ['ruby', 'Gemfile', 0, 'ruby '],
     ['ruby', 'config.ru', 1, 'there is config.ru, but no Gemfile'],
   ])('of %s looks at %s', async (buildpack, file, code, says) => {

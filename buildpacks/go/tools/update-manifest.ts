@@ -3,23 +3,20 @@
  * The newest patch of the newest lines; every other version comes from the proxy at staging. A toolchain is 70 MB, and
  * its sha256 is only known once it was downloaded: those that the manifest has already are not fetched again.
  */
-import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gte, rcompare, valid } from 'semver';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { fetchText } from '../../kit/download.ts';
-import { locate, registryUrl } from '../../kit/mirrors.ts';
+import { manifestSums } from '../../kit/manifest-sums.ts';
+import { registryUrl } from '../../kit/mirrors.ts';
 import { fromGoName, toGoName } from '../src/version.ts';
 
 const LINES = 4;
 const base = `${registryUrl('goproxy', process.env)}/golang.org/toolchain/@v`;
 const path = join(import.meta.dirname, '../manifest.yml');
-const old = z
-  .object({ dependencies: z.array(z.object({ uri: z.string(), sha256: z.string() })) })
-  .catch({ dependencies: [] })
-  .parse(parse(await readFile(path, 'utf8').catch(() => '')));
+const sha256 = await manifestSums(path);
 
 const names = (await fetchText(`${base}/list`, 8 * 1024 * 1024)).split('\n');
 const versions = names
@@ -28,16 +25,6 @@ const versions = names
   .filter((version) => valid(version) !== null && !version.includes('-') && gte(version, '1.21.0'))
   .sort(rcompare);
 const lines = [...new Set(versions.map((version) => version.replace(/\.\d+$/, '')))];
-
-async function sha256(uri: string): Promise<string> {
-  const known = old.dependencies.find((entry) => entry.uri === uri)?.sha256;
-  if (known !== undefined) return known;
-  const { body, status } = await fetch(locate(uri, process.env));
-  if (body === null || status !== 200) throw new Error(`${uri}: status ${status}`);
-  const hash = createHash('sha256');
-  for await (const chunk of body) hash.update(chunk);
-  return hash.digest('hex');
-}
 
 const dependencies: object[] = [];
 for (const line of lines.slice(0, LINES)) {

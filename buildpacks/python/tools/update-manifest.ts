@@ -3,14 +3,13 @@
  * `node buildpacks/python/tools/update-manifest.ts`. The newest build of each line. Sums of files that the manifest has
  * already are taken from it.
  */
-import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compare, rcompare, valid } from 'semver';
-import { parse, stringify } from 'yaml';
-import { z } from 'zod';
-import { fetchText, NotThere } from '../../kit/download.ts';
-import { locate, registryUrl } from '../../kit/mirrors.ts';
+import { stringify } from 'yaml';
+import { fetchText } from '../../kit/download.ts';
+import { manifestSums } from '../../kit/manifest-sums.ts';
+import { registryUrl } from '../../kit/mirrors.ts';
 import { pypiFiles } from '../../kit/pypi.ts';
 
 const LINES = ['3.14', '3.13', '3.12', '3.11', '3.10'];
@@ -23,22 +22,7 @@ const ENDS = {
 };
 const GROUP = 'org.bytedeco:cpython';
 const path = join(import.meta.dirname, '../manifest.yml');
-const old = z
-  .object({ dependencies: z.array(z.object({ uri: z.string(), sha256: z.string() })) })
-  .catch({ dependencies: [] })
-  .parse(parse(await readFile(path, 'utf8').catch(() => '')));
-
-/** Undefined when there is no such file: not every version is built for every machine. */
-async function sha256(uri: string): Promise<string | undefined> {
-  const known = old.dependencies.find((entry) => entry.uri === uri)?.sha256;
-  if (known !== undefined) return known;
-  const { body, status } = await fetch(locate(uri, process.env));
-  if (status === 404) return undefined;
-  if (body === null || status !== 200) throw new NotThere(uri, status);
-  const hash = createHash('sha256');
-  for await (const chunk of body) hash.update(chunk);
-  return hash.digest('hex');
-}
+const sha256 = await manifestSums(path);
 
 const metadata = await fetchText(
   `${registryUrl('maven', process.env)}/org/bytedeco/cpython/maven-metadata.xml`,

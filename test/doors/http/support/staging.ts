@@ -25,8 +25,6 @@ import type { StagingRecord } from '../../../../src/words/staging-record.ts';
 export interface FakeMeans extends StagingMeans {
   /** What was asked to be staged. */
   readonly requests: StageRequest[];
-  /** Why its disk has no room; undefined at first. */
-  noRoom: string | undefined;
   remove(): Promise<void>;
 }
 
@@ -51,10 +49,8 @@ export async function fakeMeans(given?: string, address?: string): Promise<FakeM
     }),
   };
   const requests: StageRequest[] = [];
-  const means: FakeMeans = {
+  return {
     requests,
-    noRoom: undefined,
-    shortOfDisk: async () => means.noRoom,
     blobs: async () => blobs,
     buildpacks: async () => parts,
     uploads: join(dir, 'uploads'),
@@ -73,7 +69,6 @@ export async function fakeMeans(given?: string, address?: string): Promise<FakeM
     },
     remove: () => rm(dir, { recursive: true, force: true }),
   };
-  return means;
 }
 
 async function fakeStaging(

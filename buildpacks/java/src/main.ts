@@ -1,0 +1,124 @@
+/** The java buildpack: supply installs the JRE, finalize builds, brings Tomcat, and says how the app starts. */
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  BuildpackFailure,
+  type Dependency,
+  Kept,
+  runHook,
+  runSteps,
+  type StepContext,
+} from '../../kit/index.ts';
+import { readAuthorities } from './authorities.ts';
+import { buildMaven } from './build.ts';
+import { type Container, findContainer } from './container.ts';
+import { gradleRefusal } from './gradle.ts';
+import { jdkOf } from './jdk.ts';
+import { installJre } from './jre.ts';
+import { chooseMaven } from './maven.ts';
+import { readPom } from './pom.ts';
+import { writeRunTime } from './run-time.ts';
+import { tellIgnoredOptions } from './settings.ts';
+import { chooseTomcat, installTomcat } from './tomcat.ts';
+import { chooseJava, javaWish } from './version.ts';
+
+async function supply(context: StepContext): Promise<void> {
+  const { buildDir, cacheDir, dep, dependencies, env, log } = context;
+  tellIgnoredOptions(env, log);
+  await runHook('pre_compile', context);
+  const container = await containerFor(context);
+  if (container.kind === 'maven') await readPom(buildDir, container.pom);
+  log.step('Installing Java');
+  const jre = chooseJava(context, await javaWish(buildDir, container, env), container);
+  const authorities = await readAuthorities(env);
+  const kept = await Kept.of(cacheDir, 'java', {
+    facts: [context.version, jre.uri, env['CF_STACK'], process.arch, authorities],
+    paths: [],
+  });
+  if ((await kept.restore({ deps: dep.path })) === true) {
+    log.info('Using Java of the last staging');
+    dependencies.useAll(await dep.readInstalled());
+  } else {
+    await installJre(context, jre, authorities);
+    await dep.writeInstalled(dependencies.installed);
+    await kept.keep({ deps: dep.path });
+  }
+  await dep.writeConfig({ name: 'java', version: context.version, config: { JavaVersion: jre.version } });
+  await dep.writeEnv('JAVA_HOME', dep.at('jre'));
+  // Those that finalize will want stay in the cache, and are on the list of what was installed.
+  for (const later of await laterDependencies(context, container, jre)) dependencies.use(later);
+  if (!context.isLast) {
+    await runHook('post_compile', { ...context, env: javaEnv(context) });
+    await writeRunTime(context);
+  }
+}
+
+/** When others build and start the app, there need not be anything of Java in it. */
+async function containerFor(context: StepContext): Promise<Container> {
+  try {
+    return await findContainer(context.buildDir, context.env);
+  } catch (error) {
+    if (context.isLast || !(error instanceof BuildpackFailure)) throw error;
+    return { kind: 'own', what: 'another buildpack' };
+  }
+}
+
+async function laterDependencies(
+  context: StepContext,
+  container: Container,
+  jre: Dependency,
+): Promise<Dependency[]> {
+  const { buildDir } = context;
+  if (!context.isLast) return [];
+  if (container.kind === 'tomcat') return [await chooseTomcat(context, buildDir, container)];
+  if (container.kind !== 'maven') return [];
+  const jdk = jdkOf(context, Number.parseInt(jre.version, 10));
+  return [await chooseMaven(context), ...(jdk === undefined ? [] : [jdk])];
+}
+
+async function finalize(context: StepContext): Promise<void> {
+  const { buildDir, dep, env, log } = context;
+  Object.assign(env, javaEnv(context));
+  let container = await findContainer(buildDir, env);
+  if (container.kind === 'gradle') throw gradleRefusal();
+  if (container.kind === 'maven') container = await buildMaven(context, container.pom);
+  log.step(`Preparing ${container.what} (${KINDS[container.kind]})`);
+  const command = await commandOf(context, container);
+  await runHook('post_compile', context);
+  await writeRunTime(context);
+  await dep.writeLaunch(
+    command === undefined
+      ? []
+      : [
+          { type: 'web', command },
+          { type: 'task', command },
+        ],
+  );
+  if (command !== undefined) log.info(`web: ${command} (a Procfile wins)`);
+}
+
+const KINDS: Readonly<Record<Container['kind'], string>> = {
+  'spring-boot': 'Spring Boot',
+  'java-main': 'main class',
+  'dist-zip': 'distribution with a start script',
+  tomcat: 'Tomcat',
+  maven: 'Maven',
+  gradle: 'Gradle',
+  own: 'started by its own command',
+};
+
+/** For builds and hooks: the JRE of supply. */
+function javaEnv({ dep, env }: StepContext): Record<string, string | undefined> {
+  return { ...env, JAVA_HOME: dep.at('jre'), PATH: `${dep.at('bin')}:${env['PATH'] ?? ''}` };
+}
+
+async function commandOf(context: StepContext, container: Container): Promise<string | undefined> {
+  const { buildDir } = context;
+  if (container.kind === 'tomcat') {
+    return await installTomcat(context, await chooseTomcat(context, buildDir, container), container);
+  }
+  if (container.kind === 'dist-zip') await chmod(join(buildDir, container.what), 0o755);
+  return 'command' in container ? container.command : undefined;
+}
+
+await runSteps({ supply, finalize });
