@@ -56,7 +56,6 @@ export type { CreateProgress, PackageResult } from './staging/package/create.ts'
 export type { GcReport } from './staging/package/gc.ts';
 export type { BrokenPackage } from './staging/package/repair.ts';
 export type { IgnoreLine } from './staging/source/ignore.ts';
-export type { CnbResult } from './staging/stage-cnb.ts';
 export type { ServiceBinding, Services } from './staging/vcap/services.ts';
 export type { Damage, Usage, VerifyReport } from './stores/blobs/admin.ts';
 export type { BlobKey, BlobKind, Leftover } from './stores/blobs/port/blob-store.ts';
@@ -66,6 +65,6 @@ export type { Blame, Code, ErrorParts } from './words/errors.ts';
 export { isStagerError, StagerError } from './words/errors.ts';
 export type { BuildEvent, ErrorReport, PhaseName, PhaseRef } from './words/events.ts';
 export type { Brand, Guid, Sha1, Sha256 } from './words/ids.ts';
-export type { ResultBuildpack, ResultJson, ResultSidecar } from './words/result.ts';
+export type { CnbResult, ResultBuildpack, ResultJson, ResultSidecar, StagingResult } from './words/result.ts';
 export type { BuildpackRecord, HealthCheckWish, StagingRecord, StoredBlob } from './words/staging-record.ts';
 export type { EntryKind, Explanation, SentEntry } from './workshop/files.ts';

@@ -65,7 +65,7 @@ describe('the alert rules and the dashboard', () => {
       const { stdout } = await run(PROMTOOL, ['check', 'rules', 'deploy/prometheus/alerts.yml'], {
         cwd: root,
       });
-      expect(stdout).toMatch(/SUCCESS: 7 rules/);
+      expect(stdout).toMatch(/SUCCESS: 8 rules/);
     });
   }
 });

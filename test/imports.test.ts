@@ -7,10 +7,10 @@ import { describe, expect, it } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 /**
- * Every room from top to bottom; a floor is a line. A file may import from its own room and from rooms that stand
- * later. So a folder may use its rooms, and a room never knows the folder around it.
+ * Every folder from top to bottom; a layer is a line. A file may import from its own folder and from folders that stand
+ * later. So a folder may use its subfolders, and a subfolder never knows the folder around it.
  */
-const FLOORS: readonly (readonly string[])[] = [
+const LAYERS: readonly (readonly string[])[] = [
   ['doors/cli', 'doors/cli/commands', 'doors/cli/input', 'doors/cli/terminal'],
   ['doors/dropin', 'doors/dropin/go'],
   [
@@ -54,8 +54,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['words'],
 ];
 
-/** A folder for each resource of the API: together one room, since resources show each other. */
-const ONE_ROOM = 'doors/http/v3';
+/** A folder for each resource of the API: together counted as one, since resources show each other. */
+const ONE_FOLDER = 'doors/http/v3';
 
 /** The inside of a door, which no other part may import. */
 const DOORS = ['doors/cli', 'doors/dropin', 'doors/http'];
@@ -63,12 +63,12 @@ const DOORS = ['doors/cli', 'doors/dropin', 'doors/http'];
 /** The one file of a door that another may open: `stager serve` is a command. */
 const ENTRIES = ['doors/http/serve.ts'];
 
-const rooms = FLOORS.flat();
+const folders = LAYERS.flat();
 
-/** The room of a file: its folder, or itself at the top. */
-function roomOf(path: string): string {
+/** The folder of a file, or the file itself at the top. */
+function folderOf(path: string): string {
   const folder = dirname(relative(src, path));
-  if (folder.startsWith(`${ONE_ROOM}/`)) return ONE_ROOM;
+  if (folder.startsWith(`${ONE_FOLDER}/`)) return ONE_FOLDER;
   return folder === '.' ? relative(src, path) : folder;
 }
 
@@ -91,8 +91,8 @@ const arrows: readonly Arrow[] = files.flatMap((file) =>
     .map(([, specifier = '']) => resolve(dirname(file), specifier))
     .filter((target) => existsSync(target))
     .map((target) => ({
-      from: roomOf(file),
-      to: roomOf(target),
+      from: folderOf(file),
+      to: folderOf(target),
       text: `${relative(src, file)} → ${relative(src, target)}`,
     }))
     .filter(({ from, to }) => from !== to),
@@ -100,13 +100,13 @@ const arrows: readonly Arrow[] = files.flatMap((file) =>
 
 describe('imports', () => {
   it('point down: from doors to staging to stores to the machine, and never back', () => {
-    const wrong = arrows.filter(({ from, to }) => rooms.indexOf(from) > rooms.indexOf(to));
+    const wrong = arrows.filter(({ from, to }) => folders.indexOf(from) > folders.indexOf(to));
     expect(wrong.map(({ text }) => text)).toEqual([]);
   });
 
   it('leave the doors alone', () => {
-    const doorOf = (room: string): string | undefined =>
-      DOORS.find((door) => room === door || room.startsWith(`${door}/`));
+    const doorOf = (folder: string): string | undefined =>
+      DOORS.find((door) => folder === door || folder.startsWith(`${door}/`));
     const wrong = arrows.filter(
       ({ from, to, text }) =>
         doorOf(to) !== undefined &&
@@ -116,8 +116,8 @@ describe('imports', () => {
     expect(wrong.map(({ text }) => text)).toEqual([]);
   });
 
-  it('know every room, and no room that is not there', () => {
-    expect([...new Set(files.map(roomOf))].toSorted()).toEqual(rooms.toSorted());
+  it('know every folder, and no folder that is not there', () => {
+    expect([...new Set(files.map(folderOf))].toSorted()).toEqual(folders.toSorted());
   });
 
   it('saw the program', () => {
@@ -163,7 +163,7 @@ describe('exports', () => {
   });
 });
 
-/** Classes that stand behind a port or keep something from one call to the next, each with the room that is theirs. */
+/** Classes that stand behind a port or keep something from one call to the next, each with the folder that is theirs. */
 const ADAPTERS = new Map(
   Object.entries({
     Stager: 'compose.ts',
@@ -182,7 +182,7 @@ const ADAPTERS = new Map(
   }),
 );
 
-/** Functions of a room that choose among its adapters. */
+/** Functions of a folder that choose among its adapters. */
 const CHOOSERS = new Map(
   Object.entries({
     openBlobStore: 'stores/blobs/',
@@ -193,13 +193,13 @@ const CHOOSERS = new Map(
 );
 
 describe('adapters', () => {
-  it('are constructed in compose.ts, or by the room that is theirs and chooses among them', () => {
+  it('are constructed in compose.ts, or by the folder that is theirs and chooses among them', () => {
     const wrong = files.flatMap((file) => {
       const path = relative(src, file);
       const made = [...codeOf(file).matchAll(/\bnew (\w+)\(|(?<!function )\b(\w+)\(/g)];
       return made.flatMap(([, constructed = '', called = '']) => {
-        const room = ADAPTERS.get(constructed) ?? CHOOSERS.get(called);
-        const allowed = room === undefined || path === 'compose.ts' || path.startsWith(room);
+        const folder = ADAPTERS.get(constructed) ?? CHOOSERS.get(called);
+        const allowed = folder === undefined || path === 'compose.ts' || path.startsWith(folder);
         return allowed ? [] : [`${path} makes ${constructed}${called}`];
       });
     });

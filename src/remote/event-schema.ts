@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CODES, type Code } from '../words/errors.ts';
 import type { BuildEvent } from '../words/events.ts';
-import { phaseSchema, recordSchema } from '../words/staging-record-schema.ts';
+import { phaseSchema, recordSchema, resultSchema } from '../words/staging-record-schema.ts';
 
 const at = z.string();
 const phase = phaseSchema;
@@ -62,7 +62,7 @@ export const buildEventSchema: z.ZodType<BuildEvent> = z.union([
     at,
     outcome: z.enum(['failed', 'cancelled']),
     error,
-    result: recordSchema.shape.result.exactOptional(),
+    result: resultSchema.exactOptional(),
   }),
 ]);
 

@@ -8,6 +8,7 @@ import { type LayoutImage, writeLayout, writeLayoutTar } from '../stores/registr
 import { type BlobToPush, type PushSummary, pushImage } from '../stores/registry/push.ts';
 import { formatReference, type ImageReference } from '../stores/registry/reference.ts';
 import { StagerError } from '../words/errors.ts';
+import { resultSidecars } from '../words/result.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { type ImageBase, namedImage, stackBase } from './image/bases.ts';
 import { dropletLayers, type ImageProcesses } from './image/image-layers.ts';
@@ -131,7 +132,7 @@ async function processesOf(home: string, record: StagingRecord | undefined): Pro
   }
   return {
     commands: Object.fromEntries(named),
-    sidecars: [...(record?.result.sidecars ?? []), ...(record?.launch?.sidecars ?? [])],
+    sidecars: [...resultSidecars(record?.result), ...(record?.launch?.sidecars ?? [])],
     ...(entrypointPrefix !== undefined && { entrypointPrefix }),
   };
 }

@@ -16,6 +16,7 @@ import type { StagingRecords } from '../stores/records/records.ts';
 import type { Clock } from '../words/clock.ts';
 import { isStagerError, StagerError } from '../words/errors.ts';
 import { newGuid } from '../words/ids.ts';
+import { resultSidecars } from '../words/result.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { MEBIBYTE } from '../words/units.ts';
 import { type UnpackOptions, unpackTarball } from './droplet/unpack/unpack.ts';
@@ -173,7 +174,7 @@ function recorded(record: StagingRecord | undefined) {
   const { result, launch: wished } = record;
   return {
     processTypes: { ...result.process_types, ...wished?.commands },
-    sidecars: [...(result.sidecars ?? []), ...(wished?.sidecars ?? [])],
+    sidecars: [...resultSidecars(result), ...(wished?.sidecars ?? [])],
   };
 }
 

@@ -5,25 +5,20 @@
  * print, exit or read the environment. However it ends, no process, no workspace (unless `keep` asks for it) and
  * no half-written blob is left; the record is written last.
  */
-import { dirname } from 'node:path';
-import { placed } from '../machine/host/full-disk.ts';
-import { errorReport } from '../words/error-report.ts';
-import { cancelled, type StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { Emit } from '../words/events.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
+import { recorded } from './recorded.ts';
 import { checkLimits, type StageRequest } from './request/request.ts';
-import { smoke } from './smoke.ts';
-import { fillApp, leased, packageApp } from './steps/app.ts';
+import { fillApp, packageApp } from './steps/app.ts';
 import { saveCache } from './steps/build-cache.ts';
 import { lockIfAsked, resolveBuildpacks } from './steps/buildpacks.ts';
-import { demandOutput, discardDroplet, dropReplaced, storeResult } from './steps/droplet.ts';
+import { demandOutput, storeResult } from './steps/droplet.ts';
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { runScripts } from './steps/scripts.ts';
 import { verifiedStack } from './steps/stack.ts';
 import { type StagePorts, Staging } from './steps/staging.ts';
 import { OfferedTrees } from './steps/unpacked.ts';
 import { openWorkspace } from './steps/workspace.ts';
-import { outOfWorkspace } from './workspace/full.ts';
 
 /**
  * Stages one app.
@@ -35,40 +30,7 @@ export async function stageApp(
   ports: StagePorts,
   io: { readonly signal: AbortSignal; readonly emit: Emit },
 ): Promise<StagingRecord> {
-  const staging = new Staging(request, ports, io);
-  staging.report({ type: 'staging-started', ...staging.names() });
-  for (const note of request.notes ?? []) staging.warn('request', note);
-  try {
-    throwIfCancelled(io.signal);
-    const record = await leased(staging, async () => {
-      try {
-        const droplet = await run(staging);
-        const made = request.smoke === true ? await smoke(staging, droplet) : droplet;
-        await ports.records.save(made);
-        await dropReplaced(staging);
-        return made;
-      } catch (error) {
-        await discardDroplet(staging);
-        throw error;
-      }
-    });
-    staging.report({ type: 'staging-ended', outcome: 'staged', record });
-    return record;
-  } catch (thrown) {
-    // What fails because everything is being torn down says nothing; that it was cancelled does.
-    const error = io.signal.aborted ? cancelled(io.signal) : told(thrown, staging);
-    const outcome = error.code === 'CANCELLED' ? 'cancelled' : 'failed';
-    const result = staging.failedResult;
-    staging.report({ type: 'staging-ended', outcome, error: errorReport(error), ...(result && { result }) });
-    throw error;
-  }
-}
-
-/** A full disk is reported with its place, or that it is the workspace's own. */
-function told(thrown: unknown, { ports, request, filledWorkspace }: Staging): StagerError {
-  const error = placed(thrown, dirname(ports.workspaces));
-  if (error.code === 'HOST_DISK_FULL' && filledWorkspace) return outOfWorkspace(error, request.diskMb);
-  return error;
+  return await recorded(new Staging(request, ports, io), run);
 }
 
 async function run(staging: Staging): Promise<StagingRecord> {

@@ -30,3 +30,24 @@ export interface ResultJson {
   readonly execution_metadata: string;
   readonly lifecycle_type: 'buildpack';
 }
+
+/** result.json of the cnb lifecycle. It has no sidecars, and its processes are those of `process_types`. */
+export interface CnbResult {
+  readonly lifecycle_metadata: {
+    readonly buildpacks: readonly { readonly key: string; readonly name: string; readonly version: string }[];
+  };
+  readonly process_types: Readonly<Record<string, string>>;
+  readonly execution_metadata: '';
+  readonly lifecycle_type: 'cnb';
+}
+
+/** Of either lifecycle that runs buildpacks. */
+export type StagingResult = ResultJson | CnbResult;
+
+/** The sidecars of a result. */
+export const resultSidecars = (result: StagingResult | undefined): readonly ResultSidecar[] =>
+  (result?.lifecycle_type === 'buildpack' ? result.sidecars : undefined) ?? [];
+
+/** What detect said of the last buildpack; empty for the cnb lifecycle, which keeps none. */
+export const detectedOf = (result: StagingResult): string =>
+  result.lifecycle_type === 'buildpack' ? result.lifecycle_metadata.detected_buildpack : '';

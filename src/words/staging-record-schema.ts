@@ -56,7 +56,8 @@ export const phaseSchema = z.object({
   buildpack: text.exactOptional(),
 });
 
-const result = z.object({
+/** result.json of the buildpack lifecycle. */
+export const resultSchema = z.object({
   lifecycle_metadata: z.object({
     buildpack_key: text,
     detected_buildpack: text,
@@ -75,6 +76,13 @@ const result = z.object({
   sidecars: z.array(sidecar).exactOptional(),
   execution_metadata: text,
   lifecycle_type: z.literal('buildpack'),
+});
+
+const cnbResult = z.object({
+  lifecycle_metadata: z.object({ buildpacks: z.array(z.object({ key: text, name: text, version: text })) }),
+  process_types: z.record(text, text),
+  execution_metadata: z.literal(''),
+  lifecycle_type: z.literal('cnb'),
 });
 
 /** Parses a record; unknown keys are dropped. */
@@ -100,7 +108,7 @@ export const recordSchema = z.object({
       name: text,
       version: text.exactOptional(),
       sha256,
-      family: z.enum(['cf-v2', 'cf-v3', 'heroku']),
+      family: z.enum(['cf-v2', 'cf-v3', 'heroku', 'cnb']),
     }),
   ),
   droplet: blob.extend({ guid }),
@@ -120,5 +128,5 @@ export const recordSchema = z.object({
     })
     .exactOptional(),
   reuseKey: sha256.exactOptional(),
-  result,
+  result: z.discriminatedUnion('lifecycle_type', [resultSchema, cnbResult]),
 }) satisfies z.ZodType<StagingRecord>;

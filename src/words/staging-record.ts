@@ -1,7 +1,7 @@
 /** Our own record of a staging: what `--result` holds beside Cloud Foundry's result.json. */
 import type { PhaseRef } from './events.ts';
 import type { Guid, Sha1, Sha256 } from './ids.ts';
-import type { ResultJson, ResultSidecar } from './result.ts';
+import type { ResultSidecar, StagingResult } from './result.ts';
 
 /** A stored blob, as a record names it. */
 export interface StoredBlob {
@@ -20,7 +20,7 @@ export interface BuildpackRecord {
   readonly version?: string;
   /** Digest of the buildpack's tree; see docs/buildpacks.md. */
   readonly sha256: Sha256;
-  readonly family: 'cf-v2' | 'cf-v3' | 'heroku';
+  readonly family: 'cf-v2' | 'cf-v3' | 'heroku' | 'cnb';
 }
 
 /** How a manifest wants a process to be checked; times in milliseconds. */
@@ -70,5 +70,5 @@ export interface StagingRecord {
   /** Digest of everything that went in; what `--reuse` looks for (docs/reuse.md). */
   readonly reuseKey?: Sha256;
   /** Cloud Foundry's result.json. */
-  readonly result: ResultJson;
+  readonly result: StagingResult;
 }

@@ -27,6 +27,8 @@ export interface AppKind {
 
 export class Client {
   readonly #fleet: Fleet;
+  /** Of the server at `url`, once the first one was over. */
+  #renewed: { readonly url: string; readonly token: string } | undefined;
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -112,7 +114,8 @@ export class Client {
   }
 
   async #once(method: string, path: string, body?: object): Promise<unknown> {
-    const { url, token } = this.#fleet.place();
+    const { url, token: first, refresh } = this.#fleet.place();
+    const token = this.#renewed?.url === url ? this.#renewed.token : first;
     const isForm = body instanceof FormData;
     const reply = await fetch(`${url}${path}`, {
       method,
@@ -124,13 +127,24 @@ export class Client {
       signal: AbortSignal.timeout(30_000),
     });
     const text = await reply.text();
-    // Tokens end with a session of the server before.
+    if (reply.status === 401) this.#renewed = { url, token: await renewed(url, refresh) };
+    // Tokens end after a while, and with the server before.
     if (reply.status >= 400 && reply.status < 500 && reply.status !== 401) {
       throw new Refused(`${method} ${path}: ${reply.status} ${text}`);
     }
     if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text}`);
     return text === '' ? {} : JSON.parse(text);
   }
+}
+
+async function renewed(url: string, refresh: string): Promise<string> {
+  const reply = await fetch(`${url}/uaa/oauth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from('cf:').toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refresh }),
+    signal: AbortSignal.timeout(30_000),
+  });
+  return z.object({ access_token: z.string() }).parse(await reply.json()).access_token;
 }
 
 class Refused extends Error {}

@@ -1,7 +1,15 @@
-import { expect, it } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { expect, it, vi } from 'vitest';
 import { postgresMissing } from '../doors/http/support/postgres.ts';
 import { notRun } from '../doors/http/support/served.ts';
+import { startFleet } from './fleet.ts';
 import { runFaults } from './run.ts';
+
+/** Processes that this one started. */
+async function children(): Promise<readonly string[]> {
+  const pids = await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8');
+  return pids.split(' ').filter((pid) => pid !== '');
+}
 
 /** A sample; `npm run faults -- 200` does more of them, longer. */
 const SAMPLE = [
@@ -25,5 +33,16 @@ else {
     process.stderr.write(`faults: ${JSON.stringify(report)}\n`);
     expect(report.broken).toEqual([]);
     expect(report.staged).toBeGreaterThan(0);
+  });
+
+  it('a server whose worker does not start is not left behind', async () => {
+    const before = await children();
+    vi.stubEnv('STAGER_STACKS', 'no-such-stack');
+    try {
+      await expect(startFleet({ real: true })).rejects.toThrow(/worker-1 ended/);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(await children()).toEqual(before);
   });
 }

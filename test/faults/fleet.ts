@@ -10,7 +10,7 @@ import type { Place } from '../doors/http/support/journal.ts';
 import { type PostgresServer, startPostgres } from '../doors/http/support/postgres.ts';
 import { DiskImage, whyNoDiskImage } from '../support/disk-image.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
-import { type S3Server, startS3Server, useTestCredentials } from '../support/s3-server.ts';
+import { startS3Server, useTestCredentials } from '../support/s3-server.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const SERVER = fileURLToPath(new URL('../doors/http/support/killable-server.ts', import.meta.url));
@@ -53,12 +53,37 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-export async function startFleet({ real = false }: FleetOptions = {}): Promise<Fleet> {
+/** What does not start ends what did. */
+export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const ends: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    return await startParts(options, { stop, atEnd: (end) => ends.push(end) });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Ending {
+  readonly stop: () => Promise<void>;
+  /** Called in the reverse order. */
+  readonly atEnd: (end: () => unknown) => void;
+}
+
+async function startParts({ real = false }: FleetOptions, { stop, atEnd }: Ending): Promise<Fleet> {
   useTestCredentials();
   const dir = await mkdtemp(join(tmpdir(), 'stager-faults-'));
-  const [postgres, s3] = [await startPostgres(), await startS3Server()];
+  atEnd(() => rm(dir, { recursive: true, force: true }));
+  const postgres = await startPostgres();
+  atEnd(() => postgres.stop());
+  const s3 = await startS3Server();
+  atEnd(() => s3.stop());
   await s3.makeBucket('blobs');
   const proxy = await startFaultProxy(s3.port);
+  atEnd(() => proxy.stop());
   const database = await postgres.createDatabase('migrated');
   const blobstore = `s3://blobs/some/prefix?endpoint=${proxy.endpoint}`;
   const wires: TcpProxy[] = [];
@@ -71,6 +96,8 @@ export async function startFleet({ real = false }: FleetOptions = {}): Promise<F
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
+    // Ended already, if it was replaced since.
+    atEnd(() => endOf(child, 'SIGKILL'));
     const [said] = await Promise.race([
       once(createInterface({ input: child.stdout }), 'line'),
       once(child, 'exit').then(([code]) => Promise.reject(new Error(`${name} ended: ${String(code)}`))),
@@ -83,11 +110,15 @@ export async function startFleet({ real = false }: FleetOptions = {}): Promise<F
   for (let n = 1; n <= WORKERS; n += 1) {
     const wire = await startTcpProxy(Number(new URL(database).port));
     wires.push(wire);
+    atEnd(() => wire.stop());
     const url = new URL(database);
     url.port = String(wire.port);
     const name = `worker-${n}`;
     const disk = real && whyNoDiskImage() === undefined ? DiskImage.make(DISK) : undefined;
-    if (disk !== undefined) disks.push(disk);
+    if (disk !== undefined) {
+      disks.push(disk);
+      atEnd(() => disk.remove());
+    }
     const home = await directory(disk?.mount ?? dir, name);
     homes.push(home);
     argsOf.set(
@@ -98,11 +129,7 @@ export async function startFleet({ real = false }: FleetOptions = {}): Promise<F
     );
     workers.push(await launch(`worker-${n}`));
   }
-  const kill: Fleet['kill'] = async ({ child }, signal) => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(signal);
-    await once(child, 'exit');
-  };
+  const kill: Fleet['kill'] = async ({ child }, signal) => await endOf(child, signal);
   return {
     postgres,
     database,
@@ -119,12 +146,7 @@ export async function startFleet({ real = false }: FleetOptions = {}): Promise<F
       await kill(member, 'SIGKILL');
       Object.assign(member, await launch(member.name, env));
     },
-    stop: async () => {
-      for (const member of [server, ...workers]) await kill(member, 'SIGKILL');
-      await stopAll({ postgres, s3, proxy, wires });
-      for (const disk of disks) disk.remove();
-      await rm(dir, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
@@ -145,14 +167,8 @@ async function directory(parent: string, name: string): Promise<string> {
   return path;
 }
 
-async function stopAll(parts: {
-  readonly postgres: PostgresServer;
-  readonly s3: S3Server;
-  readonly proxy: FaultProxy;
-  readonly wires: readonly TcpProxy[];
-}): Promise<void> {
-  for (const wire of parts.wires) await wire.stop();
-  await parts.proxy.stop();
-  await parts.s3.stop();
-  await parts.postgres.stop();
+async function endOf(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill(signal);
+  await once(child, 'exit');
 }

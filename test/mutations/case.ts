@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { openBlobs } from '../../src/index.ts';
 import { asStagerError } from '../../src/words/error-report.ts';
 import { CLASSES, type FileClass, fileOf, MUTATIONS, type Mutation } from './classes.ts';
-import { logIn, PROGRAMS, ToldFailure } from './programs.ts';
+import { logIn, PROGRAMS } from './programs.ts';
 import {
   COMMANDS,
   type Command,
@@ -20,6 +20,7 @@ import {
   restore,
   stagerOf,
 } from './rig.ts';
+import { ToldFailure } from './told.ts';
 
 /** A user of no rights. */
 const NOBODY = 65_534;

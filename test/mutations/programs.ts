@@ -14,9 +14,9 @@ import { saveLogin } from '../../src/remote/logins.ts';
 import { tokensFor } from '../../src/remote/sign-in.ts';
 import { readLayout } from '../../src/stores/registry/layout.ts';
 import { openLayoutBlob } from '../../src/stores/registry/layout-files.ts';
-import { parseJson } from '../../src/words/json.ts';
 import { ask, createSpace, PASSWORD, signIn } from '../doors/http/support/served.ts';
 import type { Done, Place } from './rig.ts';
+import { failureOf, Told, ToldFailure } from './told.ts';
 
 export const PROGRAMS = ['tooled', 'start', 'image', 'base', 'login', 'serve', 'send'] as const;
 export type Program = (typeof PROGRAMS)[number];
@@ -117,6 +117,9 @@ export async function leaveClaims({ dir }: Place): Promise<void> {
     await writeFile(join(home, path), dead);
 }
 
+/** Codes of warnings that a user of no rights gets for what the machine lacks: no damage. */
+const OF_THE_MACHINE: readonly string[] = ['limit-not-enforced', 'network-shared'];
+
 /** A staging in a container, whose buildpack installs an archive that the machine keeps unpacked. */
 async function tooled(place: Place, output?: string): Promise<Done> {
   const warnings: string[] = [];
@@ -128,7 +131,7 @@ async function tooled(place: Place, output?: string): Promise<Done> {
     sourceDateEpoch: 315_532_800,
     ...(output !== undefined && { output }),
     onEvent: (event) => {
-      if (event.type === 'warning' && event.code !== 'limit-not-enforced') warnings.push(event.message);
+      if (event.type === 'warning' && !OF_THE_MACHINE.includes(event.code)) warnings.push(event.message);
     },
   }).result;
   return done(droplet.sha256, warnings);
@@ -262,42 +265,4 @@ async function cli(
   const [, code = 'UNEXPECTED', message = '', next] =
     /error (\w+) \(.*?\)[^:]*: (.*)\n {2}(.*)/.exec(err) ?? [];
   throw new ToldFailure({ code, message: message || err, ...(next !== undefined && { next }) });
-}
-
-const Told = z.looseObject({
-  code: z.union([z.string(), z.number()]),
-  message: z.string().optional(),
-  detail: z.string().optional(),
-  next: z.string().optional(),
-  details: z.looseObject({ path: z.string().optional() }).optional(),
-});
-
-/** What a program said of its failure. */
-export class ToldFailure extends Error {
-  readonly told: {
-    readonly code: string;
-    readonly message: string;
-    readonly next?: string;
-    readonly path?: string;
-  };
-
-  constructor(told: z.infer<typeof Told> = { code: 'UNEXPECTED' }) {
-    const { code, message = '', detail = message, next, details } = told;
-    super(detail);
-    const path = details?.path;
-    this.told = {
-      code: String(code),
-      message: detail,
-      ...(next !== undefined && { next }),
-      ...(path !== undefined && { path }),
-    };
-  }
-}
-
-function failureOf(said: string): ToldFailure | undefined {
-  for (const line of said.split('\n')) {
-    const found = z.looseObject({ type: z.literal('error'), error: Told }).safeParse(parseJson(line)).data;
-    if (found !== undefined) return new ToldFailure(found.error);
-  }
-  return undefined;
 }

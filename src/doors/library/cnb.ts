@@ -2,8 +2,9 @@
 import { openStager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
 import { demandOutputFile } from '../../machine/host/output-file.ts';
-import { type CnbResult, stageAppWithCnbs } from '../../staging/stage-cnb.ts';
+import { stageAppWithCnbs } from '../../staging/stage-cnb.ts';
 import type { BuildEvent } from '../../words/events.ts';
+import type { CnbResult } from '../../words/result.ts';
 import { type Handle, openHandle } from './handle.ts';
 import { type CommonOptions, configOf, requestOf, type StagingOptions } from './options.ts';
 import type { RegistryOptions } from './registry-options.ts';
@@ -16,6 +17,7 @@ export interface CnbOptions
     Pick<
       StagingOptions,
       | 'appName'
+      | 'cache'
       | 'cfStack'
       | 'compression'
       | 'diskMb'
@@ -25,7 +27,9 @@ export interface CnbOptions
       | 'keep'
       | 'memoryMb'
       | 'onEvent'
+      | 'reuse'
       | 'services'
+      | 'smoke'
       | 'sourceDateEpoch'
       | 'timeoutMs'
     > {
@@ -33,16 +37,16 @@ export interface CnbOptions
   readonly source?: string;
   /** Directories, `.cnb` or `.tgz` files, or `docker://IMAGE`, in order. */
   readonly buildpacks: readonly [string, ...string[]];
-  /** File of the droplet. */
-  readonly output: string;
+  /** Also write the droplet to this file. */
+  readonly output?: string;
   /** Also write Cloud Foundry's result.json to this file. */
   readonly result?: string;
 }
 
-/** A staging with Cloud Native Buildpacks in progress; its events are those of its phases. */
+/** A staging with Cloud Native Buildpacks in progress. Its last event has the record, as that of `stage`. */
 export type CnbHandle = Handle<BuildEvent, CnbResult>;
 
-/** Stages an app with Cloud Native Buildpacks into a file. */
+/** Stages an app with Cloud Native Buildpacks; the droplet is stored and recorded as that of `stage`. */
 export function stageCnb(options: CnbOptions): CnbHandle {
   const { signal, onEvent } = options;
   return openHandle<BuildEvent, CnbResult>({
@@ -57,14 +61,15 @@ async function stageWith(
   options: CnbOptions,
   io: { readonly signal: AbortSignal; readonly emit: (event: BuildEvent) => void },
 ): Promise<CnbResult> {
-  const { output, result: file } = options;
+  const { result: file } = options;
   const config = await configOf(options);
   const request = await requestOf(options, config);
   if (file !== undefined) await demandOutputFile(file);
   await using stager = openStager(config);
   const client = await stager.registryClient(io.signal);
   const ports = { ...(await stager.stagePorts(io.signal)), client };
-  const result = await stageAppWithCnbs({ ...request, output: request.output ?? output }, ports, io);
+  const { result } = await stageAppWithCnbs(request, ports, io);
+  if (result.lifecycle_type !== 'cnb') throw new Error('unreachable: the record of another lifecycle');
   if (file !== undefined) await writeJsonFile(file, result);
   return result;
 }

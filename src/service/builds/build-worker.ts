@@ -8,14 +8,14 @@
 import type { Clock } from '../../words/clock.ts';
 import { asStagerError } from '../../words/error-report.ts';
 import { isStagerError, StagerError } from '../../words/errors.ts';
-import { type Guid, newGuid } from '../../words/ids.ts';
+import type { Guid } from '../../words/ids.ts';
 import type { ReportBug } from '../../words/report-bug.ts';
 import type { Telemetry } from '../../words/telemetry.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { takeNextBuild } from '../queue/placement.ts';
 import { Taker } from '../queue/taker.ts';
 import { findHopeless, type Largest, markUnfit } from '../queue/waiting.ts';
-import { type Capacity, forgetWorker, sayAlive, type WorkerIdentity } from '../queue/workers.ts';
+import type { Capacity } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { isDatabaseAway } from '../state/failures.ts';
 import type { Signal } from '../state/signals.ts';
@@ -34,9 +34,11 @@ import {
 } from './build-rows.ts';
 import { BuildTelemetry } from './build-telemetry.ts';
 import { discardLostDroplet } from './discard-lost-droplet.ts';
+import { endElsewhere } from './end-elsewhere.ts';
 import type { StagingMeans } from './means.ts';
 import { patiently } from './patiently.ts';
 import { type BuildRow, stageBuild } from './stage-build.ts';
+import { WorkerPresence } from './worker-presence.ts';
 
 const MAX_ATTEMPTS = 2;
 /** Milliseconds that a cancellation waits for the worker that has the build. */
@@ -72,18 +74,24 @@ export interface WaitingSettings {
 export class BuildWorker {
   readonly #parts: BuildWorkerParts;
   readonly #queries: Queries;
-  readonly #me: WorkerIdentity | undefined;
+  readonly #me: WorkerPresence | undefined;
   readonly #taker: Taker;
   readonly #claimed = new Map<Guid, BuildRow>();
-  #draining = false;
   #closed = false;
   #unlisten: (() => void) | undefined;
 
   constructor(parts: BuildWorkerParts) {
-    const { database, clock, worker } = parts;
+    const { database, clock, worker, means, telemetry } = parts;
     this.#parts = parts;
     this.#queries = database.queries;
-    this.#me = worker && { guid: newGuid(), ...worker };
+    this.#me =
+      worker &&
+      new WorkerPresence({
+        queries: database.queries,
+        worker,
+        shortOfDisk: () => means.shortOfDisk(),
+        log: telemetry.log,
+      });
     this.#taker = new Taker({
       queue: database.queue,
       name: 'builds',
@@ -103,7 +111,8 @@ export class BuildWorker {
     const alone = database.kind === 'embedded';
     if (alone) await releaseAll(this.#queries);
     await addToQueue(database);
-    if (this.#me !== undefined) await sayAlive(this.#queries, this.#me, false);
+    await this.#me?.look();
+    await this.#me?.say();
     this.#unlisten = database.signals.listen((signal) => this.#hear(signal));
     await this.#taker.start({ alone });
   }
@@ -122,18 +131,17 @@ export class BuildWorker {
 
   /** Ends a build. Settles when it is final, or after a while. */
   async cancel(build: Guid, reason: string): Promise<void> {
-    const { database } = this.#parts;
+    const { database, clock } = this.#parts;
     await requestCancel(this.#queries, build);
     if (await this.#taker.abort(build, cancelledBecause(reason))) return;
     database.signals.send({ kind: 'cancelled', build });
     if (await this.#fail(build, reason)) return;
-    await this.#ended(build);
+    await endElsewhere({ database, clock, withinMs: CANCEL_WAIT_MS }, build);
   }
 
   /** Takes nothing more, and gives what runs this long; what is not done then goes back to the others. */
   async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
-    if (this.#me !== undefined) await sayAlive(this.#queries, this.#me, true).catch(() => undefined);
+    await this.#me?.drain().catch(() => undefined);
     await this.#taker.drain(graceMs);
     await this.close();
   }
@@ -143,7 +151,7 @@ export class BuildWorker {
     this.#closed = true;
     this.#unlisten?.();
     await this.#taker.close(new StagerError('CANCELLED', STOPPED));
-    if (this.#me !== undefined) await forgetWorker(this.#queries, this.#me.guid).catch(() => undefined);
+    await this.#me?.end().catch(() => undefined);
     this.#parts.database.signals.send({ kind: 'queued' });
   }
 
@@ -159,7 +167,8 @@ export class BuildWorker {
 
   async #takeOne(running: readonly Guid[]) {
     if (this.#me === undefined) return undefined;
-    const choice = await takeNextBuild(this.#parts.database, this.#me, running);
+    if (await this.#me.look()) await this.#beat(running);
+    const choice = await takeNextBuild(this.#parts.database, this.#me.able, running);
     if (choice.kind !== 'taken') return choice.kind === 'later' ? ('later' as const) : undefined;
     const { claim, build } = choice.taken;
     if (build !== undefined) this.#claimed.set(claim.id, build);
@@ -169,7 +178,7 @@ export class BuildWorker {
   /** Says that this worker and its builds are alive; ends what was cancelled elsewhere, and what another has by now. */
   async #beat(running: readonly Guid[]): Promise<void> {
     if (this.#me !== undefined) {
-      await sayAlive(this.#queries, this.#me, this.#draining);
+      await this.#me.say();
       const ends = await renewBuilds(this.#queries, this.#me.guid, running);
       for (const [guid, why] of ends) void this.#taker.abort(guid, cancelledBecause(why));
     }
@@ -201,28 +210,6 @@ export class BuildWorker {
       buildFailure(asStagerError(error)),
     );
     this.#changed(build);
-  }
-
-  /** Settles when a build that runs elsewhere is over. */
-  async #ended(build: Guid): Promise<void> {
-    const { clock, database } = this.#parts;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const look = async (): Promise<void> => {
-      const row = await this.#queries
-        .selectFrom('builds')
-        .select('state')
-        .where('guid', '=', build)
-        .executeTakeFirst();
-      if (row?.state !== 'STAGING') resolve();
-    };
-    const unlisten = database.signals.listen((signal) => {
-      if (signal.kind === 'changed' && signal.build === build) void look().catch(() => undefined);
-    });
-    const cancel = clock.schedule(CANCEL_WAIT_MS, resolve);
-    await look();
-    await promise;
-    cancel();
-    unlisten();
   }
 
   #changed(build: Guid): void {

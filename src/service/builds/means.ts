@@ -13,6 +13,8 @@ export interface StagingMeans {
   buildpacks(signal: AbortSignal): Promise<ResolveParts>;
   /** Stages one app. */
   stage(request: StageRequest, io: StageIo): Promise<StagingRecord>;
+  /** One sentence when the disk of this machine has no room for stagings. */
+  shortOfDisk(): Promise<string | undefined>;
   /** Directory of uploads on their way; those that were acknowledged are taken up again at the next start. */
   readonly uploads: string;
   readonly retention: Retention;

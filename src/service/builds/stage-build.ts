@@ -5,6 +5,7 @@ import type { StageRequest } from '../../staging/request/request.ts';
 import type { Clock } from '../../words/clock.ts';
 import { StagerError } from '../../words/errors.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
+import { detectedOf, type ResultBuildpack, resultSidecars } from '../../words/result.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { placeOf, servicesOfApp, urisOf } from '../resources/app-environment.ts';
@@ -140,7 +141,8 @@ function gone(message: string): StagerError {
 /** The row of the droplet that a build made. */
 export function dropletRow(build: BuildRow, record: StagingRecord) {
   const { result, droplet } = record;
-  const { buildpacks, detected_buildpack: detected } = result.lifecycle_metadata;
+  const buildpacks: readonly ResultBuildpack[] = result.lifecycle_metadata.buildpacks;
+  const detected = detectedOf(result);
   return {
     guid: newGuid(),
     app_guid: build.app_guid,
@@ -159,7 +161,7 @@ export function dropletRow(build: BuildRow, record: StagingRecord) {
       })),
     ),
     process_types: json(result.process_types ?? {}),
-    sidecars: json(result.sidecars ?? []),
+    sidecars: json(resultSidecars(result)),
     execution_metadata: result.execution_metadata,
     sha1: droplet.sha1,
     sha256: droplet.sha256,

@@ -169,7 +169,7 @@ export class StagingService {
     await deleteCaches(app, await this.parts(signal));
   }
 
-  /** What the functions of this room take. */
+  /** What the functions of this folder take. */
   async parts(signal: AbortSignal) {
     const queries: Queries = this.#database.queries;
     return { queries, blobs: await this.means.blobs(), spool: this.spool, signal };

@@ -96,9 +96,11 @@ export async function queueFinding(url: string): Promise<Finding<Facts>> {
 
 /** What its figures mean. */
 export function judgeQueue(figures: Awaited<ReturnType<typeof fleetFigures>>): Finding<Facts> {
-  const { waiting, unfit, oldest_s, running, workers, slots } = figures;
+  const { waiting, unfit, oldest_s, running, workers, slots, short_of_disk } = figures;
   const notes: string[] = [];
-  if (workers === 0)
+  if (short_of_disk > 0)
+    notes.push(`${short_of_disk} workers take no builds, since their disk is nearly full: make room on it`);
+  if (workers === 0 && short_of_disk === 0)
     notes.push('no worker is alive: start stager worker, or stager serve without --no-worker');
   if (workers > 0 && unfit > 0)
     notes.push(`${unfit} of them fit no worker: start one with more --memory, --disk or --stacks`);

@@ -104,6 +104,10 @@ export class Metrics {
     const running = gauge('stager_builds_running', 'Builds that a worker has');
     const workers = gauge('stager_workers', 'Workers that are alive and take builds');
     const slots = gauge('stager_worker_slots', 'Builds that those can have at once');
+    const short = gauge(
+      'stager_workers_short_of_disk',
+      'Workers that take none, since their disk is nearly full',
+    );
     const jobs = gauge('stager_jobs_unfinished', 'Jobs of the API that are not over');
     const up = gauge('stager_database_up', 'Whether the database answered');
     // Not by `collect`: the figures of one query are those of several metrics, which are read side by side.
@@ -117,6 +121,7 @@ export class Metrics {
       running.set(figures.running);
       workers.set(figures.workers);
       slots.set(figures.slots);
+      short.set(figures.short_of_disk);
       jobs.set(figures.jobs);
     };
   }

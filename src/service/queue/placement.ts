@@ -10,7 +10,7 @@ import type { Row } from '../state/columns.ts';
 import type { Database, Queries } from '../state/database.ts';
 import type { BuildsTable } from '../state/schema-apps.ts';
 import type { Claim } from '../state/work-queue.ts';
-import { SILENT_S, type WorkerIdentity } from './workers.ts';
+import { takesBuilds, type WorkerIdentity } from './workers.ts';
 
 /** Any number that no other lock of ours has. */
 const PLACEMENT_LOCK = 7_402_001;
@@ -78,8 +78,7 @@ async function candidatesFor(queries: Queries, { guid, name, capacity }: WorkerI
     select q.guid, q.space_guid, coalesce(
         q.created_at > now() - ${PREFERENCE_S} * interval '1 second' and p.worker_name <> ${name}
         and exists (
-          select 1 from workers w where w.name = p.worker_name and not w.draining
-            and w.heartbeat_at > now() - ${SILENT_S} * interval '1 second'
+          select 1 from workers w where w.name = p.worker_name and ${takesBuilds('w')}
             and w.slots > (select count(*) from builds r where r.claimed_by = w.guid and r.state = 'STAGING')),
         false) as held
     from build_queue q cross join used u

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Guid } from '../../words/ids.ts';
 import type { Queries } from '../state/database.ts';
-import { SILENT_S } from './workers.ts';
+import { isThere, takesBuilds } from './workers.ts';
 
 /** Of a build that waits. */
 export interface QueuePlace {
@@ -26,8 +26,7 @@ const Row = z.object({
 export async function queuePlaceOf(queries: Queries, build: Guid): Promise<QueuePlace | undefined> {
   const { rows } = await sql`
     select q.position, q.is_first, q.wait_reason as reason,
-      (select coalesce(sum(w.slots), 0) from workers w where not w.draining
-        and w.heartbeat_at > now() - ${SILENT_S} * interval '1 second') as slots,
+      (select coalesce(sum(w.slots), 0) from workers w where ${takesBuilds('w')}) as slots,
       (select avg(extract(epoch from d.finished_at - d.claimed_at)) from (
         select finished_at, claimed_at from builds where state = 'STAGED' and finished_at is not null
         order by finished_at desc limit 20) d) as seconds
@@ -87,20 +86,21 @@ export async function findHopeless(queries: Queries, largest: Largest): Promise<
 export async function markUnfit(queries: Queries, patienceS: number): Promise<readonly Unfit[]> {
   await sql`
     with living as (
-      select memory_in_mb, disk_in_mb, stacks from workers where not draining
-        and heartbeat_at > now() - ${SILENT_S} * interval '1 second'),
+      select memory_in_mb, disk_in_mb, stacks, short_of_disk from workers where ${isThere('workers')}),
     judged as (
       select q.guid, case
         when not exists (select 1 from living) then 'no worker is there'
         when not exists (select 1 from living w where ${takesStack}) then 'no worker has the stack ' || q.stack
         when not exists (select 1 from living w where ${takesStack}
-            and coalesce(w.memory_in_mb, q.staging_memory_in_mb) >= q.staging_memory_in_mb)
+            and ${hasMemory})
           then 'no worker has ' || q.staging_memory_in_mb || ' MB of memory'
         when not exists (select 1 from living w where ${takesStack}
-            and coalesce(w.memory_in_mb, q.staging_memory_in_mb) >= q.staging_memory_in_mb
-            and coalesce(w.disk_in_mb, q.staging_disk_in_mb) >= q.staging_disk_in_mb)
+            and ${hasMemory} and ${hasDisk})
           then 'no worker has ' || q.staging_disk_in_mb || ' MB of disk beside '
             || q.staging_memory_in_mb || ' MB of memory'
+        when not exists (select 1 from living w where ${takesStack}
+            and ${hasMemory} and ${hasDisk} and w.short_of_disk is null)
+          then 'the disk of each worker that could take it is nearly full'
         end as reason
       from build_queue q)
     update builds b set wait_reason = j.reason,
@@ -120,6 +120,8 @@ export async function markUnfit(queries: Queries, patienceS: number): Promise<re
 }
 
 const takesStack = sql`(w.stacks is null or w.stacks ? q.stack or w.stacks ? q.rootfs)`;
+const hasMemory = sql`coalesce(w.memory_in_mb, q.staging_memory_in_mb) >= q.staging_memory_in_mb`;
+const hasDisk = sql`coalesce(w.disk_in_mb, q.staging_disk_in_mb) >= q.staging_disk_in_mb`;
 
 function sizes(memoryMb: number | undefined, diskMb: number | undefined): string {
   const parts = [

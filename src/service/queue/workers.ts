@@ -26,13 +26,32 @@ export interface WorkerIdentity {
 
 export type WorkerRow = Row<WorkersTable>;
 
+/** What keeps a worker from taking builds. */
+export interface Hindrances {
+  /** It ends what it has, and then itself. */
+  readonly draining: boolean;
+  /** Why its disk has no room for builds. */
+  readonly shortOfDisk: string | undefined;
+}
+
+/** A worker that is there and does not end. */
+export function isThere(table: string) {
+  return sql<boolean>`(not ${sql.ref(`${table}.draining`)} and ${isAlive(table)})`;
+}
+
+/** A worker that is there and takes builds. */
+export function takesBuilds(table: string) {
+  return sql<boolean>`(${isThere(table)} and ${sql.ref(`${table}.short_of_disk`)} is null)`;
+}
+
 /** Says that it is there; again if it was forgotten meanwhile. */
 export async function sayAlive(
   queries: Queries,
   { guid, name, version, capacity }: WorkerIdentity,
-  draining: boolean,
+  { draining, shortOfDisk }: Hindrances = { draining: false, shortOfDisk: undefined },
 ): Promise<void> {
   const { slots, memoryMb = null, diskMb = null, stacks } = capacity;
+  const now = { draining, short_of_disk: shortOfDisk ?? null };
   await queries
     .insertInto('workers')
     .values({
@@ -43,9 +62,9 @@ export async function sayAlive(
       memory_in_mb: memoryMb,
       disk_in_mb: diskMb,
       ...(stacks !== undefined && { stacks: json(stacks) }),
-      draining,
+      ...now,
     })
-    .onConflict((on) => on.column('guid').doUpdateSet({ heartbeat_at: sql<Date>`now()`, draining }))
+    .onConflict((on) => on.column('guid').doUpdateSet({ heartbeat_at: sql<Date>`now()`, ...now }))
     .execute();
 }
 

@@ -8,6 +8,7 @@ import * as platform from './migrations/0003-platform.ts';
 import * as workers from './migrations/0004-workers.ts';
 import * as page from './migrations/0005-page.ts';
 import * as operations from './migrations/0006-operations.ts';
+import * as shortOfDisk from './migrations/0007-short-of-disk.ts';
 
 /** Never edited once released; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -17,6 +18,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-workers': workers,
   '0005-page': page,
   '0006-operations': operations,
+  '0007-short-of-disk': shortOfDisk,
 };
 
 /** Their names, oldest first: what a database has of them is the version of its schema. */

@@ -1,4 +1,4 @@
-/** Tables of migration 0004. */
+/** Tables of migration 0004, and a column of 0007. */
 import type { Guid } from '../../words/ids.ts';
 import type { DefaultJsonColumn, Generated, Instant } from './columns.ts';
 
@@ -15,6 +15,8 @@ export interface WorkersTable {
   /** Names of stacks and of their root file systems; null: all. */
   stacks: DefaultJsonColumn<readonly string[]> | null;
   draining: Generated<boolean>;
+  /** Why it takes no builds; null: its disk has room. */
+  short_of_disk: string | null;
   started_at: Instant;
   heartbeat_at: Instant;
 }

@@ -4,9 +4,10 @@ import { readSmall } from '../../machine/host/read-small.ts';
 import { StagerError } from '../../words/errors.ts';
 import type { CnbDirectory } from './cnb-acquire.ts';
 import { type CnbEnvironment, withPlatform } from './cnb-env.ts';
+import { CNB_INSIDE } from './cnb-home.ts';
 import type { FlatEntry } from './cnb-order.ts';
 import { type Passed, type PlanSection, type ResolvedPlan, readPlan, resolvePlan } from './cnb-plan.ts';
-import { CNB_INSIDE, type CnbScriptPorts, contractVariables, planFile, runCnbScript } from './cnb-scripts.ts';
+import { type CnbScriptPorts, contractVariables, planFile, runCnbScript } from './cnb-scripts.ts';
 
 /** How the detect script of a buildpack ended. */
 type Detected =
@@ -77,6 +78,7 @@ async function detectOne(parts: DetectParts, entry: FlatEntry, index: number): P
       buildpack: parts.directoryOf(entry),
       script: 'detect',
       args: [CNB_INSIDE.platform, plan.inside],
+      plan,
       env: new Map([...user, ...Object.entries(contract)]),
     },
     ports,
@@ -84,7 +86,7 @@ async function detectOne(parts: DetectParts, entry: FlatEntry, index: number): P
   if (outcome.kind === 'exited' && outcome.code === 100) return { kind: 'fail' };
   if (outcome.kind !== 'exited') return { kind: 'error', why: outcome.kind };
   if (outcome.code !== 0) return { kind: 'error', why: `exit ${outcome.code}` };
-  const file = await readSmall(plan.host, join(ports.places.tmp, 'stager-plans'));
+  const file = await readSmall(join(plan.directory, 'plan.toml'), plan.directory);
   if (file.kind === 'unusable') return { kind: 'error', why: `its plan: ${file.reason}` };
   const read = readPlan(file.kind === 'text' ? file.text : '');
   return read.ok

@@ -1,6 +1,5 @@
 /** Variables of Cloud Native Buildpacks: the platform's, and those of layers (buildpack-contracts.md 5.6). */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { CnbHome } from './cnb-home.ts';
 
 /** A mutable environment. */
 export type CnbEnvironment = Map<string, string>;
@@ -35,32 +34,18 @@ export function withPlatform(
   return result;
 }
 
-/** A layer, on disk and as it is seen inside. */
-export interface LayerPlace {
-  readonly host: string;
-  readonly inside: string;
-}
-
 /** The directories of a layer that programs look for things in. */
 export async function addLayerRoots(
   env: CnbEnvironment,
-  layer: LayerPlace,
+  { home, layer }: { readonly home: CnbHome; readonly layer: string },
   when: 'build' | 'launch',
 ): Promise<void> {
   for (const [directory, atBuild, atLaunch] of ROOTS) {
-    const isThere = await stat(join(layer.host, directory)).then(
-      (it) => it.isDirectory(),
-      () => false,
-    );
-    if (!isThere) continue;
+    const path = `${layer}/${directory}`;
+    if (!(await home.isDirectory(path))) continue;
     for (const name of when === 'build' ? atBuild : atLaunch) {
       const old = env.get(name);
-      env.set(
-        name,
-        old === undefined || old === ''
-          ? `${layer.inside}/${directory}`
-          : `${layer.inside}/${directory}:${old}`,
-      );
+      env.set(name, old === undefined || old === '' ? path : `${path}:${old}`);
     }
   }
 }
@@ -92,13 +77,11 @@ export function applyEnvFiles(env: CnbEnvironment, files: readonly EnvFile[]): v
 }
 
 /** The files of an `env` directory; none when it is not there. Directories in it are skipped. */
-export async function readEnvFiles(directory: string): Promise<readonly EnvFile[]> {
-  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+export async function readEnvFiles(home: CnbHome, directory: string): Promise<readonly EnvFile[]> {
   const files: EnvFile[] = [];
-  // A link could name any file of the host.
-  for (const entry of entries) {
-    if (entry.isFile())
-      files.push({ file: entry.name, value: await readFile(join(directory, entry.name), 'utf8') });
+  for (const { name, isDirectory } of await home.names(directory)) {
+    const value = isDirectory ? undefined : await home.text(`${directory}/${name}`);
+    if (value !== undefined) files.push({ file: name, value });
   }
   return files;
 }

@@ -13,23 +13,16 @@ import type { Redact } from '../logs/redact.ts';
 import type { CnbDirectory } from './cnb-acquire.ts';
 import { type CnbDescriptor, escapedId } from './cnb-descriptor.ts';
 import type { CnbEnvironment } from './cnb-env.ts';
+import { CNB_INSIDE, type CnbHome } from './cnb-home.ts';
 
-/** Paths inside, as Cloud Foundry's lifecycle has them. */
-export const CNB_INSIDE = {
-  home: '/home/vcap',
-  app: '/home/vcap/workspace',
-  layers: '/home/vcap/layers',
-  platform: '/platform',
-  buildpacks: '/cnb/buildpacks',
-  plans: '/tmp/stager-plans',
-} as const;
-
-/** Host paths of one build. */
+/** Host paths of one build. All but `platform` are below `root`, whose use the disk limit is for. */
 export interface CnbPlaces {
-  /** `/home/vcap` inside; holds `workspace` and `layers`. */
-  readonly home: string;
+  readonly root: string;
+  readonly home: CnbHome;
   /** `/tmp` inside. */
   readonly tmp: string;
+  /** Plans; a script sees the directory of its own. */
+  readonly plans: string;
   /** `/platform` inside, read only. */
   readonly platform: string;
 }
@@ -55,6 +48,7 @@ export interface CnbCall {
   readonly script: 'detect' | 'build';
   readonly args: readonly string[];
   readonly env: CnbEnvironment;
+  readonly plan: PlanFile;
 }
 
 /** Where a buildpack is seen. */
@@ -69,7 +63,8 @@ export async function runCnbScript(call: CnbCall, ports: CnbScriptPorts): Promis
   const [stdout, stderr] = [splitter('stdout', call, ports), splitter('stderr', call, ports)];
   const mounts: Mount[] = [
     { source: places.tmp, target: '/tmp', writable: true },
-    { source: places.home, target: CNB_INSIDE.home, writable: true },
+    { source: places.home.root, target: CNB_INSIDE.home, writable: true },
+    { source: call.plan.directory, target: call.plan.insideDirectory, writable: true },
     { source: places.platform, target: CNB_INSIDE.platform, writable: false },
     { source: call.buildpack.root, target: root, writable: false },
   ];
@@ -81,7 +76,7 @@ export async function runCnbScript(call: CnbCall, ports: CnbScriptPorts): Promis
       cwd: CNB_INSIDE.app,
       rootfs: ports.rootfs,
       mounts,
-      diskRoot: places.tmp,
+      diskRoot: places.root,
       limits: ports.limits,
       network: ports.network,
     },
@@ -123,26 +118,29 @@ export function contractVariables(
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
 
-/** A file that the script may write, in a directory of its own. */
+/** A plan, in a directory of its own that only its script sees. */
+export interface PlanFile {
+  readonly directory: string;
+  readonly insideDirectory: string;
+  /** The file inside. */
+  readonly inside: string;
+}
+
+/** A plan file that the script may write. */
 export async function planFile(
   name: string,
   text: string,
   { places, sandbox }: Pick<CnbScriptPorts, 'places' | 'sandbox'>,
-) {
-  const directory = join(places.tmp, 'stager-plans', name);
-  await mkdir(directory, { recursive: true });
+): Promise<PlanFile> {
+  const directory = join(places.plans, name);
+  await mkdir(directory);
+  await chmod(directory, 0o755);
   const host = join(directory, 'plan.toml');
   await writeFile(host, text, { mode: 0o600, flag: 'wx' });
   await give(directory, sandbox.owner);
   await give(host, sandbox.owner);
-  return { host, inside: `${CNB_INSIDE.plans}/${name}/plan.toml` };
-}
-
-/** Makes a directory that the scripts own. */
-export async function ownedByScripts(path: string, owner: Owner): Promise<void> {
-  await mkdir(path, { recursive: true });
-  await chmod(path, 0o755);
-  await give(path, owner);
+  const insideDirectory = `${CNB_INSIDE.plans}/${name}`;
+  return { directory, insideDirectory, inside: `${insideDirectory}/plan.toml` };
 }
 
 async function give(path: string, owner: Owner): Promise<void> {

@@ -10,7 +10,7 @@ import { type Guid, parseGuid } from '../../words/ids.ts';
 import type { StoredBlob } from '../../words/staging-record.ts';
 import { type DropletDirectories, dropletContents } from './contents.ts';
 import { DEFAULT_COMPRESSION, tarballContentType } from './pack/compression.ts';
-import { type PackOptions, type PackSummary, packTarball } from './pack/tarball.ts';
+import { type PackedTarball, type PackOptions, type PackSummary, packTarball } from './pack/tarball.ts';
 
 /** What to pack. */
 export interface DropletInput {
@@ -53,16 +53,23 @@ export async function storeDroplet(
   input: DropletInput,
   { blobs, signal, onBytes }: StoreIo,
 ): Promise<{ readonly stored: StoredBlob & { readonly guid: Guid }; readonly summary: PackSummary }> {
-  const packed = packTarball(dropletContents(input.directories, input.stagingInfo), {
-    ...input.pack,
+  const { directories, stagingInfo, pack } = input;
+  const packed = packTarball(dropletContents(directories, stagingInfo), { ...pack, signal });
+  return await storePacked({ ...input, packed, ...pack }, { blobs, signal, onBytes });
+}
+
+/** As {@link storeDroplet}, for what is packed already. */
+export async function storePacked(
+  input: Pick<DropletInput, 'app' | 'guid'> &
+    Pick<PackOptions, 'compression'> & { readonly packed: PackedTarball },
+  { blobs, signal, onBytes }: StoreIo,
+): Promise<{ readonly stored: StoredBlob & { readonly guid: Guid }; readonly summary: PackSummary }> {
+  const { app, guid, packed, compression } = input;
+  const info = await blobs.put(dropletKey(app, guid), counted(packed.body, onBytes), {
+    contentType: tarballContentType(compression ?? DEFAULT_COMPRESSION),
     signal,
   });
-  const key = dropletKey(input.app, input.guid);
-  const info = await blobs.put(key, counted(packed.body, onBytes), {
-    contentType: tarballContentType(input.pack.compression ?? DEFAULT_COMPRESSION),
-    signal,
-  });
-  return { stored: { guid: input.guid, ...storedBlob(info, blobs) }, summary: await packed.summary };
+  return { stored: { guid, ...storedBlob(info, blobs) }, summary: await packed.summary };
 }
 
 /** A blob as a record names it. */

@@ -4,8 +4,10 @@ import { demandOutputFile } from '../../machine/host/output-file.ts';
 import { errnoOf, isStagerError } from '../../words/errors.ts';
 import { newGuid } from '../../words/ids.ts';
 import { formatBytes, MEBIBYTE } from '../../words/units.ts';
+import { dropletContents } from '../droplet/contents.ts';
 import { sweepMemberCache } from '../droplet/pack/member-cache-sweep.ts';
-import { dropletKey, storeDroplet, writeBlobTo } from '../droplet/store.ts';
+import { type PackedTarball, type PackOptions, packTarball } from '../droplet/pack/tarball.ts';
+import { dropletKey, storePacked, writeBlobTo } from '../droplet/store.ts';
 import { demandOwn } from '../workspace/own.ts';
 import type { LayeredApp } from './layered.ts';
 import type { BuiltApp } from './scripts.ts';
@@ -30,38 +32,45 @@ export async function storeResult(
     readonly layered?: LayeredApp | undefined;
   },
 ) {
-  const { request, ports, signal } = staging;
   await demandOwn(workspace, [workspace.app, workspace.deps, workspace.profileD]);
+  const contents = dropletContents(workspace, built.stagingInfo);
+  return await storePackedBy(staging, {
+    pack: (options) => packTarball(contents, { ...options, known: layered?.known() }),
+    ...(layered !== undefined && { onRefused: () => layered.giveUp() }),
+  });
+}
+
+/** How a droplet is packed, and what is done when it can't be. */
+export interface DropletPacking {
+  readonly pack: (options: PackOptions) => PackedTarball;
+  readonly onRefused?: () => Promise<unknown>;
+}
+
+/** Stores what `pack` packs as the droplet of the staging, and writes it to `--output`. */
+export async function storePackedBy(staging: Staging, { pack, onRefused }: DropletPacking) {
+  const { request, ports, signal } = staging;
+  const { compression, sourceDateEpoch } = request;
   const guid = newGuid();
-  const pack = (memberCache: string | undefined) =>
-    storeDroplet(
-      {
-        app: request.app.guid,
-        guid,
-        directories: workspace,
-        stagingInfo: built.stagingInfo,
-        pack: {
-          ...(memberCache !== undefined && { memberCache }),
-          known: layered?.known(),
-          maxBytes: request.diskMb * MEBIBYTE,
-          ...(request.compression !== undefined && { compression: request.compression }),
-          ...(request.sourceDateEpoch !== undefined && { sourceDateEpoch: request.sourceDateEpoch }),
-        },
-      },
-      {
-        blobs: ports.blobs,
-        signal,
-        onBytes: (done) =>
-          staging.report({ type: 'progress', phase: { name: 'droplet' }, done, unit: 'bytes' }),
-      },
-    );
+  const store = (memberCache: string | undefined) => {
+    const packed = pack({
+      signal,
+      ...(memberCache !== undefined && { memberCache }),
+      maxBytes: request.diskMb * MEBIBYTE,
+      ...(compression !== undefined && { compression }),
+      ...(sourceDateEpoch !== undefined && { sourceDateEpoch }),
+    });
+    const input = { app: request.app.guid, guid, packed, ...(compression !== undefined && { compression }) };
+    const onBytes = (done: number): unknown =>
+      staging.report({ type: 'progress', phase: { name: 'droplet' }, done, unit: 'bytes' });
+    return storePacked(input, { blobs: ports.blobs, signal, onBytes });
+  };
   const { stored, summary } = await staging.phases.run(
     { name: 'droplet' },
     () =>
-      pack(ports.memberCache)
-        .catch((error: unknown) => withoutCache(staging, error, pack))
+      store(ports.memberCache)
+        .catch((error: unknown) => withoutCache(staging, error, store))
         .catch(async (error: unknown) => {
-          if (isStagerError(error, 'DROPLET_PACK_FAILED')) await layered?.giveUp();
+          if (isStagerError(error, 'DROPLET_PACK_FAILED')) await onRefused?.();
           throw error;
         }),
     ({ stored: { sizeBytes } }) => formatBytes(sizeBytes),

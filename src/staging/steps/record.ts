@@ -6,19 +6,17 @@ import { sha256OfBytes } from '../../words/digest.ts';
 import { isStagerError } from '../../words/errors.ts';
 import type { Guid, Sha256 } from '../../words/ids.ts';
 import type { StagingRecord, StoredBlob } from '../../words/staging-record.ts';
-import type { ResolvedOrder } from '../buildpack/acquire/resolve.ts';
 import { formatCompression } from '../droplet/pack/compression.ts';
 import { dropletKey, writeBlobTo } from '../droplet/store.ts';
 import { splitBlobAddress } from '../launch/locate.ts';
 import { encodeSorted } from '../vcap/application.ts';
 import type { PackagedApp } from './app.ts';
-import type { BuiltApp } from './scripts.ts';
 import type { Staging, StagingStack } from './staging.ts';
 
 /** What goes into a record beside what the staging knows of itself. */
 export interface RecordParts {
   readonly package: Guid;
-  readonly built: BuiltApp;
+  readonly built: Pick<StagingRecord, 'buildpacks' | 'result'>;
   readonly droplet: StoredBlob & { readonly guid: Guid };
   readonly buildCache: StoredBlob | undefined;
   readonly reuseKey: Sha256 | undefined;
@@ -42,6 +40,12 @@ export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
   };
 }
 
+/** What of an order decides what it makes. */
+interface OrderFacts {
+  readonly mode: string;
+  readonly order: readonly { readonly key: string; readonly digest: string; readonly family: string }[];
+}
+
 /**
  * Digest of everything that a staging's droplet follows from, except the network (docs/reuse.md): the app's
  * entries with their content, buildpacks, stack, variables, services and options. Every record has it, so that a
@@ -49,7 +53,7 @@ export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
  */
 export function reuseKeyOf(
   staging: Staging,
-  input: { readonly app: PackagedApp; readonly stack: StagingStack; readonly buildpacks: ResolvedOrder },
+  input: { readonly app: PackagedApp; readonly stack: StagingStack; readonly buildpacks: OrderFacts },
 ): Sha256 | undefined {
   const { request, ports } = staging;
   const text = encodeSorted({

@@ -91,9 +91,13 @@ describe('stager doctor, of a database', () => {
         'only 5 of 100 connections are free: raise max_connections',
       ],
     });
-    const idle = { waiting: 0, unfit: 0, oldest_s: 0, running: 0, workers: 1, slots: 2, jobs: 0 };
+    const none = { waiting: 0, unfit: 0, oldest_s: 0, running: 0, short_of_disk: 0, jobs: 0 };
+    const idle = { ...none, workers: 1, slots: 2 };
     expect(judgeQueue(idle).status).toBe('ok');
     expect(judgeQueue({ ...idle, waiting: 3, workers: 0 })).toMatchObject({ status: 'warning' });
+    expect(judgeQueue({ ...none, workers: 0, slots: 0, short_of_disk: 2 })).toMatchObject({
+      notes: ['2 workers take no builds, since their disk is nearly full: make room on it'],
+    });
     expect(judgeQueue({ ...idle, waiting: 3, unfit: 2, oldest_s: 1200 })).toMatchObject({
       notes: [expect.stringContaining('2 of them fit no worker'), expect.stringContaining('20 minutes')],
     });

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterEach, expect, it } from 'vitest';
 import { addToQueue } from '../../../src/service/builds/build-rows.ts';
+import { fleetFigures } from '../../../src/service/metrics/fleet-figures.ts';
 import { lockPlacement, takeNextBuild } from '../../../src/service/queue/placement.ts';
 import { findHopeless, markUnfit, queuePlaceOf } from '../../../src/service/queue/waiting.ts';
 import { type Capacity, sayAlive, type WorkerIdentity } from '../../../src/service/queue/workers.ts';
@@ -54,7 +55,7 @@ async function newBuild(database: Database, space: Guid, wish: Wish = {}): Promi
 
 async function newWorker({ queries }: Database, capacity: Capacity, name = 'one'): Promise<WorkerIdentity> {
   const worker = { guid: newGuid(), name, version: '1', capacity };
-  await sayAlive(queries, worker, false);
+  await sayAlive(queries, worker);
   return worker;
 }
 
@@ -116,6 +117,23 @@ describeDatabase('the next build of a worker', (database) => {
     );
     expect(await markUnfit(database().queries, 60)).toHaveLength(2);
     expect(await findHopeless(database().queries, { memoryMb: 500 })).toHaveLength(1);
+  });
+
+  it('waits while the disk of each worker that could take it is nearly full', async () => {
+    const build = await newBuild(database(), await newSpace(database()), { memory: 500 });
+    const { queries } = database();
+    const large = await newWorker(database(), { slots: 1 }, 'large');
+    await newWorker(database(), { slots: 1, memoryMb: 100 }, 'small');
+    const reasonNow = async (): Promise<string | undefined> => {
+      expect(await markUnfit(queries, 60)).toEqual([]);
+      return (await queuePlaceOf(queries, build))?.reason;
+    };
+    expect(await reasonNow()).toBe('it is next');
+    await sayAlive(queries, large, { draining: false, shortOfDisk: 'the disk of /var has 1 MiB left' });
+    expect(await reasonNow()).toBe('the disk of each worker that could take it is nearly full');
+    expect(await fleetFigures(queries)).toMatchObject({ workers: 1, slots: 1, short_of_disk: 1, unfit: 1 });
+    await sayAlive(queries, large);
+    expect(await reasonNow()).toBe('it is next');
   });
 
   it('is none of an app that has another one', async () => {

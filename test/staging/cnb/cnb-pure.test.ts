@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type CnbDescriptor, parseCnbDescriptor } from '../../../src/staging/cnb/cnb-descriptor.ts';
 import { addLayerRoots, applyEnvFiles, withPlatform } from '../../../src/staging/cnb/cnb-env.ts';
+import { CnbHome } from '../../../src/staging/cnb/cnb-home.ts';
 import {
   mergeCnbProcesses,
   readLaunchToml,
@@ -163,18 +164,24 @@ describe('the environment', () => {
 
   it('puts the directories of layers in front of what is there', async () => {
     const host = await mkdtemp(join(tmpdir(), 'stager-cnb-'));
-    for (const name of ['bin', 'lib', 'include', 'pkgconfig']) mkdirSync(join(host, name));
+    const layer = '/home/vcap/layers/a/l';
+    for (const name of ['bin', 'lib', 'include', 'pkgconfig'])
+      mkdirSync(join(host, 'layers/a/l', name), { recursive: true });
+    const home = new CnbHome(host, 'COMPILE_FAILED');
     const [build, launch] = [new Map([['PATH', '/bin']]), new Map([['PATH', '/bin']])];
-    await addLayerRoots(build, { host, inside: '/l' }, 'build');
-    await addLayerRoots(launch, { host, inside: '/l' }, 'launch');
+    await addLayerRoots(build, { home, layer }, 'build');
+    await addLayerRoots(launch, { home, layer }, 'launch');
     expect(Object.fromEntries(build)).toEqual({
-      PATH: '/l/bin:/bin',
-      LD_LIBRARY_PATH: '/l/lib',
-      LIBRARY_PATH: '/l/lib',
-      CPATH: '/l/include',
-      PKG_CONFIG_PATH: '/l/pkgconfig',
+      PATH: `${layer}/bin:/bin`,
+      LD_LIBRARY_PATH: `${layer}/lib`,
+      LIBRARY_PATH: `${layer}/lib`,
+      CPATH: `${layer}/include`,
+      PKG_CONFIG_PATH: `${layer}/pkgconfig`,
     });
-    expect(Object.fromEntries(launch)).toEqual({ PATH: '/l/bin:/bin', LD_LIBRARY_PATH: '/l/lib' });
+    expect(Object.fromEntries(launch)).toEqual({
+      PATH: `${layer}/bin:/bin`,
+      LD_LIBRARY_PATH: `${layer}/lib`,
+    });
     await rm(host, { recursive: true });
   });
 });

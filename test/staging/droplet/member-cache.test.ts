@@ -4,6 +4,7 @@ import {
   chmodSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -251,11 +252,30 @@ describe('sweeping the member cache', () => {
     expect(await sweepMemberCache(cache, { signal, limits })).toMatchObject({ skipped: false, removed: 5 });
   });
 
+  it.each([
+    ['a link to itself in the place of a member', 'aa/member0', (path: string) => symlinkSync(path, path)],
+    ['a link to itself in the place of its note', 'swept', (path: string) => symlinkSync(path, path)],
+    ['a directory in the place of its note', 'swept', (path: string) => put(join(path, 'in the way'), '')],
+  ])('goes on over %s', async (_, name, damage) => {
+    using dir = scratch();
+    const cache = cacheOf(dir.at('cache'));
+    rmSync(join(cache, name), { force: true });
+    damage(join(cache, name));
+
+    const limits = { maxBytes: 0, maxAgeMs: 0 };
+    const { fault } = await sweepMemberCache(cache, { signal, force: true, limits });
+
+    expect(fault).toBeUndefined();
+    expect(members(cache)).toEqual([]);
+    expect(lstatSync(join(cache, 'swept')).isFile()).toBe(true);
+  });
+
   it('that is not possible is told, not thrown', async () => {
     using dir = scratch();
     const cache = cacheOf(dir.at('cache'));
-    mkdirSync(join(cache, 'swept', 'in the way'), { recursive: true });
-    expect(await sweepMemberCache(cache, { signal, force: true })).toMatchObject({ fault: 'EISDIR' });
+    const loop = dir.at('loop');
+    symlinkSync(loop, loop);
+    expect(await sweepMemberCache(loop, { signal, force: true })).toMatchObject({ fault: 'ELOOP' });
     const cancelled = sweepMemberCache(cache, { signal: AbortSignal.abort(), force: true });
     await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
   });

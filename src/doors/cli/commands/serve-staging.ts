@@ -1,6 +1,7 @@
 /** What `serve` stages with: this machine's sandbox, stacks and buildpacks, and blobs below the data directory. */
 import { join } from 'node:path';
 import type { Stager } from '../../../compose.ts';
+import { whyBelowReserve } from '../../../machine/host/disk-reserve.ts';
 import type { StagingMeans } from '../../../service/builds/means.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
 import { stageApp } from '../../../staging/stage.ts';
@@ -27,6 +28,7 @@ export function stagingMeans(stager: Stager, data: string): StagingMeans {
       const ports = await stager.stagePorts(io.signal);
       return await stageApp(request, { ...ports, buildpacks }, io);
     },
+    shortOfDisk: async () => await whyBelowReserve([stager.workspaces, data]),
     uploads: join(data, 'uploads'),
     retention: {
       droplets: settings.keepDroplets,

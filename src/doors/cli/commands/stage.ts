@@ -17,15 +17,13 @@ import { namedImageOf, stageDockerImage } from './docker-image.ts';
 export async function stageCommand(context: Context): Promise<number> {
   const image = namedImageOf(context);
   if (image !== undefined) return await stageDockerImage(context, image);
-  const { lifecycle } = context.flags;
-  if (lifecycle === 'cnb') return await (await import('./stage-cnb.ts')).stageCnbCommand(context);
-  if (lifecycle !== undefined && lifecycle !== 'buildpack') throw unknownLifecycle(String(lifecycle));
+  const lifecycle = lifecycleOf(context);
   const { config, signal, output } = context;
   const requests: StageRequest[] = [];
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
   const { result } = config.settings;
   if (result !== undefined) await demandOutputFile(result);
-  const stageOne = await stageHow(context);
+  const stageOne = await (lifecycle === 'cnb' ? stageWithCnbs(context, requests) : stageHow(context));
   const renderer = await createRenderer(output);
   const results: unknown[] = [];
   try {
@@ -61,8 +59,28 @@ async function stageHow({ config, signal, stager: open }: Context) {
     stageOnServer(request, target, await stager.remotePorts(server, signal), io);
 }
 
-function unknownLifecycle(lifecycle: string): StagerError {
-  return new StagerError('USAGE', `--lifecycle ${JSON.stringify(lifecycle)} is not known`, {
+/** With Cloud Native Buildpacks, which are named: nothing is installed for detect to try. */
+async function stageWithCnbs({ config, signal, stager: open }: Context, requests: readonly StageRequest[]) {
+  const named = requests.every(({ buildpacks }) => buildpacks.length > 0);
+  if (config.settings.server !== undefined || !named) {
+    throw new StagerError(
+      'USAGE',
+      'a staging with Cloud Native Buildpacks needs -b, and runs on this machine',
+      {
+        next: 'Give -b DIRECTORY|FILE.cnb|FILE.tgz|docker://IMAGE, and no --server.',
+      },
+    );
+  }
+  const stager = await open();
+  const ports = { ...(await stager.stagePorts(signal)), client: await stager.registryClient(signal) };
+  const { stageAppWithCnbs } = await import('../../../staging/stage-cnb.ts');
+  return async (request: StageRequest, io: Parameters<typeof stageApp>[2]) =>
+    stageAppWithCnbs(request, ports, io);
+}
+
+function lifecycleOf({ flags: { lifecycle = 'buildpack' } }: Context): 'buildpack' | 'cnb' {
+  if (lifecycle === 'buildpack' || lifecycle === 'cnb') return lifecycle;
+  throw new StagerError('USAGE', `--lifecycle ${JSON.stringify(lifecycle)} is not known`, {
     next: 'Use buildpack or cnb, or --docker-image.',
   });
 }

@@ -1,6 +1,7 @@
 /** The summary that a person reads after a staging. */
 import { createColors } from 'picocolors';
 import { phaseName } from '../../../words/phases.ts';
+import { resultSidecars } from '../../../words/result.ts';
 import type { StagingRecord } from '../../../words/staging-record.ts';
 import { formatBytes, formatDuration, MEBIBYTE } from '../../../words/units.ts';
 import { oneLine } from './harmless.ts';
@@ -52,7 +53,7 @@ function processes(record: StagingRecord): string[][] {
 }
 
 function sidecars(record: StagingRecord): string[][] {
-  const rows = [...(record.result.sidecars ?? []), ...(record.launch?.sidecars ?? [])].map((sidecar) => [
+  const rows = [...resultSidecars(record.result), ...(record.launch?.sidecars ?? [])].map((sidecar) => [
     sidecar.name,
     sidecar.command,
     `beside ${sidecar.process_types.join(', ')}${sidecar.memory === undefined ? '' : `, ${sidecar.memory}M`}`,

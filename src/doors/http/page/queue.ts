@@ -56,10 +56,20 @@ async function waiting(queries: Queries): Promise<string> {
   return grid({ caption: 'Waiting builds', columns, rows, none: 'No builds are waiting.' });
 }
 
+function stateOf({
+  alive,
+  draining,
+  short_of_disk,
+}: Awaited<ReturnType<typeof listWorkers>>[number]): string {
+  if (!alive) return 'silent';
+  if (draining) return 'draining';
+  return short_of_disk === null ? 'alive' : html`takes no builds: ${short_of_disk}`;
+}
+
 async function workers(queries: Queries): Promise<string> {
   const rows = (await listWorkers(queries)).map((each) => [
     chosen(each.name),
-    each.alive ? (each.draining ? 'draining' : 'alive') : 'silent',
+    stateOf(each),
     `${Number(each.running)} of ${each.slots}`,
     each.memory_in_mb === null ? 'any' : `${each.memory_in_mb} MB`,
     each.disk_in_mb === null ? 'any' : `${each.disk_in_mb} MB`,

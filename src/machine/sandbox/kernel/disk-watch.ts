@@ -7,6 +7,7 @@
  * Files that take no block would use up the disk's inodes unseen; they are counted by the same rule.
  */
 import { errnoOf } from '../../../words/errors.ts';
+import { RESERVE, type Reserve } from '../../host/disk-reserve.ts';
 import {
   countFiles,
   type DiskUsage,
@@ -30,12 +31,6 @@ export type Overrun =
   | { readonly kind: 'files'; readonly count: FileCount; readonly limit: number }
   /** Not the tree's own limit, but what the machine keeps for others. */
   | ({ readonly kind: 'reserve' } & Reserve);
-
-/** What has to stay free on the file system. */
-export interface Reserve {
-  readonly bytes: number;
-  readonly files: number;
-}
 
 /** Which limit a walk is made for. */
 interface Suspicion {
@@ -75,9 +70,6 @@ export interface DiskWatchOptions {
   /** Called once, when the tree is over its limit. */
   readonly onOverrun: () => void;
 }
-
-/** The last line, whoever filled the disk; a machine that has little keeps half of what it had. */
-const RESERVE: Reserve = { bytes: 512 * 1024 * 1024, files: 20_000 };
 
 const POLL_MS = 50;
 const WALK_EVERY_MS = 5_000;
@@ -216,6 +208,7 @@ export class DiskWatch {
   #belowReserve(use: FileSystemUse | undefined): boolean {
     if (use === undefined) return false;
     const { freeBytes, freeFiles = Number.POSITIVE_INFINITY } = use;
+    // A machine that has little keeps half of what it had.
     this.#reserve ??= {
       bytes: Math.min(RESERVE.bytes, freeBytes / 2),
       files: Math.min(RESERVE.files, freeFiles / 2),

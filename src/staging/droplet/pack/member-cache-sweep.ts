@@ -1,6 +1,6 @@
 /** Keeps the member cache within its size and age. */
 
-import { statSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -90,7 +90,7 @@ async function sweep(dir: string, options: SweepOptions): Promise<MemberCacheSwe
       continue;
     }
     throwIfCancelled(options.signal);
-    await rm(path, { force: true });
+    await rm(path, { recursive: true, force: true });
     removed += 1;
     removedBytes += sizeBytes;
   }
@@ -109,12 +109,19 @@ function filesIn(dir: string): Found[] {
   return namesNow(dir).flatMap((name) => statOrAbsent(join(dir, name)) ?? []);
 }
 
+/** Of the name itself: a link in the place of a member leads anywhere, and is removed like any other. */
 function statOrAbsent(path: string): Found | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats === undefined ? undefined : { path, sizeBytes: stats.size, usedAtMs: stats.mtimeMs };
 }
 
 async function writeStamp(path: string, now: number): Promise<void> {
-  await writeFile(path, '');
+  await rm(path, { recursive: true, force: true });
+  await writeFile(path, '', { flag: 'wx' }).catch(unlessThere);
   await utimes(path, now / 1000, now / 1000);
+}
+
+/** Another sweep wrote it meanwhile. */
+function unlessThere(error: unknown): void {
+  if (errnoOf(error) !== 'EEXIST') throw error;
 }

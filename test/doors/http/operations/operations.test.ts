@@ -20,6 +20,7 @@ describeApi('what an operator asks', (api) => {
     expect(text).toMatch(/^stager_database_up 1$/m);
     expect(text).toMatch(/^stager_queue_depth 0$/m);
     expect(text).toMatch(/^stager_workers 1$/m);
+    expect(text).toMatch(/^stager_workers_short_of_disk 0$/m);
     expect(text).toMatch(/^stager_builds_total\{outcome="staged",error=""\} 1$/m);
     expect(text).toMatch(
       /^stager_http_request_seconds_count\{method="POST",route="\/v3\/builds",status="201"\} 1$/m,

@@ -9,6 +9,8 @@ import { form, zipOf } from './builds.ts';
 export interface Place {
   readonly url: string;
   readonly token: string;
+  /** Gives a new token when that one is over. */
+  readonly refresh: string;
   readonly space: string;
 }
 

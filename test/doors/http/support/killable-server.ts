@@ -1,6 +1,6 @@
 /**
  * `node killable-server.ts DIR [postgres://… [BLOBSTORE]]`: the endpoint as a process of its own over a directory that stays, with a
- * staging that runs no script. Says `{"url","token","space"}` when it listens; ends by kill -9 alone.
+ * staging that runs no script. Says `{"url","token","refresh","space"}` when it listens; ends by kill -9 alone.
  */
 import { join } from 'node:path';
 import { ROUTES } from '../../../../src/doors/http/all-routes.ts';
@@ -27,17 +27,18 @@ const service = await createService({
 const server = await createServer(service, { routes: ROUTES });
 const url = await server.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(
-  `${JSON.stringify({ url, token: await tokenOf(database), space: await spaceOf(database) })}\n`,
+  `${JSON.stringify({ url, ...(await tokensOf(database)), space: await spaceOf(database) })}\n`,
 );
 
-async function tokenOf({ queries }: Database): Promise<string> {
+async function tokensOf({ queries }: Database): Promise<object> {
   const scopes = ['cloud_controller.admin'];
   const account =
     (await findAccountByName(queries, 'killer')) ??
     (await createAccount(queries, { username: 'killer', scopes }));
   if (account === undefined || service.signIn.kind !== 'embedded') throw new Error('nobody to sign in');
   const parts = { queries, keys: service.signIn.keys, issuer: `${url}/uaa/oauth/token` };
-  return (await startSession(parts, { account, clientId: 'cf' })).access_token;
+  const { access_token, refresh_token } = await startSession(parts, { account, clientId: 'cf' });
+  return { token: access_token, refresh: refresh_token };
 }
 
 async function spaceOf({ queries }: Database): Promise<string> {

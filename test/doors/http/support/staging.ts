@@ -25,6 +25,8 @@ import type { StagingRecord } from '../../../../src/words/staging-record.ts';
 export interface FakeMeans extends StagingMeans {
   /** What was asked to be staged. */
   readonly requests: StageRequest[];
+  /** Why its disk has no room; undefined at first. */
+  noRoom: string | undefined;
   remove(): Promise<void>;
 }
 
@@ -49,8 +51,10 @@ export async function fakeMeans(given?: string, address?: string): Promise<FakeM
     }),
   };
   const requests: StageRequest[] = [];
-  return {
+  const means: FakeMeans = {
     requests,
+    noRoom: undefined,
+    shortOfDisk: async () => means.noRoom,
     blobs: async () => blobs,
     buildpacks: async () => parts,
     uploads: join(dir, 'uploads'),
@@ -69,6 +73,7 @@ export async function fakeMeans(given?: string, address?: string): Promise<FakeM
     },
     remove: () => rm(dir, { recursive: true, force: true }),
   };
+  return means;
 }
 
 async function fakeStaging(

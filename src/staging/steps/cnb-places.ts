@@ -1,0 +1,110 @@
+/** Where a build with Cloud Native Buildpacks takes place, and what its scripts are run with. */
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ownedDirectory } from '../../machine/host/owner.ts';
+import { proxySecrets, proxyVariables } from '../../machine/proxy/proxy-settings.ts';
+import { MAX_FILES, type Rootfs } from '../../machine/sandbox/port/sandbox.ts';
+import { MEBIBYTE } from '../../words/units.ts';
+import { CNB_INSIDE, CnbHome } from '../cnb/cnb-home.ts';
+import type { CnbPlaces, CnbScriptPorts } from '../cnb/cnb-scripts.ts';
+import { createRedactor } from '../logs/redact.ts';
+import { DEFAULT_FDS, stagingApplication } from '../vcap/application.ts';
+import { databaseUrl, encodeServices, secretValues } from '../vcap/services.ts';
+import { fillApp, type PackagedApp } from './app.ts';
+import type { Staging } from './staging.ts';
+import type { StagingWorkspace } from './workspace.ts';
+
+const PIDS = 1024;
+
+/** The directories of a build, with the app in its place. */
+export async function openCnbPlaces(
+  staging: Staging,
+  workspace: StagingWorkspace,
+  app: PackagedApp,
+): Promise<CnbPlaces> {
+  const { owner } = staging.ports.sandbox;
+  const { source, counts } = app;
+  await fillApp(staging, { source, ...(counts !== undefined && { counts }) }, workspace);
+  // Not below the workspace's own /tmp: what a script may rename can't be what the next one is shown.
+  const root = join(workspace.root, 'cnb-build');
+  const places = {
+    root,
+    home: new CnbHome(join(root, 'home'), 'COMPILE_FAILED'),
+    tmp: join(root, 'tmp'),
+    plans: join(root, 'plans'),
+    platform: join(workspace.root, 'cnb-platform'),
+  };
+  for (const path of [root, places.plans, places.platform, join(places.platform, 'env')]) {
+    await mkdir(path);
+    await chmod(path, 0o755);
+  }
+  for (const [path, mode] of [
+    [places.home.root, 0o755],
+    [places.tmp, 0o1777],
+  ] as const) {
+    await ownedDirectory(path, owner);
+    await chmod(path, mode);
+  }
+  await rename(workspace.app, places.home.hostOf(CNB_INSIDE.app));
+  await places.home.make(CNB_INSIDE.layers, owner);
+  for (const [name, value] of Object.entries(cnbUserVariables(staging))) {
+    if (/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
+      await writeFile(join(places.platform, 'env', name), value, { mode: 0o644 });
+  }
+  return places;
+}
+
+/** What the platform passes to scripts: every variable of the app, as Cloud Controller does. */
+export function cnbUserVariables({ request, build }: Staging): Readonly<Record<string, string>> {
+  const { env, services, memoryMb, diskMb } = request;
+  const url = databaseUrl(services);
+  const facts = { ...request.app, limits: { memoryMb, diskMb, fds: DEFAULT_FDS } };
+  return {
+    ...env,
+    VCAP_APPLICATION: stagingApplication(facts, build),
+    VCAP_SERVICES: encodeServices(services),
+    ...(url !== undefined && { DATABASE_URL: url }),
+  };
+}
+
+/** What all scripts of a build start with. */
+export function cnbBaseEnvironment({ request, ports }: Staging): Map<string, string> {
+  return new Map(
+    Object.entries({
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: CNB_INSIDE.home,
+      CNB_STACK_ID: request.cfStack ?? request.stack,
+      ...proxyVariables(ports.proxy),
+    }),
+  );
+}
+
+/** How scripts are run. */
+export function cnbScriptPorts(staging: Staging, places: CnbPlaces, rootfs: Rootfs): CnbScriptPorts {
+  const { request, ports, signal } = staging;
+  const network = staging.network();
+  if (network.warning !== undefined) staging.warn('network-shared', network.warning);
+  return {
+    sandbox: ports.sandbox,
+    rootfs,
+    places,
+    limits: {
+      memoryBytes: request.memoryMb * MEBIBYTE,
+      pids: PIDS,
+      diskBytes: request.diskMb * MEBIBYTE,
+      files: MAX_FILES,
+      wallMs: request.timeoutMs,
+      openFiles: DEFAULT_FDS,
+    },
+    network: network.kind,
+    owner: staging.build,
+    report: staging.report,
+    clock: ports.clock,
+    redact: createRedactor([
+      ...staging.secrets,
+      ...secretValues(request.services),
+      ...proxySecrets(ports.proxy),
+    ]),
+    signal,
+  };
+}
