@@ -1,6 +1,7 @@
 /** Text files of an app, as people save them. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parse as parseToml } from 'smol-toml';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
 
 /** Whether a path exists. */
@@ -41,5 +42,19 @@ export async function readJson(dir: string, name: string): Promise<unknown> {
     return JSON.parse(text);
   } catch (error) {
     throw new BuildpackFailure(`${name} is not valid JSON: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** A TOML file of the app; undefined when there is no such file. */
+export async function readToml(dir: string, name: string): Promise<unknown> {
+  const text = await readText(dir, name);
+  if (text === undefined) return undefined;
+  try {
+    return parseToml(text);
+  } catch (error) {
+    throw new BuildpackFailure(`${name} is not valid TOML: ${reasonOf(error).split('\n')[0]}`, {
+      cause: error,
+      next: 'Correct it; the line is named above.',
+    });
   }
 }

@@ -7,7 +7,7 @@ export { stagingEnv, writeLaunchEnv } from './environment.ts';
 export { type Argv, output, type RunOptions, run, succeeds } from './exec.ts';
 export { isArchive, type Pick, type UnpackOptions, unpack } from './extract.ts';
 export { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
-export { isThere, readJson, readText } from './files.ts';
+export { isThere, readJson, readText, readToml } from './files.ts';
 export { statedGoSum } from './go-sum.ts';
 export { runHook } from './hooks.ts';
 export { Kept } from './kept.ts';

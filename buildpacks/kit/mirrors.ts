@@ -33,6 +33,8 @@ const REGISTRIES = {
   /** MVNW_REPOURL is what Maven's own wrapper reads. */
   maven: { variables: ['STAGER_MAVEN_MIRROR', 'MVNW_REPOURL'], standard: 'https://repo1.maven.org/maven2' },
   goproxy: { variables: ['STAGER_GO_PROXY', 'GOPROXY'], standard: 'https://proxy.golang.org' },
+  /** A sparse index. Cargo itself has no variable for it, only `[source]` in its configuration. */
+  cargo: { variables: ['STAGER_CARGO_REGISTRY'], standard: 'https://index.crates.io' },
 } as const satisfies Record<string, Registry>;
 
 /** The registries that a URI can name. */

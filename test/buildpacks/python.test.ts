@@ -1,9 +1,8 @@
 /** What the python buildpack reads, chooses, converts and refuses, without a Python. */
 import { describe, expect, it } from 'vitest';
-import { readJson } from '../../buildpacks/kit/files.ts';
+import { readJson, readToml } from '../../buildpacks/kit/files.ts';
 import { createLog } from '../../buildpacks/kit/log.ts';
 import { loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
-import { readToml } from '../../buildpacks/python/src/files.ts';
 import { chooseManager } from '../../buildpacks/python/src/manager.ts';
 import { fromPipfileLock } from '../../buildpacks/python/src/pipfile.ts';
 import { fromPoetryLock } from '../../buildpacks/python/src/poetry.ts';

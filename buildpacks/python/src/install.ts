@@ -7,11 +7,11 @@ import {
   isThere,
   readJson,
   readText,
+  readToml,
   registryUrl,
   run,
   type StepContext,
 } from '../../kit/index.ts';
-import { readToml } from './files.ts';
 import type { Manager } from './manager.ts';
 import { fromPipfileLock } from './pipfile.ts';
 import { fromPoetryLock } from './poetry.ts';

@@ -6,10 +6,10 @@ import {
   highestMatch,
   readJson,
   readText,
+  readToml,
   type StepContext,
   versionsOf,
 } from '../../kit/index.ts';
-import { readToml } from './files.ts';
 
 /** A wish and where it comes from; no range means the default. */
 export interface PythonWish {
