@@ -38,6 +38,16 @@ export function parseSha1(text: string): Sha1 | undefined {
   return /^[0-9a-fA-F]{40}$/.test(text) ? (text.toLowerCase() as Sha1) : undefined;
 }
 
+/** The digest whose 32 bytes begin at `at`: any 32 are one. */
+export function sha256At(bytes: Buffer, at: number): Sha256 {
+  return bytes.toString('hex', at, at + 32) as Sha256;
+}
+
+/** The digest whose 20 bytes begin at `at`. */
+export function sha1At(bytes: Buffer, at: number): Sha1 {
+  return bytes.toString('hex', at, at + 20) as Sha1;
+}
+
 /**
  * The one gate for paths from archives, manifests and requests.
  *

@@ -20,14 +20,15 @@ export interface ReplaceOptions {
  */
 export async function replaceFile(
   path: string,
-  content: string | Uint8Array,
+  content: string | Uint8Array | readonly Uint8Array[],
   options: ReplaceOptions,
 ): Promise<void> {
   const aside = asidePath(path);
   try {
     {
       await using file = await open(aside, 'wx', options.mode ?? 0o644);
-      await file.writeFile(content);
+      if (typeof content === 'string' || content instanceof Uint8Array) await file.writeFile(content);
+      else for (const piece of content) await file.writeFile(piece);
       if (options.durable) await file.sync();
     }
     await rename(aside, path);

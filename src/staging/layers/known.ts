@@ -9,7 +9,8 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import type { KnownChild, KnownChildren, KnownTree } from '../droplet/tar/known-tree.ts';
 import { hostPathOf } from '../droplet/tar/tree-walk.ts';
-import type { LayerEntries, LayerEntry } from './entries.ts';
+import { ChildIndex } from './child-index.ts';
+import type { LayerEntries } from './entries.ts';
 
 /** Host paths of one directory, each as it is seen: by scripts, above and below. */
 export interface LaidPlaces {
@@ -25,9 +26,11 @@ const NOTHING: ReadonlyMap<string, KnownChild> = new Map();
 /** See the top of the file. Scripts have ended when it is asked. */
 export class LaidAppTree implements KnownTree {
   readonly #places: LaidPlaces;
-  readonly #byDirectory: ReadonlyMap<string, ReadonlyMap<string, KnownChild>>;
+  readonly #index: ChildIndex;
   /** Directories that are above and the same as below. */
   readonly #same = new Map<string, boolean>();
+  /** The last directory that is not above: nothing below it is. */
+  #whole: string | undefined;
   readonly #offset: number;
 
   /** @param offset what the kernel adds to the inode numbers of what is below; see {@link inodeOffset}. */
@@ -39,17 +42,18 @@ export class LaidAppTree implements KnownTree {
     });
     this.#places = slashed(places);
     this.#offset = offset;
-    this.#byDirectory = grouped(entries);
+    this.#index = new ChildIndex(entries);
   }
 
   childrenOf(host: string): KnownChildren | undefined {
     const { seen, above } = this.#places;
     if (!host.startsWith(seen) || this.#offset < BELOW_FROM) return undefined;
     const path = host.slice(seen.length);
-    const children = this.#byDirectory.get(path);
     const state = this.#stateOf(path);
+    if (state === 'other') return undefined;
+    const children = this.#index.childrenOf(path);
     if (state === 'whole') return { children: children ?? NOTHING, whole: true };
-    if (state === 'other' || children === undefined) return undefined;
+    if (children === undefined) return undefined;
     const changed = new Set(namesOf(above + path));
     const left = [...children].filter(([name, { kind }]) => kind !== 'directory' && !changed.has(name));
     return { children: new Map(left), whole: false };
@@ -57,12 +61,16 @@ export class LaidAppTree implements KnownTree {
 
   /** `whole`: nothing at or below it is above; `same`: it is, and still the one that is below; else `other`. */
   #stateOf(path: string): 'whole' | 'same' | 'other' {
+    if (this.#whole !== undefined && path.startsWith(this.#whole)) return 'whole';
     const parent = path.slice(0, path.lastIndexOf('/', path.length - 2) + 1);
     if (path !== '') {
       const above = this.#stateOf(parent);
       if (above !== 'same') return above;
     }
-    if (inodeAt(this.#places.above + path) === undefined) return 'whole';
+    if (inodeAt(this.#places.above + path) === undefined) {
+      this.#whole = path;
+      return 'whole';
+    }
     const known = this.#same.get(path);
     const isSame = known ?? this.#isSame(path);
     this.#same.set(path, isSame);
@@ -80,26 +88,6 @@ export class LaidAppTree implements KnownTree {
 export function inodeOffset({ seen, below }: Pick<LaidPlaces, 'seen' | 'below'>): number {
   const offset = (inodeAt(bytesOf(seen)) ?? 0) - (inodeAt(bytesOf(below)) ?? 0);
   return Number.isSafeInteger(offset) && offset >= BELOW_FROM ? offset : 0;
-}
-
-function grouped(entries: LayerEntries): ReadonlyMap<string, ReadonlyMap<string, KnownChild>> {
-  const all = new Map<string, Map<string, KnownChild>>();
-  for (const [text, entry] of entries) {
-    const path = bytesOf(text);
-    const slash = path.lastIndexOf('/') + 1;
-    const directory = path.slice(0, slash);
-    const siblings = all.get(directory) ?? new Map<string, KnownChild>();
-    siblings.set(path.slice(slash), childOf(entry));
-    all.set(directory, siblings);
-  }
-  return all;
-}
-
-function childOf(entry: LayerEntry): KnownChild {
-  if (entry.kind === 'directory') return { kind: 'directory', mode: entry.mode };
-  if (entry.kind === 'symlink') return { kind: 'symlink', target: bytesOf(entry.target) };
-  const { mode, sizeBytes: size, sha256 } = entry;
-  return { kind: 'file', mode, size, mtime: Math.floor(entry.mtimeMs / 1000), sha256 };
 }
 
 /** Without the slash at its end, with which a link would be followed. */

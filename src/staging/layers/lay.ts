@@ -9,8 +9,8 @@ import type { Guid } from '../../words/ids.ts';
 import type { SourceLimits } from '../source/limits.ts';
 import type { Workspace } from '../workspace/layout.ts';
 import { materialise } from '../workspace/materialise.ts';
-import type { PackageChange } from './difference.ts';
 import type { LayerEntries } from './entries.ts';
+import type { LayerEntry } from './entry-records.ts';
 import type { LayerStore, LayerTree } from './store.ts';
 import type { EntrySupply } from './supply.ts';
 
@@ -22,7 +22,13 @@ export interface FillOptions {
 }
 
 /** What is to be written, and where from. */
-type Filling = FillOptions & { readonly supply: EntrySupply; readonly change: PackageChange };
+type Filling = FillOptions & { readonly supply: EntrySupply; readonly change: EntryChange };
+
+/** What is to be done to a tree. */
+interface EntryChange {
+  readonly removed: readonly string[];
+  readonly written: Iterable<LayerEntry>;
+}
 
 /** Where a tree is made: mounted at `at`, which is in a volume; from nothing, or from another one. */
 export type TreePlace = {
@@ -53,9 +59,8 @@ export function laidPlaces({ root }: Pick<Workspace, 'root'>) {
 /** What a tree takes in an image. */
 export function sizeOfTree(entries: LayerEntries): Required<VolumeSize> {
   let bytes = 0;
-  for (const entry of entries.values()) {
-    const own =
-      entry.kind === 'file' ? entry.sizeBytes : entry.kind === 'symlink' ? entry.target.length : BLOCK;
+  for (let index = 0; index < entries.size; index += 1) {
+    const own = entries.kindAt(index) === 'file' ? entries.sizeBytesAt(index) : BLOCK;
     bytes += Math.ceil(own / BLOCK) * BLOCK + NAME_BYTES;
   }
   return { bytes: Math.ceil(bytes * SPARE), files: Math.ceil(entries.size * SPARE) + 1024 };
@@ -139,7 +144,7 @@ export async function undoLaying(workspace: Workspace, layers: Layers, owner: Ow
 
 /** Brings the tree at `to`, which no script has had yet, to another package. */
 export async function applyDifference(
-  { removed, written }: PackageChange,
+  { removed, written }: EntryChange,
   {
     supply,
     to,

@@ -23,7 +23,7 @@ import type { Clock } from '../../words/clock.ts';
 import { errnoOf } from '../../words/errors.ts';
 import { type Guid, parseSha256, type Sha256 } from '../../words/ids.ts';
 import { parseJson } from '../../words/json.ts';
-import { decodeEntries, encodeEntries, type LayerEntries } from './entries.ts';
+import { LayerEntries } from './entries.ts';
 
 /** What all trees may take, and how long one stays that nobody uses. */
 export interface LayerLimits {
@@ -174,9 +174,9 @@ export class LayerStore {
     readonly entries: LayerEntries;
     readonly signal: AbortSignal;
   }): Promise<void> {
-    const { text, id } = encodeEntries(made.entries);
+    const { id, pieces } = made.entries;
     const kept = { mode: 0o600, durable: true };
-    await replaceFile(join(made.dir, 'entries'), text, kept);
+    await replaceFile(join(made.dir, 'entries'), pieces, kept);
     const image = await identityOf(join(made.dir, 'image'));
     const seal = { format: 'stager-layer-seal', version: 1, image } satisfies z.input<typeof sealSchema>;
     await replaceFile(join(made.dir, 'seal'), JSON.stringify(seal), kept);
@@ -200,7 +200,7 @@ export class LayerStore {
       const seal = sealSchema.safeParse(parseJson(await readFile(join(place, 'seal'), 'utf8'))).data;
       if (seal === undefined) return 'it has no seal';
       if (seal.image !== (await identityOf(image))) return 'its image was written to';
-      const entries = decodeEntries(await readFile(join(place, 'entries'), 'utf8'), id);
+      const entries = LayerEntries.parse(await readFile(join(place, 'entries')), id);
       return entries === undefined ? 'the list of what is in it was written to' : { id, image, entries };
     } catch (error) {
       const errno = errnoOf(error);

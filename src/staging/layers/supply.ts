@@ -3,25 +3,30 @@
 import type { ListedEntry } from '../package/listing.ts';
 import { openHostFile } from '../source/content.ts';
 import type { Source, SourceEntry } from '../source/entry.ts';
-import type { LayerEntry } from './entries.ts';
+import type { LayerEntry } from './entry-records.ts';
 
 /** What a package lists, and where its files are. */
 export interface Listed {
-  readonly entries: readonly ListedEntry[];
+  /** How many entries there are. */
+  readonly count: number;
+  /** In path order; may be gone through once. */
+  readonly entries: Iterable<ListedEntry> | AsyncIterable<ListedEntry>;
+  /** For who does not want them. */
+  readonly close?: () => void;
   /** With a path of the package it gives the host's; absent for archives and stored packages. */
   readonly hostRoot?: string;
 }
 
 /** Gives entries with their content, for those that are asked for; each content is what was packaged, or fails. */
-export type EntrySupply = (wanted: readonly LayerEntry[]) => AsyncIterable<SourceEntry>;
+export type EntrySupply = (wanted: Iterable<LayerEntry>) => AsyncIterable<SourceEntry>;
 
 /** Of a directory only what is wanted is looked at; all else is gone through. */
-export function supplyOf(source: Source, { hostRoot }: Listed, signal: AbortSignal): EntrySupply {
+export function supplyOf(source: Source, hostRoot: string | undefined, signal: AbortSignal): EntrySupply {
   if (hostRoot !== undefined) return (wanted) => fromHost(wanted, hostRoot);
   return (wanted) => fromSource(wanted, source, signal);
 }
 
-async function* fromHost(wanted: readonly LayerEntry[], hostRoot: string): AsyncGenerator<SourceEntry> {
+async function* fromHost(wanted: Iterable<LayerEntry>, hostRoot: string): AsyncGenerator<SourceEntry> {
   for (const entry of wanted) {
     if (entry.kind !== 'file') {
       yield* plain(entry);
@@ -34,7 +39,7 @@ async function* fromHost(wanted: readonly LayerEntry[], hostRoot: string): Async
 }
 
 async function* fromSource(
-  wanted: readonly LayerEntry[],
+  wanted: Iterable<LayerEntry>,
   source: Source,
   signal: AbortSignal,
 ): AsyncGenerator<SourceEntry> {

@@ -36,7 +36,7 @@ export async function packagesByTenant(
       return 'damaged' as const;
     });
     if (listing === 'damaged') continue;
-    await listing?.entries.return();
+    listing?.close();
     if (listing === undefined) {
       // Deleted meanwhile; or there and without a record, and then what it needs is not known.
       if (!(await isListed(store, blob.key, signal))) continue;

@@ -145,6 +145,15 @@ function listingLine(item: ListedEntry): string {
   return `${head},"mode":${mode},"sizeBytes":${sizeBytes},${tail},"sha1":"${sha1}","sha256":"${sha256}"}\n`;
 }
 
+/** A listing whose header was read. */
+export interface OpenListing {
+  readonly header: ListingHeader;
+  /** May be gone through once, to its end or not. */
+  readonly entries: AsyncGenerator<ListedEntry, void, void>;
+  /** For who does not want the entries: a generator that was never begun can't end what it would have read. */
+  readonly close: () => void;
+}
+
 /** How to read a listing. */
 export interface ReadListing {
   readonly signal: AbortSignal;
@@ -159,7 +168,7 @@ export async function readListing(
   store: BlobStore,
   guid: Guid,
   { signal }: ReadListing,
-): Promise<{ readonly header: ListingHeader; readonly entries: AsyncGenerator<ListedEntry, void, void> }> {
+): Promise<OpenListing> {
   const key = packageKey(guid);
   const location = store.location(key);
   // In a bucket it can be deleted between being found and being read.
@@ -179,7 +188,8 @@ export async function readListing(
   }
   const { format: _format, version: _version, app, ...rest } = parsed.data;
   const head: ListingHeader = { ...rest, guid: found, ...(app === undefined ? {} : { app }) };
-  return { header: head, entries: entriesOf({ lines, body, location, expected: head.entries }) };
+  const entries = entriesOf({ lines, body, location, expected: head.entries });
+  return { header: head, entries, close: () => body.destroy() };
 }
 
 async function begin(store: BlobStore, key: BlobKey, signal: AbortSignal) {

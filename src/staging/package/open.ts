@@ -28,8 +28,8 @@ export async function openPackage(
   options: { readonly store: BlobStore; readonly signal: AbortSignal },
 ): Promise<PackageSource> {
   const { store } = options;
-  const { header, entries } = await readListing(store, guid, options);
-  await entries.return();
+  const { header, close } = await readListing(store, guid, options);
+  close();
   return {
     header,
     description: `package ${guid}`,

@@ -21,7 +21,7 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { asidePath } from '../../machine/host/process-label.ts';
 import type { Digests } from '../../stores/blobs/port/digests.ts';
-import { parseSha1, parseSha256 } from '../../words/ids.ts';
+import { sha1At, sha256At } from '../../words/ids.ts';
 import type { FileStat } from '../source/entry.ts';
 
 const MAGIC = 'STGRSTC2';
@@ -76,9 +76,8 @@ export class StatCache {
     ) {
       return undefined;
     }
-    const sha1 = parseSha1(records.toString('hex', at + IDENTITY_BYTES, at + IDENTITY_BYTES + 20));
-    const sha256 = parseSha256(records.toString('hex', at + IDENTITY_BYTES + 20, at + RECORD_BYTES));
-    if (sha1 === undefined || sha256 === undefined) return undefined;
+    const sha1 = sha1At(records, at + IDENTITY_BYTES);
+    const sha256 = sha256At(records, at + IDENTITY_BYTES + 20);
     records.copy(this.#next, this.#append(path), at, at + RECORD_BYTES);
     return { sha1, sha256, sizeBytes };
   }

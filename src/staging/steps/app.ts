@@ -5,7 +5,7 @@ import type { Guid, Sha256 } from '../../words/ids.ts';
 import { formatBytes, formatCount, MEBIBYTE } from '../../words/units.ts';
 import type { Listed } from '../layers/supply.ts';
 import { storePackage } from '../package/create.ts';
-import { type ListedEntry, packageKey, readListing } from '../package/listing.ts';
+import { packageKey, readListing } from '../package/listing.ts';
 import { openPackage } from '../package/open.ts';
 import { sourceProgress } from '../package/source-progress.ts';
 import type { Source } from '../source/entry.ts';
@@ -21,7 +21,7 @@ export interface PackagedApp {
   readonly package: Guid;
   /** Equal for equal sources; of a stored package its guid, since it never changes. */
   readonly digest: Sha256 | Guid;
-  /** What the package lists. */
+  /** What the package lists; read from the store when it is asked for again. */
   readonly listed: () => Promise<Listed>;
   /** What was packaged; undefined for a package that was there. */
   readonly counts?: { readonly files: number; readonly bytes: number };
@@ -50,8 +50,7 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
   const source = await openApp(staging);
   if (request.source.kind === 'package') {
     const { guid } = request.source;
-    const listed = async () => ({ entries: await listingOf(guid, staging) });
-    return { source, package: guid, digest: guid, listed };
+    return { source, package: guid, digest: guid, listed: () => listingOf(guid, staging) };
   }
   let gathered: Listed | undefined;
   const created = await staging.phases.run(
@@ -62,23 +61,25 @@ export async function packageApp(staging: Staging): Promise<PackagedApp> {
         signal,
         app: request.app.guid,
         statCachePath: ports.statCache(request.app.guid),
-        onListed: (all) => {
-          gathered = all;
+        onListed: ({ entries, hostRoot }) => {
+          gathered = { count: entries.length, entries, ...(hostRoot !== undefined && { hostRoot }) };
         },
         onProgress: (progress) => staging.report(sourceProgress(progress)),
       }),
     ({ files, bytes, sentBytes }) =>
       `${formatCount(files, 'file')}, ${formatBytes(bytes)}, ${formatBytes(sentBytes)} sent`,
   );
-  const listed = async () => gathered ?? { entries: await listingOf(created.guid, staging) };
+  const listed = async () => {
+    const first = gathered;
+    gathered = undefined;
+    return first ?? (await listingOf(created.guid, staging));
+  };
   return { source, package: created.guid, digest: created.contentSha256, counts: created, listed };
 }
 
-async function listingOf(guid: Guid, { ports, signal }: Staging): Promise<readonly ListedEntry[]> {
-  const { entries } = await readListing(ports.blobs, guid, { signal });
-  const all: ListedEntry[] = [];
-  for await (const entry of entries) all.push(entry);
-  return all;
+async function listingOf(guid: Guid, { ports, signal }: Staging): Promise<Listed> {
+  const { header, entries, close } = await readListing(ports.blobs, guid, { signal });
+  return { count: header.entries, entries, close };
 }
 
 /**

@@ -6,7 +6,7 @@ import { isStagerError, throwIfCancelled } from '../../words/errors.ts';
 import { formatCount, MEBIBYTE } from '../../words/units.ts';
 import type { KnownTree } from '../droplet/tar/known-tree.ts';
 import { difference, type PackageChange } from '../layers/difference.ts';
-import { type LayerEntries, layerEntries } from '../layers/entries.ts';
+import { LayerEntries } from '../layers/entries.ts';
 import { inodeOffset, LaidAppTree } from '../layers/known.ts';
 import {
   APP,
@@ -51,8 +51,12 @@ interface Laid {
   readonly entries: LayerEntries;
   /** Made by this staging, and nobody else's yet. */
   readonly made?: MadeTree;
-  /** From an earlier one, with what was written above it. */
-  readonly used?: { readonly tree: LayerTree; readonly change: PackageChange; readonly now: LayerEntries };
+  /** From an earlier one, with what was written above it, and what the tree of the next is to hold. */
+  readonly used?: {
+    readonly tree: LayerTree;
+    readonly change: PackageChange;
+    readonly next?: LayerEntries;
+  };
   readonly supply: EntrySupply;
 }
 
@@ -88,11 +92,14 @@ export class LayeredApp implements AsyncDisposable {
     if (request.keep !== 'never') return 'what may be kept is a plain directory';
     if (layers === undefined) return 'no tree can be laid below a workspace here';
     const listed = await input.listed();
-    if (wanted === 'auto' && listed.entries.length < FEW_ENTRIES) return 'it has few files';
-    const odd = listed.entries.find(({ mtimeMs }) => !(mtimeMs >= 0 && mtimeMs < LAST_TIME_MS));
-    if (odd !== undefined) return `the time of ${odd.path} is out of range`;
-    const supply = supplyOf(input.source, listed, signal);
-    const now = layerEntries(listed.entries);
+    if (wanted === 'auto' && listed.count < FEW_ENTRIES) {
+      listed.close?.();
+      return 'it has few files';
+    }
+    const now = await LayerEntries.of(listed.entries);
+    const odd = oddTime(now);
+    if (odd !== undefined) return `the time of ${odd} is out of range`;
+    const supply = supplyOf(input.source, listed.hostRoot, signal);
     // What is below does not count later; copying says that it is too much.
     if (sizeOfTree(now).bytes > request.diskMb * MEBIBYTE) return 'it may not fit into the disk limit';
     const laid = await lay(staging, workspace, { layers, supply, now }).catch(async (error: unknown) => {
@@ -152,13 +159,13 @@ export class LayeredApp implements AsyncDisposable {
     const { ports, request, signal } = this.#staging;
     const { layers, made, used, entries, supply } = this.#laid;
     if (made !== undefined) await made.publish(request.app.guid, entries, signal);
-    else if (used !== undefined && isLarge(used.change)) {
+    else if (used?.next !== undefined) {
       const at = join(this.#workspace.root, 'next');
       await using next = await makeTree(
         { layers, store: ports.layers.store, at, from: used.tree },
         { ...optionsOf(this.#staging), supply, change: used.change },
       );
-      await next.publish(request.app.guid, used.now, signal);
+      await next.publish(request.app.guid, used.next, signal);
     } else return;
     await ports.layers.store.sweep(signal);
   }
@@ -182,15 +189,15 @@ async function lay(
   const tree = await store.recall(request.app.guid, (why) =>
     staging.warn('layer-damaged', `the app's tree on this machine is damaged (${why}); it is made again`),
   );
-  const change = tree === undefined ? undefined : difference(tree.entries, now);
-  if (tree !== undefined && change !== undefined && change.written.length <= now.size * MOST) {
+  const change = tree === undefined ? undefined : difference(tree.entries, now, now.size * MOST);
+  if (tree !== undefined && change !== undefined) {
     await mountTree(layers, tree, below);
     await show(tree.entries);
-    return { layers, supply, entries: tree.entries, used: { tree, change, now } };
+    const next = isLarge(change) ? now : undefined;
+    return { layers, supply, entries: tree.entries, used: { tree, change, ...(next && { next }) } };
   }
   await demandRoom(store.root, sizeOfTree(now).bytes);
-  const all: PackageChange = { removed: [], written: [...now.values()], bytes: 0 };
-  const options = { ...optionsOf(staging), supply, change: all };
+  const options = { ...optionsOf(staging), supply, change: { removed: [], written: now } };
   const made = await makeTree({ layers, store, at: below, size: sizeOfTree(now) }, options);
   try {
     await show(now);
@@ -208,6 +215,15 @@ const placesOf = ({ app, root }: Workspace) => {
 
 const isLarge = ({ written, removed, bytes }: PackageChange): boolean =>
   written.length + removed.length > SMALL.entries || bytes > SMALL.bytes;
+
+/** A path whose time can't be kept. */
+function oddTime(entries: LayerEntries): string | undefined {
+  for (let index = 0; index < entries.size; index += 1) {
+    const mtimeMs = entries.mtimeMsAt(index);
+    if (mtimeMs < 0 || mtimeMs >= LAST_TIME_MS) return entries.pathAt(index);
+  }
+  return undefined;
+}
 
 const optionsOf = ({ request, signal, report }: Staging): FillOptions => ({
   limits: { maxBytes: request.diskMb * MEBIBYTE, raise: '--disk' },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { difference } from '../../../src/staging/layers/difference.ts';
-import { decodeEntries, encodeEntries, layerEntries } from '../../../src/staging/layers/entries.ts';
+import { LayerEntries } from '../../../src/staging/layers/entries.ts';
 import { LayerStore } from '../../../src/staging/layers/store.ts';
 import type { ListedEntry } from '../../../src/staging/package/listing.ts';
 import { digestsOf } from '../../../src/stores/blobs/port/digests.ts';
@@ -31,16 +31,16 @@ const directory = (name: string, mtimeMs = 1, mode = 0o755): ListedEntry => ({
 const link = (name: string, target: string): ListedEntry => ({
   ...{ kind: 'symlink', path: path(name), target, mtimeMs: 1 },
 });
-const between = (old: readonly ListedEntry[], now: readonly ListedEntry[]) => {
-  const { removed, written } = difference(layerEntries(old), layerEntries(now));
-  return { removed, written: written.map((entry) => entry.path.toString()) };
+const between = async (old: readonly ListedEntry[], now: readonly ListedEntry[]) => {
+  const change = difference(await LayerEntries.of(old), await LayerEntries.of(now));
+  return { removed: change?.removed, written: change?.written.map((entry) => entry.path.toString()) };
 };
 
 describe('the difference of two packages', () => {
   const app = [directory('a'), file('a/x'), file('a/y'), file('b/implied/z'), link('l', 'a/x')];
 
-  it('is nothing for equal ones', () => {
-    expect(between(app, [...app])).toEqual({ removed: [], written: [] });
+  it('is nothing for equal ones', async () => {
+    expect(await between(app, [...app])).toEqual({ removed: [], written: [] });
   });
 
   it.each([
@@ -48,25 +48,25 @@ describe('the difference of two packages', () => {
     ['mode', file('a/x', 'a/x', { mode: 0o755 })],
     ['time', file('a/x', 'a/x', { mtimeMs: 1_000.75 })],
     ['kind', link('a/x', 'y')],
-  ])('has a file of another %s, and the directory in which it is replaced', (_, other) => {
+  ])('has a file of another %s, and the directory in which it is replaced', async (_, other) => {
     const now = app.map((entry) => (entry.path.toString() === 'a/x' ? other : entry));
-    expect(between(app, now)).toEqual({ removed: ['a/x'], written: ['a', 'a/x'] });
+    expect(await between(app, now)).toEqual({ removed: ['a/x'], written: ['a', 'a/x'] });
   });
 
-  it('has what is new with the directories above, and what is gone once', () => {
+  it('has what is new with the directories above, and what is gone once', async () => {
     const now = [...app.filter((entry) => !/^a/.test(entry.path)), file('b/implied/new/file')];
     const written = ['b', 'b/implied', 'b/implied/new', 'b/implied/new/file'];
-    expect(between(app, now)).toEqual({ removed: ['a'], written });
+    expect(await between(app, now)).toEqual({ removed: ['a'], written });
   });
 
-  it('turns a directory into a file and a file into a directory', () => {
+  it('turns a directory into a file and a file into a directory', async () => {
     const now = [file('a'), file('b/implied/z/below'), link('l', 'a/x')];
     const written = ['a', 'b', 'b/implied', 'b/implied/z', 'b/implied/z/below'];
-    expect(between(app, now)).toEqual({ removed: ['a', 'b/implied/z'], written });
+    expect(await between(app, now)).toEqual({ removed: ['a', 'b/implied/z'], written });
   });
 
-  it('leaves a directory of another mode or time where it is', () => {
-    expect(between(app, [directory('a', 2, 0o700), ...app.slice(1)])).toEqual({
+  it('leaves a directory of another mode or time where it is', async () => {
+    expect(await between(app, [directory('a', 2, 0o700), ...app.slice(1)])).toEqual({
       removed: [],
       written: ['a'],
     });
@@ -74,14 +74,19 @@ describe('the difference of two packages', () => {
 });
 
 describe('the list of a tree', () => {
-  it('is read back as it was, under its own name only', () => {
-    const entries = layerEntries([file('ä/file', 'x'), link('l', '../away'), directory('d', 1.25)]);
-    const { text, id } = encodeEntries(entries);
-    const found = decodeEntries(text, id);
-    expect(found && encodeEntries(found)).toEqual({ text, id });
-    expect(difference(entries, found ?? new Map())).toMatchObject({ removed: [], written: [] });
-    const other = encodeEntries(layerEntries([file('other')])).id;
-    expect(decodeEntries(text, other)).toBeUndefined();
+  it('is read back as it was, under its own name only', async () => {
+    const own = [file('ä/file', 'x'), link('l', '../away/ü'), directory('z', 1.25)];
+    const entries = await LayerEntries.of(own);
+    const kept = Buffer.concat(entries.pieces);
+    const found = LayerEntries.parse(kept, entries.id);
+    const implied = { kind: 'directory', path: 'ä', mode: 0o755, mtimeMs: undefined };
+    const { sha256, sizeBytes } = digestsOf(Buffer.from('x'));
+    const first = { kind: 'file', path: 'ä/file', mode: 0o644, mtimeMs: 1_000.5, sizeBytes, sha256 };
+    expect([...(found ?? [])]).toEqual([own[1], own[2], implied, first]);
+    expect(found?.equals(entries)).toBe(true);
+    const other = await LayerEntries.of([file('other')]);
+    expect(LayerEntries.parse(kept, other.id)).toBeUndefined();
+    expect(LayerEntries.parse(kept.subarray(1), entries.id)).toBeUndefined();
   });
 });
 
@@ -90,7 +95,7 @@ describe('the store of trees', () => {
   let store: LayerStore;
   const { signal } = new AbortController();
   const app = newGuid();
-  const entries = layerEntries([file('one')]);
+  let entries: LayerEntries;
   const damage: string[] = [];
   const recall = (guid = app) => store.recall(guid, (why) => damage.push(why));
   const add = async (guid = app, listed = entries, content = 'image'): Promise<void> => {
@@ -99,6 +104,7 @@ describe('the store of trees', () => {
     await draft.publish(guid, listed, signal);
   };
   beforeEach(async () => {
+    entries = await LayerEntries.of([file('one')]);
     temp = await tempDir({ unsafeCleanup: true });
     store = new LayerStore(join(temp.path, 'layers'), systemClock);
     damage.length = 0;
@@ -113,7 +119,7 @@ describe('the store of trees', () => {
     }
     expect(await readdir(join(store.root, 'tmp'))).toEqual([]);
     await add();
-    expect([...((await recall())?.entries.keys() ?? [])]).toEqual(['one']);
+    expect((await recall())?.entries.pathAt(0)).toBe('one');
     expect(damage).toEqual([]);
   });
 
@@ -139,8 +145,8 @@ describe('the store of trees', () => {
     await add();
     await add(second);
     expect(await readdir(join(store.root, 'trees'))).toHaveLength(1);
-    await add(app, layerEntries([file('other')]));
-    await add(second, layerEntries([file('other')]));
+    await add(app, await LayerEntries.of([file('other')]));
+    await add(second, await LayerEntries.of([file('other')]));
     expect(await store.sweep(signal)).toMatchObject({ trees: 1 });
     expect(await readdir(join(store.root, 'trees'))).toHaveLength(1);
   });
@@ -152,7 +158,7 @@ describe('the store of trees', () => {
       [older, 'b'],
       [young, 'c'],
     ] as const)
-      await add(guid, layerEntries([file(name)]), 'x'.repeat(8192));
+      await add(guid, await LayerEntries.of([file(name)]), 'x'.repeat(8192));
     const aged = async (guid: string, days: number): Promise<void> => {
       const then = Date.now() / 1000 - days * 24 * 3600;
       await utimes(join(store.root, 'apps', guid), then, then);
