@@ -48,6 +48,9 @@ export function sha1At(bytes: Buffer, at: number): Sha1 {
   return bytes.toString('hex', at, at + 20) as Sha1;
 }
 
+/** Almost all paths: ASCII, and clean already. Large apps have 100,000 of them. */
+const PLAIN = /^(?:(?!\.{1,2}(?:\/|$))[ -.0-~]{1,255}(?:\/(?!$)|$))+$/;
+
 /**
  * The one gate for paths from archives, manifests and requests.
  *
@@ -57,6 +60,7 @@ export function sha1At(bytes: Buffer, at: number): Sha1 {
  * @returns the path, or the reason why it is refused.
  */
 export function parseRelPath(text: string): RelPath | { refused: string } {
+  if (text.length <= 4096 && PLAIN.test(text)) return text as RelPath;
   const trimmed = text.replace(/^(?:\.\/+)+/, '').replace(/\/+$/, '');
   if (trimmed === '' || trimmed === '.') return { refused: 'empty path' };
   if (trimmed.includes('\0')) return { refused: 'contains NUL' };

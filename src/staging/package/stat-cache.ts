@@ -31,10 +31,18 @@ const RECORD_BYTES = 84;
 const IDENTITY_BYTES = 32;
 /** The coarsest clocks of file systems tick every two seconds (FAT). */
 const RACY_NS = 2_000_000_000n;
-const NOTHING: Known = { paths: [], records: Buffer.alloc(0) };
+const NOTHING: Known = { files: 0, names: Buffer.alloc(0), records: Buffer.alloc(0) };
+
+/** Number of a file, and where its path begins. */
+interface Place {
+  readonly number: number;
+  readonly at: number;
+}
 
 interface Known {
-  readonly paths: readonly string[];
+  readonly files: number;
+  /** Paths, each ended by a NUL. */
+  readonly names: Buffer;
   readonly records: Buffer;
 }
 
@@ -46,7 +54,9 @@ export class StatCache {
   #next: Buffer;
   /** Where the next path is expected: files are asked for in the order in which they were remembered. */
   #cursor = 0;
-  #numbers: ReadonlyMap<string, number> | undefined;
+  /** Where its path begins. */
+  #cursorAt = 0;
+  #places: ReadonlyMap<string, Place> | undefined;
   #changed = false;
 
   private constructor(path: string | undefined, known: Known) {
@@ -100,7 +110,7 @@ export class StatCache {
   async save(): Promise<void> {
     const paths = this.#nextPaths;
     if (this.#path === undefined) return;
-    if (!this.#changed && paths.length === this.#known.paths.length) return;
+    if (!this.#changed && paths.length === this.#known.files) return;
     const aside = asidePath(this.#path);
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
@@ -113,13 +123,16 @@ export class StatCache {
   }
 
   #numberOf(path: string): number | undefined {
-    const { paths } = this.#known;
-    if (paths[this.#cursor] !== path) {
-      this.#numbers ??= new Map(paths.map((known, n) => [known, n]));
-      const number = this.#numbers.get(path);
-      if (number === undefined) return undefined;
-      this.#cursor = number;
+    const { names } = this.#known;
+    let end = names.indexOf(0, this.#cursorAt);
+    if (end < 0 || names.toString('utf8', this.#cursorAt, end) !== path) {
+      this.#places ??= placesOf(names);
+      const place = this.#places.get(path);
+      if (place === undefined) return undefined;
+      this.#cursor = place.number;
+      end = names.indexOf(0, place.at);
     }
+    this.#cursorAt = end + 1;
     return this.#cursor++;
   }
 
@@ -161,7 +174,15 @@ function parse(bytes: Buffer): Known | undefined {
   const namesAt = HEAD_BYTES + files * RECORD_BYTES;
   const end = namesAt + bytes.readUInt32LE(12);
   if (end + 4 !== bytes.length || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) return undefined;
-  const paths = bytes.toString('utf8', namesAt, end).split('\0');
-  if (paths.pop() !== '' || paths.length !== files) return undefined;
-  return { paths, records: bytes.subarray(HEAD_BYTES, namesAt) };
+  return { files, names: bytes.subarray(namesAt, end), records: bytes.subarray(HEAD_BYTES, namesAt) };
+}
+
+function placesOf(names: Buffer): ReadonlyMap<string, Place> {
+  const all = new Map<string, Place>();
+  for (let [number, at] = [0, 0]; at < names.length; number += 1) {
+    const end = names.indexOf(0, at);
+    all.set(names.toString('utf8', at, end), { number, at });
+    at = end + 1;
+  }
+  return all;
 }

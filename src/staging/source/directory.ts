@@ -4,7 +4,8 @@
  * Two passes: the first only lists (names and types, no stat) and finds everything unsafe, so that the failure
  * names all of it before the first entry is handed out; the second yields. What vanished or became something else
  * between them is SOURCE_CHANGED. The names of the first pass are kept, except for very large apps, so that directories
- * and rules are gone through once: two thirds of what an unchanged app costs (bench/packages.ts).
+ * and rules are gone through once: two thirds of what an unchanged app costs (bench/packages.ts). As text: an object for
+ * each keeps the collector busy.
  */
 import { lstatSync, readlinkSync } from 'node:fs';
 import { Pace } from '../../machine/host/pace.ts';
@@ -16,7 +17,7 @@ import type { IgnoreRules } from './ignore.ts';
 import { type SourceLimits, Tally } from './limits.ts';
 import { Refusals } from './refusals.ts';
 import { Summary } from './summary.ts';
-import { type Found, walk } from './walk.ts';
+import { type Found, type Kept, WalkedPaths, walk } from './walk.ts';
 
 /** What {@link DirectorySource} needs. */
 export interface DirectoryInput {
@@ -30,11 +31,9 @@ export interface DirectoryInput {
 /** More entries than this (100 bytes each) are listed again instead. */
 const REMEMBERED = 150_000;
 
-type Kept = Extract<Found, { verdict: 'kept' }>;
-
 interface Scan {
   /** What the second pass yields; undefined for more than {@link REMEMBERED}. */
-  readonly kept: readonly Kept[] | undefined;
+  readonly kept: WalkedPaths | undefined;
   readonly links: ReadonlyMap<string, string>;
   readonly refusals: Refusals;
   readonly summary: Summary;
@@ -75,7 +74,7 @@ export class DirectorySource implements Source {
   async #scan(signal: AbortSignal): Promise<Scan> {
     throwIfCancelled(signal);
     if (this.#scanned !== undefined) return this.#scanned;
-    let kept: Kept[] | undefined = [];
+    let kept: WalkedPaths | undefined = new WalkedPaths();
     const links = new Map<string, string>();
     const refusals = new Refusals();
     const summary = new Summary();
@@ -89,7 +88,7 @@ export class DirectorySource implements Source {
       else {
         if (found.kind === 'symlink') links.set(found.path, this.#targetOf(found.path));
         summary.keep(found.path, found.kind);
-        kept?.push(found);
+        kept?.add(found.path);
         if (summary.kept > REMEMBERED) kept = undefined;
         tally.setEntries(summary.kept);
       }
@@ -99,7 +98,10 @@ export class DirectorySource implements Source {
     return this.#scanned;
   }
 
-  #toEntry(found: Exclude<Found, { verdict: 'ignored' }>, links: Scan['links']): SourceEntry {
+  #toEntry(
+    found: Exclude<Found, { verdict: 'ignored' }> | Pick<Kept, 'verdict' | 'path'>,
+    links: Scan['links'],
+  ): SourceEntry {
     if (found.verdict === 'refused') throw changedWhileRead(found.path, found.reason);
     const { path } = found;
     const hostPath = `${this.#input.root}/${path}`;

@@ -17,6 +17,37 @@ export type Found =
   | { readonly verdict: 'ignored'; readonly path: string; readonly by: Verdict }
   | { readonly verdict: 'refused'; readonly path: string; readonly reason: string };
 
+/** What goes into a package. */
+export type Kept = Extract<Found, { verdict: 'kept' }>;
+
+/** Paths of a walk, many in one string. */
+export class WalkedPaths {
+  readonly #joined: string[] = [];
+  #last: RelPath[] = [];
+
+  add(path: RelPath): void {
+    this.#last.push(path);
+    if (this.#last.length < PATHS_IN_ONE) return;
+    this.#joined.push(this.#last.join('\0'));
+    this.#last = [];
+  }
+
+  *[Symbol.iterator](): Generator<Pick<Kept, 'verdict' | 'path'>, void, undefined> {
+    for (const joined of this.#joined) for (const path of split(joined)) yield { verdict: 'kept', path };
+    for (const path of this.#last) yield { verdict: 'kept', path };
+  }
+}
+
+const PATHS_IN_ONE = 512;
+
+/** Each of them was checked before. */
+function* split(joined: string): Generator<RelPath, void, undefined> {
+  for (const text of joined.split('\0')) {
+    const path = parseRelPath(text);
+    if (!isRefused(path)) yield path;
+  }
+}
+
 interface Level {
   readonly directory: string;
   readonly entries: readonly Dirent[];

@@ -9,6 +9,9 @@ import type { Snapshot } from './snapshot.ts';
 
 /** Requests per segment: a few hundred fingerprints read little of a large index, and many read it once. */
 const MAX_RUNS = 8;
+const SHA1_BYTES = 20;
+/** No content begins with it: six bytes are less. */
+const UNKNOWN = 2 ** 48;
 
 /** What is asked for. Without sha256 (Cloud Foundry's protocol has none) an ambiguous sha1 is not known. */
 export interface Fingerprint {
@@ -29,17 +32,33 @@ interface Hit {
 class Queries {
   readonly order: Uint32Array;
   readonly #prefix: Float64Array;
+  /** The sha1 of each. */
+  readonly #sha1: Buffer;
   readonly fingerprints: readonly Fingerprint[];
 
   constructor(fingerprints: readonly Fingerprint[]) {
     this.fingerprints = fingerprints;
-    this.#prefix = Float64Array.from(fingerprints, ({ sha1 }) => Number.parseInt(sha1.slice(0, 12), 16));
+    this.#sha1 = Buffer.alloc(fingerprints.length * SHA1_BYTES);
+    this.#prefix = new Float64Array(fingerprints.length);
+    for (const [query, { sha1 }] of fingerprints.entries()) {
+      this.#sha1.write(sha1, query * SHA1_BYTES, 'hex');
+      this.#prefix[query] = this.#sha1.readUIntBE(query * SHA1_BYTES, 6);
+    }
     const prefix = this.#prefix;
     this.order = Uint32Array.from(fingerprints.keys()).sort((a, b) => (prefix[a] ?? 0) - (prefix[b] ?? 0));
   }
 
   prefixAt(rank: number): number {
     return this.#prefix[this.order[rank] ?? 0] ?? 0;
+  }
+
+  /** Whether what a key is about is what is asked for. */
+  isAnswer(query: number, key: Buffer): boolean {
+    const { sha256, sizeBytes } = this.fingerprints[query] ?? { sizeBytes: Number.NaN };
+    if (key.readUIntBE(26, 6) !== sizeBytes) return false;
+    const at = query * SHA1_BYTES;
+    if (key.compare(this.#sha1, at, at + SHA1_BYTES, 0, SHA1_BYTES) !== 0) return false;
+    return sha256 === undefined || key.toString('hex', 20, 26) === sha256.slice(0, 12);
   }
 
   /** First rank whose prefix is not below `value`. */
@@ -65,22 +84,25 @@ export async function match(
   fingerprints: readonly Fingerprint[],
 ): Promise<readonly boolean[]> {
   const queries = new Queries(fingerprints);
-  const contents = new Map<number, string>();
+  // By query: how the sha256 of what is known begins, as a number. A large app asks for all of its files at once.
+  const contents = new Float64Array(fingerprints.length).fill(UNKNOWN);
   const ambiguous = new Set<number>();
   for (const segment of snapshot.segments) {
     const unusable = new Set<number>();
     segment.meta.packs.forEach(({ id }, n) => {
       if (snapshot.dropped.has(id) || snapshot.condemned.has(id)) unusable.add(n);
     });
-    for await (const { query, key } of hits(io, segment, queries)) {
-      if (unusable.has(key.readUInt32BE(32))) continue;
-      const content = key.toString('hex', 20, 26);
-      const other = contents.get(query);
-      if (other !== undefined && other !== content) ambiguous.add(query);
-      contents.set(query, content);
+    for await (const block of hits(io, segment, queries)) {
+      for (const { query, key } of block) {
+        if (unusable.has(key.readUInt32BE(32))) continue;
+        const content = key.readUIntBE(20, 6);
+        const other = contents[query];
+        if (other !== UNKNOWN && other !== content) ambiguous.add(query);
+        contents[query] = content;
+      }
     }
   }
-  return fingerprints.map((_, query) => contents.has(query) && !ambiguous.has(query));
+  return fingerprints.map((_, query) => contents[query] !== UNKNOWN && !ambiguous.has(query));
 }
 
 /**
@@ -97,7 +119,8 @@ export async function locate(
   const ambiguous = new Set<number>();
   for (const segment of snapshot.segments) {
     const wanted: Hit[] = [];
-    for await (const hit of hits(io, segment, queries)) wanted.push({ ...hit, key: Buffer.from(hit.key) });
+    for await (const block of hits(io, segment, queries))
+      for (const hit of block) wanted.push({ ...hit, key: Buffer.from(hit.key) });
     for await (const { query, resource } of rowsOf(io, segment, wanted)) {
       if (snapshot.dropped.has(resource.pack)) continue;
       const { sha256 } = fingerprints[query] ?? {};
@@ -110,11 +133,15 @@ export async function locate(
   return fingerprints.map((_, query) => (ambiguous.has(query) ? undefined : found.get(query)));
 }
 
-/** Entries of a segment that answer a query. `key` is valid until the next hit. */
-async function* hits(io: StoreAccess, segment: Segment, queries: Queries): AsyncGenerator<Hit, void, void> {
+/** Entries of a segment that answer a query, block by block. `key` is valid until the next block. */
+async function* hits(
+  io: StoreAccess,
+  segment: Segment,
+  queries: Queries,
+): AsyncGenerator<Iterable<Hit>, void, void> {
   for (const run of runsOf(segment, queries)) {
     for await (const { block, bytes } of readBlocks(io, segment, { ...run, column: 'keys' })) {
-      yield* hitsInBlock({ segment, block, bytes }, queries);
+      yield hitsInBlock({ segment, block, bytes }, queries);
     }
   }
 }
@@ -131,13 +158,11 @@ function* hitsInBlock(
     const value = queries.prefixAt(rank);
     if (value > last) return;
     const query = queries.order[rank] ?? 0;
-    const fingerprint = queries.fingerprints[query];
-    if (fingerprint === undefined) continue;
     for (let n = lowerKey(bytes, count, value); n < count; n++) {
       const start = n * KEY_BYTES;
       if (bytes.readUIntBE(start, 6) !== value) break;
       const key = bytes.subarray(start, start + KEY_BYTES);
-      if (answers(key, fingerprint))
+      if (queries.isAnswer(query, key))
         yield { query, segment: at.segment, entry: at.block * BLOCK_ENTRIES + n, key };
     }
   }
@@ -152,11 +177,6 @@ function lowerKey(bytes: Buffer, count: number, value: number): number {
     else high = middle;
   }
   return low;
-}
-
-function answers(key: Buffer, { sha1, sha256, sizeBytes }: Fingerprint): boolean {
-  if (key.readUIntBE(26, 6) !== sizeBytes || key.toString('hex', 0, 20) !== sha1) return false;
-  return sha256 === undefined || key.toString('hex', 20, 26) === sha256.slice(0, 12);
 }
 
 /** Blocks that can answer a query, as few ranges: the widest gaps between them are left out. */

@@ -6,7 +6,7 @@ import { createHash, hash } from 'node:crypto';
 import { chmodSync, closeSync, constants, fchmodSync, openSync, readSync } from 'node:fs';
 import { errnoOf } from '../../../words/errors.ts';
 import { isBig, type Member } from '../tar/members.ts';
-import { headerBytes, padded, writeHeader } from '../tar/tar-header.ts';
+import { padded, writeHeader } from '../tar/tar-header.ts';
 import { hostPathOf, readable, type TreeEntry } from '../tar/tree-walk.ts';
 import type { Compression } from './compression.ts';
 import { SPAN_BYTES, type Span } from './deflate.ts';
@@ -20,8 +20,14 @@ export interface MemberPacking {
   readonly cache?: { readonly dir: string; readonly engine: string };
 }
 
-/** A member's bytes; or why there are none. */
+/** What is asked for: a member that the cache may have, a member, or one that the cache has not. */
+export type PackTask =
+  | { readonly recipe: MemberRecipe; readonly member?: undefined }
+  | { readonly recipe?: MemberRecipe | undefined; readonly member: Member };
+
+/** A member's bytes; or that the cache has none, or why there are none. */
 export type MemberReply =
+  | { readonly unknown: true }
   | { readonly bytes: Uint8Array; readonly cached: boolean; readonly cacheFault?: string }
   | { readonly failed: string; readonly path: string };
 
@@ -35,13 +41,13 @@ class Unpackable extends Error {
   }
 }
 
-/** Packs one member; the bytes of its answer are the caller's. */
-export type MemberPacker = (member: Member) => MemberReply;
+/** Packs or finds one member; the bytes of its answer are the caller's. */
+export type MemberPacker = (task: PackTask) => MemberReply;
 
 /** A packer that keeps what it needs from one member to the next. */
 export function createMemberPacker(packing: MemberPacking): MemberPacker {
   const codec = codecOf(packing);
-  return (member) => answer(member, { packing, codec });
+  return (task) => answer(task, { packing, codec });
 }
 
 /** The piece of the tar that is being built; a thread packs one member at a time. */
@@ -54,13 +60,15 @@ function codecOf({ compression, cache }: MemberPacking): MemberCodec | undefined
 }
 
 function answer(
-  member: Member,
+  task: PackTask,
   { packing, codec }: { readonly packing: MemberPacking; readonly codec: MemberCodec | undefined },
 ): MemberReply {
   try {
-    const recipe = codec === undefined || packing.cache === undefined ? undefined : recipeOf(member);
-    const known = recipe === undefined ? undefined : codec?.recall(recipe);
-    if (known !== undefined) return { ...known, bytes: owned(known.bytes) };
+    if (task.member === undefined) {
+      const known = codec?.recall(task.recipe);
+      return known === undefined ? { unknown: true } : { ...known, bytes: owned(known.bytes) };
+    }
+    const { member, recipe } = task;
     const { raw, spans } = contentOf(member);
     if (codec !== undefined) {
       const { bytes, ...rest } = codec.encode(raw, { piece: member.kind === 'block', spans }, recipe);
@@ -78,28 +86,6 @@ function answer(
 function owned(bytes: Buffer): Uint8Array {
   const alone = bytes.buffer !== scratch.buffer && bytes.buffer.byteLength - bytes.byteLength <= 64;
   return alone ? bytes : new Uint8Array(bytes);
-}
-
-/** What the bytes of a member follow from, where all of it is known without opening a file. */
-function recipeOf(member: Member): MemberRecipe | undefined {
-  if (member.kind === 'end') return undefined;
-  if (member.kind === 'block') {
-    const { sha256, offset, length, rawBytes } = member;
-    if (sha256 === undefined) return undefined;
-    return { digest: hash('sha256', `block ${sha256} ${offset} ${length} ${rawBytes}`), piece: true };
-  }
-  const isKnown = ({ type, content, sha256 }: TreeEntry): boolean =>
-    type !== 'file' || content !== undefined || sha256 !== undefined;
-  if (!member.entries.every((entry) => isKnown(entry) || isBig(entry))) return undefined;
-  const digest = createHash('sha256').update('entries\n');
-  for (const entry of member.entries) {
-    const bytes = headerBytes(entry);
-    if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes + 64 * 1024);
-    digest.update(scratch.subarray(0, writeHeader(scratch, 0, entry)));
-    // A big file is not a part of this member.
-    if (entry.type === 'file' && !isBig(entry)) digest.update(entry.content ?? `${entry.sha256}\n`);
-  }
-  return { digest: digest.digest('hex'), piece: false };
 }
 
 /** The member's piece of the tar, valid until the next call, and where the contents of larger files are in it. */

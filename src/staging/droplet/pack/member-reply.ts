@@ -6,6 +6,11 @@ import type { MemberReply } from './member-packer.ts';
 export type PackedMember = Extract<MemberReply, { bytes: Uint8Array }>;
 type FailedMember = Extract<MemberReply, { failed: string }>;
 
+/** Whether it is that the cache has no such member. */
+export function isUnknown(reply: unknown): boolean {
+  return typeof reply === 'object' && reply !== null && 'unknown' in reply;
+}
+
 /** A worker's answer as our own type; a failure is thrown. */
 export function memberReply(reply: unknown): PackedMember {
   if (isPacked(reply)) return reply;

@@ -3,8 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import { cancelled } from '../../../words/errors.ts';
 import type { Member } from '../tar/members.ts';
 import { WorkerPool } from '../tar/worker-pool.ts';
-import { createMemberPacker, type MemberPacking } from './member-packer.ts';
-import { memberReply, type PackedMember } from './member-reply.ts';
+import { createMemberPacker, type MemberPacking, type PackTask } from './member-packer.ts';
+import { recipeOf } from './member-recipe.ts';
+import { isUnknown, memberReply, type PackedMember } from './member-reply.ts';
 
 /** Who packs. */
 export interface PackingThreads {
@@ -26,12 +27,12 @@ export async function* packMembers(
   packing: MemberPacking,
   { signal, threads }: PackingThreads,
 ): AsyncGenerator<PackedMember> {
-  const { first, all } = lookAhead(members);
-  if (all) {
+  const { first, isAll } = lookAhead(members);
+  if (isAll) {
     const pack = createMemberPacker(packing);
     for (const member of first) {
       if (signal.aborted) throw cancelled(signal);
-      yield memberReply(pack(member));
+      yield memberReply(await packOne(member, packing, async (task) => pack(task)));
       // Whoever waits for the loop gets a turn between two members.
       await setImmediate();
     }
@@ -40,28 +41,46 @@ export async function* packMembers(
   const options = threads === undefined ? {} : { threads };
   const pool = new WorkerPool({ module: '../pack/member-worker', workerData: packing, signal, ...options });
   try {
-    for await (const reply of pool.inOrder(tasks(first, members))) yield memberReply(reply);
+    const replies = pool.inOrder(all(first, members), (member) =>
+      packOne(member, packing, (message) => pool.run({ message })),
+    );
+    for await (const reply of replies) yield memberReply(reply);
   } finally {
     await pool.close();
   }
 }
 
 /** The first members: all there are, if they are few. */
-function lookAhead(members: Iterator<Member>): { readonly first: readonly Member[]; readonly all: boolean } {
+function lookAhead(members: Iterator<Member>): {
+  readonly first: readonly Member[];
+  readonly isAll: boolean;
+} {
   const first: Member[] = [];
   let bytes = 0;
   let entries = 0;
   while (bytes <= FEW.bytes && entries <= FEW.entries) {
     const next = members.next();
-    if (next.done === true) return { first, all: true };
+    if (next.done === true) return { first, isAll: true };
     first.push(next.value);
     bytes += next.value.rawBytes;
     entries += next.value.kind === 'entries' ? next.value.entries.length : 0;
   }
-  return { first, all: false };
+  return { first, isAll: false };
 }
 
-function* tasks(first: readonly Member[], rest: Iterator<Member>): Generator<{ readonly message: Member }> {
-  for (const message of first) yield { message };
-  for (let next = rest.next(); next.done !== true; next = rest.next()) yield { message: next.value };
+/** Asks for a member by what it follows from, and hands it over only when the cache has none. */
+async function packOne(
+  member: Member,
+  packing: MemberPacking,
+  run: (task: PackTask) => Promise<unknown>,
+): Promise<unknown> {
+  const recipe = recipeOf(member, packing);
+  if (recipe === undefined) return await run({ member });
+  const known = await run({ recipe });
+  return isUnknown(known) ? await run({ recipe, member }) : known;
+}
+
+function* all(first: readonly Member[], rest: Iterator<Member>): Generator<Member> {
+  yield* first;
+  for (let next = rest.next(); next.done !== true; next = rest.next()) yield next.value;
 }

@@ -151,8 +151,10 @@ class Walk {
     } else if (child.kind === 'symlink') {
       yield this.#entry({ name, type: 'symlink', mode: 0o777, link: child.target });
     } else {
-      const { mode, size, mtime, sha256 } = child;
-      yield { ...this.#entry({ name, type: 'file', mode, size, mtime }), host, sha256 };
+      const { size, sha256 } = child;
+      const [mode, mtime] = [child.mode & KEPT_MODE, this.#options.sourceDateEpoch ?? child.mtime];
+      // In one piece: most entries of a large app are made here.
+      yield { name, type: 'file', mode, size, mtime, link: '', host, sha256 };
     }
   }
 

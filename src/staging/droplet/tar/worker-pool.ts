@@ -71,11 +71,14 @@ export class WorkerPool {
     });
   }
 
-  /** The answers to `tasks`, in order. */
-  async *inOrder(tasks: Iterable<PoolTask> | AsyncIterable<PoolTask>): AsyncGenerator<unknown> {
+  /** The answers to `tasks`, in order; `run` gets each of them, by {@link WorkerPool.run}. */
+  async *inOrder<T>(
+    tasks: Iterable<T> | AsyncIterable<T>,
+    run: (task: T) => Promise<unknown>,
+  ): AsyncGenerator<unknown> {
     const underWay: Promise<unknown>[] = [];
     for await (const task of tasks) {
-      const reply = this.run(task);
+      const reply = run(task);
       // The failure is thrown when its turn comes; until then it must not count as unhandled.
       reply.catch(() => {});
       underWay.push(reply);
