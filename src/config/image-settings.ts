@@ -9,7 +9,7 @@ export const IMAGE_SETTINGS = {
     variable: 'STAGER_REGISTRY_MIRROR',
     kind: 'list',
     help: 'try this address first for images of a registry; repeat for several',
-    on: ['stage', 'run', 'image'],
+    on: ['stage', 'run', 'image', 'serve', 'worker'],
   },
   insecureRegistries: {
     group: 'Images:',
@@ -17,6 +17,6 @@ export const IMAGE_SETTINGS = {
     variable: 'STAGER_INSECURE_REGISTRY',
     kind: 'list',
     help: 'use this registry without TLS, as is done for loopback; repeat for several',
-    on: ['stage', 'run', 'image'],
+    on: ['stage', 'run', 'image', 'serve', 'worker'],
   },
 } as const satisfies Record<string, Setting>;

@@ -3,7 +3,12 @@
  * Foundry's lifecycle, with the digest and a few facts beside it.
  */
 import type { RegistryClient } from '../stores/registry/client.ts';
-import type { RunConfig } from '../stores/registry/documents.ts';
+import {
+  type ImageDocuments,
+  invalidImage,
+  machineArch,
+  type RunConfig,
+} from '../stores/registry/documents.ts';
 import { type ImageReference, parseImageReference } from '../stores/registry/reference.ts';
 import { StagerError } from '../words/errors.ts';
 
@@ -34,6 +39,7 @@ export interface InspectedImage {
 export async function imageFacts(image: string, client: RegistryClient): Promise<InspectedImage> {
   const reference = parseImageReference(image);
   const { digest, manifest, config } = await client.image(reference);
+  demandPlatform(config, image);
   const run = config.config ?? {};
   const root = /^(|0|root)(:.*)?$/.test(run.User ?? '');
   return {
@@ -52,6 +58,16 @@ export async function imageFacts(image: string, client: RegistryClient): Promise
       ? ['the image wants to run as root, which Cloud Foundry refuses unless its operator allows it']
       : [],
   };
+}
+
+/** Of an index the right one was chosen; an image alone may be of any platform. */
+function demandPlatform({ os, architecture }: ImageDocuments['config'], image: string): void {
+  if (os === 'linux' && architecture === machineArch()) return;
+  throw invalidImage(
+    image,
+    `it is for ${os}/${architecture}, not for linux/${machineArch()}`,
+    'Choose an image for this platform.',
+  );
 }
 
 /** Keys in the order of the original, and only those that are there. */

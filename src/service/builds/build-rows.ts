@@ -1,21 +1,20 @@
 /** Updates of a build's row while it is staged, and at its end. Writes of a worker name the fence that it got. */
 import { sql } from 'kysely';
 import type { Guid } from '../../words/ids.ts';
-import type { StagingRecord } from '../../words/staging-record.ts';
 import { noteBuildEnd } from '../events/build-ends.ts';
 import { lockPlacement } from '../queue/placement.ts';
 import { SILENT_S } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
 import type { BuildFailure } from './build-failure.ts';
-import { type BuildRow, dropletRow } from './stage-build.ts';
+import type { BuildRow, NewDroplet } from './stage-parts.ts';
 
 type Place = Pick<Database, 'queries' | 'queue'>;
 
 /** Its end and its droplet at once. @returns false when another has the build: nothing is written then. */
-export async function writeStaged(place: Place, build: BuildRow, record: StagingRecord): Promise<boolean> {
+export async function writeStaged(place: Place, build: BuildRow, droplet: NewDroplet): Promise<boolean> {
   return await place.queries.transaction().execute(async (transaction) => {
     if (!(await settle({ ...place, queries: transaction }, build, { state: 'STAGED' }))) return false;
-    await transaction.insertInto('droplets').values(dropletRow(build, record)).execute();
+    await transaction.insertInto('droplets').values(droplet).execute();
     return true;
   });
 }

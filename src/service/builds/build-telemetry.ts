@@ -1,7 +1,7 @@
 /** What the log and the traces are told of one attempt at a build: how long it waited, its phases, and how it ended. */
 import type { BuildEvent } from '../../words/events.ts';
 import type { LogFacts, Telemetry, TraceSpan } from '../../words/telemetry.ts';
-import type { BuildRow } from './stage-build.ts';
+import type { BuildRow } from './stage-parts.ts';
 
 /** See the top of the file. */
 export class BuildTelemetry {

@@ -37,7 +37,8 @@ import { discardLostDroplet } from './discard-lost-droplet.ts';
 import { endElsewhere } from './end-elsewhere.ts';
 import type { StagingMeans } from './means.ts';
 import { patiently } from './patiently.ts';
-import { type BuildRow, stageBuild } from './stage-build.ts';
+import { stageBuild } from './stage-build.ts';
+import type { BuildRow } from './stage-parts.ts';
 import { WorkerPresence } from './worker-presence.ts';
 
 const MAX_ATTEMPTS = 2;
@@ -249,7 +250,7 @@ export class BuildWorker {
       if (build.cancel_requested_at !== null) throw cancelledBecause('it was cancelled');
       if (build.attempts > MAX_ATTEMPTS) throw interrupted();
       if (build.attempts > 1) log.line('stderr', 'The worker was lost; staging begins again');
-      const record = await stageBuild(build, {
+      const droplet = await stageBuild(build, {
         queries: this.#queries,
         means,
         log,
@@ -259,9 +260,9 @@ export class BuildWorker {
         told,
       });
       await log.close();
-      const isOurs = await patiently(clock, () => writeStaged(database, build, record));
+      const isOurs = await patiently(clock, () => writeStaged(database, build, droplet));
       count(isOurs ? 'staged' : 'lost');
-      if (!isOurs) await discardLostDroplet({ queries: this.#queries, means }, record);
+      if (!isOurs) await discardLostDroplet({ queries: this.#queries, means }, droplet);
     } catch (error) {
       if (this.#closed && signal.aborted) {
         await log.flush();

@@ -1,8 +1,7 @@
 /** Deletes the droplet of a worker that finds at the end that its build now belongs to another. */
-import { dropletKey } from '../../staging/droplet/store.ts';
-import type { StagingRecord } from '../../words/staging-record.ts';
 import type { Queries } from '../state/database.ts';
 import type { StagingMeans } from './means.ts';
+import type { NewDroplet } from './stage-parts.ts';
 
 /** Milliseconds. */
 const DELETE_MS = 30_000;
@@ -13,15 +12,17 @@ const DELETE_MS = 30_000;
  */
 export async function discardLostDroplet(
   { queries, means }: { readonly queries: Queries; readonly means: StagingMeans },
-  { app, droplet }: StagingRecord,
+  { content_key: name }: Pick<NewDroplet, 'content_key'>,
 ): Promise<void> {
-  const key = dropletKey(app.guid, droplet.guid);
+  if (name == null) return;
   const row = await queries
     .selectFrom('droplets')
     .select('guid')
-    .where('content_key', '=', key.name)
+    .where('content_key', '=', name)
     .executeTakeFirst();
   if (row !== undefined) return;
   const blobs = await means.blobs();
-  await blobs.delete(key, { signal: AbortSignal.timeout(DELETE_MS) }).catch(() => undefined);
+  await blobs
+    .delete({ kind: 'droplets', name }, { signal: AbortSignal.timeout(DELETE_MS) })
+    .catch(() => undefined);
 }

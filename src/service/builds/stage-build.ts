@@ -2,37 +2,33 @@
 import { parseReference } from '../../staging/buildpack/contract/reference.ts';
 import { dropletKey } from '../../staging/droplet/store.ts';
 import type { StageRequest } from '../../staging/request/request.ts';
-import type { Clock } from '../../words/clock.ts';
 import { StagerError } from '../../words/errors.ts';
-import { type Guid, newGuid } from '../../words/ids.ts';
 import { detectedOf, type ResultBuildpack, resultSidecars } from '../../words/result.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
-import type { Metrics } from '../metrics/metrics.ts';
 import { placeOf, servicesOfApp, urisOf } from '../resources/app-environment.ts';
-import { json, type Row } from '../state/columns.ts';
+import { json } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
-import type { BuildsTable } from '../state/schema-apps.ts';
-import type { BuildLog } from './build-log.ts';
-import type { BuildTelemetry } from './build-telemetry.ts';
 import { EventLines } from './event-lines.ts';
 import { orderParts } from './installed-buildpacks.ts';
-import type { StagingMeans } from './means.ts';
 import { DEFAULT_PHASE_MS, PhaseDeadline } from './phase-deadline.ts';
-
-export type BuildRow = Row<BuildsTable>;
-
-export interface StageBuildParts {
-  readonly queries: Queries;
-  readonly means: StagingMeans;
-  readonly log: BuildLog;
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly told: BuildTelemetry;
-}
+import { stageImage } from './stage-image.ts';
+import {
+  type BuildRow,
+  dropletOf,
+  type NewDroplet,
+  type StageBuildParts,
+  sourceGone,
+  sourceOf,
+} from './stage-parts.ts';
 
 /** @throws StagerError. */
-export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promise<StagingRecord> {
+export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promise<NewDroplet> {
+  return build.lifecycle_type === 'docker'
+    ? await stageImage(build, parts)
+    : dropletRow(build, await stagePackage(build, parts));
+}
+
+async function stagePackage(build: BuildRow, parts: StageBuildParts): Promise<StagingRecord> {
   const { queries, means, log, clock, metrics, told } = parts;
   using deadline = new PhaseDeadline(clock, {
     totalMs: means.defaults.timeoutMs,
@@ -47,7 +43,7 @@ export async function stageBuild(build: BuildRow, parts: StageBuildParts): Promi
     blobs: await means.blobs(),
     local: await means.buildpacks(signal),
     temp: means.uploads,
-    stack: build.lifecycle_data.stack,
+    stack: stackOf(build),
     signal,
     say: (text) => log.line('stdout', text),
   });
@@ -71,20 +67,11 @@ async function requestOf(
   build: BuildRow,
   { queries, means }: StageBuildParts,
 ): Promise<{ readonly rootfs: string; readonly request: Omit<StageRequest, 'stack'> }> {
-  const app = await queries
-    .selectFrom('apps')
-    .select(['guid', 'name', 'space_guid', 'deleting'])
-    .where('guid', '=', build.app_guid)
-    .executeTakeFirst();
-  const source = await queries
-    .selectFrom('packages')
-    .select(['content_guid'])
-    .where('guid', '=', build.package_guid)
-    .executeTakeFirst();
-  if (app === undefined || app.deleting) throw gone('the app was deleted');
-  const content = source?.content_guid ?? undefined;
-  if (content === undefined) throw gone('the package was deleted');
-  const { buildpacks, stack } = build.lifecycle_data;
+  const { app, source } = await sourceOf(build, queries);
+  const content = source.content_guid ?? undefined;
+  if (content === undefined) throw sourceGone('the package was deleted');
+  const { buildpacks } = build.lifecycle_data;
+  const stack = stackOf(build);
   for (const text of buildpacks) demandRemote(text);
   const { memoryMb: _, diskMb: __, rootfs, workers: ___, ...defaults } = means.defaults;
   return {
@@ -134,24 +121,18 @@ function demandRemote(text: string): void {
   });
 }
 
-function gone(message: string): StagerError {
-  return new StagerError('PACKAGE_NOT_FOUND', message, { next: 'Push the app again.' });
+function stackOf({ guid, lifecycle_data: { stack } }: BuildRow): string {
+  if (stack === null) throw new Error(`the build ${guid} has no stack`);
+  return stack;
 }
 
 /** The row of the droplet that a build made. */
-export function dropletRow(build: BuildRow, record: StagingRecord) {
+function dropletRow(build: BuildRow, record: StagingRecord): NewDroplet {
   const { result, droplet } = record;
   const buildpacks: readonly ResultBuildpack[] = result.lifecycle_metadata.buildpacks;
   const detected = detectedOf(result);
   return {
-    guid: newGuid(),
-    app_guid: build.app_guid,
-    package_guid: build.package_guid,
-    build_guid: build.guid,
-    state: 'STAGED' as const,
-    lifecycle_type: build.lifecycle_type,
-    lifecycle_data: json(build.lifecycle_data),
-    stack: build.lifecycle_data.stack,
+    ...dropletOf(build),
     buildpacks: json(
       buildpacks.map(({ key, name, version }, index) => ({
         name: key,
@@ -166,10 +147,6 @@ export function dropletRow(build: BuildRow, record: StagingRecord) {
     sha1: droplet.sha1,
     sha256: droplet.sha256,
     size_in_bytes: droplet.sizeBytes,
-    content_key: contentKey(record.app.guid, droplet.guid),
+    content_key: dropletKey(record.app.guid, droplet.guid).name,
   };
-}
-
-function contentKey(app: Guid, droplet: Guid): string {
-  return dropletKey(app, droplet).name;
 }

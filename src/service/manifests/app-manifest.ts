@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { canonicalKey } from '../../staging/manifest/schema.ts';
 import { parseMegabytes } from '../../words/units.ts';
+import type { LifecycleType } from '../state/schema-apps.ts';
 
 const MAX_INT = 2 ** 31 - 1;
 
@@ -126,16 +127,32 @@ const Application = z.looseObject({
   'random-route': flag('Random-route'),
   'default-route': flag('Default-route'),
   metadata: z.object({ labels: Labels.nullish(), annotations: Labels.nullish() }).nullish(),
-  docker: z.unknown().optional(),
-  lifecycle: text.optional(),
+  docker: z
+    .looseObject({ image: text.nullish(), username: text.nullish() }, said('Docker is invalid'))
+    .nullish(),
+  lifecycle: z
+    .enum(['buildpack', 'cnb', 'docker'], said('Lifecycle must be "buildpack", "cnb", or "docker"'))
+    .optional(),
 });
 
 /** One application of a manifest. Keys have dashes; those that nobody knows are still there. */
-export const AppManifest = z.preprocess(canonicalKeys, Application);
+export const AppManifest = z.preprocess(
+  canonicalKeys,
+  Application.refine(
+    ({ docker, buildpack, buildpacks }) => docker == null || (buildpack ?? buildpacks) === undefined,
+    said('Cannot specify both buildpack(s) and docker keys'),
+  ),
+);
 export type AppManifest = z.output<typeof Application>;
 export type ProcessManifest = z.output<typeof Process>;
 export type SidecarManifest = z.output<typeof Sidecar>;
 export type RouteManifest = z.output<typeof Route>;
+
+/** The lifecycle that an application asks for; undefined when it says nothing. */
+export function lifecycleOfManifest({ docker, lifecycle }: AppManifest): LifecycleType | undefined {
+  if (lifecycle === 'cnb' || lifecycle === 'buildpack') return lifecycle;
+  return docker == null ? lifecycle : 'docker';
+}
 
 /** The processes that an application asks for: keys of its own are those of web, unless that has an entry. */
 export function processesOfManifest(app: AppManifest): readonly ProcessManifest[] {

@@ -17,10 +17,11 @@ import { bindServices } from './bind-services.ts';
 
 /** @throws ManifestFailure with a sentence for what only shows while it is applied. */
 export async function applyManifest(queries: Queries, app: App, manifest: AppManifest): Promise<void> {
-  const buildpacks = buildpacksOf(manifest);
+  const isImage = app.lifecycle_type === 'docker';
+  const buildpacks = isImage ? undefined : buildpacksOf(manifest);
   await updateApp(queries, app.guid, {
     ...(buildpacks !== undefined && { buildpacks }),
-    ...(typeof manifest.stack === 'string' && { stack: manifest.stack }),
+    ...(typeof manifest.stack === 'string' && !isImage && { stack: manifest.stack }),
     metadata: {
       labels: manifest.metadata?.labels ?? undefined,
       annotations: manifest.metadata?.annotations ?? undefined,

@@ -19,9 +19,8 @@ const NO_STATE = new Set([
   'default-route',
   'random-route',
   'no-route',
-  'docker',
-  'lifecycle',
   'buildpack',
+  'cnb-credentials',
 ]);
 /** Lists whose entries have a name: which key it is. */
 const NAMED = new Map([

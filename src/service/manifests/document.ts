@@ -1,5 +1,6 @@
 /** An app as a manifest that makes it again: `GET /v3/apps/:guid/manifest`. Keys are in Cloud Controller's order. */
 import type { App } from '../resources/apps.ts';
+import { dockerImageOf } from '../resources/docker-packages.ts';
 import { type Process, processesOf, sidecarsOf } from '../resources/processes.ts';
 import type { Queries } from '../state/database.ts';
 
@@ -15,6 +16,8 @@ export async function manifestDocument(queries: Queries, app: App): Promise<AppD
   ];
   return {
     name: app.name,
+    lifecycle: app.lifecycle_type,
+    ...(await dockerOf(queries, app)),
     ...(app.buildpacks.length > 0 && { buildpacks: [...app.buildpacks] }),
     ...(app.stack !== null && { stack: app.stack }),
     ...some('env', app.environment_variables),
@@ -31,6 +34,20 @@ export async function manifestDocument(queries: Queries, app: App): Promise<AppD
       })),
     }),
   };
+}
+
+/** The image that the app uses; none before it has a droplet. */
+async function dockerOf(queries: Queries, app: App): Promise<AppDocument> {
+  if (app.lifecycle_type !== 'docker' || app.current_droplet_guid === null) return {};
+  const row = await queries
+    .selectFrom('packages')
+    .innerJoin('droplets', 'droplets.package_guid', 'packages.guid')
+    .where('droplets.guid', '=', app.current_droplet_guid)
+    .select('packages.data')
+    .executeTakeFirst();
+  if (row === undefined) return {};
+  const { image, username } = dockerImageOf(row);
+  return { docker: { image, ...(username != null && { username }) } };
 }
 
 function some(key: string, map: Readonly<Record<string, string>>) {

@@ -88,7 +88,7 @@ async function candidatesFor(queries: Queries, { guid, name, capacity }: WorkerI
     where q.is_first and (q.claimed_by = ${guid} or u.builds < ${slots})
       and (${memoryMb}::bigint is null or u.memory + q.staging_memory_in_mb <= ${memoryMb}::bigint)
       and (${diskMb}::bigint is null or u.disk + q.staging_disk_in_mb <= ${diskMb}::bigint)
-      and (${stacks}::text[] is null or q.stack = any(${stacks}::text[]) or q.rootfs = any(${stacks}::text[]))
+      and (${stacks}::text[] is null or q.stack is null or q.stack = any(${stacks}::text[]) or q.rootfs = any(${stacks}::text[]))
     order by q.position limit ${CANDIDATES}`.execute(queries);
   return Candidates.parse(rows);
 }

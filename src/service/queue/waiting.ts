@@ -119,7 +119,8 @@ export async function markUnfit(queries: Queries, patienceS: number): Promise<re
   }));
 }
 
-const takesStack = sql`(w.stacks is null or w.stacks ? q.stack or w.stacks ? q.rootfs)`;
+/** An image has no stack: any worker looks at one. */
+const takesStack = sql`(q.stack is null or w.stacks is null or w.stacks ? q.stack or w.stacks ? q.rootfs)`;
 const hasMemory = sql`coalesce(w.memory_in_mb, q.staging_memory_in_mb) >= q.staging_memory_in_mb`;
 const hasDisk = sql`coalesce(w.disk_in_mb, q.staging_disk_in_mb) >= q.staging_disk_in_mb`;
 

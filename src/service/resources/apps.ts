@@ -17,7 +17,7 @@ import {
   pageOf,
 } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
-import type { AppsTable, AppVariables } from '../state/schema-apps.ts';
+import type { AppsTable, AppVariables, LifecycleType } from '../state/schema-apps.ts';
 import { newProcess } from './processes.ts';
 
 export type App = Row<AppsTable>;
@@ -37,6 +37,12 @@ export interface AppFields {
   readonly stack?: string | null | undefined;
   readonly environment_variables?: AppVariables | undefined;
   readonly metadata?: MetadataPatch | undefined;
+}
+
+/** The lifecycle is said once. */
+export interface NewApp extends AppFields {
+  readonly name: string;
+  readonly lifecycle_type?: LifecycleType | undefined;
 }
 
 export async function listApps(
@@ -73,12 +79,9 @@ export async function findApp(queries: Queries, caller: Caller, guid: Guid): Pro
 }
 
 /** With its web process, as Cloud Controller makes it. @returns undefined when the name is taken in the space. */
-export async function createApp(
-  queries: Queries,
-  space: Guid,
-  fields: AppFields & { readonly name: string },
-): Promise<App | undefined> {
-  const { name, buildpacks = [], stack = null, environment_variables = {}, metadata } = fields;
+export async function createApp(queries: Queries, space: Guid, fields: NewApp): Promise<App | undefined> {
+  const { name, lifecycle_type = 'buildpack', buildpacks = [], stack = null } = fields;
+  const { environment_variables = {}, metadata } = fields;
   return await unlessTaken(
     'apps_name',
     queries.transaction().execute(async (transaction) => {
@@ -88,6 +91,7 @@ export async function createApp(
           guid: newGuid(),
           name,
           space_guid: space,
+          lifecycle_type,
           buildpacks: json(buildpacks),
           stack,
           environment_variables: json(environment_variables),

@@ -6,7 +6,7 @@ import { json, type Row } from '../state/columns.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
-import type { AppVariables, BuildsTable, BuildTrace } from '../state/schema-apps.ts';
+import type { AppVariables, BuildsTable, BuildTrace, LifecycleType } from '../state/schema-apps.ts';
 import { type OfAppFilters, ofVisibleApps } from './of-apps.ts';
 
 /** With the space of its app, and the droplet that came out. */
@@ -54,8 +54,9 @@ function visible(queries: Queries, caller: Caller, filters: OfAppFilters) {
 export interface NewBuild {
   readonly app: { readonly guid: Guid; readonly space_guid: Guid };
   readonly package: Guid;
+  readonly lifecycle: LifecycleType;
   readonly buildpacks: readonly string[];
-  readonly stack: string;
+  readonly stack: string | null;
   readonly environment: AppVariables;
   readonly memory: number;
   readonly disk: number;
@@ -110,7 +111,7 @@ async function insertBuild(transaction: Queries, fields: NewBuild): Promise<Guid
       app_guid: app.guid,
       package_guid: fields.package,
       state: 'STAGING',
-      lifecycle_type: 'buildpack',
+      lifecycle_type: fields.lifecycle,
       lifecycle_data: json({ buildpacks: fields.buildpacks, stack: fields.stack }),
       environment: json(fields.environment),
       staging_memory_in_mb: fields.memory,

@@ -53,14 +53,15 @@ export async function findFlag(queries: Queries, name: string): Promise<FeatureF
   return (await listFlags(queries)).find((flag) => flag.name === name);
 }
 
-/** Whether what the flag stands for is allowed. */
-export async function isFlagOn(queries: Queries, name: FlagName): Promise<boolean> {
+/** Why what the flag stands for is not allowed, in Cloud Controller's words; undefined when it is. */
+export async function disabledBecause(queries: Queries, name: FlagName): Promise<string | undefined> {
   const row = await queries
     .selectFrom('feature_flags')
-    .select('enabled')
+    .select(['enabled', 'error_message'])
     .where('name', '=', name)
     .executeTakeFirst();
-  return row?.enabled ?? DEFAULTS[name];
+  const enabled = row?.enabled ?? DEFAULTS[name];
+  return enabled ? undefined : `Feature Disabled: ${row?.error_message ?? name}`;
 }
 
 export interface FlagChange {

@@ -2,11 +2,12 @@
 import { sql } from 'kysely';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
-import type { Row } from '../state/columns.ts';
+import { json, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
 import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
 import type { PackageState, PackagesTable } from '../state/schema-apps.ts';
+import type { DockerImage } from './docker-packages.ts';
 import { type OfAppFilters, ofVisibleApps } from './of-apps.ts';
 
 /** With the space of its app. */
@@ -61,13 +62,15 @@ export interface NewPackage {
   readonly app: Guid;
   readonly state: PackageState;
   readonly content?: Pick<Package, 'content_guid' | 'sha256' | 'size_in_bytes'>;
+  /** Of type docker then. */
+  readonly image?: DockerImage | undefined;
   readonly metadata?: MetadataPatch | undefined;
 }
 
 /** @returns its guid. */
 export async function createPackageRow(queries: Queries, fields: NewPackage): Promise<Guid> {
   const guid = newGuid();
-  const { app, state, content, metadata } = fields;
+  const { app, state, content, image, metadata } = fields;
   await queries
     .insertInto('packages')
     .values({
@@ -77,6 +80,7 @@ export async function createPackageRow(queries: Queries, fields: NewPackage): Pr
       content_guid: content?.content_guid ?? null,
       sha256: content?.sha256 ?? null,
       size_in_bytes: content?.size_in_bytes ?? null,
+      ...(image !== undefined && { type: 'docker' as const, data: json(image) }),
       ...newMetadata(metadata),
     })
     .execute();

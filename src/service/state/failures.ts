@@ -1,5 +1,7 @@
 /** Errors of the database as errors for a caller: decided by the name of a constraint, never by a message. */
 
+import { isStagerError } from '../../words/errors.ts';
+
 /** SQLSTATE of PostgreSQL. */
 const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -48,7 +50,8 @@ const AWAY_TEXT =
  * query fails with is a mistake of ours.
  */
 export function isDatabaseAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  // What has a code of ours was about something else: a registry, a blobstore, a buildpack's address.
+  if (!(error instanceof Error) || isStagerError(error)) return false;
   const code = codeOf(error);
   if (typeof code === 'string') {
     const connects = 'syscall' in error && /^(?:connect|read|write|getaddrinfo)/.test(String(error.syscall));

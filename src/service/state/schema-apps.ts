@@ -92,7 +92,8 @@ export interface BuildsTable extends ResourceColumns, MetadataColumns {
   error_id: string | null;
   error_description: string | null;
   lifecycle_type: LifecycleType;
-  lifecycle_data: JsonColumn<{ readonly buildpacks: readonly string[]; readonly stack: string }>;
+  /** An image has no stack. */
+  lifecycle_data: JsonColumn<{ readonly buildpacks: readonly string[]; readonly stack: string | null }>;
   environment: DefaultJsonColumn<AppVariables>;
   staging_memory_in_mb: number;
   staging_disk_in_mb: number;

@@ -12,6 +12,7 @@ import {
   invalidImage,
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
+  MEDIA,
   machineArch,
   readConfig,
   readDocument,
@@ -21,6 +22,8 @@ import { formatReference, type ImageReference } from './reference.ts';
 import { RETRY, type RegistryPorts, RegistrySession } from './session.ts';
 
 const MAX_INDEXES = 4;
+/** Artifacts of other kinds have manifests as well. Some old images say nothing. */
+const CONFIG_TYPES: ReadonlySet<string> = new Set(['', MEDIA.config, MEDIA.dockerConfig]);
 
 /** The registries that one command talks to. */
 export class RegistryClient {
@@ -82,6 +85,13 @@ export class RegistryClient {
     digest: string,
   ): Promise<ImageDocuments> {
     const named = formatReference(reference);
+    const { mediaType } = manifest.config;
+    if (!CONFIG_TYPES.has(mediaType))
+      throw invalidImage(
+        named,
+        `it is not a container image, but ${mediaType.slice(0, 200)}`,
+        'Use another image.',
+      );
     if (manifest.config.size > MAX_CONFIG_BYTES)
       throw invalidImage(named, `its configuration has ${manifest.config.size} bytes`, 'Use another image.');
     const configText = await this.#whole(await this.blob(reference, manifest.config), manifest.config);

@@ -10,6 +10,7 @@ export const MEDIA = {
   index: 'application/vnd.oci.image.index.v1+json',
   config: 'application/vnd.oci.image.config.v1+json',
   layer: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  dockerConfig: 'application/vnd.docker.container.image.v1+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerIndex: 'application/vnd.docker.distribution.manifest.list.v2+json',
 } as const;
@@ -127,11 +128,9 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '3
 export const machineArch = (): string => ARCHITECTURES[process.arch] ?? process.arch;
 
 function jsonOf(bytes: Buffer, what: string): unknown {
-  try {
-    return parseJson(bytes.toString('utf8'));
-  } catch (cause) {
-    throw invalidImage(what, 'it is not JSON', 'Push the image again.', cause);
-  }
+  const document = parseJson(bytes.toString('utf8'));
+  if (document !== undefined) return document;
+  throw invalidImage(what, 'its registry sent something that is not JSON', 'Check the name of the registry.');
 }
 
 function parsed<T>(schema: z.ZodType<T>, document: unknown, what: string): T {

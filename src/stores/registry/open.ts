@@ -3,26 +3,37 @@ import type { Got } from 'got';
 import type { Config } from '../../config/load.ts';
 import type { Clock } from '../../words/clock.ts';
 import { StagerError } from '../../words/errors.ts';
-import { type Credential, credentialFinder, parseGivenCredentials } from './credentials.ts';
+import {
+  type Credential,
+  credentialFinder,
+  type GivenCredentials,
+  parseGivenCredentials,
+} from './credentials.ts';
 import type { RegistryPorts } from './session.ts';
 
 /** A credential for one registry, and who hears of warnings. */
 export interface RegistryLogin {
   readonly login?: { readonly registry: string; readonly credential: Credential };
   readonly onNote?: (text: string) => void;
+  /** These and no others: what this machine has is not for the apps of others. */
+  readonly only?: GivenCredentials;
 }
 
 /** @throws StagerError CONFIG_INVALID for mirrors and credentials that can't be read. */
 export function registryPorts(
   { settings, registries, searchPath }: Pick<Config, 'settings' | 'registries' | 'searchPath'>,
-  { login, ...parts }: RegistryLogin & { readonly http: Got; readonly clock: Clock },
+  { login, only, ...parts }: RegistryLogin & { readonly http: Got; readonly clock: Clock },
 ): RegistryPorts {
   const { given } = registries;
-  const find = credentialFinder({
-    files: registries.files,
-    searchPath,
-    ...(given !== undefined && { given: parseGivenCredentials(given, 'CNB_REGISTRY_CREDS') }),
-  });
+  const find = credentialFinder(
+    only === undefined
+      ? {
+          files: registries.files,
+          searchPath,
+          ...(given !== undefined && { given: parseGivenCredentials(given, 'CNB_REGISTRY_CREDS') }),
+        }
+      : { files: [], searchPath, given: only },
+  );
   return {
     ...parts,
     credentials: async (registry) => (registry === login?.registry ? login.credential : await find(registry)),

@@ -4,6 +4,7 @@ import { Taker } from '../../../src/service/queue/taker.ts';
 import type { Database } from '../../../src/service/state/database.ts';
 import { isDatabaseAway } from '../../../src/service/state/failures.ts';
 import { systemClock } from '../../../src/words/clock.ts';
+import { StagerError } from '../../../src/words/errors.ts';
 import { newGuid } from '../../../src/words/ids.ts';
 import { bugText } from '../../../src/words/report-bug.ts';
 import { describeDatabase } from '../support/database.ts';
@@ -70,5 +71,10 @@ describeDatabase('a taker', (database) => {
     expect(isDatabaseAway(Object.assign(new Error('no file'), { code: 'ENOENT', syscall: 'open' }))).toBe(
       false,
     );
+    // A registry that can't be reached is no reason to stage a build again.
+    const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' });
+    expect(isDatabaseAway(refused)).toBe(true);
+    const told = new StagerError('REGISTRY_UNAVAILABLE', 'the registry', { cause: refused });
+    expect(isDatabaseAway(told)).toBe(false);
   });
 });

@@ -4,6 +4,7 @@ import type { Stager } from '../../../compose.ts';
 import { whyBelowReserve } from '../../../machine/host/disk-reserve.ts';
 import type { StagingMeans } from '../../../service/builds/means.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
+import { imageFacts } from '../../../staging/inspect-image.ts';
 import { stageApp } from '../../../staging/stage.ts';
 import { markServed } from '../../../stores/blobs/served.ts';
 import { MadeOnce } from '../../../words/made-once.ts';
@@ -29,6 +30,10 @@ export function stagingMeans(stager: Stager, data: string): StagingMeans {
       return await stageApp(request, { ...ports, buildpacks }, io);
     },
     shortOfDisk: async () => await whyBelowReserve([stager.workspaces, data]),
+    inspect: async (image, { signal, credentials, onNote }) => {
+      const client = await stager.registryClient(signal, { only: credentials, onNote });
+      return await imageFacts(image, client);
+    },
     uploads: join(data, 'uploads'),
     retention: {
       droplets: settings.keepDroplets,

@@ -8,6 +8,7 @@ import { type Build, listBuilds } from '../../../service/resources/builds.ts';
 import { detectedCommand } from '../../../service/resources/detected-command.ts';
 import { type Droplet, listDroplets } from '../../../service/resources/droplets.ts';
 import { processesOf } from '../../../service/resources/processes.ts';
+import type { LifecycleType } from '../../../service/state/schema-apps.ts';
 import { redactUrls } from '../../../staging/logs/redact.ts';
 import { route } from '../route/define-route.ts';
 import { ByGuid } from '../route/params.ts';
@@ -39,11 +40,18 @@ export const appPage = route({
 
 function factsOf(app: App): string {
   return facts([
-    ['Buildpacks', app.buildpacks.length === 0 ? 'detected' : list(app.buildpacks.map(redactUrls))],
-    ['Stack', chosen(app.stack ?? 'default')],
+    ['Lifecycle', app.lifecycle_type],
+    ['Buildpacks', namedBuildpacks(app.lifecycle_type, app.buildpacks)],
+    ['Stack', app.lifecycle_type === 'docker' ? '–' : chosen(app.stack ?? 'default')],
     ['Created', time(app.created_at)],
     ['Guid', code(app.guid)],
   ]);
+}
+
+/** Those that somebody named. */
+export function namedBuildpacks(lifecycle: LifecycleType, names: readonly string[]): string {
+  if (lifecycle === 'docker') return '–';
+  return names.length === 0 ? 'detected' : list(names.map(redactUrls));
 }
 
 /** Names in a row. */

@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { linesAfter } from '../../../service/builds/log-store.ts';
 import { type QueuePlace, queuePlaceOf } from '../../../service/queue/waiting.ts';
 import { type Build, findBuild } from '../../../service/resources/builds.ts';
-import { redactUrls } from '../../../staging/logs/redact.ts';
 import type { Guid } from '../../../words/ids.ts';
 import { formatDuration } from '../../../words/units.ts';
 import { notFound } from '../route/cf-errors.ts';
@@ -13,7 +12,7 @@ import { ByGuid } from '../route/params.ts';
 import type { CallContext } from '../route/route.ts';
 import { visibleApp } from '../v3/apps/find.ts';
 import { FollowQuery, type Load, streamOf } from '../v3/logs/build-logs.ts';
-import { list } from './app.ts';
+import { namedBuildpacks } from './app.ts';
 import { answerPage, PAGE } from './layout.ts';
 import { type LogWish, logSection } from './log.ts';
 import { chosen, code, duration, facts, state, time } from './parts.ts';
@@ -95,8 +94,9 @@ function factsOf(build: Build, place: QueuePlace | undefined): string {
       ['Started', time(build.created_at)],
       ['Took', duration(build.claimed_at ?? build.created_at, build.finished_at)],
       ['By', chosen(build.created_by.name ?? build.created_by.guid)],
-      ['Buildpacks', buildpacks.length === 0 ? 'detected' : list(buildpacks.map(redactUrls))],
-      ['Stack', chosen(stack)],
+      ['Lifecycle', build.lifecycle_type],
+      ['Buildpacks', namedBuildpacks(build.lifecycle_type, buildpacks)],
+      ['Stack', chosen(stack ?? '–')],
       ['Limits', `${build.staging_memory_in_mb} MB of memory, ${build.staging_disk_in_mb} MB of disk`],
       ['Guid', code(build.guid)],
     ])}`;

@@ -29,16 +29,17 @@ export const dropletPage = route({
   handle: async (call) => {
     const droplet = await seenDroplet(call, call.params.guid);
     const app = await visibleApp(call, droplet.app_guid);
-    const measured = await foldersSoon(call.service, droplet);
+    // The layers of an image are in its registry.
+    const measured =
+      droplet.lifecycle_type === 'docker' ? undefined : await foldersSoon(call.service, droplet);
     const title = `Droplet ${droplet.guid.slice(0, 8)}`;
     const main = html`<p class="path"><a href="/apps/${app.guid}">!${chosen(app.name)}</a></p>
       <h1>${title}</h1>
       !${factsOf(droplet)}
       !${await commands(call, droplet)}
-      <h2>Folder sizes</h2>
-      !${sizes(droplet, measured, call.query.folder)}
-      !${await compareForm(call, droplet)}`;
-    const headers = measured.kind === 'later' ? { refresh: '3' } : {};
+      !${measured === undefined ? '' : sizes(droplet, measured, call.query.folder)}
+      !${measured === undefined ? '' : await compareForm(call, droplet)}`;
+    const headers = measured?.kind === 'later' ? { refresh: '3' } : {};
     return answerPage(call, { title: `${title} of ${app.name}`, main, headers });
   },
 });
@@ -63,6 +64,7 @@ function factsOf(droplet: Droplet): string {
       ['Build', build === null ? '–' : html`<a href="/builds/${build}">${build.slice(0, 8)}</a>`],
       ['Buildpacks', buildpacks.length === 0 ? '–' : list(buildpacks)],
       ['Stack', chosen(droplet.stack ?? '–')],
+      ...(droplet.image === null ? [] : [['Image', code(droplet.image)] as const]),
       ['sha256', code(droplet.sha256 ?? '–')],
       ['Guid', code(droplet.guid)],
     ])}`;
@@ -78,12 +80,13 @@ async function commands(call: CallContext, { guid }: Droplet): Promise<string> {
 }
 
 function sizes({ guid }: Droplet, measured: Measured, wanted: string): string {
+  const title = html`<h2>Folder sizes</h2>`;
   if (measured.kind === 'later')
-    return html`<p role="status">Its folders are being read. This page will refresh.</p>`;
-  if (measured.kind === 'failed') return html`<p class="none">!${chosen(measured.why)}</p>`;
+    return html`!${title}<p role="status">Its folders are being read. This page will refresh.</p>`;
+  if (measured.kind === 'failed') return html`!${title}<p class="none">!${chosen(measured.why)}</p>`;
   const { folder, path } = folderAt(measured.root, wanted);
   const to = (at: string): string => `/droplets/${guid}?folder=${encodeURIComponent(at)}`;
-  return html`!${pathLinks(path, to)}
+  return html`!${title}!${pathLinks(path, to)}
     <p>${formatBytes(folder.bytes)} in ${formatCount(folder.files, 'file')}, unpacked.</p>
     !${folder.folders.length === 0 ? '' : drawnMap(folder, path, to)}
     !${folderTable(folder, path, to)}`;

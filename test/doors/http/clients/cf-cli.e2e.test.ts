@@ -7,6 +7,7 @@ import { beforeAll } from 'vitest';
 import { describeServed, notRun } from '../support/served.ts';
 import { CF_PROGRAMS, Cf } from './cf.ts';
 import { appSteps } from './cf-app-steps.ts';
+import { imageSteps } from './cf-image-steps.ts';
 import { platformSteps } from './cf-platform-steps.ts';
 import { pushSteps } from './cf-push-steps.ts';
 import { stagingSteps } from './cf-staging-steps.ts';
@@ -28,6 +29,7 @@ for (const program of CF_PROGRAMS) {
     });
     stagingSteps(client);
     pushSteps(client);
+    imageSteps(client);
     appSteps(client);
     platformSteps({ cf: client, served });
   });

@@ -51,10 +51,4 @@ export function pushSteps(cf: () => Cf): void {
     // Version 7 knows no canary, and asks nobody.
     expect(said).toMatch(/stager does not have deployments|STRATEGY must be "rolling" or not set/);
   });
-
-  it('refuses images of Docker plainly', async () => {
-    expect(await cf().refused(['push', 'image', '--docker-image', 'nginx', '--no-start'])).toContain(
-      'FAILED',
-    );
-  });
 }

@@ -10,6 +10,8 @@ export const CF_PROGRAMS: readonly string[] = (process.env['STAGER_CF_CLI'] ?? '
   .split(':')
   .filter((path) => path !== '');
 
+type Variables = Readonly<Record<string, string>>;
+
 /** One client that has signed in nowhere yet. */
 export class Cf {
   /** Where commands run. */
@@ -39,24 +41,27 @@ export class Cf {
   }
 
   /** Runs a command that has to work, and returns what it said. */
-  async ok(args: readonly string[]): Promise<string> {
-    const { code, said } = await this.run(args);
+  async ok(args: readonly string[], env: Variables = {}): Promise<string> {
+    const { code, said } = await this.run(args, env);
     if (code !== 0) throw new Error(`cf ${args.join(' ')} ended with ${code}:\n${said}`);
     return said;
   }
 
   /** Runs a command that has to be refused, and returns what it said. */
-  async refused(args: readonly string[]): Promise<string> {
-    const { code, said } = await this.run(args);
+  async refused(args: readonly string[], env: Variables = {}): Promise<string> {
+    const { code, said } = await this.run(args, env);
     if (code === 0) throw new Error(`cf ${args.join(' ')} was not refused:\n${said}`);
     return said;
   }
 
-  async run(args: readonly string[]): Promise<{ readonly code: number | null; readonly said: string }> {
+  async run(
+    args: readonly string[],
+    env: Variables = {},
+  ): Promise<{ readonly code: number | null; readonly said: string }> {
     const child = spawn(this.program, args, {
       cwd: this.dir,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], HOME: this.#home, CF_HOME: this.#home, CF_COLOR: 'false' },
+      env: { PATH: process.env['PATH'], HOME: this.#home, CF_HOME: this.#home, CF_COLOR: 'false', ...env },
     });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) {

@@ -53,3 +53,9 @@ export async function staged(api: Api, source: string, fields: object = {}): Pro
   await api.service.staging.worker.idle();
   return await api.ask('GET', `/v3/builds/${guid}`);
 }
+
+/** Lets the lifecycle be used, as an admin does with `cf enable-feature-flag`. */
+export async function allowLifecycle(api: Api, name: 'docker' | 'cnb', enabled = true): Promise<void> {
+  const reply = await api.ask('PATCH', `/v3/feature_flags/diego_${name}`, { body: { enabled } });
+  if (reply.status !== 200) throw new Error(reply.text);
+}

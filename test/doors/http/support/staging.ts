@@ -1,6 +1,6 @@
 /**
- * What the endpoint stages with in tests: real blobs and a real content store in a directory, and a staging that runs no
- * script. Variables of the app say how it goes: FAKE=fail, FAKE=wait (until cancelled), FAKE_LINES=n, FAKE_PAUSE=ms.
+ * What the endpoint stages with in tests: real blobs and a real content store in a directory, a real client of image
+ * registries, and a staging that runs no script. Variables of the app say how it goes: FAKE=fail, FAKE=wait (until cancelled), FAKE_LINES=n, FAKE_PAUSE=ms.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,15 +8,19 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import got from 'got';
+import { httpClient } from '../../../../src/machine/proxy/http-client.ts';
 import type { StageIo, StagingMeans } from '../../../../src/service/builds/means.ts';
 import { ContentStore } from '../../../../src/staging/buildpack/acquire/content-store.ts';
 import { BuildpackFetcher } from '../../../../src/staging/buildpack/acquire/fetch.ts';
 import { BuildpackRegistry } from '../../../../src/staging/buildpack/acquire/registry.ts';
 import { dropletKey } from '../../../../src/staging/droplet/store.ts';
+import { imageFacts } from '../../../../src/staging/inspect-image.ts';
 import { openPackage } from '../../../../src/staging/package/open.ts';
 import type { StageRequest } from '../../../../src/staging/request/request.ts';
 import { openBlobStore } from '../../../../src/stores/blobs/open.ts';
 import type { BlobStore } from '../../../../src/stores/blobs/port/blob-store.ts';
+import { RegistryClient } from '../../../../src/stores/registry/client.ts';
+import { credentialFinder } from '../../../../src/stores/registry/credentials.ts';
 import { systemClock } from '../../../../src/words/clock.ts';
 import { cancelled, StagerError } from '../../../../src/words/errors.ts';
 import { newGuid } from '../../../../src/words/ids.ts';
@@ -57,6 +61,18 @@ export async function fakeMeans(given?: string, address?: string): Promise<FakeM
     shortOfDisk: async () => means.noRoom,
     blobs: async () => blobs,
     buildpacks: async () => parts,
+    inspect: async (image, { signal, credentials: given, onNote }) => {
+      const credentials = credentialFinder({ given, files: [], searchPath: '' });
+      const retry = { attempts: 2, baseMs: 1, capMs: 2, deadlineMs: 5000 };
+      const ports = {
+        http: httpClient({ proxy, extraCa: [] }),
+        credentials,
+        clock: systemClock,
+        retry,
+        onNote,
+      };
+      return await imageFacts(image, new RegistryClient(ports, signal));
+    },
     uploads: join(dir, 'uploads'),
     retention: { droplets: 5, packages: 5, logMs: 3_600_000 },
     stage: async (request, io) => {

@@ -7,6 +7,7 @@ import { notFound, notImplemented, unprocessable } from '../../route/cf-errors.t
 import { route } from '../../route/define-route.ts';
 import { ByGuid, GuidText } from '../../route/params.ts';
 import { appToChange, visibleApp } from './find.ts';
+import { demandLifecycle } from './lifecycle.ts';
 import { presentApp } from './present.ts';
 import { AppAnswer, AppFeature, AppFeatures, FeaturePatch, Permissions, SshEnabled } from './schema.ts';
 
@@ -41,6 +42,7 @@ const starts = (['start', 'restart'] as const).map((action) =>
       const { queries } = service.database;
       if (found.current_droplet_guid === null)
         throw unprocessable('Assign a droplet before starting this app.');
+      await demandLifecycle(queries, found.lifecycle_type);
       const started = await setDesiredState(queries, found.guid, 'STARTED');
       await service.audit.record({ type: `audit.app.${action}`, caller, app: started });
       call.warn(`${found.name} is started in name only: stager stages apps and runs none.`);

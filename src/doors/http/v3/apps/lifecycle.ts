@@ -1,38 +1,72 @@
 /** The lifecycle of a request → columns of an app, or the sentence that refuses it. */
 import type { z } from 'zod';
-import type { AppFields } from '../../../../service/resources/apps.ts';
+import type { App, NewApp } from '../../../../service/resources/apps.ts';
+import { disabledBecause } from '../../../../service/resources/feature-flags.ts';
 import type { Queries } from '../../../../service/state/database.ts';
+import type { LifecycleType } from '../../../../service/state/schema-apps.ts';
 import { CfError, unprocessable } from '../../route/cf-errors.ts';
 import type { LifecycleInput } from './schema.ts';
 
 type Whole = z.output<typeof LifecycleInput>;
 type Input = { readonly [Key in keyof Whole]?: Whole[Key] | undefined };
+type Fields = Pick<NewApp, 'lifecycle_type' | 'buildpacks' | 'stack'>;
 
-/**
- * @param who begins sentences about one of several apps: `For application 'shop': `
- * @throws CfError for a lifecycle, stack or buildpack that does not exist here.
- */
+/** Whom a lifecycle is for. */
+interface ForApp {
+  /** Absent for a new one. */
+  readonly app?: Pick<App, 'lifecycle_type'> | undefined;
+  /** Begins sentences about one of several apps: `For application 'shop': ` */
+  readonly who?: string;
+}
+
+/** @throws CfError for a lifecycle, stack or buildpack that does not exist here, and for one that the app can't get. */
 export async function lifecycleFields(
   queries: Queries,
   lifecycle: Input | undefined,
-  who = '',
-): Promise<Pick<AppFields, 'buildpacks' | 'stack'>> {
+  { app, who = '' }: ForApp = {},
+): Promise<Fields> {
   if (lifecycle === undefined) return {};
-  const { type, data } = lifecycle;
-  if (type !== undefined && type !== 'buildpack') {
-    throw unprocessable(`${who}stager stages apps of the buildpack lifecycle; it does not have ${type}.`);
+  const { type = app?.lifecycle_type ?? 'buildpack', data } = lifecycle;
+  if (app !== undefined && type !== app.lifecycle_type) {
+    throw unprocessable(`${who}Lifecycle type cannot be changed from ${app.lifecycle_type} to ${type}`);
+  }
+  if (type === 'cnb')
+    throw unprocessable(`${who}stager does not have the lifecycle cnb behind this endpoint.`);
+  if (type === 'docker') {
+    if (lifecycle.type !== undefined) demandEmpty(data ?? {}, who);
+    return { lifecycle_type: type };
   }
   const buildpacks = data?.buildpacks ?? undefined;
   if (buildpacks !== undefined) await demandBuildpacks(queries, buildpacks, who);
   if (typeof data?.stack === 'string') await demandStack(queries, data.stack, who);
   return {
+    lifecycle_type: type,
     ...(buildpacks !== undefined && { buildpacks }),
     ...(data?.stack !== undefined && { stack: data.stack }),
   };
 }
 
+/** Docker and cnb are off until an admin turns them on, as with Cloud Controller. @throws CfError. */
+export async function demandLifecycle(queries: Queries, type: LifecycleType): Promise<void> {
+  const why = await whyOff(queries, type);
+  if (why !== undefined) throw new CfError('FeatureDisabled', why);
+}
+
+/** The sentence, when the lifecycle is off. */
+export async function whyOff(queries: Queries, type: LifecycleType): Promise<string | undefined> {
+  return type === 'buildpack' ? undefined : await disabledBecause(queries, `diego_${type}`);
+}
+
+/** An image brings everything. */
+function demandEmpty(data: object, who: string): void {
+  const keys = Object.keys(data);
+  if (keys.length === 0) return;
+  const names = keys.map((key) => `'${key}'`).join(', ');
+  throw unprocessable(`${who}Lifecycle Unknown field(s): ${names}`);
+}
+
 /** Names must be installed; addresses are taken as they are. @throws CfError. */
-export async function demandBuildpacks(queries: Queries, names: readonly string[], who = ''): Promise<void> {
+async function demandBuildpacks(queries: Queries, names: readonly string[], who: string): Promise<void> {
   for (const name of names) {
     if (/^(?:https?|git|ssh|file):\/\/|^git@/i.test(name)) {
       if (/^file:/i.test(name)) throw unknownBuildpack(name, who);

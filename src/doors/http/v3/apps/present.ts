@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { App as Row } from '../../../../service/resources/apps.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
+import { presentLifecycle } from './present-lifecycle.ts';
 import type { AppAnswer } from './schema.ts';
 
 export function presentApp(row: Row, base: string): z.input<typeof AppAnswer> {
@@ -12,10 +13,7 @@ export function presentApp(row: Row, base: string): z.input<typeof AppAnswer> {
     ...resourceFields(row),
     name: row.name,
     state: row.desired_state,
-    lifecycle: {
-      type: row.lifecycle_type,
-      data: { buildpacks: [...row.buildpacks], stack: row.stack },
-    },
+    lifecycle: presentLifecycle(row.lifecycle_type, row),
     relationships: { space: toOne(row.space_guid), current_droplet: toOne(row.current_droplet_guid) },
     metadata: metadataOf(row),
     links: {

@@ -12,7 +12,7 @@ import { ByGuid } from '../../route/params.ts';
 import { presentList } from '../../route/present.ts';
 import { appToChange, visibleApp } from './find.ts';
 import { includedWithApps } from './included.ts';
-import { demandOpenStack, lifecycleFields } from './lifecycle.ts';
+import { demandLifecycle, demandOpenStack, lifecycleFields } from './lifecycle.ts';
 import { presentApp } from './present.ts';
 import { AppAnswer, AppQuery, Apps, AppsQuery, CreateApp, UpdateApp } from './schema.ts';
 import { variablesOf } from './variables.ts';
@@ -71,7 +71,9 @@ const create = route({
       throw unprocessable('Invalid space. Ensure that the space exists and you have access to it.');
     }
     demand(mayDevelop, await standingInSpace(queries, caller, space));
-    await demandOpenStack(queries, body.lifecycle?.data.stack);
+    const type = body.lifecycle?.type ?? 'buildpack';
+    await demandLifecycle(queries, type);
+    if (type !== 'docker') await demandOpenStack(queries, body.lifecycle?.data.stack);
     const created = await createApp(queries, space, {
       name: body.name,
       metadata: body.metadata,
@@ -99,7 +101,7 @@ const update = route({
     const updated = await updateApp(queries, found.guid, {
       name: body.name,
       metadata: body.metadata,
-      ...(await lifecycleFields(queries, body.lifecycle)),
+      ...(await lifecycleFields(queries, body.lifecycle, { app: found })),
     });
     if (updated === undefined) throw nameTaken(body.name ?? found.name);
     await service.audit.record({ type: 'audit.app.update', caller, app: updated, request: body });

@@ -4,6 +4,7 @@ import { listQuery, oneOrMoreOf, texts } from '../../route/list-query.ts';
 import { MetadataInput } from '../../route/metadata.ts';
 import { ToOneInput } from '../../route/params.ts';
 import { Link, Links, listOf, Metadata, ResourceFields, ToOne } from '../../route/present.ts';
+import { LifecycleAnswer } from './present-lifecycle.ts';
 
 const Name = z
   .string({ error: 'must be a string' })
@@ -32,7 +33,6 @@ export const VariablesInput = z.record(
     ),
 );
 
-/** Docker and cnb are parsed, so that they can be refused with a sentence. */
 export const LifecycleInput = z.strictObject({
   type: z.enum(['buildpack', 'cnb', 'docker']),
   data: z.strictObject({
@@ -77,10 +77,7 @@ export const AppAnswer = z
     ...ResourceFields,
     name: z.string(),
     state: z.string(),
-    lifecycle: z.object({
-      type: z.string(),
-      data: z.object({ buildpacks: z.array(z.string()), stack: z.string().nullable() }),
-    }),
+    lifecycle: LifecycleAnswer,
     relationships: z.object({ space: ToOne, current_droplet: ToOne }),
     metadata: Metadata,
     links: Links,

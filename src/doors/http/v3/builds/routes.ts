@@ -105,7 +105,7 @@ const create = route({
     const wish = {
       app,
       package: source.guid,
-      ...(await lifecycleOf(queries, app, { lifecycle: body.lifecycle, warn: call.warn })),
+      ...(await lifecycleOf(queries, { app, source }, { lifecycle: body.lifecycle, warn: call.warn })),
       environment: await environmentOf(queries, app, body),
       memory: body.staging_memory_in_mb ?? memoryMb,
       disk: body.staging_disk_in_mb ?? diskMb,

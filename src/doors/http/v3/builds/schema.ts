@@ -4,6 +4,7 @@ import { listQuery, oneOrMoreOf, texts } from '../../route/list-query.ts';
 import { MetadataInput } from '../../route/metadata.ts';
 import { GuidText } from '../../route/params.ts';
 import { Links, listOf, Metadata, ResourceFields, ToOne } from '../../route/present.ts';
+import { LifecycleAnswer } from '../apps/present-lifecycle.ts';
 import { LifecycleInput, VariablesInput } from '../apps/schema.ts';
 
 const STATES = ['STAGING', 'STAGED', 'FAILED'] as const;
@@ -54,10 +55,7 @@ export const BuildAnswer = z
     staging_disk_in_mb: z.int(),
     staging_log_rate_limit_bytes_per_second: z.int(),
     error: z.string().nullable(),
-    lifecycle: z.object({
-      type: z.string(),
-      data: z.object({ buildpacks: z.array(z.string()), stack: z.string().nullable() }),
-    }),
+    lifecycle: LifecycleAnswer,
     package: z.object({ guid: z.string() }),
     droplet: z.object({ guid: z.string() }).nullable(),
     relationships: z.object({ app: ToOne }),

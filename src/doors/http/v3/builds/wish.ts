@@ -2,10 +2,12 @@
 import type { z } from 'zod';
 import { variableGroup } from '../../../../service/resources/app-environment.ts';
 import type { App } from '../../../../service/resources/apps.ts';
+import type { Package } from '../../../../service/resources/packages.ts';
 import type { Queries } from '../../../../service/state/database.ts';
 import { BUILDPACK_NAME, parseReference } from '../../../../staging/buildpack/contract/reference.ts';
 import { isStagerError } from '../../../../words/errors.ts';
 import { CfError, notImplemented, unprocessable } from '../../route/cf-errors.ts';
+import { demandLifecycle } from '../apps/lifecycle.ts';
 import type { CreateBuild } from './schema.ts';
 
 type Request = z.output<typeof CreateBuild>;
@@ -13,11 +15,15 @@ type Request = z.output<typeof CreateBuild>;
 /** @throws CfError for a lifecycle, stack or buildpack that can't be used. */
 export async function lifecycleOf(
   queries: Queries,
-  app: App,
+  { app, source }: { readonly app: App; readonly source: Pick<Package, 'type'> },
   { lifecycle, warn }: Pick<Request, 'lifecycle'> & { readonly warn: (text: string) => void },
 ) {
   const type = lifecycle?.type ?? app.lifecycle_type;
-  if (type !== 'buildpack') throw notImplemented(`the lifecycle ${type}`);
+  if ((type === 'docker') !== (source.type === 'docker'))
+    throw unprocessable(`A ${source.type} package can't be staged with the lifecycle ${type}.`);
+  await demandLifecycle(queries, type);
+  if (type === 'docker') return { lifecycle: type, buildpacks: [], stack: null };
+  if (type === 'cnb') throw notImplemented(`the lifecycle ${type}`);
   const buildpacks = lifecycle?.data?.buildpacks ?? app.buildpacks;
   const stack = lifecycle?.data?.stack ?? app.stack ?? (await defaultStack(queries));
   const stacks = await queries.selectFrom('stacks').select(['name', 'state', 'state_reason']).execute();
@@ -29,7 +35,7 @@ export async function lifecycleOf(
   for (const text of buildpacks) await demandBuildpack(queries, text);
   if (known?.state === 'DEPRECATED')
     warn(`Stack '${stack}' is deprecated. ${known.state_reason ?? ''}`.trim());
-  return { buildpacks, stack };
+  return { lifecycle: type, buildpacks, stack };
 }
 
 async function defaultStack(queries: Queries): Promise<string> {

@@ -61,6 +61,8 @@ const download = route({
   handle: async (call) => {
     const { caller, service, base } = call;
     const found = await dropletToRead(call, call.params.guid, mayDownloadDroplet);
+    if (found.lifecycle_type === 'docker')
+      throw unprocessable("Cannot download droplets with 'docker' lifecycle.");
     if (found.state !== 'STAGED') throw unprocessable('Only staged droplets can be downloaded.');
     if (found.content_key === null) throw notFound('Droplet');
     await service.audit.record(dropletEvent('download', found, caller));

@@ -22,7 +22,10 @@ export function presentDroplet(row: Row, base: string, commands: Commands): z.in
     error: row.error,
     lifecycle: { type: row.lifecycle_type, data: {} },
     checksum: row.sha256 === null ? null : { type: 'sha256', value: row.sha256 },
-    buildpacks: row.buildpacks.map((it) => ({ ...it, name: redactUrls(it.name) })),
+    buildpacks:
+      row.lifecycle_type === 'docker'
+        ? null
+        : row.buildpacks.map((it) => ({ ...it, name: redactUrls(it.name) })),
     stack: row.stack,
     image: row.image,
     execution_metadata: commands === 'shown' ? row.execution_metadata : HIDDEN[commands],
@@ -33,7 +36,8 @@ export function presentDroplet(row: Row, base: string, commands: Commands): z.in
       self: { href: self },
       app: { href: app },
       assign_current_droplet: { href: `${app}/relationships/current_droplet`, method: 'PATCH' },
-      ...(row.state === 'STAGED' && { download: { href: `${self}/download` } }),
+      ...(row.state === 'STAGED' &&
+        row.lifecycle_type !== 'docker' && { download: { href: `${self}/download` } }),
       ...(row.state === 'AWAITING_UPLOAD' && { upload: { href: `${self}/upload`, method: 'POST' } }),
       ...(row.package_guid !== null && { package: { href: `${base}/v3/packages/${row.package_guid}` } }),
     },

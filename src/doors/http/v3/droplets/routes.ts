@@ -117,10 +117,16 @@ const create = route({
     if (query.source_guid !== undefined) {
       const source = await dropletToRead(call, query.source_guid, mayDevelop);
       if (source.state !== 'STAGED') throw unprocessable('Invalid source droplet: it is not staged');
+      if (source.lifecycle_type !== app.lifecycle_type)
+        throw unprocessable('source and destination lifecycle types do not match');
       const copy = await copyDropletRow(queries, source, app.guid);
       const facts = { droplet_guid: copy, source_droplet_guid: source.guid };
       await service.audit.record({ type: 'audit.app.droplet.create', caller, app, facts });
       return { status: 201, body: await shownDroplet(call, copy) };
+    }
+    if (app.lifecycle_type !== 'buildpack') {
+      const what = `apps with ${app.lifecycle_type} lifecycles`;
+      throw unprocessable(`Droplet creation is not available for ${what}.`);
     }
     const guid = await createDropletRow(queries, {
       app: app.guid,

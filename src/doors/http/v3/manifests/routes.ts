@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { mayDevelop, mayReadSecrets } from '../../../../service/access/may.ts';
 import { standingInSpace } from '../../../../service/access/standing.ts';
+import { lifecycleOfManifest } from '../../../../service/manifests/app-manifest.ts';
 import { buildpacksOf, variablesOfManifest } from '../../../../service/manifests/apply.ts';
 import { diffOfApp } from '../../../../service/manifests/diff.ts';
 import { manifestDocument } from '../../../../service/manifests/document.ts';
@@ -11,6 +12,7 @@ import { type ManifestRequest, readManifestRequest } from '../../../../service/m
 import { type App, createApp } from '../../../../service/resources/apps.ts';
 import { spaceSeenBy } from '../../../../service/resources/seen.ts';
 import type { Queries } from '../../../../service/state/database.ts';
+import type { LifecycleType } from '../../../../service/state/schema-apps.ts';
 import type { Guid } from '../../../../words/ids.ts';
 import { CfError, notFound, unprocessable } from '../../route/cf-errors.ts';
 import { route } from '../../route/define-route.ts';
@@ -19,7 +21,7 @@ import { accepted } from '../../route/jobs.ts';
 import { ByGuid } from '../../route/params.ts';
 import type { Call } from '../../route/route.ts';
 import { appToRead } from '../apps/find.ts';
-import { lifecycleFields } from '../apps/lifecycle.ts';
+import { lifecycleFields, whyOff } from '../apps/lifecycle.ts';
 import { demandVariables } from '../apps/variables.ts';
 
 type Asking = Pick<Call<{ readonly guid: Guid }, unknown, unknown>, 'caller' | 'service' | 'params'>;
@@ -49,11 +51,15 @@ const apply = route({
     await demandSpace(call);
     const { queries } = service.database;
     const { apps } = readOrRefuse(body);
-    for (const { app } of apps) await demandKnown(queries, app);
-    const targets: { readonly guid: Guid; readonly raw: object }[] = [];
+    const wanted = [];
     for (const { app, raw } of apps) {
       const there = await appNamed(queries, params.guid, app.name);
-      const target = there ?? (await createApp(queries, params.guid, { name: app.name }));
+      wanted.push({ app, raw, there, lifecycle: await demandKnown(queries, app, there) });
+    }
+    const targets: { readonly guid: Guid; readonly raw: object }[] = [];
+    for (const { app, raw, there, lifecycle } of wanted) {
+      const fresh = { name: app.name, lifecycle_type: lifecycle };
+      const target = there ?? (await createApp(queries, params.guid, fresh));
       // Taken between the look and the making, or only differs in case.
       if (target === undefined) throw unprocessable(`App with the name '${app.name}' already exists.`);
       if (there === undefined) {
@@ -125,16 +131,31 @@ function readOrRefuse(text: string): ManifestRequest {
     : unprocessable(...reading.problems);
 }
 
-/** What must be right before anything is made. @throws CfError. */
-async function demandKnown(queries: Queries, app: ManifestRequest['apps'][number]['app']): Promise<void> {
+/** What must be right before anything is made. @throws CfError. @returns the lifecycle of an app that is new. */
+async function demandKnown(
+  queries: Queries,
+  app: ManifestRequest['apps'][number]['app'],
+  there: App | undefined,
+): Promise<LifecycleType> {
   const who = `For application '${app.name}': `;
-  const type = app.docker === undefined || app.docker === null ? (app.lifecycle ?? 'buildpack') : 'docker';
-  if (type !== 'buildpack' && type !== 'docker' && type !== 'cnb') {
-    throw unprocessable(`${who}Lifecycle must be "buildpack", "cnb", or "docker"`);
-  }
-  const data = { buildpacks: buildpacksOf(app)?.slice(), stack: app.stack };
-  await lifecycleFields(queries, { type, data }, who);
   demandVariables(variablesOfManifest(app.env ?? {}), who);
+  const asked = lifecycleOfManifest(app);
+  const off = await whyOff(queries, asked ?? 'buildpack');
+  if (off !== undefined) throw unprocessable(`${who}${off}`);
+  const type = asked ?? there?.lifecycle_type ?? 'buildpack';
+  const buildpacks = buildpacksOf(app)?.slice();
+  if (there?.lifecycle_type === 'buildpack' && type === 'docker')
+    throw unprocessable(`${who}Docker cannot be configured for a buildpack lifecycle app.`);
+  if (type === 'docker') {
+    const named = app.buildpacks === undefined ? 'Buildpack' : 'Buildpacks';
+    if (buildpacks !== undefined)
+      throw unprocessable(`${who}${named} cannot be configured for a docker lifecycle app.`);
+    await lifecycleFields(queries, { type }, { app: there, who });
+  } else {
+    const data = { buildpacks, stack: app.stack };
+    await lifecycleFields(queries, { type, data }, { app: there, who });
+  }
+  return type;
 }
 
 async function appNamed(queries: Queries, space: Guid, name: string): Promise<App | undefined> {

@@ -75,6 +75,7 @@ const download = route({
   answers: { 302: null },
   handle: async (call) => {
     const found = await packageToRead(call, call.params.guid, mayReadSecrets);
+    if (found.type !== 'bits') throw unprocessable('Package type must be bits.');
     if (found.state !== 'READY' || found.content_guid === null) {
       throw unprocessable('Package has no bits to download.');
     }

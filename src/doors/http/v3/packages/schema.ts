@@ -21,7 +21,7 @@ export const PackagesQuery = listQuery(
   ['state'],
 );
 
-/** Docker is parsed, so that it can be refused with a sentence. With `source_guid` only the app is given. */
+/** With `source_guid` only the app is given. What `data` may hold depends on the type. */
 export const CreatePackage = z.strictObject({
   type: z.enum(['bits', 'docker']).optional(),
   relationships: z.strictObject({ app: ToOneInput }),
@@ -31,17 +31,33 @@ export const CreatePackage = z.strictObject({
 
 export const CreatePackageQuery = z.strictObject({ source_guid: GuidText.optional() });
 
-export const UpdatePackage = z.strictObject({ metadata: MetadataInput });
+const Password = z.string().max(5000, { error: 'docker_password can be up to 5,000 characters' });
+
+export const UpdatePackage = z.strictObject({
+  username: z.string().max(1000).nullish(),
+  password: Password.nullish(),
+  metadata: MetadataInput,
+});
+
+/** `data` of a docker package. */
+export const DockerInput = z.strictObject({
+  image: z.string({ error: 'Image required' }).min(1, { error: 'Image required' }).max(4096),
+  username: z.string().max(1000).nullish(),
+  password: Password.nullish(),
+});
 
 export const PackageAnswer = z
   .object({
     ...ResourceFields,
     type: z.string(),
     state: z.string(),
-    data: z.object({
-      error: z.string().nullable(),
-      checksum: z.object({ type: z.string(), value: z.string().nullable() }),
-    }),
+    data: z.union([
+      z.object({
+        error: z.string().nullable(),
+        checksum: z.object({ type: z.string(), value: z.string().nullable() }),
+      }),
+      z.object({ image: z.string(), username: z.string().nullable(), password: z.string().nullable() }),
+    ]),
     relationships: z.object({ app: ToOne }),
     metadata: Metadata,
     links: Links,

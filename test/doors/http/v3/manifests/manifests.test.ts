@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { describeApi, detailsIn, resourcesIn } from '../../support/api.ts';
+import { allowLifecycle } from '../../support/builds.ts';
 
 const YAML = { 'content-type': 'application/x-yaml' };
 
@@ -38,6 +39,7 @@ describeApi('manifests', (api) => {
       applications: [
         {
           name: 'whole',
+          lifecycle: 'buildpack',
           env: { A: '1', B: '["x"]' },
           metadata: { labels: { team: 'shop' } },
           routes: [{ route: 'whole.apps.localhost/x', protocol: 'http1' }],
@@ -125,12 +127,38 @@ describeApi('manifests', (api) => {
   });
 
   it.each([
-    ['docker: { image: nginx }', /docker/],
-    ['lifecycle: cnb', /cnb/],
+    ['docker: { image: nginx }', /^For application 'B': Feature Disabled: diego_docker$/],
+    ['lifecycle: cnb', /^For application 'B': Feature Disabled: diego_cnb$/],
+    ['lifecycle: other', /^For application 'B': Lifecycle must be "buildpack", "cnb", or "docker"$/],
     ['env: { VCAP_X: y }', /VCAP_X/],
   ])('refuses an app with %s in a sentence', async (key, words) => {
     const refused = await apply(`applications:\n- name: B\n  ${key}\n`);
     expect([refused.status, detailsIn(refused).join()]).toEqual([422, expect.stringMatching(words)]);
+  });
+
+  it('makes apps of images, and keeps buildpacks and images apart', async () => {
+    await allowLifecycle(api(), 'docker');
+    await api().job(await apply('applications:\n- name: imaged\n  docker: { image: nginx, username: me }\n'));
+    const [made] = resourcesIn(await api().ask('GET', '/v3/apps?names=imaged'));
+    expect(made).toMatchObject({ lifecycle: { type: 'docker', data: {} } });
+    await applied('applications:\n- name: plain\n');
+    const refused = async (text: string) => detailsIn(await apply(`applications:\n- ${text}\n`));
+    expect([
+      await refused('{ name: x, docker: { image: a }, buildpacks: [staticfile_buildpack] }'),
+      await refused('{ name: imaged, buildpacks: [staticfile_buildpack] }'),
+      await refused('{ name: imaged, buildpack: staticfile_buildpack }'),
+      await refused('{ name: imaged, lifecycle: buildpack }'),
+      await refused('{ name: plain, docker: { image: a } }'),
+    ]).toEqual([
+      ["For application 'x': Cannot specify both buildpack(s) and docker keys"],
+      ["For application 'imaged': Buildpacks cannot be configured for a docker lifecycle app."],
+      ["For application 'imaged': Buildpack cannot be configured for a docker lifecycle app."],
+      ["For application 'imaged': Lifecycle type cannot be changed from docker to buildpack"],
+      ["For application 'plain': Docker cannot be configured for a buildpack lifecycle app."],
+    ]);
+    // What an image can't have is left alone, as with Cloud Controller.
+    await api().job(await apply('applications:\n- name: imaged\n  stack: cflinuxfs4\n'));
+    await allowLifecycle(api(), 'docker', false);
   });
 
   it.each(['[', 'applications: [', 'a: &x [*x]', 'nothing: here'])('refuses the body %j', async (text) => {

@@ -91,15 +91,6 @@ describeApi('packages', (api) => {
     expect([refused.status, detailsIn(refused)]).toEqual([422, [expect.stringContaining('100000')]]);
   });
 
-  it('of docker images are refused with a sentence', async () => {
-    const body = { type: 'docker', relationships: { app: { data: { guid: await newApp(api()) } } } };
-    const reply = await api().ask('POST', '/v3/packages', { body });
-    expect([reply.status, detailsIn(reply)[0]]).toEqual([
-      422,
-      'stager does not have packages of docker images.',
-    ]);
-  });
-
   it('match what the space has stored, for those who develop in it and for nobody else', async () => {
     await readyPackage(api(), await newApp(api()), { 'large.txt': LARGE, 'small.txt': 'small' });
     const body = { resources: [resource('large.txt', LARGE), resource('small.txt', 'small')] };

@@ -1,0 +1,99 @@
+/** A registry in this process that only answers: images are put into it by the test. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { MEDIA } from '../../src/stores/registry/documents.ts';
+
+/** Who may read an image, as `Authorization` has it. */
+const basic = (login: string): string => `Basic ${Buffer.from(login).toString('base64')}`;
+
+const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+export interface ImageWish {
+  /** `repository:tag`. */
+  readonly name: string;
+  /** Of the image's configuration: what it starts. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Beside that, such as `architecture`. */
+  readonly platform?: Readonly<Record<string, string>>;
+  /** `user:password` of the only one who may read it. */
+  readonly login?: string;
+  readonly configType?: string;
+}
+
+export interface MemoryRegistry extends AsyncDisposable {
+  /** `127.0.0.1:PORT`. */
+  readonly host: string;
+  /** What was sent as `Authorization`, in order. */
+  readonly authorizations: string[];
+  /** @returns the reference. */
+  add(wish: ImageWish): string;
+  /** Answers for a repository in its own way. @returns the reference of its tag `latest`. */
+  fault(repository: string, answer: RequestListener): string;
+}
+
+const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
+
+/** Listens on loopback. */
+export async function startMemoryRegistry(): Promise<MemoryRegistry> {
+  const documents = new Map<string, Buffer>();
+  const logins = new Map<string, string>();
+  const faults = new Map<string, RequestListener>();
+  const authorizations: string[] = [];
+  const server = createServer((request, response) => {
+    const [, repository = '', , name = ''] =
+      /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(request.url ?? '') ?? [];
+    const { authorization } = request.headers;
+    if (authorization !== undefined) authorizations.push(authorization);
+    const fault = faults.get(repository);
+    if (fault !== undefined) return fault(request, response);
+    const login = logins.get(repository);
+    if (login !== undefined && authorization !== basic(login))
+      return response.writeHead(401, { 'www-authenticate': 'Basic realm="test"' }).end();
+    const found = documents.get(`${repository} ${name}`);
+    const body =
+      found ?? Buffer.from('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
+    return response.writeHead(found === undefined ? 404 : 200, { 'content-length': body.length }).end(body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const host = `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  return {
+    host,
+    authorizations,
+    add: ({ name, config = {}, platform, login, configType = MEDIA.config }) => {
+      const [repository = '', tag = 'latest'] = name.split(':');
+      const keep = (mediaType: string, value: unknown, as?: string) => {
+        const bytes = Buffer.from(JSON.stringify(value));
+        const digest = sha256(bytes);
+        for (const key of [digest, as]) if (key !== undefined) documents.set(`${repository} ${key}`, bytes);
+        return { mediaType, digest, size: bytes.length };
+      };
+      const layer = { mediaType: MEDIA.layer, digest: sha256(Buffer.from(name)), size: 1_500_000 };
+      const described = keep(configType, {
+        architecture: ARCHITECTURE,
+        os: 'linux',
+        ...platform,
+        config,
+        rootfs: { type: 'layers', diff_ids: [layer.digest] },
+      });
+      keep(
+        MEDIA.manifest,
+        { schemaVersion: 2, mediaType: MEDIA.manifest, config: described, layers: [layer] },
+        tag,
+      );
+      if (login !== undefined) logins.set(repository, login);
+      return `${host}/${name}`;
+    },
+    fault: (repository, answer) => {
+      faults.set(repository, answer);
+      return `${host}/${repository}:latest`;
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
