@@ -66,8 +66,12 @@ export async function stackBase(
   return { name: `stack:${stack.name}`, layers: [await packLayer(plan, 0, place)] };
 }
 
-/** True for the directory of a layout, which a name of an image may look like. */
+/**
+ * True for the directory of a layout, which a name of an image may look like; and for what can only be a path, so that a
+ * layout that is gone is told as such.
+ */
 export async function isLayout(text: string): Promise<boolean> {
+  if (/^\.{0,2}\//.test(text)) return true;
   const facts = await stat(text).catch(() => undefined);
   return facts?.isDirectory() === true;
 }
