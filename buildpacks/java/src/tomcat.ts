@@ -112,7 +112,9 @@ export async function installTomcat(context: StepContext, tomcat: Dependency, wa
     ),
     `-Dhttp.port="\${PORT:-8080}"`,
   ];
-  return `java-run ${options.join(' ')} org.apache.catalina.startup.Bootstrap start`;
+  const command = `java-run ${options.join(' ')} org.apache.catalina.startup.Bootstrap start`;
+  // The access log is opened by its name, /dev/stdout: that has to be a pipe, and some platforms have a socket there.
+  return isLogging ? `exec ${command} > >(exec cat)` : command;
 }
 
 /** `/first/second` → `first#second`, as Tomcat names folders. */

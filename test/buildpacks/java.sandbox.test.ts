@@ -1,0 +1,121 @@
+/** The java buildpack with real JREs: an app built by Maven, the jar of it as a push unpacks it, a war with JSP on Tomcat. */
+import { existsSync, readFileSync } from 'node:fs';
+import { appendFile, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { unpack } from '../../buildpacks/kit/extract.ts';
+import { Driver } from '../support/buildpack-driver.ts';
+import { TestAuthority } from '../support/test-authority.ts';
+
+const BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
+const authority = new TestAuthority('java');
+afterAll(() => authority.close());
+
+const launch = z.object({ processes: z.array(z.object({ type: z.string(), command: z.string() })) });
+const installed = z.array(z.object({ name: z.string(), uri: z.string() }));
+const facts = z.object({
+  java: z.number(),
+  heapMb: z.number(),
+  options: z.array(z.string()),
+  greeting: z.string(),
+});
+
+const web = (app: Driver): string =>
+  launch
+    .parse(parse(readFileSync(app.at('deps/0/launch.yml'), 'utf8')))
+    .processes.find(({ type }) => type === 'web')?.command ?? '';
+
+async function body(url: string): Promise<string> {
+  return (await fetch(url)).text();
+}
+
+/** The address of a server that only those who know the test's authority trust. */
+async function companyServer(): Promise<{ url: string; close(): void }> {
+  const { key, cert } = authority.identity('127.0.0.1');
+  const server = createServer({ key, cert }, (_request, response) => response.end('trusted'));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return { url: `https://127.0.0.1:${port}/`, close: () => server.close() };
+}
+
+describe('java buildpack', () => {
+  it('builds with Maven, builds nothing when nothing has changed, and runs the jar unpacked as well', async () => {
+    await using app = await Driver.of('java-maven');
+    const bundle = app.at('bundle.pem');
+    await copyFile(BUNDLE, bundle);
+    await appendFile(bundle, authority.pem);
+    app.env['SSL_CERT_FILE'] = bundle;
+    const staged = await app.stage('java');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toContain('(maven.compiler.release of pom.xml)');
+    expect(staged.output).toContain('BUILD SUCCESS');
+    // For the build only.
+    for (const path of ['deps/0/jdk', 'deps/0/maven', 'deps/0/jre/lib/ct.sym', 'app/target/classes']) {
+      expect(existsSync(app.at(path)), path).toBe(false);
+    }
+    const names = installed
+      .parse(JSON.parse(readFileSync(app.at('deps/0/installed.json'), 'utf8')))
+      .map(({ name }) => name);
+    expect(names).toEqual(['jre', 'maven', 'jdk']);
+
+    await app.restart('java-maven');
+    const second = await app.stage('java');
+    expect(second, second.output).toMatchObject({ code: 0 });
+    expect(second.output).toContain('Using Java of the last staging');
+    expect(second.output).toContain('Using what the last staging built');
+    expect(second.output).toMatch(/512M +20\dM/);
+    expect(web(app)).toBe('java-run -jar target/shop-1.0.jar');
+    const company = await companyServer();
+    const env = { MEMORY_LIMIT: '512m', JAVA_OPTS: '-Dgreeting="$WORDS *"', WORDS: 'a b' };
+    const run = await app.launch(
+      web(app),
+      async (url) => {
+        expect(await body(url)).toBe('Hello from java on stager\n');
+        const said = facts.parse(JSON.parse(await body(`${url}/facts`)));
+        expect(said).toMatchObject({ java: 21, greeting: 'a b *' });
+        expect(said.heapMb).toBeGreaterThan(190);
+        expect(said.heapMb).toBeLessThan(210);
+        expect(await body(`${url}/fetch?${company.url}`)).toBe('trusted');
+      },
+      env,
+    );
+    expect(run.output).toContain('NOTE: Picked up JDK_JAVA_OPTIONS');
+
+    await unpack(app.at('app/target/shop-1.0.jar'), app.at('pushed'));
+    await using exploded = await Driver.of(app.at('pushed'), { BP_JAVA_VERSION: '25' });
+    const again = await exploded.stage('java');
+    expect(again, again.output).toMatchObject({ code: 0 });
+    expect(web(exploded)).toBe('java-run -cp . org.springframework.boot.loader.launch.JarLauncher');
+    // An authority that came after the staging.
+    await mkdir(exploded.at('system'));
+    await writeFile(exploded.at('system/company.crt'), authority.pem);
+    await exploded.launch(
+      web(exploded),
+      async (url) => {
+        expect(facts.partial().parse(JSON.parse(await body(`${url}/facts`)))).toMatchObject({ java: 25 });
+        expect(await body(`${url}/fetch?${company.url}`)).toBe('trusted');
+      },
+      { CF_SYSTEM_CERT_PATH: exploded.at('system') },
+    );
+    company.close();
+  });
+
+  it('serves a war with JSP by Tomcat on the Java of Debian', async () => {
+    const options = '{tomcat: {context_path: /shop/v1}, access_logging_support: {access_logging: enabled}}';
+    await using app = await Driver.of('java-war', { JBP_CONFIG_TOMCAT: options });
+    const staged = await app.stage('java');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toMatch(/Java 17\.\S+ \(nothing asks for one: the default\)/);
+    expect(staged.output).toContain('The app is served at /shop/v1');
+    const run = await app.launch(web(app), async (url) => {
+      expect((await body(`${url}/shop/v1/`)).trim()).toBe(
+        'Hello from war on stager, Apache Tomcat/10, Java 17',
+      );
+    });
+    expect(run.code).toBe(143);
+    expect(run.output).toMatch(/\[ACCESS\] .*"GET \/shop\/v1\/ HTTP\/1\.1" 200/);
+  });
+});
