@@ -17,6 +17,7 @@ import { SINATRA, vendorDebianGems, writeLock } from '../test/support/gems.ts';
 /** Buildpack → its sample in fixtures/apps. */
 const SAMPLES: Readonly<Record<string, string>> = {
   go: 'go-plain',
+  java: 'java-maven',
   nginx: 'nginx-site',
   nodejs: 'express',
   php: 'php-composer',

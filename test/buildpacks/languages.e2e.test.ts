@@ -38,6 +38,21 @@ describe('without a network', () => {
     expect(listed).not.toContain('pkg/tool');
   });
 
+  it('java: a war with JSP is served by Tomcat', async () => {
+    const buildpack = join(home.path, 'java');
+    await offlineBuildpack('java', buildpack, ({ name, version }) =>
+      /^(jre 17|tomcat 10\.1|lib|zlib)/.test(`${name} ${version}`),
+    );
+    const app = copyOf('java-war');
+    const { droplet, output } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
+    expect(output).toContain('The JVM starts from');
+    await runDroplet(home.path, droplet, async (url) => {
+      expect(await (await fetch(url)).text()).toContain(
+        'Hello from war on stager, Apache Tomcat/10, Java 17',
+      );
+    });
+  });
+
   it('nginx: a site with templates and a module is checked and served', async () => {
     const buildpack = join(home.path, 'nginx');
     await offlineBuildpack('nginx', buildpack, ({ name, version }) =>
