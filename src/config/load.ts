@@ -31,6 +31,8 @@ export interface Config extends Homes {
   readonly searchPath: string;
   /** STAGER_ADMIN_PASSWORD: no flag, since command lines are seen by others, and in no config file. */
   readonly adminPassword?: string;
+  /** STAGER_PAGE_CLIENT_SECRET, in the same way. */
+  readonly pageClientSecret?: string;
   /** Somebody takes traces: OpenTelemetry's own variables say where. */
   readonly tracing: boolean;
   /** STAGER_TOKEN, STAGER_PASSWORD and STAGER_CLIENT_SECRET, in the same way: for `--server` and `stager login`. */
@@ -97,6 +99,7 @@ export async function loadConfig(input: LoadInput): Promise<Config> {
     mirrors: mirrorSettings(env),
     sourceDateEpoch: epochFrom(env),
     ...(env['STAGER_ADMIN_PASSWORD'] && { adminPassword: env['STAGER_ADMIN_PASSWORD'] }),
+    ...(env['STAGER_PAGE_CLIENT_SECRET'] && { pageClientSecret: env['STAGER_PAGE_CLIENT_SECRET'] }),
     ...(env['STAGER_TOKEN'] && { token: env['STAGER_TOKEN'] }),
     ...(env['STAGER_PASSWORD'] && { password: env['STAGER_PASSWORD'] }),
     ...(env['STAGER_CLIENT_SECRET'] && { clientSecret: env['STAGER_CLIENT_SECRET'] }),

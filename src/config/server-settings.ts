@@ -71,6 +71,23 @@ export const SERVER_SETTINGS = {
     help: "audience (aud) that the issuer's tokens must contain",
     on: ['serve'],
   },
+  pageClient: {
+    group: 'Server:',
+    flag: '--page-client <id>',
+    variable: 'STAGER_PAGE_CLIENT',
+    kind: 'text',
+    help: 'client of the issuer that people sign in to the page with; its secret, if any: STAGER_PAGE_CLIENT_SECRET',
+    on: ['serve'],
+  },
+  pageScopes: {
+    group: 'Server:',
+    flag: '--page-scopes <list>',
+    variable: 'STAGER_PAGE_SCOPES',
+    kind: 'text',
+    default: 'openid cloud_controller.read cloud_controller.write',
+    help: 'scopes that the page asks the issuer for',
+    on: ['serve'],
+  },
   insecureHttp: {
     group: 'Server:',
     flag: '--insecure-http',

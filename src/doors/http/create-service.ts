@@ -7,6 +7,7 @@ import { Jobs } from '../../service/queue/jobs.ts';
 import { Audit } from '../../service/resources/audit.ts';
 import { seedDomain } from '../../service/resources/domains.ts';
 import { embeddedAuthenticator } from '../../service/sign-in/authenticator.ts';
+import { CodeFlow, type PageClient } from '../../service/sign-in/code-flow.ts';
 import { type GetText, type IssuerSettings, issuerAuthenticator } from '../../service/sign-in/issuer.ts';
 import { SigningKeys } from '../../service/sign-in/keys.ts';
 import type { Database, Queries } from '../../service/state/database.ts';
@@ -42,6 +43,8 @@ export interface ServiceParts {
 /** An issuer, and how it is asked. */
 export interface TrustedIssuer extends IssuerSettings {
   readonly get: GetText;
+  /** What browsers sign in there as; without, people bring a token. */
+  readonly page?: PageClient;
 }
 
 /** Keys are there and jobs that were left unfinished are on their way when it returns. */
@@ -92,8 +95,13 @@ async function openSignIn(
   issuer: TrustedIssuer | undefined,
 ): Promise<Pick<HttpService, 'signIn' | 'authenticator'>> {
   if (issuer !== undefined) {
+    const url = issuer.url.replace(/\/+$/, '');
     return {
-      signIn: { kind: 'external', url: issuer.url.replace(/\/+$/, '') },
+      signIn: {
+        kind: 'external',
+        url,
+        ...(issuer.page !== undefined && { flow: new CodeFlow(url, issuer.page) }),
+      },
       authenticator: issuerAuthenticator(queries, issuer, issuer.get),
     };
   }

@@ -6,6 +6,7 @@ import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey, jwtVerif
 import { z } from 'zod';
 import { StagerError } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
+import { MadeOnce } from '../../words/made-once.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Queries } from '../state/database.ts';
 import { type Authenticator, rememberUser } from './authenticator.ts';
@@ -49,15 +50,8 @@ interface Known {
 /** @throws StagerError CONFIG_INVALID for an address that tokens can't be trusted from. */
 export function issuerAuthenticator(queries: Queries, settings: IssuerSettings, get: GetText): Authenticator {
   const address = checked(settings.url);
-  let known: Promise<Known> | undefined;
-  const issuer = async (): Promise<Known> => {
-    known ??= discover(address, get);
-    // Asked again with the next token.
-    known.catch(() => {
-      known = undefined;
-    });
-    return await known;
-  };
+  const known = new MadeOnce<Known>();
+  const issuer = (): Promise<Known> => known.get(() => discover(address, get));
   return {
     authenticate: async (token) => {
       const caller = await verified(token, settings.audience, issuer);
@@ -123,8 +117,7 @@ async function discover(address: string, get: GetText): Promise<Known> {
 /** Keys that came in the clear may be anybody's. @returns without the slash at the end. */
 function checked(url: string): string {
   const address = URL.parse(url);
-  const isLocal = address !== null && /^(?:localhost|127\..*|\[::1\])$/.test(address.hostname);
-  if (address?.protocol === 'https:' || (address?.protocol === 'http:' && isLocal))
+  if (address?.protocol === 'https:' || (address !== null && localHttp(address)))
     return url.replace(/\/+$/, '');
   throw new StagerError(
     'CONFIG_INVALID',
@@ -134,6 +127,11 @@ function checked(url: string): string {
       details: { url },
     },
   );
+}
+
+/** Not over https, but nobody can listen on the way. */
+export function localHttp({ protocol, hostname }: URL): boolean {
+  return protocol === 'http:' && /^(?:localhost|127\..*|\[::1\])$/.test(hostname);
 }
 
 function unreachable(why: string, cause?: unknown): IssuerUnreachable {

@@ -7,6 +7,7 @@ import type { Config } from '../../../config/load.ts';
 import { ownVersion } from '../../../machine/host/own-package.ts';
 import { trustedAuthorities } from '../../../machine/proxy/authorities.ts';
 import { Metrics } from '../../../service/metrics/metrics.ts';
+import type { IssuerFetch } from '../../../service/sign-in/code-flow.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { type Listening, type ServeOptions, serve } from '../../http/serve.ts';
 import type { Context } from '../input/context.ts';
@@ -67,14 +68,39 @@ async function stacksOf({ stacks, config }: Stager): Promise<ServeOptions['stack
 
 /** Asked through the proxies and with the authorities that this machine has. */
 function issuerOf(stager: Stager, signal: AbortSignal): ServeOptions['issuer'] {
-  const { issuer: url, audience } = stager.config.settings;
+  const { settings, pageClientSecret: secret } = stager.config;
+  const { issuer: url, audience, pageClient: id, pageScopes: scopes } = settings;
+  if (url === undefined && id !== undefined) {
+    throw new StagerError('CONFIG_INVALID', 'the page is a client of an issuer, and there is none', {
+      next: 'Give --issuer with --page-client.',
+    });
+  }
   if (url === undefined) return undefined;
   const get = async (place: string) => {
     const { http } = await stager.remoteHttp(signal);
     const { statusCode, body } = await http.get(place, { throwHttpErrors: false, signal });
     return { status: statusCode, text: body };
   };
-  return { url, audience, get };
+  const fetch: IssuerFetch = async (place, { method, headers, body }) => {
+    const { http } = await stager.remoteHttp(signal);
+    const sent = body instanceof URLSearchParams ? body.toString() : undefined;
+    const reply = await http(place, {
+      // openid-client knows these two.
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers,
+      ...(sent !== undefined && { body: sent }),
+      followRedirect: false,
+      throwHttpErrors: false,
+      signal,
+    });
+    const type = reply.headers['content-type'];
+    return new Response(reply.body, {
+      status: reply.statusCode,
+      ...(type !== undefined && { headers: { 'content-type': type } }),
+    });
+  };
+  const page = id === undefined ? {} : { page: { id, secret, scopes, fetch } };
+  return { url, audience, get, ...page };
 }
 
 /** Who takes builds in this process, and how long others wait for a worker elsewhere. */

@@ -60,7 +60,7 @@ export function answerPage(visit: Visit, parts: PageParts) {
 }
 
 /** Goes on to another page. */
-export function goTo(location: string, cookie?: string) {
+export function goTo(location: string, cookie?: string | string[]) {
   return {
     status: 303 as const,
     headers: { location, ...(cookie !== undefined && { 'set-cookie': cookie }) },

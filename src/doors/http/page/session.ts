@@ -19,10 +19,42 @@ const PLAIN_NAME = 'stager';
 /** Browsers forget cookies that are longer. */
 export const LONGEST_SECRET = 3800;
 
-/** What the cookie of a request says, whatever it is worth. */
-export function secretOf({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
+/** While a browser is at the issuer. The issuer sends it back, so that it can't be one for our own pages only. */
+const FLOW_NAME = 'stager-sign-in';
+const FLOW_S = 600;
+
+type Cookies = Pick<FastifyRequest, 'headers'>;
+
+function cookiesOf({ headers }: Cookies): ReadonlyMap<string, string> {
   const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim().split('='));
-  const found = new Map(pairs.map(([name = '', ...value]) => [name, value.join('=')]));
+  return new Map(pairs.map(([name = '', ...value]) => [name, value.join('=')]));
+}
+
+/** A sign-in at the issuer that a browser began. */
+export interface BegunFlow {
+  readonly seed: string;
+  /** Where it goes on to. */
+  readonly next: string;
+}
+
+/** The header that has a browser remember a sign-in; without one, forget it. */
+export function flowCookie(base: string, begun?: BegunFlow): string {
+  const value = begun === undefined ? '' : `${begun.seed}.${Buffer.from(begun.next).toString('base64url')}`;
+  const life = begun === undefined ? 0 : FLOW_S;
+  const parts = [`${FLOW_NAME}=${value}`, 'Path=/sign-in', `Max-Age=${life}`, 'HttpOnly', 'SameSite=Lax'];
+  return [...parts, ...(base.startsWith('https:') ? ['Secure'] : [])].join('; ');
+}
+
+export function flowOf(request: Cookies): BegunFlow | undefined {
+  const found = /^([\w-]{43})\.([\w-]*)$/.exec(cookiesOf(request).get(FLOW_NAME) ?? '');
+  if (found === null) return undefined;
+  const [, seed = '', next = ''] = found;
+  return { seed, next: Buffer.from(next, 'base64url').toString() };
+}
+
+/** What the cookie of a request says, whatever it is worth. */
+export function secretOf(request: Cookies): string | undefined {
+  const found = cookiesOf(request);
   const secret = found.get(SECURE_NAME) ?? found.get(PLAIN_NAME);
   return secret === undefined || !/^[\w.-]{1,4000}$/.test(secret) ? undefined : secret;
 }

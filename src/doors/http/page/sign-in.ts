@@ -1,12 +1,13 @@
 /** `/sign-in` and `/sign-out`. */
-import { html } from 'ghtml';
 import { z } from 'zod';
 import { tryPassword } from '../../../service/sign-in/accounts.ts';
 import { startPageSession } from '../../../service/sign-in/page-sessions.ts';
 import { route } from '../route/define-route.ts';
 import type { CallContext } from '../route/route.ts';
+import { issuerSignInPages } from './issuer-sign-in.ts';
 import { answerPage, goTo, PAGE } from './layout.ts';
 import { cookieFor, demandFormToken, demandOwnForm, endBrowserSession, LONGEST_SECRET } from './session.ts';
+import { placeOf, signInPage } from './sign-in-page.ts';
 
 const text = z.string().max(4096);
 
@@ -64,7 +65,7 @@ const signOut = route({
   },
 });
 
-export const signInPages = [form, signIn, signOut];
+export const signInPages = [form, signIn, signOut, ...issuerSignInPages];
 
 type Tried = { readonly secret: string } | { readonly refused: string };
 
@@ -89,46 +90,4 @@ async function secretFor(
     case 'wrong':
       return { refused: 'The user name or password is wrong.' };
   }
-}
-
-/** Only a place of ours: whoever makes a link to the sign-in must not choose another. */
-function placeOf(next: string | undefined, base: string): string {
-  if (next === undefined || !/^\/(?![/\\])/.test(next)) return '/';
-  const place = URL.parse(next, base);
-  return place === null || place.origin !== new URL(base).origin ? '/' : `${place.pathname}${place.search}`;
-}
-
-interface Given {
-  readonly next?: string | undefined;
-  readonly username?: string | undefined;
-  readonly refused?: string;
-}
-
-function signInPage({ service }: Pick<CallContext, 'service'>, given: Given) {
-  const { next = '', username = '', refused } = given;
-  const problem =
-    refused === undefined ? '' : html`<p class="problem" role="alert" id="problem">${refused}</p>`;
-  const main = html`<h1>Sign in</h1>
-    !${problem}
-    <form method="post" action="/sign-in" class="sign-in">
-      <input type="hidden" name="next" value="${next}">
-      !${service.signIn.kind === 'embedded' ? passwordFields(username) : tokenField(service.signIn.url)}
-      <button>Sign in</button>
-    </form>`;
-  return { title: 'Sign in', main };
-}
-
-function passwordFields(username: string): string {
-  return html`<label for="username">User</label>
-    <input id="username" name="username" value="${username}" autocomplete="username" autocapitalize="none"
-      spellcheck="false" required>
-    <label for="password">Password</label>
-    <input id="password" name="password" type="password" autocomplete="current-password" required>`;
-}
-
-function tokenField(issuer: string): string {
-  return html`<p>Users of this server sign in at ${issuer}. Enter a token from there, as
-      <code>cf oauth-token</code> prints.</p>
-    <label for="token">Token</label>
-    <textarea id="token" name="token" rows="6" autocomplete="off" spellcheck="false" required></textarea>`;
 }

@@ -41,7 +41,7 @@ export interface Answer<Body = unknown> {
   readonly status: number;
   readonly body?: Body;
   readonly stream?: Readable;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
 }
 
 /** status → schema of its body; `bytes` for a stream, null for none. */

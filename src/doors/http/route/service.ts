@@ -5,6 +5,7 @@ import type { Deliveries } from '../../../service/events/deliveries.ts';
 import type { Jobs } from '../../../service/queue/jobs.ts';
 import type { Audit } from '../../../service/resources/audit.ts';
 import type { Authenticator } from '../../../service/sign-in/authenticator.ts';
+import type { CodeFlow } from '../../../service/sign-in/code-flow.ts';
 import type { SigningKeys } from '../../../service/sign-in/keys.ts';
 import type { Database } from '../../../service/state/database.ts';
 import type { ReportBug } from '../../../words/report-bug.ts';
@@ -37,6 +38,8 @@ export interface EmbeddedSignIn {
 export interface ExternalSignIn {
   readonly kind: 'external';
   readonly url: string;
+  /** How browsers sign in there; undefined: this server is no client of the issuer. */
+  readonly flow?: CodeFlow;
 }
 
 export interface HttpSettings {
