@@ -9,6 +9,7 @@ import { repairLayout } from './machine/host/data-layout.ts';
 import { placed } from './machine/host/full-disk.ts';
 import { OWN_ROOT } from './machine/host/own-package.ts';
 import { readyHome } from './machine/host/ready-home.ts';
+import { ruledDownloads } from './machine/network/filtering-proxy.ts';
 import { egressWish } from './machine/network/wish.ts';
 import { trustedAuthorities } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
@@ -60,15 +61,17 @@ export class Stager {
   readonly #extraCas = new MadeOnce<readonly string[]>();
   readonly #home = new MadeOnce<void>();
   readonly #watch: BlobWatcher | undefined;
+  readonly #isServer: boolean;
 
-  /**
-   * @param records directory of the records of stagings.
-   * @param watch is told of every call to the blobstore.
-   */
-  constructor(config: Config, records = join(config.home, 'stagings'), watch?: BlobWatcher) {
+  /** @param server where an endpoint keeps its records, and what is told of every call to its blobstore. */
+  constructor(
+    config: Config,
+    server?: { readonly records: string; readonly watch: BlobWatcher | undefined },
+  ) {
     this.config = config;
-    this.#watch = watch;
-    this.records = new StagingRecords(records);
+    this.#watch = server?.watch;
+    this.#isServer = server !== undefined;
+    this.records = new StagingRecords(server?.records ?? join(config.home, 'stagings'));
     this.stacks = new StackStore(join(config.home, 'stacks'));
     this.workspaces = join(config.home, 'workspaces');
     this.layers = new LayerStore(join(config.home, 'layers'), this.clock);
@@ -269,11 +272,13 @@ export class Stager {
     const dir = join(home, 'buildpacks');
     const store = new ContentStore(dir, this.clock);
     const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
+    const reach = { proxy, extraCa: await this.extraCas() };
+    const ruled = this.#isServer ? await ruledDownloads(reach, await this.#egress()) : undefined;
     const fetcher = new BuildpackFetcher({
       store,
-      http: httpClient({ proxy, extraCa: await this.extraCas() }),
+      http: httpClient({ ...reach, ...ruled?.reach }),
       cacheDir: join(cacheHome, 'downloads'),
-      git: { searchPath, proxy, caFile: () => this.#gitAuthorities() },
+      git: { searchPath, proxy, caFile: () => this.#gitAuthorities(), ...ruled?.git },
       clock: this.clock,
     });
     const buildpacks = { registry, fetcher, store, shipped: SHIPPED };
@@ -290,7 +295,6 @@ export function openEndpointStager(config: Config, data: string, watch?: BlobWat
   const blobstore = config.settings.blobstore ?? join(data, 'blobs');
   return new Stager(
     { ...config, settings: { ...config.settings, blobstore } },
-    join(data, 'stagings'),
-    watch,
+    { records: join(data, 'stagings'), watch },
   );
 }

@@ -100,25 +100,27 @@ describeServed('stage --server', (served) => {
     expect((await remote([app, ...args])).code).toBe(code);
   });
 
-  it('ends the build on the server at Ctrl-C', async () => {
+  it('says where a build waits and for what, and ends those that it waits for at Ctrl-C', async () => {
     const { cli, url } = served();
-    const args = [
-      'stage',
-      app,
-      '--server',
-      url,
-      '-b',
-      'told',
-      '-e',
-      'SUPPLY=echo it began; sleep 600',
-      '--json',
-    ];
-    const running = cli.start(args);
-    await running.says(/it began/);
-    running.child.kill('SIGINT');
-    const ended = await running.ended;
-    expect(ended.code).toBe(130);
-    expect(outlineOf(ended)).toContain('staging-ended cancelled');
+    const start = (name: string, args: readonly string[]) =>
+      cli.start(['stage', app, '--server', url, '--app-name', name, ...args, '--json']);
+    const sleeps = ['-b', 'told', '-e', 'SUPPLY=echo it began; sleep 600'];
+    // As many as the server has slots.
+    const running = [start('one', sleeps), start('two', sleeps)];
+    for (const one of running) await one.says(/it began/);
+    const waiting = start('three', ['-b', 'binary_buildpack']);
+    await waiting.says(/"type":"waiting".*\n/);
+    for (const one of running) {
+      one.child.kill('SIGINT');
+      const ended = await one.ended;
+      expect(ended.code).toBe(130);
+      expect(outlineOf(ended)).toContain('staging-ended cancelled');
+    }
+    const staged = await waiting.ended;
+    expect(staged.code).toBe(0);
+    expect(events(staged.stdout)).toContainEqual(
+      expect.objectContaining({ type: 'waiting', position: 1, reason: 'it is next' }),
+    );
     const builds = await ask(url, await signIn(url), { path: '/v3/builds?states=STAGING' });
     expect(builds).toMatchObject({ resources: [] });
   });

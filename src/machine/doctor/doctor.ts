@@ -18,6 +18,7 @@ import type { Layers } from '../sandbox/port/volume.ts';
 import { findRuntimes, type Selection, type SelectOptions } from '../sandbox/select.ts';
 import type { Rejected } from '../sandbox/unavailable.ts';
 import type { StackInfo } from '../stack/store.ts';
+import { cgroupAdvice } from './cgroup-advice.ts';
 import { type Facts, type Finding, finding, noted } from './finding.ts';
 import { roomFinding } from './room.ts';
 
@@ -68,6 +69,7 @@ export interface Diagnosis {
       readonly name: string;
       readonly parent?: string;
       readonly why?: string;
+      readonly advice?: string;
     }[];
   };
   readonly users: {
@@ -124,7 +126,8 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
             ? `a systemd scope for each, asked for in ${plan.scope.runtimeDir}`
             : undefined);
         const why = plan.reasons[name];
-        return { name, ...(parent === undefined ? {} : { parent }), ...(why === undefined ? {} : { why }) };
+        if (parent !== undefined) return { name, parent };
+        return { name, ...(why === undefined ? {} : { why }), advice: cgroupAdvice(plan, name) };
       }),
     },
     users: {

@@ -165,7 +165,7 @@ function addressRange(text: string): Range {
 }
 
 /** An IPv4 address as one number. */
-function addressNumber(address: string): number {
+export function addressNumber(address: string): number {
   return address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
 }
 

@@ -23,6 +23,10 @@ export interface Reach {
   readonly proxy: ProxySettings;
   /** Certificates in PEM, beside those that {@link trustedAuthorities} finds. */
   readonly extraCa: readonly string[];
+  /** Makes every connection, those to proxies included; the system's way by default. */
+  readonly dial?: Dial;
+  /** Looks at what is asked of a proxy. @throws what the request fails with. */
+  readonly beforeProxy?: (host: string) => void;
 }
 
 /** `code` of the error of a connection that its proxy did not make; the message says which proxy, without secrets. */
@@ -35,7 +39,7 @@ type Connected = (error: Error | null, stream: Duplex) => void;
 
 /** One agent a scheme. `options` are Node's, for both. @throws StagerError CONFIG_INVALID for a bad proxy. */
 export function agentsFor(
-  { proxy: settings, extraCa }: Reach,
+  { proxy: settings, extraCa, dial, beforeProxy }: Reach,
   options: AgentOptions = {},
 ): { readonly http: HttpAgent; readonly https: HttpsAgent } {
   checkProxies(settings);
@@ -44,7 +48,12 @@ export function agentsFor(
     trusted ??= [...trustedAuthorities(extraCa)];
     return { ca: trusted };
   };
-  const choice: Choice = { tls, choose: (target) => proxyFor(target, settings), signal: undefined };
+  const choose: Choice['choose'] = (target) => {
+    const proxy = proxyFor(target, settings);
+    if (proxy !== undefined) beforeProxy?.(target.host);
+    return proxy;
+  };
+  const choice: Choice = { tls, choose, signal: undefined, ...(dial !== undefined && { dial }) };
   return { http: new ProxyHttpAgent(choice, options), https: new ProxyHttpsAgent(choice, options) };
 }
 

@@ -1,7 +1,7 @@
 /** One request to a webhook: to an address that was checked, without redirects, and without reading what comes back. */
 import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
-import { checkedLookup, type Resolve } from './public-address.ts';
+import { checkedLookup, type Resolve } from './checked-lookup.ts';
 
 /** Milliseconds until the headers of the answer are there. */
 const ANSWER_MS = 10_000;

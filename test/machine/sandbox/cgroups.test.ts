@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cgroupAdvice } from '../../../src/machine/doctor/cgroup-advice.ts';
 import {
   cgroupDirectories,
   describeCgroups,
@@ -98,5 +99,22 @@ describe('cgroups', () => {
     expect(await memoryUse(old, 'x')).toEqual({ peakBytes: 123, oomKills: 2 });
     expect(await memoryUse(fresh, 'x')).toEqual({ peakBytes: 456, oomKills: 3 });
     expect(await memoryUse(fresh, 'gone')).toEqual({ oomKills: 0 });
+  });
+});
+
+describe('advice for a controller that can not be used', () => {
+  const there = { memory: '/sys/fs/cgroup' };
+  it.each([
+    { mode: 'none', isRoot: true, parents: {}, says: /^mount them: mount -t cgroup2 .* writable/ },
+    { mode: 'none', isRoot: false, parents: {}, says: /^mount them/ },
+    { mode: 'v2', isRoot: false, parents: {}, says: /Delegate=cpu memory pids/ },
+    { mode: 'v2', isRoot: true, parents: there, says: /echo \+pids > .*subtree_control/ },
+    { mode: 'v2', isRoot: true, parents: {}, says: /without processes; in a container/ },
+    { mode: 'v1', isRoot: false, parents: {}, says: /^run stager as root/ },
+    { mode: 'hybrid', isRoot: true, parents: there, says: /^mount it .* -o pids pids/ },
+  ] as const)('is one line: $mode, as root $isRoot, with $parents', ({ mode, isRoot, parents, says }) => {
+    const advice = cgroupAdvice({ mode, parents }, 'pids', isRoot);
+    expect(advice).toMatch(says);
+    expect(advice).not.toContain('\n');
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkedLookup, isPublicAddress } from '../../../src/service/events/public-address.ts';
+import { isPublicAddress } from '../../../src/machine/network/public-address.ts';
+import { checkedLookup } from '../../../src/service/events/checked-lookup.ts';
 
 describe('an address', () => {
   it.each([

@@ -52,9 +52,10 @@ function lines(found: Diagnosis, colour: boolean): string[] {
     ['cgroups', cgroups.mode],
     ...labelled(
       '',
-      cgroups.controllers.map(
-        ({ name, parent, why }) => `${name}: ${parent ?? `not usable, ${why ?? 'no reason'}`}`,
-      ),
+      cgroups.controllers.flatMap(({ name, parent, why, advice }) => [
+        `${name}: ${parent ?? `not usable, ${why ?? 'no reason'}`}`,
+        ...(advice === undefined ? [] : [`  ${advice}`]),
+      ]),
     ),
     ...labelled(
       'users',

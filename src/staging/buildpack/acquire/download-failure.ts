@@ -41,6 +41,14 @@ export function failed(
   );
 }
 
+/** BUILDPACK_DOWNLOAD_FAILED of what a server's rules keep us from. */
+export function refused(key: string, why: Error): StagerError {
+  return new StagerError('BUILDPACK_DOWNLOAD_FAILED', `buildpack ${key} can't be fetched: ${why.message}`, {
+    next: 'The operator of the server allows places with --allow-host or --egress-rules.',
+    details: { buildpack: key, reason: why.message },
+  });
+}
+
 /** BUILDPACK_CHECKSUM_MISMATCH. */
 export function mismatch(key: string, expected: Sha256, actual: Sha256): StagerError {
   return new StagerError(

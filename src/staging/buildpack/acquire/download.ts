@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Got } from 'got';
 import { withClaim } from '../../../machine/host/file-claim.ts';
 import { removeTree } from '../../../machine/host/remove-tree.ts';
+import { DestinationRefused } from '../../../machine/network/download-filter.ts';
 import type { Clock } from '../../../words/clock.ts';
 import { sha256OfBytes } from '../../../words/digest.ts';
 import { isStagerError } from '../../../words/errors.ts';
@@ -24,7 +25,7 @@ import {
   publish,
   readFacts,
 } from './download-cache.ts';
-import { type Attempted, describe, failed, Retryable, tooLarge } from './download-failure.ts';
+import { type Attempted, describe, failed, Retryable, refused, tooLarge } from './download-failure.ts';
 
 /** Largest archive in bytes: an offline buildpack is above 1 GB, Cloud Foundry's limit for uploads is 1 GB. */
 const MAX_BYTES = 4 * 1024 ** 3;
@@ -167,6 +168,8 @@ async function respond(
     return { response, body };
   } catch (error) {
     body.destroy();
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof DestinationRefused) throw refused(request.key, cause);
     throw new Retryable(describe(error));
   }
 }

@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { ProxySettings } from '../../../config/proxy.ts';
 import { removeTree } from '../../../machine/host/remove-tree.ts';
+import type { FilteringProxy } from '../../../machine/network/filtering-proxy.ts';
 import { proxyVariables } from '../../../machine/proxy/proxy-settings.ts';
 import { StagerError, throwIfCancelled } from '../../../words/errors.ts';
 import { createRedactor } from '../../logs/redact.ts';
 import type { Reference } from '../contract/reference.ts';
+import { refused } from './download-failure.ts';
 
 /** Milliseconds of one git command. */
 const TIMEOUT_MS = 10 * 60_000;
@@ -24,6 +26,8 @@ export interface GitOptions {
   readonly proxy: ProxySettings;
   /** Makes the file with certificate authorities that replaces git's own, when the operator has some. */
   readonly caFile?: () => Promise<string | undefined>;
+  /** Where there are rules for what is cloned: what git has to go through. */
+  readonly filter?: () => Promise<FilteringProxy>;
   /** Socket of an ssh agent. */
   readonly sshAuthSock?: string;
   readonly signal: AbortSignal;
@@ -38,7 +42,20 @@ type GitReference = Extract<Reference, { kind: 'git' }>;
  * @throws StagerError BUILDPACK_DOWNLOAD_FAILED, CANCELLED.
  */
 export async function clone(reference: GitReference, dir: string, options: GitOptions): Promise<string> {
-  const git = runner(reference, options, await options.caFile?.());
+  const proxy = await options.filter?.();
+  try {
+    return await cloneThrough(proxy, reference, { ...options, dir });
+  } finally {
+    proxy?.close();
+  }
+}
+
+async function cloneThrough(
+  proxy: FilteringProxy | undefined,
+  reference: GitReference,
+  { dir, ...options }: GitOptions & { readonly dir: string },
+): Promise<string> {
+  const git = runner(reference, options, { caFile: await options.caFile?.(), proxy });
   const { ref } = reference;
   const { url } = reference.address;
   const failures: string[] = [];
@@ -54,6 +71,9 @@ export async function clone(reference: GitReference, dir: string, options: GitOp
       if (!(error instanceof GitFailed)) throw error;
       failures.push(error.message);
     }
+    // The other ways lead to the same place.
+    const [why] = proxy?.refused ?? [];
+    if (why !== undefined) throw refused(reference.key, new Error(why));
   }
   await removeTree(dir);
   const reason = failures.at(-1) ?? 'git failed';
@@ -102,13 +122,13 @@ class GitFailed extends Error {}
 function runner(
   reference: GitReference,
   options: GitOptions,
-  caFile: string | undefined,
+  { caFile, proxy }: { readonly caFile: string | undefined; readonly proxy: FilteringProxy | undefined },
 ): (args: readonly string[]) => Promise<string> {
   const { credentials } = reference.address;
   const secrets = credentials === undefined ? [] : [credentials.password, basic(credentials)];
   const redact = createRedactor(secrets);
   const env = {
-    ...environment(reference, options),
+    ...environment(reference, options, proxy),
     ...(caFile !== undefined && { GIT_SSL_CAINFO: caFile }),
   };
   return async (args) => {
@@ -152,7 +172,11 @@ function lastLines(stderr: string): string {
   return (fatal.length > 0 ? fatal : lines).slice(-3).join('; ').slice(0, 1000);
 }
 
-function environment(reference: GitReference, options: GitOptions): Record<string, string> {
+function environment(
+  reference: GitReference,
+  options: GitOptions,
+  proxy: FilteringProxy | undefined,
+): Record<string, string> {
   const { url, credentials } = reference.address;
   // A repository from the network must not make us clone directories of this machine as its submodules.
   const isLocal = url.startsWith('file:') || !url.includes(':');
@@ -173,10 +197,12 @@ function environment(reference: GitReference, options: GitOptions): Record<strin
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_TERMINAL_PROMPT: '0',
-    GIT_ALLOW_PROTOCOL: isLocal ? 'https:http:ssh:git:file' : 'https:http:ssh:git',
+    // The others go through no proxy of HTTP.
+    GIT_ALLOW_PROTOCOL:
+      proxy !== undefined ? 'https:http' : isLocal ? 'https:http:ssh:git:file' : 'https:http:ssh:git',
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes',
     GIT_LFS_SKIP_SMUDGE: '1',
-    ...proxyVariables(options.proxy),
+    ...proxyVariables(proxy === undefined ? options.proxy : { http: proxy.url, https: proxy.url }),
     ...(options.sshAuthSock !== undefined && { SSH_AUTH_SOCK: options.sshAuthSock }),
     GIT_CONFIG_COUNT: String(settings.length),
     ...Object.fromEntries(
