@@ -6,7 +6,7 @@ import { route } from '../route/define-route.ts';
 import type { CallContext } from '../route/route.ts';
 import { answerPage, goTo, PAGE } from './layout.ts';
 import { cookieFor, flowCookie, flowOf, LONGEST_SECRET } from './session.ts';
-import { placeOf, signInPage } from './sign-in-page.ts';
+import { ownPlace, signInPage } from './sign-in-page.ts';
 
 const BACK = '/sign-in/back';
 
@@ -20,7 +20,7 @@ const begin = route({
   handle: async ({ service, base, query }) => {
     const seed = newSeed();
     const address = await flow(service).address({ seed, back: `${base}${BACK}` });
-    return goTo(address, flowCookie(base, { seed, next: placeOf(query.next, base) }));
+    return goTo(address, flowCookie(base, { seed, next: ownPlace(query.next, base) }));
   },
 });
 
@@ -36,7 +36,7 @@ const back = route({
     const { base, request } = call;
     const begun = flowOf(request);
     const ended = flowCookie(base);
-    const next = placeOf(begun?.next, base);
+    const next = ownPlace(begun?.next, base);
     const tried =
       begun === undefined
         ? { refused: 'This browser began no sign-in, or too long ago.' }

@@ -3,7 +3,7 @@ import { html } from 'ghtml';
 import type { CallContext } from '../route/route.ts';
 
 /** Only a place of ours: whoever makes a link to the sign-in must not choose another. */
-export function placeOf(next: string | undefined, base: string): string {
+export function ownPlace(next: string | undefined, base: string): string {
   if (next === undefined || !/^\/(?![/\\])/.test(next)) return '/';
   const place = URL.parse(next, base);
   return place === null || place.origin !== new URL(base).origin ? '/' : `${place.pathname}${place.search}`;

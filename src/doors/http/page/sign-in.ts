@@ -7,7 +7,7 @@ import type { CallContext } from '../route/route.ts';
 import { issuerSignInPages } from './issuer-sign-in.ts';
 import { answerPage, goTo, PAGE } from './layout.ts';
 import { cookieFor, demandFormToken, demandOwnForm, endBrowserSession, LONGEST_SECRET } from './session.ts';
-import { placeOf, signInPage } from './sign-in-page.ts';
+import { ownPlace, signInPage } from './sign-in-page.ts';
 
 const text = z.string().max(4096);
 
@@ -45,7 +45,7 @@ const signIn = route({
       return answerPage(call, { ...again, status: 403 });
     }
     await endBrowserSession(request, service);
-    return goTo(placeOf(body.next, base), cookieFor(base, tried.secret));
+    return goTo(ownPlace(body.next, base), cookieFor(base, tried.secret));
   },
 });
 
