@@ -41,7 +41,10 @@ export async function readJson(dir: string, name: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new BuildpackFailure(`${name} is not valid JSON: ${reasonOf(error)}`, { cause: error });
+    throw new BuildpackFailure(`${name} is not valid JSON: ${reasonOf(error)}`, {
+      cause: error,
+      next: 'Correct it; the place is named above.',
+    });
   }
 }
 

@@ -13,7 +13,7 @@ export { runHook } from './hooks.ts';
 export { Kept } from './kept.ts';
 export { DepDir, type LaunchProcess } from './layout.ts';
 export { demandLibc, neededLibc, stackLibc } from './libc.ts';
-export { installLibraries, librariesOnly } from './libraries.ts';
+export { installLibraries, librariesOnly, stackHasLibrary } from './libraries.ts';
 export { createLog, hideCredentials, type Log } from './log.ts';
 export {
   applyOverride,

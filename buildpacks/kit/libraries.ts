@@ -44,6 +44,15 @@ export async function installLibraries(
   return missing;
 }
 
+/** Whether the stack has a shared library whose name matches; for those that programs load by themselves. */
+export async function stackHasLibrary(name: RegExp): Promise<boolean> {
+  for (const place of PLACES) {
+    const names = await readdir(place).catch(() => []);
+    if (names.some((file) => name.test(file))) return true;
+  }
+  return false;
+}
+
 type Pick<T, K extends keyof T> = { readonly [P in K]: T[P] };
 
 function ownerOf(entries: readonly Dependency[], library: string): Dependency | undefined {

@@ -35,6 +35,8 @@ const REGISTRIES = {
   goproxy: { variables: ['STAGER_GO_PROXY', 'GOPROXY'], standard: 'https://proxy.golang.org' },
   /** A sparse index. Cargo itself has no variable for it, only `[source]` in its configuration. */
   cargo: { variables: ['STAGER_CARGO_REGISTRY'], standard: 'https://index.crates.io' },
+  /** Microsoft's own archive, laid out as it is there. No registry has .NET. */
+  dotnet: { variables: ['STAGER_DOTNET_MIRROR'], standard: 'https://builds.dotnet.microsoft.com/dotnet' },
 } as const satisfies Record<string, Registry>;
 
 /** The registries that a URI can name. */
@@ -59,7 +61,8 @@ export function locate(uri: string, env: Env): string {
   const [, scheme = '', rest = ''] = /^([a-z-]+):(.*)$/s.exec(uri) ?? [];
   if (scheme === 'https' || scheme === 'http') return uri;
   if (scheme === 'npm') return npmTarball(rest, uri, env);
-  if (scheme === 'debian' || scheme === 'debian-security') return `${registryUrl(scheme, env)}/${rest}`;
+  if (scheme === 'debian' || scheme === 'debian-security' || scheme === 'dotnet')
+    return `${registryUrl(scheme, env)}/${rest}`;
   if (scheme === 'maven') return `${registryUrl('maven', env)}/${mavenPath(rest, uri)}`;
   if (scheme === 'goproxy') return `${registryUrl('goproxy', env)}/${goPath(rest, uri)}`;
   throw new BuildpackFailure(`don't know how to download ${uri}`, {
