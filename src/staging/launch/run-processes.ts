@@ -15,12 +15,12 @@ import { type EmitRun, type LogSource, processSource, sidecarSource, taskSource 
 import { type CompleteHealthCheck, completeHealthCheck } from './health.ts';
 import { INSIDE_POLL_MS, insideProbe } from './inside-probe.ts';
 import { Instance } from './instance.ts';
-import { prepareRun, RUN_INSIDE, RUN_LINKS, runMounts } from './layout.ts';
+import { type Launcher, type LauncherIo, launcherOf, type Prepared } from './launcher.ts';
+import { runMounts } from './layout.ts';
 import { choosePort } from './port.ts';
 import { hostProbe, type Probe, publishedProbe } from './probe.ts';
+import { runBefore } from './run-before.ts';
 import { type PlannedCommand, planRun, type RunRequest } from './run-request.ts';
-import { type LaunchInfo, readLaunchInfo } from './staging-info.ts';
-import { launchArgv } from './start-script.ts';
 import { type DropletRun, supervise } from './supervise.ts';
 
 /** What {@link runProcesses} works with. */
@@ -45,26 +45,30 @@ const PIDS = 1024;
  */
 export async function runProcesses(request: RunRequest, ports: ProcessPorts): Promise<DropletRun> {
   throwIfCancelled(ports.signal);
-  await prepareRun(request.dirs, ports.sandbox.owner);
-  const info = await readLaunchInfo(request.dirs.home);
+  const launcher = await launcherOf(request.dirs, {
+    owner: ports.sandbox.owner,
+    run: before(request, ports),
+  });
+  const known = { ...request, processTypes: { ...launcher.processTypes, ...request.processTypes } };
   return request.target.kind === 'task'
-    ? startTask(request, ports, info)
-    : await startProcess(request, ports, { info, type: request.target.type ?? 'web' });
+    ? await startTask(known, ports, launcher)
+    : await startProcess(known, ports, { launcher, type: request.target.type ?? 'web' });
 }
 
-function startTask(request: RunRequest, ports: ProcessPorts, info: LaunchInfo): DropletRun {
-  const { main } = planRun(request, info);
+async function startTask(request: RunRequest, ports: ProcessPorts, launcher: Launcher): Promise<DropletRun> {
+  const { main } = planRun(request, launcher.info);
   const source = taskSource(request.target.kind === 'task' ? (request.target.name ?? 'run') : 'run');
-  const task = start(request, ports, { what: main, source, info, owner: request.guid });
+  const input = { what: main, source, launcher, owner: request.guid };
+  const task = start(request, ports, await prepared(request, input));
   return supervise({ main: task, sidecars: [], ...ports });
 }
 
 async function startProcess(
   request: RunRequest,
   ports: ProcessPorts,
-  { info, type }: { readonly info: LaunchInfo; readonly type: string },
+  { launcher, type }: { readonly launcher: Launcher; readonly type: string },
 ): Promise<DropletRun> {
-  const plan = planRun(request, info);
+  const plan = planRun(request, launcher.info);
   if (plan.sidecars.length > 0 && request.network === 'none' && !sharesLoopback(request, ports)) {
     warn(
       ports,
@@ -84,26 +88,28 @@ async function startProcess(
     processType: type,
     port,
   };
-  const main = start(request, ports, {
+  const shared = { launcher, instance };
+  const main = await prepared(request, {
+    ...shared,
     what: plan.main,
+    type,
     source: processSource(type),
-    info,
     owner: request.guid,
-    instance,
   });
-  const sidecars = plan.sidecars.map((sidecar) =>
-    start(request, ports, {
+  const beside: StartInput[] = [];
+  for (const sidecar of plan.sidecars) {
+    const input = {
+      ...shared,
       what: sidecar,
       source: sidecarSource(type, sidecar.name),
-      info,
       owner: newGuid(),
-      instance,
       ...(sharesLoopback(request, ports) ? { networkOf: request.guid } : {}),
-    }),
-  );
+    };
+    beside.push(await prepared(request, input));
+  }
   return supervise({
-    main,
-    sidecars,
+    main: start(request, ports, main),
+    sidecars: beside.map((input) => start(request, ports, input)),
     health: { check, port, probe: probeFor(request, ports) },
     ...ports,
   });
@@ -142,10 +148,12 @@ function sharesLoopback({ network }: Pick<RunRequest, 'network'>, { sandbox }: P
   return network === 'none' && sandbox.sharesNetworks === true;
 }
 
-interface StartInput {
+interface ToPrepare {
   readonly what: PlannedCommand;
+  /** Absent for tasks and sidecars. */
+  readonly type?: string;
   readonly source: LogSource;
-  readonly info: LaunchInfo;
+  readonly launcher: Launcher;
   readonly owner: string;
   /** Absent for a task. */
   readonly instance?: InstanceFacts;
@@ -153,26 +161,17 @@ interface StartInput {
   readonly networkOf?: string;
 }
 
-function start(request: RunRequest, ports: ProcessPorts, input: StartInput): Instance {
-  const { source, what, instance } = input;
-  ports.emit({
-    type: 'run-started',
-    at: new Date(ports.clock.now()).toISOString(),
-    source,
-    command: what.command,
-    ...(instance === undefined ? {} : { port: instance.port }),
-  });
-  const redact = request.redact ?? ((text: string) => text);
-  return new Instance(source, specOf(request, input), { ...ports, redact });
-}
+type StartInput = ToPrepare & { readonly prepared: Prepared };
 
-function specOf(request: RunRequest, { what, info, owner, instance, networkOf }: StartInput): SandboxSpec {
-  const { dirs, memoryMb, diskMb, services, env, app, guid } = request;
-  const { command } = what;
-  const prefix = info.entrypointPrefix === undefined ? {} : { entrypointPrefix: info.entrypointPrefix };
-  return {
-    owner,
-    argv: launchArgv({ command, announce: instance !== undefined, ...prefix }),
+/** With program and environment, for which something of the droplet may have to run first. */
+async function prepared(request: RunRequest, input: ToPrepare): Promise<StartInput> {
+  const { what, type, source, launcher, instance } = input;
+  const { services, env, app, guid, memoryMb, diskMb } = request;
+  const made = await launcher.prepare({
+    ...what,
+    source,
+    announce: instance !== undefined,
+    ...(type !== undefined && { type }),
     env: processEnvironment({
       env,
       app,
@@ -183,10 +182,50 @@ function specOf(request: RunRequest, { what, info, owner, instance, networkOf }:
       ...(services === undefined ? {} : { services }),
       ...(instance === undefined ? {} : { instance }),
     }),
-    cwd: RUN_INSIDE.home,
+  });
+  return { ...input, prepared: made };
+}
+
+/** What a launcher runs before a command, with its limits and where it will be. */
+function before(request: RunRequest, ports: ProcessPorts): LauncherIo['run'] {
+  return async (made, { source, memoryMb, place }) => {
+    const spec = specOf(request, { prepared: made, what: { memoryMb }, launcher: place, owner: newGuid() });
+    return await runBefore(source, spec, { ...ports, redact: redactOf(request) });
+  };
+}
+
+const redactOf = ({ redact }: RunRequest) => redact ?? ((text: string) => text);
+
+function start(request: RunRequest, ports: ProcessPorts, input: StartInput): Instance {
+  const { source, what, instance } = input;
+  ports.emit({
+    type: 'run-started',
+    at: new Date(ports.clock.now()).toISOString(),
+    source,
+    command: what.command,
+    ...(instance === undefined ? {} : { port: instance.port }),
+  });
+  return new Instance(source, specOf(request, input), { ...ports, redact: redactOf(request) });
+}
+
+interface SpecInput extends Pick<StartInput, 'prepared' | 'owner' | 'networkOf'> {
+  readonly what: Pick<PlannedCommand, 'memoryMb'>;
+  readonly launcher: Pick<Launcher, 'cwd' | 'links'>;
+}
+
+function specOf(
+  request: RunRequest,
+  { what, prepared: made, launcher, owner, networkOf }: SpecInput,
+): SandboxSpec {
+  const { dirs, diskMb } = request;
+  return {
+    owner,
+    argv: made.argv,
+    env: made.env,
+    cwd: launcher.cwd,
     rootfs: request.rootfs,
     mounts: runMounts(dirs),
-    links: RUN_LINKS,
+    links: launcher.links,
     diskRoot: dirs.root,
     limits: {
       memoryBytes: what.memoryMb * MEBIBYTE,

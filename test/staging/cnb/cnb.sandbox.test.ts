@@ -1,15 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStager, type Stager } from '../../../src/compose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { appIdentity, type StageRequest } from '../../../src/staging/request/request.ts';
+import { type RunWish, run } from '../../../src/staging/run-droplet.ts';
 import { stageAppWithCnbs } from '../../../src/staging/stage-cnb.ts';
 import type { BuildEvent } from '../../../src/words/events.ts';
+import type { StagingRecord } from '../../../src/words/staging-record.ts';
 
 const { signal } = new AbortController();
 let dir = '';
@@ -142,6 +145,92 @@ describe('Cloud Native Buildpacks', () => {
     expect(listed).toContain('-> ../layers/a_tool/tool');
   });
 
+  it('#73 #78 #79 #87 give buildpacks back what they left, and the droplet what they did not make again', async () => {
+    const cacher = buildpack('c/cacher', {
+      toml: 'sbom-formats = ["application/vnd.cyclonedx+json"]\n',
+      detect: 'exit 0',
+      build: `cd "$1"; for name in *; do [ -e "$name" ] && echo "found $name"; done
+cat *.toml 2>/dev/null || true
+if [ -e kept.toml ]; then printf '[types]\\nlaunch = true\\n' | cat - kept.toml > new; mv new kept.toml
+else mkdir -p kept/env; printf launched > kept/env/KEPT; printf '[types]\\nlaunch = true\\n[metadata]\\nv = 1\\n' > kept.toml; fi
+mkdir -p cached both; [ -e cached/file ] || { echo making it; date > cached/file; }
+printf '[types]\\ncache = true\\n[metadata]\\nc = 1\\n' > cached.toml
+printf '[types]\\nlaunch = true\\nbuild = true\\n' > both.toml
+printf '[metadata]\\ns = "store"\\n' > store.toml; echo '{}' > kept.sbom.cdx.json; echo '{}' > build.sbom.cdx.json
+printf '[[processes]]\\ntype = "web"\\ncommand = ["sh", "-c"]\\nargs = ["echo says $KEPT $0", "it"]\\n' > launch.toml`,
+    });
+    const first = await stage([cacher], {}, { cache: 'use' });
+    expect(first.lines).toContain('making it');
+    const second = await stage([cacher], {}, { cache: 'use' });
+    expect(second.lines.filter((line) => line.startsWith('found'))).toEqual(
+      ['cached', 'cached.toml', 'kept.sbom.cdx.json', 'kept.toml', 'store.toml'].map((it) => `found ${it}`),
+    );
+    expect(second.lines).toEqual(expect.arrayContaining(['v = 1', 'c = 1', 's = "store"']));
+    expect(second.lines.filter((line) => /types|launch|making/.test(line))).toEqual([]);
+    for (const { members } of [first, second]) {
+      expect(members).toEqual(
+        expect.arrayContaining([
+          'layers/c_cacher/kept/env/KEPT',
+          'layers/sbom/launch/c_cacher/kept/sbom.cdx.json',
+          'layers/sbom/build/c_cacher/sbom.cdx.json',
+        ]),
+      );
+      expect(members.filter((name) => name.startsWith('layers/c_cacher/cached/'))).toEqual([]);
+    }
+    await damageLayers(first.record);
+    const third = await stage([cacher], {}, { cache: 'use' });
+    expect(third.lines).toContain('making it');
+    expect(third.record.warnings.join()).toContain('layer cached');
+    expect((await stage([cacher], {}, { cache: 'use' })).lines).not.toContain('making it');
+    expect((await stage([cacher], {}, { cache: 'clear' })).lines).toContain('making it');
+    expect(await says({ record: third.record, target: { kind: 'process' } })).toContain('says launched it');
+  });
+
+  it('#81 #86 run by the rules of their launcher, from the store and from a file', async () => {
+    const runner = buildpack('r/runner', {
+      detect: 'exit 0',
+      build: `mkdir -p "$1/l/exec.d/odd" "$1/l/env.launch/odd" "$1/l/bin"
+printf '#!/bin/sh\\necho "EXECD = \\"$WHO from exec.d\\"" >&3\\n' > "$1/l/exec.d/one"
+printf '#!/bin/sh\\necho ran "$@" in "$PWD" with "$EXECD" "$ODD"\\n' > "$1/l/bin/prog"
+printf odd > "$1/l/env.launch/odd/ODD"; chmod +x "$1/l/exec.d/one" "$1/l/bin/prog"; mkdir sub
+printf '[types]\\nlaunch = true\\n' > "$1/l.toml"
+printf '[[processes]]\\ntype = "odd"\\ncommand = ["prog", "$x"]\\nworking-dir = "/home/vcap/workspace/sub"\\n' > "$1/launch.toml"`,
+    });
+    const { record } = await stage([runner]);
+    const env = { WHO: 'I' };
+    const odd = { kind: 'process', type: 'odd' } as const;
+    const ran = 'ran $x in /home/vcap/workspace/sub with I from exec.d odd';
+    expect(await says({ record, target: odd, env })).toContain(ran);
+    expect(await says({ droplet: join(dir, 'droplet.tgz'), target: odd, env })).toContain(ran);
+    const task = { kind: 'task', command: 'prog "$EXECD"; echo $HOME $TMPDIR' } as const;
+    expect(await says({ record, target: task, env })).toEqual(
+      expect.arrayContaining(['ran I from exec.d in /home/vcap/workspace with I from exec.d ', '/home/vcap']),
+    );
+  });
+
+  it('are refused layers that are links, and never see or change a file of the machine through one', async () => {
+    write('outside/secret', 'secret\n');
+    const place = join(dir, 'outside');
+    for (const [build, message] of [
+      [`ln -s ${place} "$1/l"; printf '[types]\nlaunch = true\n' > "$1/l.toml"`, 'h_hostile/l was replaced'],
+      [`rmdir "$1"; ln -s ${place} "$1"`, 'h_hostile was replaced'],
+      [`ln -s ${place}/secret "$1/launch.toml"`, undefined],
+      [`rm -rf ../layers/config; ln -s ${place} ../layers/config`, 'layers/config was replaced'],
+      [`cd ..; mv workspace gone; ln -s ${place} workspace`, 'workspace was replaced'],
+      ['touch "$1/launch.sbom.other.json"', 'format that is not known'],
+      ['touch "$1/launch.sbom.cdx.json"', 'does not declare'],
+    ] as const) {
+      const hostile = stage([buildpack('h/hostile', { detect: 'exit 0', build })]);
+      if (message === undefined) expect((await hostile).result.process_types).toEqual({});
+      else
+        await expect(hostile).rejects.toMatchObject({
+          code: 'COMPILE_FAILED',
+          message: expect.stringContaining(message),
+        });
+    }
+    expect(readdirSync(place)).toEqual(['secret']);
+  });
+
   it('come from a package with a composite one, whose first group that passes builds', async () => {
     const root = 'package/cnb/buildpacks';
     buildpack('in/no', { detect: 'exit 100', build: 'exit 1' }, root);
@@ -166,6 +255,32 @@ describe('Cloud Native Buildpacks', () => {
     });
   });
 });
+
+/** What a run of a droplet says. */
+async function says(wish: Pick<RunWish, 'record' | 'droplet' | 'target'> & Partial<Pick<RunWish, 'env'>>) {
+  const lines: string[] = [];
+  const common = { env: {}, services: {}, memoryMb: 256, diskMb: 256, network: 'host' } as const;
+  const started = await run(
+    { ...common, ...wish, healthCheck: { type: 'process' } },
+    await stager.runPorts(signal),
+    { signal, emit: (event) => event.type === 'log' && lines.push(event.text) },
+  );
+  await started.done;
+  return lines;
+}
+
+/** Overwrites a byte of every stored layer. */
+async function damageLayers({ app }: StagingRecord): Promise<void> {
+  const blobs = await stager.blobs();
+  for await (const { key } of blobs.names('buildpack_cache', { signal, prefix: `${app.guid}/` })) {
+    if (key.name.endsWith('.json')) continue;
+    const path = fileURLToPath(blobs.location(key));
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(20) ^ 0xff, 20);
+    chmodSync(path, 0o600);
+    writeFileSync(path, bytes);
+  }
+}
 
 /** What `pack buildpack package` writes: an uncompressed tar of a layout, names with a leading slash. */
 function packaged(name: string, id: string): string {
