@@ -56,7 +56,7 @@ async function run(staging: Staging, client: RegistryClient): Promise<StagingRec
   await using workspace = await openWorkspace(staging);
   const temp = join(workspace.root, 'cnb');
   await mkdir(temp, { mode: 0o711 });
-  const order = await acquireCnbs(staging, { temp, client, signal });
+  const order = await acquireCnbs(staging, { temp, client });
   const reuseKey = reuseKeyOf(staging, { app, stack, buildpacks: cnbOrderFacts(order) });
   const earlier = await reusable(staging, reuseKey);
   if (earlier !== undefined) {
@@ -66,7 +66,7 @@ async function run(staging: Staging, client: RegistryClient): Promise<StagingRec
   const places = await openCnbPlaces(staging, workspace, app);
   const { home } = places;
   const parts = {
-    base: cnbBaseEnvironment(staging),
+    base: cnbBaseEnvironment(staging, order.stackId),
     platform: cnbUserVariables(staging),
     ports: cnbScriptPorts(staging, places, stack.rootfs),
   };
@@ -95,7 +95,7 @@ async function run(staging: Staging, client: RegistryClient): Promise<StagingRec
   workspace.succeeded();
   return recordOf(staging, {
     package: app.package,
-    built: { buildpacks: cnbRecords(order, plan.group), result: cnbResult(built, processes) },
+    built: { buildpacks: await cnbRecords(plan.group, signal), result: cnbResult(built, processes) },
     droplet,
     buildCache,
     reuseKey,

@@ -25,6 +25,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     settings: 'stage',
     options: [
       ['--lifecycle <name>', 'buildpack or cnb (Cloud Native Buildpacks); default: buildpack'],
+      ['--builder <ref>', 'builder image of Cloud Native Buildpacks: its order, and the buildpacks in it'],
       ['--docker-image <ref>', 'inspect a container image instead, as the docker lifecycle does'],
       ['--docker-username <name>', 'sign in to its registry; the password is CF_DOCKER_PASSWORD'],
     ],

@@ -35,8 +35,10 @@ export interface CnbOptions
     > {
   /** Directory or archive; default `.`. */
   readonly source?: string;
-  /** Directories, `.cnb` or `.tgz` files, or `docker://IMAGE`, in order. */
-  readonly buildpacks: readonly [string, ...string[]];
+  /** Directories, `.cnb` or `.tgz` files, URLs of such, or `docker://IMAGE`, in order; absent: the builder's order. */
+  readonly buildpacks?: readonly string[];
+  /** Builder image: a reference, or an OCI layout. */
+  readonly builder?: string;
   /** Also write the droplet to this file. */
   readonly output?: string;
   /** Also write Cloud Foundry's result.json to this file. */
@@ -68,7 +70,9 @@ async function stageWith(
   await using stager = openStager(config);
   const client = await stager.registryClient(io.signal);
   const ports = { ...(await stager.stagePorts(io.signal)), client };
-  const { result } = await stageAppWithCnbs(request, ports, io);
+  const { builder } = options;
+  const wish = { ...request, ...(builder !== undefined && { builder }) };
+  const { result } = await stageAppWithCnbs(wish, ports, io);
   if (result.lifecycle_type !== 'cnb') throw new Error('unreachable: the record of another lifecycle');
   if (file !== undefined) await writeJsonFile(file, result);
   return result;

@@ -1,26 +1,32 @@
-/** References → directories of Cloud Native Buildpacks: a directory, a `.tgz`, a `.cnb`, or an image of a registry. */
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+/** References → directories of Cloud Native Buildpacks: a directory, an archive, a URL, an image, or part of a builder. */
+import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { imageKind, unpackImage } from '../../machine/stack/image.ts';
+import { z } from 'zod';
+import { fileDigest } from '../../machine/host/file-digest.ts';
+import { imageKind } from '../../machine/stack/image.ts';
 import { StackWriter } from '../../machine/stack/stack-writer.ts';
 import { unpackTar } from '../../machine/stack/tar-entries.ts';
 import type { RegistryClient } from '../../stores/registry/client.ts';
-import { MEDIA } from '../../stores/registry/documents.ts';
-import { readLayout, writeLayout } from '../../stores/registry/layout.ts';
 import { parseImageReference } from '../../stores/registry/reference.ts';
 import { StagerError } from '../../words/errors.ts';
-import { type CnbDescriptor, parseCnbDescriptor } from './cnb-descriptor.ts';
-
-/** A buildpack on disk. */
-export interface CnbDirectory {
-  readonly descriptor: CnbDescriptor;
-  readonly root: string;
-}
+import { type CnbBuilder, readBuilder } from './cnb-builder.ts';
+import { type CnbDirectory, cnbsBelow, isExtension, readCnb } from './cnb-directory.ts';
+import {
+  CNB_LIMITS,
+  type CnbImage,
+  labelOf,
+  layoutImage,
+  registryImage,
+  safely,
+  unpackCnbs,
+} from './cnb-image.ts';
 
 /** What a reference gave: the buildpack that it names, and all that came with it. */
 export interface AcquiredCnb {
   readonly main: CnbDirectory;
   readonly all: readonly CnbDirectory[];
+  /** Of the image or archive; a directory has none. */
+  readonly digest?: string;
 }
 
 /** What acquiring works with. */
@@ -28,116 +34,132 @@ export interface CnbAcquire {
   /** Private directory for what is unpacked. */
   readonly temp: string;
   readonly client: RegistryClient;
+  /** Fetches an archive by its URL, checked against the digest that the URL may have. */
+  readonly download: (url: string) => Promise<{ readonly path: string; readonly sha256: string }>;
+  /** Names in the builder can be used, where one was asked for. */
+  readonly builder?: CnbBuilder;
   readonly signal: AbortSignal;
 }
 
-const MAIN_LABEL = 'io.buildpacks.buildpackage.metadata';
+const FORMS = 'Give a directory, a .cnb or .tgz file, an https URL of one, or docker://IMAGE.';
+const Main = z.looseObject({ id: z.string(), version: z.string() });
 
-/** @throws StagerError BUILDPACK_NOT_FOUND, BUILDPACK_MALFORMED, USAGE, and those of registries and images. */
+/** @throws StagerError BUILDPACK_NOT_FOUND, BUILDPACK_MALFORMED, USAGE, and those of downloads, registries and images. */
 export async function acquireCnb(reference: string, index: number, parts: CnbAcquire): Promise<AcquiredCnb> {
   const temp = join(parts.temp, `cnb-${index}`);
+  const { client, signal } = parts;
+  const [, inBuilder] = /^(?:urn:cnb:builder:|from=builder:)(.+)$/.exec(reference) ?? [];
+  if (inBuilder !== undefined) return ofBuilder(inBuilder, reference, parts.builder);
   if (reference.startsWith('docker://')) {
-    await fetchLayout(reference, join(temp, 'layout'), parts);
-    return await fromLayout(join(temp, 'layout'), temp, { reference, signal: parts.signal });
+    const image = await registryImage(reference, parseImageReference(reference), { client, temp, signal });
+    return await fromImage(image, temp, signal);
   }
-  if (/^(https?|urn|git):/.test(reference)) {
-    throw new StagerError('USAGE', `${reference}: Cloud Native Buildpacks can't be fetched from there`, {
-      next: 'Give a directory, a .cnb or .tgz file, or docker://IMAGE; download others first.',
-    });
+  if (/^https?:/.test(reference)) {
+    const { path, sha256 } = await parts.download(reference);
+    return { ...(await fromArchive(path, temp, { reference, signal })), digest: sha256 };
   }
+  refuseUnknown(reference);
   const path = resolve(reference.replace(/^file:\/\//, ''));
   const facts = await stat(path).catch(() => undefined);
-  if (facts === undefined) {
-    throw new StagerError('BUILDPACK_NOT_FOUND', `there is no buildpack ${reference}`, {
-      next: 'Give a directory, a .cnb or .tgz file, or docker://IMAGE.',
-    });
+  if (facts === undefined)
+    throw new StagerError('BUILDPACK_NOT_FOUND', `there is no buildpack ${reference}`, { next: FORMS });
+  if (!facts.isDirectory()) {
+    const sha256 = await fileDigest(path, signal);
+    return { ...(await fromArchive(path, temp, { reference, signal })), digest: sha256 };
   }
-  if (facts.isDirectory()) {
-    if ((await imageKind(path)) === 'oci')
-      return await fromLayout(path, temp, { reference, signal: parts.signal });
-    return alone(await readCnb(path, reference));
-  }
-  const unpacked = join(temp, 'unpacked');
-  await mkdir(unpacked, { recursive: true });
-  const writer = new StackWriter(unpacked, LIMITS);
-  await unpackTar(path, writer, parts.signal);
-  await writer.finish();
-  if ((await imageKind(unpacked)) === 'oci')
-    return await fromLayout(unpacked, temp, { reference, signal: parts.signal });
-  return alone(await readCnb(unpacked, reference));
+  if ((await imageKind(path)) === 'oci')
+    return await fromImage(await layoutImage(reference, path), temp, signal);
+  return alone(await readCnb(path, reference));
 }
 
-const LIMITS = { maxEntries: 500_000, maxBytes: 16 * 1024 ** 3 };
+/** The builder that a reference names: an image of a registry, a layout, or a tar of one. */
+export async function acquireBuilder(reference: string, parts: CnbAcquire): Promise<CnbBuilder> {
+  const { client, signal } = parts;
+  const temp = join(parts.temp, 'builder');
+  const root = join(temp, 'image');
+  const path = resolve(reference.replace(/^file:\/\//, ''));
+  const facts = reference.startsWith('docker://') ? undefined : await stat(path).catch(() => undefined);
+  if (facts === undefined) {
+    const image = await registryImage(reference, parseImageReference(reference), { client, temp, signal });
+    return await readBuilder(image, { temp: root, signal });
+  }
+  const layout = facts.isDirectory() ? path : await unpacked(path, temp, { reference, signal });
+  return await readBuilder(await layoutImage(reference, layout), { temp: root, signal });
+}
 
-/** The buildpack in a directory. */
-export async function readCnb(root: string, name: string): Promise<CnbDirectory> {
-  const text = await readFile(join(root, 'buildpack.toml'), 'utf8').catch((cause: unknown) => {
-    throw new StagerError('BUILDPACK_MALFORMED', `${name} has no buildpack.toml that can be read`, {
-      next: 'Give the root of a Cloud Native Buildpack.',
-      cause,
+function refuseUnknown(reference: string): void {
+  if (reference.startsWith('urn:cnb:registry:')) {
+    throw new StagerError('USAGE', `${reference}: the Buildpack Registry is an index that is not read here`, {
+      next: 'Look its image up at https://registry.buildpacks.io, and give docker://IMAGE.',
+      details: { buildpack: reference },
     });
+  }
+  if (!/^(urn|git|ssh|s3):/.test(reference)) return;
+  throw new StagerError('USAGE', `${reference}: Cloud Native Buildpacks can't be fetched from there`, {
+    next: FORMS,
+    details: { buildpack: reference },
   });
-  return { descriptor: parseCnbDescriptor(text, name), root };
+}
+
+function ofBuilder(wanted: string, reference: string, builder: CnbBuilder | undefined): AcquiredCnb {
+  if (builder === undefined) {
+    throw new StagerError('USAGE', `${reference} names a part of a builder, and there is none`, {
+      next: 'Give the builder with --builder, or name the buildpack itself.',
+    });
+  }
+  const [id = '', version] = wanted.split('@');
+  const main = builder.all.find(
+    ({ descriptor }) => descriptor.id === id && (version === undefined || descriptor.version === version),
+  );
+  if (main !== undefined) return { main, all: builder.all, digest: builder.digest };
+  throw new StagerError('BUILDPACK_NOT_FOUND', `the builder ${builder.name} has no buildpack ${wanted}`, {
+    next: `It has ${builder.all.map(({ descriptor }) => `${descriptor.id}@${descriptor.version}`).join(', ') || 'none'}.`,
+  });
 }
 
 const alone = (main: CnbDirectory): AcquiredCnb => ({ main, all: [main] });
 
-async function fetchLayout(reference: string, to: string, { client, signal }: CnbAcquire): Promise<void> {
-  const image = parseImageReference(reference);
-  const { manifest } = await client.image(image);
-  const blobs = [manifest.config, ...manifest.layers].map((descriptor) => ({
-    descriptor,
-    open: async () => await client.blob(image, descriptor),
-  }));
-  await writeLayout(
-    to,
-    { manifest: Buffer.from(JSON.stringify(manifest)), mediaType: MEDIA.manifest, blobs },
-    signal,
-  );
+interface ArchiveIo {
+  readonly reference: string;
+  readonly signal: AbortSignal;
+}
+
+async function fromArchive(path: string, temp: string, io: ArchiveIo): Promise<AcquiredCnb> {
+  const root = await unpacked(path, temp, io);
+  if ((await imageKind(root)) !== 'oci') return alone(await readCnb(root, io.reference));
+  return await fromImage(await layoutImage(io.reference, root), temp, io.signal);
+}
+
+/** What a tar holds, compressed or not. */
+async function unpacked(path: string, temp: string, { reference, signal }: ArchiveIo): Promise<string> {
+  const root = join(temp, 'unpacked');
+  await mkdir(root, { recursive: true });
+  const writer = new StackWriter(root, CNB_LIMITS);
+  await safely(reference, async () => {
+    await unpackTar(path, writer, signal);
+    await writer.finish();
+  });
+  return root;
 }
 
 /** Layers hold `/cnb/buildpacks/<id>/<version>/…`; the label says which of them was meant. */
-async function fromLayout(
-  layout: string,
-  temp: string,
-  { reference, signal }: { readonly reference: string; readonly signal: AbortSignal },
-): Promise<AcquiredCnb> {
-  const { config } = await readLayout(layout);
-  const label = mainOf(config.config?.Labels?.[MAIN_LABEL]);
+async function fromImage(image: CnbImage, temp: string, signal: AbortSignal): Promise<AcquiredCnb> {
+  const label = labelOf(image, 'io.buildpacks.buildpackage.metadata', Main);
   const root = join(temp, 'image');
   await mkdir(root, { recursive: true });
-  const writer = new StackWriter(root, LIMITS);
-  await unpackImage(layout, writer, { kind: 'oci', signal });
-  await writer.finish();
-  const all = await cnbsBelow(join(root, 'cnb/buildpacks'));
+  await unpackCnbs(image, root, signal);
+  const all = await cnbsBelow(root);
   const main = all.find(
     ({ descriptor: { id, version } }) =>
       label === undefined || (id === label.id && version === label.version),
   );
-  if (main !== undefined && (label !== undefined || all.length === 1)) return { main, all };
+  if (main !== undefined && (label !== undefined || all.length === 1))
+    return { main, all, digest: image.digest };
+  if (all.length === 0 && image.labels['io.buildpacks.extension.layers'] !== undefined)
+    throw isExtension(image.name);
   throw new StagerError(
     'BUILDPACK_MALFORMED',
-    `${reference} does not say which of its ${all.length} buildpacks is meant`,
-    {
-      next: 'Use a package that pack buildpack package made.',
-    },
+    `${image.name} does not say which of its ${all.length} buildpacks is meant`,
+    { next: 'Use a package that pack buildpack package made.', details: { buildpack: image.name } },
   );
-}
-
-function mainOf(text: string | undefined): { readonly id: string; readonly version: string } | undefined {
-  const id = /"id"\s*:\s*"([^"]+)"/.exec(text ?? '')?.[1];
-  const version = /"version"\s*:\s*"([^"]+)"/.exec(text ?? '')?.[1];
-  return id === undefined || version === undefined ? undefined : { id, version };
-}
-
-async function cnbsBelow(root: string): Promise<CnbDirectory[]> {
-  const found: CnbDirectory[] = [];
-  for (const id of await readdir(root).catch(() => [])) {
-    for (const version of await readdir(join(root, id)).catch(() => [])) {
-      const path = join(root, id, version);
-      if ((await stat(join(path, 'buildpack.toml')).catch(() => undefined))?.isFile() === true)
-        found.push(await readCnb(path, `${id}/${version}`));
-    }
-  }
-  return found;
 }

@@ -1,7 +1,7 @@
 /** Build: each buildpack of the group in turn; what they leave is read and passed on to those that follow. */
 import { stringify } from 'smol-toml';
 import { StagerError } from '../../words/errors.ts';
-import type { CnbDirectory } from './cnb-acquire.ts';
+import type { CnbDirectory } from './cnb-directory.ts';
 import { addLayerRoots, applyEnvFiles, type CnbEnvironment, readEnvFiles, withPlatform } from './cnb-env.ts';
 import { CNB_INSIDE } from './cnb-home.ts';
 import { type LaunchToml, type LayerToml, readLaunchToml, readUnmet } from './cnb-launch.ts';

@@ -3,13 +3,14 @@ import { z } from 'zod';
 import { StagerError } from '../../words/errors.ts';
 import { parseToml } from './cnb-toml.ts';
 
-const Entry = z.looseObject({
+/** One element of a group, as documents have it. */
+export const groupEntry = z.looseObject({
   id: z.string(),
   version: z.string().default(''),
   optional: z.boolean().default(false),
 });
 /** One element of a group. */
-export type GroupEntry = Pick<z.infer<typeof Entry>, 'id' | 'version' | 'optional'>;
+export type GroupEntry = Pick<z.infer<typeof groupEntry>, 'id' | 'version' | 'optional'>;
 
 const Texts = z.array(z.string()).default([]);
 const Document = z.looseObject({
@@ -25,7 +26,7 @@ const Document = z.looseObject({
     'exec-env': z.unknown().optional(),
   }),
   targets: z.array(z.looseObject({ os: z.string().default(''), arch: z.string().default('') })).default([]),
-  order: z.array(z.looseObject({ group: z.array(Entry).min(1) })).default([]),
+  order: z.array(z.looseObject({ group: z.array(groupEntry).min(1) })).default([]),
 });
 
 /** What a buildpack says of itself. */

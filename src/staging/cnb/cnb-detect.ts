@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { readSmall } from '../../machine/host/read-small.ts';
 import { StagerError } from '../../words/errors.ts';
-import type { CnbDirectory } from './cnb-acquire.ts';
+import type { CnbDirectory } from './cnb-directory.ts';
 import { type CnbEnvironment, withPlatform } from './cnb-env.ts';
 import { CNB_INSIDE } from './cnb-home.ts';
 import type { FlatEntry } from './cnb-order.ts';

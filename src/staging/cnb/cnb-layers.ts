@@ -2,8 +2,8 @@
 import { rename } from 'node:fs/promises';
 import { removeTree } from '../../machine/host/remove-tree.ts';
 import { StagerError } from '../../words/errors.ts';
-import type { CnbDirectory } from './cnb-acquire.ts';
 import { escapedId } from './cnb-descriptor.ts';
+import type { CnbDirectory } from './cnb-directory.ts';
 import { CNB_INSIDE, type CnbHome } from './cnb-home.ts';
 import { type LaunchToml, type LayerToml, readLayerToml } from './cnb-launch.ts';
 

@@ -10,8 +10,8 @@ import { throwIfCancelled } from '../../words/errors.ts';
 import type { PhaseRef, Report } from '../../words/events.ts';
 import { type Line, LineSplitter } from '../logs/lines.ts';
 import type { Redact } from '../logs/redact.ts';
-import type { CnbDirectory } from './cnb-acquire.ts';
 import { type CnbDescriptor, escapedId } from './cnb-descriptor.ts';
+import type { CnbDirectory } from './cnb-directory.ts';
 import type { CnbEnvironment } from './cnb-env.ts';
 import { CNB_INSIDE, type CnbHome } from './cnb-home.ts';
 

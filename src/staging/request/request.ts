@@ -34,6 +34,8 @@ export interface StageRequest {
   /** References in order; none: detect over the installed ones. */
   readonly buildpacks: readonly string[];
   readonly buildpackApi?: 'cf' | 'heroku';
+  /** Builder image of Cloud Native Buildpacks; without references its order is tried. */
+  readonly builder?: string;
   readonly stack: string;
   /** What scripts see as CF_STACK; absent: {@link cfStackOf} the stack. */
   readonly cfStack?: string;

@@ -11,7 +11,6 @@ import type { BlobKey } from '../../stores/blobs/port/blob-store.ts';
 import { errnoOf, isStagerError } from '../../words/errors.ts';
 import type { StoredBlob } from '../../words/staging-record.ts';
 import { formatCount, MEBIBYTE } from '../../words/units.ts';
-import type { CnbDirectory } from '../cnb/cnb-acquire.ts';
 import {
   type CachedLayer,
   type CacheIndex,
@@ -23,6 +22,7 @@ import {
   storeText,
 } from '../cnb/cnb-cache-index.ts';
 import { escapedId } from '../cnb/cnb-descriptor.ts';
+import type { CnbDirectory } from '../cnb/cnb-directory.ts';
 import type { CnbHome } from '../cnb/cnb-home.ts';
 import { type BuiltCnb, layersDirectory, type ReuseLayer } from '../cnb/cnb-layers.ts';
 import { SBOM_DIRECTORY } from '../cnb/cnb-sbom.ts';

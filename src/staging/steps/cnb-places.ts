@@ -68,12 +68,15 @@ export function cnbUserVariables({ request, build }: Staging): Readonly<Record<s
 }
 
 /** What all scripts of a build start with. */
-export function cnbBaseEnvironment({ request, ports }: Staging): Map<string, string> {
+export function cnbBaseEnvironment(
+  { request, ports }: Staging,
+  stackId: string | undefined,
+): Map<string, string> {
   return new Map(
     Object.entries({
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: CNB_INSIDE.home,
-      CNB_STACK_ID: request.cfStack ?? request.stack,
+      CNB_STACK_ID: stackId ?? request.cfStack ?? request.stack,
       ...proxyVariables(ports.proxy),
     }),
   );

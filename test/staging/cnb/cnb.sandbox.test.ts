@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStager, type Stager } from '../../../src/compose.ts';
@@ -13,6 +12,7 @@ import { type RunWish, run } from '../../../src/staging/run-droplet.ts';
 import { stageAppWithCnbs } from '../../../src/staging/stage-cnb.ts';
 import type { BuildEvent } from '../../../src/words/events.ts';
 import type { StagingRecord } from '../../../src/words/staging-record.ts';
+import { writeAt, writePackage } from './support.ts';
 
 const { signal } = new AbortController();
 let dir = '';
@@ -31,8 +31,7 @@ afterAll(async () => {
 });
 
 function write(path: string, text: string, mode = 0o644): void {
-  mkdirSync(dirname(join(dir, path)), { recursive: true });
-  writeFileSync(join(dir, path), text, { mode });
+  writeAt(join(dir, path), text, mode);
 }
 
 interface Scripts {
@@ -237,7 +236,12 @@ printf '[[processes]]\\ntype = "odd"\\ncommand = ["prog", "$x"]\\nworking-dir = 
     buildpack('in/yes', { detect: 'exit 0', build: 'echo built' }, root);
     const entry = (id: string): string => `[[order]]\n[[order.group]]\nid = "${id}"\nversion = "1.0.0"\n`;
     buildpack('in/all', { toml: entry('in/no') + entry('in/yes') }, root);
-    const { result, lines } = await stage([packaged('package', 'in/all')]);
+    const { result, lines } = await stage([
+      writePackage(join(dir, 'package.cnb'), {
+        layers: [join(dir, 'package')],
+        labels: { 'io.buildpacks.buildpackage.metadata': { id: 'in/all', version: '1.0.0' } },
+      }),
+    ]);
     expect(lines).toContain('built');
     expect(result).toMatchObject({ lifecycle_metadata: { buildpacks: [{ key: 'in/yes' }] } });
   });
@@ -280,38 +284,4 @@ async function damageLayers({ app }: StagingRecord): Promise<void> {
     chmodSync(path, 0o600);
     writeFileSync(path, bytes);
   }
-}
-
-/** What `pack buildpack package` writes: an uncompressed tar of a layout, names with a leading slash. */
-function packaged(name: string, id: string): string {
-  const files = new Map<string, Buffer>();
-  const blob = (bytes: Buffer) => {
-    const hex = createHash('sha256').update(bytes).digest('hex');
-    files.set(`blobs/sha256/${hex}`, bytes);
-    return { digest: `sha256:${hex}`, size: bytes.length };
-  };
-  execFileSync('tar', ['-cf', `${name}.layer`, '-C', name, 'cnb'], { cwd: dir });
-  const layer = blob(readFileSync(join(dir, `${name}.layer`)));
-  const config = blob(
-    Buffer.from(
-      JSON.stringify({
-        architecture: 'amd64',
-        os: 'linux',
-        config: {
-          Labels: { 'io.buildpacks.buildpackage.metadata': JSON.stringify({ id, version: '1.0.0' }) },
-        },
-        rootfs: { type: 'layers', diff_ids: [layer.digest] },
-      }),
-    ),
-  );
-  const manifest = blob(Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers: [layer] })));
-  files.set('index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [manifest] })));
-  files.set('oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
-  for (const [path, bytes] of files) {
-    mkdirSync(dirname(join(dir, `${name}.d`, path)), { recursive: true });
-    writeFileSync(join(dir, `${name}.d`, path), bytes);
-  }
-  const transform = ['--transform', 's,^\\./,/,', '-P'];
-  execFileSync('tar', ['-cf', `${name}.cnb`, ...transform, '-C', `${name}.d`, '.'], { cwd: dir });
-  return join(dir, `${name}.cnb`);
 }

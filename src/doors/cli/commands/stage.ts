@@ -18,12 +18,14 @@ export async function stageCommand(context: Context): Promise<number> {
   const image = namedImageOf(context);
   if (image !== undefined) return await stageDockerImage(context, image);
   const lifecycle = lifecycleOf(context);
+  if (lifecycle !== 'cnb' && context.flags['builder'] !== undefined)
+    throw new StagerError('USAGE', '--builder is for --lifecycle cnb', { next: 'Give both, or neither.' });
   const { config, signal, output } = context;
   const requests: StageRequest[] = [];
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
   const { result } = config.settings;
   if (result !== undefined) await demandOutputFile(result);
-  const stageOne = await (lifecycle === 'cnb' ? stageWithCnbs(context, requests) : stageHow(context));
+  const stageOne = await (lifecycle === 'cnb' ? stageWithCnbs(context) : stageHow(context));
   const renderer = await createRenderer(output);
   const results: unknown[] = [];
   try {
@@ -59,23 +61,19 @@ async function stageHow({ config, signal, stager: open }: Context) {
     stageOnServer(request, target, await stager.remotePorts(server, signal), io);
 }
 
-/** With Cloud Native Buildpacks, which are named: nothing is installed for detect to try. */
-async function stageWithCnbs({ config, signal, stager: open }: Context, requests: readonly StageRequest[]) {
-  const named = requests.every(({ buildpacks }) => buildpacks.length > 0);
-  if (config.settings.server !== undefined || !named) {
-    throw new StagerError(
-      'USAGE',
-      'a staging with Cloud Native Buildpacks needs -b, and runs on this machine',
-      {
-        next: 'Give -b DIRECTORY|FILE.cnb|FILE.tgz|docker://IMAGE, and no --server.',
-      },
-    );
+/** With Cloud Native Buildpacks, which are named or come with a builder: nothing is installed for detect to try. */
+async function stageWithCnbs({ config, flags, signal, stager: open }: Context) {
+  if (config.settings.server !== undefined) {
+    throw new StagerError('USAGE', 'stager stage --server does not send Cloud Native Buildpacks', {
+      next: 'Stage on this machine, or cf push --lifecycle cnb.',
+    });
   }
+  const { builder } = flags;
   const stager = await open();
   const ports = { ...(await stager.stagePorts(signal)), client: await stager.registryClient(signal) };
   const { stageAppWithCnbs } = await import('../../../staging/stage-cnb.ts');
   return async (request: StageRequest, io: Parameters<typeof stageApp>[2]) =>
-    stageAppWithCnbs(request, ports, io);
+    stageAppWithCnbs({ ...request, ...(typeof builder === 'string' && { builder }) }, ports, io);
 }
 
 function lifecycleOf({ flags: { lifecycle = 'buildpack' } }: Context): 'buildpack' | 'cnb' {

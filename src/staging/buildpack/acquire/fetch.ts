@@ -17,6 +17,7 @@ import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
 import type { ContentStore, HeldTree, OnDamaged } from './content-store.ts';
 import { download } from './download.ts';
+import type { Downloaded } from './download-cache.ts';
 import { mismatch } from './download-failure.ts';
 import { extractArchive } from './extract.ts';
 import { clone, type GitOptions, isCommit } from './git.ts';
@@ -101,6 +102,12 @@ export class BuildpackFetcher {
     }
   }
 
+  /** Only the archive, in the download cache, for buildpacks that are not kept in the store. */
+  async download(reference: Extract<Reference, { kind: 'url' }>, io: FetchIo): Promise<Downloaded> {
+    const { cacheDir, http, clock } = this.#parts;
+    return await download(reference, { http, clock, cacheDir, signal: io.signal, ...progress(io) });
+  }
+
   async #tree(reference: FetchableReference, io: FetchIo): Promise<{ lease: HeldTree; origin: Origin }> {
     switch (reference.kind) {
       case 'directory':
@@ -117,8 +124,7 @@ export class BuildpackFetcher {
         return { lease, origin: { kind: 'file', archiveSha256: sha256 } };
       }
       case 'url': {
-        const { cacheDir, http, clock } = this.#parts;
-        const file = await download(reference, { http, clock, cacheDir, signal: io.signal, ...progress(io) });
+        const file = await this.download(reference, io);
         const lease = await this.#archive({ path: file.path, sha256: file.sha256, key: reference.key }, io);
         return { lease, origin: { kind: 'url', archiveSha256: file.sha256 } };
       }

@@ -28,7 +28,7 @@ export interface Address {
 /** Cloud Controller's rule for names of installed buildpacks. */
 export const BUILDPACK_NAME = /^[A-Za-z0-9_-]{1,250}$/;
 
-const ARCHIVE = /\.(?:zip|tgz|tar\.gz)$/i;
+const ARCHIVE = /\.(?:zip|tgz|tar\.gz|cnb)$/i;
 const SCP_LIKE = /^(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!\/\/)[^\s]+$/;
 /** git's own limit is the file system's; the first character keeps a ref from being read as an option. */
 const GIT_REF = /^[A-Za-z0-9._][A-Za-z0-9._/+@-]{0,255}$/;
