@@ -14,9 +14,9 @@ import { type CnbDirectory, cnbsBelow, isExtension, readCnb } from './cnb-direct
 import {
   CNB_LIMITS,
   type CnbImage,
+  cnbOfLayout,
+  cnbOfRegistry,
   labelOf,
-  layoutImage,
-  registryImage,
   safely,
   unpackCnbs,
 } from './cnb-image.ts';
@@ -51,7 +51,7 @@ export async function acquireCnb(reference: string, index: number, parts: CnbAcq
   const [, inBuilder] = /^(?:urn:cnb:builder:|from=builder:)(.+)$/.exec(reference) ?? [];
   if (inBuilder !== undefined) return ofBuilder(inBuilder, reference, parts.builder);
   if (reference.startsWith('docker://')) {
-    const image = await registryImage(reference, parseImageReference(reference), { client, temp, signal });
+    const image = await cnbOfRegistry(reference, parseImageReference(reference), { client, temp, signal });
     return await fromImage(image, temp, signal);
   }
   if (/^https?:/.test(reference)) {
@@ -68,7 +68,7 @@ export async function acquireCnb(reference: string, index: number, parts: CnbAcq
     return { ...(await fromArchive(path, temp, { reference, signal })), digest: sha256 };
   }
   if ((await imageKind(path)) === 'oci')
-    return await fromImage(await layoutImage(reference, path), temp, signal);
+    return await fromImage(await cnbOfLayout(reference, path), temp, signal);
   return alone(await readCnb(path, reference));
 }
 
@@ -80,11 +80,11 @@ export async function acquireBuilder(reference: string, parts: CnbAcquire): Prom
   const path = resolve(reference.replace(/^file:\/\//, ''));
   const facts = reference.startsWith('docker://') ? undefined : await stat(path).catch(() => undefined);
   if (facts === undefined) {
-    const image = await registryImage(reference, parseImageReference(reference), { client, temp, signal });
+    const image = await cnbOfRegistry(reference, parseImageReference(reference), { client, temp, signal });
     return await readBuilder(image, { temp: root, signal });
   }
   const layout = facts.isDirectory() ? path : await unpacked(path, temp, { reference, signal });
-  return await readBuilder(await layoutImage(reference, layout), { temp: root, signal });
+  return await readBuilder(await cnbOfLayout(reference, layout), { temp: root, signal });
 }
 
 function refuseUnknown(reference: string): void {
@@ -127,7 +127,7 @@ interface ArchiveIo {
 async function fromArchive(path: string, temp: string, io: ArchiveIo): Promise<AcquiredCnb> {
   const root = await unpacked(path, temp, io);
   if ((await imageKind(root)) !== 'oci') return alone(await readCnb(root, io.reference));
-  return await fromImage(await layoutImage(io.reference, root), temp, io.signal);
+  return await fromImage(await cnbOfLayout(io.reference, root), temp, io.signal);
 }
 
 /** What a tar holds, compressed or not. */

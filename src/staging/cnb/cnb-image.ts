@@ -33,7 +33,7 @@ export interface CnbImageLayer {
 }
 
 /** An image of a registry. Layers are fetched when they are unpacked. */
-export async function registryImage(
+export async function cnbOfRegistry(
   name: string,
   reference: ImageReference,
   {
@@ -51,7 +51,7 @@ export async function registryImage(
 }
 
 /** An image of a layout. */
-export async function layoutImage(name: string, directory: string): Promise<CnbImage> {
+export async function cnbOfLayout(name: string, directory: string): Promise<CnbImage> {
   const view = new InsideView(directory, []);
   return imageOf(name, await readLayout(directory), async ({ digest }) => {
     const found = await view.resolve(`/blobs/${digest.replace(':', '/')}`);

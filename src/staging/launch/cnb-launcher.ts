@@ -70,14 +70,26 @@ interface Droplet {
 async function prepare(what: ToLaunch, droplet: Droplet) {
   const process = cnbProcessFor(droplet.metadata, what);
   // A process has no dependencies beside its layers, and its home is not the app's directory.
-  const { DEPS_DIR: _, TMPDIR: __, ...given } = what.env;
-  const env = await launchEnvironment({ ...given, HOME: CNB_INSIDE.home }, process.type, droplet);
+  const given = Object.entries(what.env).filter(([name]) => !NOT_PASSED.has(name));
+  const base = { ...Object.fromEntries(given), HOME: CNB_INSIDE.home };
+  const env = await launchEnvironment(base, process.type, droplet);
   for (const program of await layerFiles('exec.d', process.type, droplet))
     await execD(program, env, { what, droplet });
   const profiles = process.direct ? [] : await layerFiles('profile.d', process.type, droplet);
   const argv = cnbArgv(process, [...profiles, `${CNB_INSIDE.app}/.profile`]);
   return { argv, env: Object.fromEntries(env) };
 }
+
+/** Of the other kind of droplet, and what is said to the launcher only. */
+const NOT_PASSED: ReadonlySet<string> = new Set([
+  'DEPS_DIR',
+  'TMPDIR',
+  'CNB_LAYERS_DIR',
+  'CNB_APP_DIR',
+  'CNB_PROCESS_TYPE',
+  'CNB_PLATFORM_API',
+  'CNB_DEPRECATION_MODE',
+]);
 
 /** A process, or shell text that belongs to none. */
 type Launched = Omit<LaunchedProcess, 'type'> & { readonly type?: string };

@@ -34,7 +34,14 @@ const to = (command: string, type?: string): ToLaunch => ({
   memoryMb: 64,
   source: { id: 'APP/PROC/WEB', index: 0 },
   announce: true,
-  env: { PATH: '/bin', HOME: '/home/vcap/app', DEPS_DIR: '/home/vcap/deps', TMPDIR: '/x', APP: 'mine' },
+  env: {
+    PATH: '/bin',
+    HOME: '/home/vcap/app',
+    DEPS_DIR: '/home/vcap/deps',
+    TMPDIR: '/x',
+    CNB_APP_DIR: '/y',
+    APP: 'mine',
+  },
   ...(type !== undefined && { type }),
 });
 let dirs: RunDirs | undefined;
