@@ -10,6 +10,10 @@ import type { Snapshot } from './snapshot.ts';
 /** Requests per segment: a few hundred fingerprints read little of a large index, and many read it once. */
 const MAX_RUNS = 8;
 const SHA1_BYTES = 20;
+/** Of a key: sha1, how the sha256 begins, size. Its pack follows. */
+const ASKED_BYTES = 32;
+/** No content has more. */
+const MOST_BYTES = 2 ** 48 - 1;
 /** No content begins with it: six bytes are less. */
 const UNKNOWN = 2 ** 48;
 
@@ -32,17 +36,21 @@ interface Hit {
 class Queries {
   readonly order: Uint32Array;
   readonly #prefix: Float64Array;
-  /** The sha1 of each. */
-  readonly #sha1: Buffer;
+  /** The key of each, without a pack. */
+  readonly #keys: Buffer;
   readonly fingerprints: readonly Fingerprint[];
 
   constructor(fingerprints: readonly Fingerprint[]) {
     this.fingerprints = fingerprints;
-    this.#sha1 = Buffer.alloc(fingerprints.length * SHA1_BYTES);
+    const keys = Buffer.alloc(fingerprints.length * ASKED_BYTES);
+    this.#keys = keys;
     this.#prefix = new Float64Array(fingerprints.length);
-    for (const [query, { sha1 }] of fingerprints.entries()) {
-      this.#sha1.write(sha1, query * SHA1_BYTES, 'hex');
-      this.#prefix[query] = this.#sha1.readUIntBE(query * SHA1_BYTES, 6);
+    for (const [query, { sha1, sha256, sizeBytes }] of fingerprints.entries()) {
+      const at = query * ASKED_BYTES;
+      keys.write(sha1, at, 'hex');
+      if (sha256 !== undefined) keys.write(sha256.slice(0, 12), at + SHA1_BYTES, 'hex');
+      keys.writeUIntBE(Math.min(sizeBytes, MOST_BYTES), at + SHA1_BYTES + 6, 6);
+      this.#prefix[query] = keys.readUIntBE(at, 6);
     }
     const prefix = this.#prefix;
     this.order = Uint32Array.from(fingerprints.keys()).sort((a, b) => (prefix[a] ?? 0) - (prefix[b] ?? 0));
@@ -54,11 +62,11 @@ class Queries {
 
   /** Whether what a key is about is what is asked for. */
   isAnswer(query: number, key: Buffer): boolean {
-    const { sha256, sizeBytes } = this.fingerprints[query] ?? { sizeBytes: Number.NaN };
-    if (key.readUIntBE(26, 6) !== sizeBytes) return false;
-    const at = query * SHA1_BYTES;
-    if (key.compare(this.#sha1, at, at + SHA1_BYTES, 0, SHA1_BYTES) !== 0) return false;
-    return sha256 === undefined || key.toString('hex', 20, 26) === sha256.slice(0, 12);
+    const from = query * ASKED_BYTES;
+    const same = (start: number, end: number): boolean =>
+      key.compare(this.#keys, from + start, from + end, start, end) === 0;
+    if (this.fingerprints[query]?.sha256 !== undefined) return same(0, ASKED_BYTES);
+    return same(0, SHA1_BYTES) && same(SHA1_BYTES + 6, ASKED_BYTES);
   }
 
   /** First rank whose prefix is not below `value`. */
@@ -154,11 +162,13 @@ function* hitsInBlock(
   const count = bytes.length / KEY_BYTES;
   const first = bytes.readUIntBE(0, 6);
   const last = bytes.readUIntBE((count - 1) * KEY_BYTES, 6);
-  for (let rank = queries.lowerBound(first); rank < queries.order.length; rank++) {
+  // Both are sorted, so both are gone through once.
+  for (let [rank, from] = [queries.lowerBound(first), 0]; rank < queries.order.length; rank++) {
     const value = queries.prefixAt(rank);
     if (value > last) return;
     const query = queries.order[rank] ?? 0;
-    for (let n = lowerKey(bytes, count, value); n < count; n++) {
+    while (from < count && bytes.readUIntBE(from * KEY_BYTES, 6) < value) from++;
+    for (let n = from; n < count; n++) {
       const start = n * KEY_BYTES;
       if (bytes.readUIntBE(start, 6) !== value) break;
       const key = bytes.subarray(start, start + KEY_BYTES);
@@ -166,17 +176,6 @@ function* hitsInBlock(
         yield { query, segment: at.segment, entry: at.block * BLOCK_ENTRIES + n, key };
     }
   }
-}
-
-function lowerKey(bytes: Buffer, count: number, value: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (bytes.readUIntBE(middle * KEY_BYTES, 6) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Blocks that can answer a query, as few ranges: the widest gaps between them are left out. */
