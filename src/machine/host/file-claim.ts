@@ -7,7 +7,8 @@ import type { Clock } from '../../words/clock.ts';
 import { errnoOf, StagerError, throwIfCancelled } from '../../words/errors.ts';
 import { parseJson } from '../../words/json.ts';
 import { pause } from '../../words/retry.ts';
-import { lifeOf, ownIdentity, ProcessIdentity } from './process-identity.ts';
+import { processIdentitySchema } from './identity-schema.ts';
+import { lifeOf, ownIdentity } from './process-identity.ts';
 import { asidePath } from './process-label.ts';
 
 /** Milliseconds between tries. */
@@ -111,7 +112,7 @@ async function breakIfDead(path: string, mine: string): Promise<void> {
 async function isDead(path: string): Promise<boolean> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return false;
-  const owner = ProcessIdentity.safeParse(parseJson(text));
+  const owner = processIdentitySchema.safeParse(parseJson(text));
   return !owner.success || lifeOf(owner.data) === 'dead';
 }
 

@@ -1,19 +1,17 @@
 /** Which process is this, in a way that survives reuse of pids, reboots and containers. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { z } from 'zod';
 
 /** One process of one boot of one machine. */
-export const ProcessIdentity = z.object({
-  pid: z.int().positive(),
+export interface ProcessIdentity {
+  readonly pid: number;
   /** Clock ticks after boot at which the process started (/proc/PID/stat, field 22). */
-  startTime: z.string(),
-  bootId: z.string(),
+  readonly startTime: string;
+  readonly bootId: string;
   /** `pid:[4026531836]`: the namespace the pid is a number of. */
-  pidNamespace: z.string(),
-  host: z.string(),
-});
-export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
+  readonly pidNamespace: string;
+  readonly host: string;
+}
 
 /** This process. */
 export function ownIdentity(): ProcessIdentity {

@@ -4,8 +4,9 @@
  */
 import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { processIdentitySchema } from '../../machine/host/identity-schema.ts';
 import { namesIn } from '../../machine/host/names-in.ts';
-import { lifeOf, ownIdentity, ProcessIdentity } from '../../machine/host/process-identity.ts';
+import { lifeOf, ownIdentity } from '../../machine/host/process-identity.ts';
 import { asidePath } from '../../machine/host/process-label.ts';
 import { errnoOf } from '../../words/errors.ts';
 import { type Guid, parseGuid } from '../../words/ids.ts';
@@ -59,7 +60,7 @@ async function ownerIsDead(claimPath: string): Promise<boolean> {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
-  const owner = ProcessIdentity.safeParse(parseJson(text));
+  const owner = processIdentitySchema.safeParse(parseJson(text));
   // A claim is put in place whole, but a power cut can leave it empty: then its writer is gone as well.
   return owner.success ? lifeOf(owner.data) === 'dead' : text === '';
 }

@@ -8,8 +8,9 @@ import { lstat, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'nod
 import { join } from 'node:path';
 import { z } from 'zod';
 import { withClaim } from '../../../machine/host/file-claim.ts';
+import { processIdentitySchema } from '../../../machine/host/identity-schema.ts';
 import { namesIn } from '../../../machine/host/names-in.ts';
-import { lifeOf, ownIdentity, ProcessIdentity } from '../../../machine/host/process-identity.ts';
+import { lifeOf, ownIdentity } from '../../../machine/host/process-identity.ts';
 import { asidePath, lifeOfLabel } from '../../../machine/host/process-label.ts';
 import { removeTree } from '../../../machine/host/remove-tree.ts';
 import { replaceFile } from '../../../machine/host/replace-file.ts';
@@ -253,7 +254,7 @@ async function ownerLives(path: string): Promise<boolean> {
     const facts = await stat(join(path, '..')).catch(() => undefined);
     return facts !== undefined && Date.now() - facts.mtimeMs < 60_000;
   }
-  const owner = ProcessIdentity.safeParse(parseJson(text));
+  const owner = processIdentitySchema.safeParse(parseJson(text));
   return owner.success && lifeOf(owner.data) !== 'dead';
 }
 
