@@ -21,7 +21,6 @@ const RULES: readonly (readonly [RegExp, RegExp, Word])[] = [
   [/^(?:POST|PATCH) \/v3\/routes/, /^options\b/, 'without effect'],
   [/^(?:POST|PATCH) \/v3\/routes.*destinations$/, /\.(?:port|protocol)$/, 'without effect'],
   // What stager does not have is parsed, so that a sentence can say so.
-  [/^(?:POST|PATCH) \/v3\/(?:apps|builds)/, /^lifecycle\.data\.credentials$/, 'refused'],
   [/^POST \/v3\/domains$/, /^router_group$/, 'refused'],
   [/^POST \/v3\/routes$/, /^port$/, 'refused'],
   [/^(?:POST|PATCH) \/v3\/service_(?:instances|credential_bindings)/, /^parameters$/, 'refused'],

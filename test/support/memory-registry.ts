@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { MEDIA } from '../../src/stores/registry/documents.ts';
 
 /** Who may read an image, as `Authorization` has it. */
@@ -19,6 +20,8 @@ export interface ImageWish {
   /** `user:password` of the only one who may read it. */
   readonly login?: string;
   readonly configType?: string;
+  /** What its one layer holds; executable below `bin`. Without, nothing. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export interface MemoryRegistry extends AsyncDisposable {
@@ -30,6 +33,31 @@ export interface MemoryRegistry extends AsyncDisposable {
   add(wish: ImageWish): string;
   /** Answers for a repository in its own way. @returns the reference of its tag `latest`. */
   fault(repository: string, answer: RequestListener): string;
+}
+
+/** A tar of ustar headers, since tar-stream makes none at once. */
+function tarOf(files: Readonly<Record<string, string>>): Buffer {
+  const blocks = Object.entries(files).flatMap(([name, text]) => {
+    const header = Buffer.alloc(512);
+    const octal = (value: number, length: number): string =>
+      `${value.toString(8).padStart(length - 1, '0')}\0`;
+    header.write(name, 0);
+    header.write(octal(name.includes('/bin/') ? 0o755 : 0o644, 8), 100);
+    header.write(octal(0, 8) + octal(0, 8) + octal(Buffer.byteLength(text), 12) + octal(0, 12), 108);
+    header.write('        0', 148);
+    header.write('ustar\0' + '00', 257);
+    header.write(
+      octal(
+        header.reduce((sum, byte) => sum + byte, 0),
+        7,
+      ),
+      148,
+    );
+    const body = Buffer.alloc(Math.ceil(Buffer.byteLength(text) / 512) * 512);
+    body.write(text);
+    return [header, body];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
 }
 
 const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
@@ -62,7 +90,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
   return {
     host,
     authorizations,
-    add: ({ name, config = {}, platform, login, configType = MEDIA.config }) => {
+    add: ({ name, config = {}, platform, login, configType = MEDIA.config, files = {} }) => {
       const [repository = '', tag = 'latest'] = name.split(':');
       const keep = (mediaType: string, value: unknown, as?: string) => {
         const bytes = Buffer.from(JSON.stringify(value));
@@ -70,13 +98,17 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
         for (const key of [digest, as]) if (key !== undefined) documents.set(`${repository} ${key}`, bytes);
         return { mediaType, digest, size: bytes.length };
       };
-      const layer = { mediaType: MEDIA.layer, digest: sha256(Buffer.from(name)), size: 1_500_000 };
+      const tar = tarOf(files);
+      const packed = gzipSync(tar);
+      const blob = sha256(packed);
+      documents.set(`${repository} ${blob}`, packed);
+      const layer = { mediaType: MEDIA.layer, digest: blob, size: packed.length };
       const described = keep(configType, {
         architecture: ARCHITECTURE,
         os: 'linux',
         ...platform,
         config,
-        rootfs: { type: 'layers', diff_ids: [layer.digest] },
+        rootfs: { type: 'layers', diff_ids: [sha256(tar)] },
       });
       keep(
         MEDIA.manifest,

@@ -1,5 +1,6 @@
 /** Why a build failed, in Cloud Controller's form: the name of an error in its table, and a description. */
 import { CODES, StagerError, withNext } from '../../words/errors.ts';
+import type { LifecycleType } from '../state/schema-apps.ts';
 
 export interface BuildFailure {
   readonly id: string;
@@ -18,6 +19,25 @@ const IDS: ReadonlyMap<string, string> = new Map([
 ]);
 /** Whole as they are; others say more behind a colon. */
 const WHOLE = new Set(['NoAppDetectedError', 'BuildpackCompileFailed', 'BuildpackReleaseFailed']);
+
+/** What Cloud Foundry's lifecycle calls the phases of Cloud Native Buildpacks, and what fails in them. */
+const CNB_PHASES: readonly (readonly [id: string, words: string, codes: RegExp])[] = [
+  [
+    'CNBDownloadBuildpackFailed',
+    'cnb: downloading buildpacks failed',
+    /^(?:BUILDPACK|REGISTRY|IMAGE)_|^USAGE$/,
+  ],
+  ['CNBDetectFailed', 'cnb: detecting failed', /^NO_APP_DETECTED$/],
+  ['CNBBuildFailed', 'cnb: building failed', /^(?:COMPILE|SUPPLY)_FAILED$/],
+];
+
+/** As {@link buildFailure}, for the lifecycle of a build. */
+export function lifecycleFailure(lifecycle: LifecycleType, error: StagerError): BuildFailure {
+  const phase = lifecycle === 'cnb' ? CNB_PHASES.find(([, , codes]) => codes.test(error.code)) : undefined;
+  if (phase === undefined) return buildFailure(error);
+  const [id, words] = phase;
+  return { id, description: `${words}: ${withNext(error)}` };
+}
 
 export function buildFailure(error: StagerError): BuildFailure {
   const named = CODES[error.code].cf;

@@ -19,7 +19,7 @@ import type { Capacity } from '../queue/workers.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { isDatabaseAway } from '../state/failures.ts';
 import type { Signal } from '../state/signals.ts';
-import { buildFailure, cancelledBecause, interrupted } from './build-failure.ts';
+import { buildFailure, cancelledBecause, interrupted, lifecycleFailure } from './build-failure.ts';
 import { BuildLog } from './build-log.ts';
 import {
   addToQueue,
@@ -275,7 +275,8 @@ export class BuildWorker {
         throw error;
       }
       if (!isStagerError(error) && !signal.aborted) this.#parts.report(`build ${build.guid}`, error);
-      const failure = buildFailure(asStagerError(signal.aborted ? (signal.reason ?? error) : error));
+      const cause = asStagerError(signal.aborted ? (signal.reason ?? error) : error);
+      const failure = lifecycleFailure(build.lifecycle_type, cause);
       log.line('stderr', `${failure.id} - ${failure.description}`);
       await log.close().catch(() => undefined);
       const isOurs = await patiently(clock, () => writeFailed(database, build, failure));

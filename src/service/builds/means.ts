@@ -15,6 +15,8 @@ export interface StagingMeans {
   buildpacks(signal: AbortSignal): Promise<ResolveParts>;
   /** Stages one app. */
   stage(request: StageRequest, io: StageIo): Promise<StagingRecord>;
+  /** Stages one app with Cloud Native Buildpacks. */
+  stageWithCnbs(request: StageRequest, io: Omit<StageIo, 'buildpacks'> & InspectIo): Promise<StagingRecord>;
   /** One sentence when the disk of this machine has no room for stagings. */
   shortOfDisk(): Promise<string | undefined>;
   /** Asks the registry of an image what it is. */

@@ -3,6 +3,7 @@ import { parseReference } from '../../staging/buildpack/contract/reference.ts';
 import { dropletKey } from '../../staging/droplet/store.ts';
 import type { StageRequest } from '../../staging/request/request.ts';
 import { StagerError } from '../../words/errors.ts';
+import type { BuildEvent } from '../../words/events.ts';
 import { detectedOf, type ResultBuildpack, resultSidecars } from '../../words/result.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
 import { placeOf, servicesOfApp, urisOf } from '../resources/app-environment.ts';
@@ -11,6 +12,7 @@ import type { Queries } from '../state/database.ts';
 import { EventLines } from './event-lines.ts';
 import { orderParts } from './installed-buildpacks.ts';
 import { DEFAULT_PHASE_MS, PhaseDeadline } from './phase-deadline.ts';
+import { forPeopleOfCf } from './registry-advice.ts';
 import { stageImage } from './stage-image.ts';
 import {
   type BuildRow,
@@ -38,6 +40,23 @@ async function stagePackage(build: BuildRow, parts: StageBuildParts): Promise<St
   const { rootfs, request } = await requestOf(build, parts);
   const count = metrics.ofStaging();
   const lines = new EventLines((stream, text) => log.line(stream, text));
+  const emit = (event: BuildEvent): void => {
+    deadline.take(event);
+    count(event);
+    told.take(event);
+    lines.take(event);
+    log.event(event);
+  };
+  const placed = { ...request, stack: rootfs };
+  if (build.lifecycle_type === 'cnb') {
+    const credentials = build.registry_credentials ?? {};
+    const onNote = (text: string): void => log.line('stdout', text);
+    return await means
+      .stageWithCnbs(placed, { signal, emit, credentials, onNote })
+      .catch((error: unknown) => {
+        throw forPeopleOfCf(error, 'cnb');
+      });
+  }
   const buildpacks = orderParts({
     queries,
     blobs: await means.blobs(),
@@ -47,20 +66,7 @@ async function stagePackage(build: BuildRow, parts: StageBuildParts): Promise<St
     signal,
     say: (text) => log.line('stdout', text),
   });
-  return await means.stage(
-    { ...request, stack: rootfs },
-    {
-      signal,
-      buildpacks,
-      emit: (event) => {
-        deadline.take(event);
-        count(event);
-        told.take(event);
-        lines.take(event);
-        log.event(event);
-      },
-    },
-  );
+  return await means.stage(placed, { signal, buildpacks, emit });
 }
 
 async function requestOf(
@@ -72,7 +78,7 @@ async function requestOf(
   if (content === undefined) throw sourceGone('the package was deleted');
   const { buildpacks } = build.lifecycle_data;
   const stack = stackOf(build);
-  for (const text of buildpacks) demandRemote(text);
+  if (build.lifecycle_type === 'buildpack') for (const text of buildpacks) demandRemote(text);
   const { memoryMb: _, diskMb: __, rootfs, workers: ___, ...defaults } = means.defaults;
   return {
     rootfs: await rootfsOf(queries, stack, rootfs),

@@ -127,6 +127,7 @@ const Application = z.looseObject({
   'random-route': flag('Random-route'),
   'default-route': flag('Default-route'),
   metadata: z.object({ labels: Labels.nullish(), annotations: Labels.nullish() }).nullish(),
+  'cnb-credentials': z.record(z.string(), z.unknown(), said('Credentials must be an object')).nullish(),
   docker: z
     .looseObject({ image: text.nullish(), username: text.nullish() }, said('Docker is invalid'))
     .nullish(),

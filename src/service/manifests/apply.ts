@@ -1,5 +1,6 @@
 /** Makes an app what its manifest asks for. Everything can be repeated: what is as asked stays as it is. */
 import { sql } from 'kysely';
+import { type GivenCredentials, parseGivenCredentials } from '../../stores/registry/credentials.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import { type App, patchVariables, updateApp } from '../resources/apps.ts';
 import { newProcess, type ProcessFields, updateProcess } from '../resources/processes.ts';
@@ -17,10 +18,12 @@ import { bindServices } from './bind-services.ts';
 
 /** @throws ManifestFailure with a sentence for what only shows while it is applied. */
 export async function applyManifest(queries: Queries, app: App, manifest: AppManifest): Promise<void> {
+  const credentials = credentialsOfManifest(manifest);
   const isImage = app.lifecycle_type === 'docker';
   const buildpacks = isImage ? undefined : buildpacksOf(manifest);
   await updateApp(queries, app.guid, {
     ...(buildpacks !== undefined && { buildpacks }),
+    ...(credentials !== undefined && app.lifecycle_type === 'cnb' && { registry_credentials: credentials }),
     ...(typeof manifest.stack === 'string' && !isImage && { stack: manifest.stack }),
     metadata: {
       labels: manifest.metadata?.labels ?? undefined,
@@ -34,6 +37,11 @@ export async function applyManifest(queries: Queries, app: App, manifest: AppMan
   for (const sidecar of manifest.sidecars ?? []) await applySidecar(queries, app.guid, sidecar);
   await applyRoutes(queries, app, manifest);
   await bindServices(queries, app, manifest.services ?? []);
+}
+
+/** Undefined: nothing is said of them. They were checked when the manifest came. */
+function credentialsOfManifest({ 'cnb-credentials': given }: AppManifest): GivenCredentials | undefined {
+  return given == null ? undefined : parseGivenCredentials(JSON.stringify(given), 'cnb-credentials');
 }
 
 /** Undefined: nothing is said of them. `default` and null bring detect back. */

@@ -13,15 +13,10 @@ export interface Change {
   readonly value: unknown;
 }
 
+/** Not for a terminal. */
+const SECRETS = 'cnb-credentials';
 /** Keys that say what to do rather than what should be, and those of the client. */
-const NO_STATE = new Set([
-  'path',
-  'default-route',
-  'random-route',
-  'no-route',
-  'buildpack',
-  'cnb-credentials',
-]);
+const NO_STATE = new Set(['path', 'default-route', 'random-route', 'no-route', 'buildpack', SECRETS]);
 /** Lists whose entries have a name: which key it is. */
 const NAMED = new Map([
   ['processes', 'type'],
@@ -34,7 +29,9 @@ const SIZES = new Set(['memory', 'disk-quota']);
 export function diffOfApp(wish: AppDocument, now: AppDocument | undefined, index: number): readonly Change[] {
   const root = `/applications/${index}`;
   if (now === undefined)
-    return Object.entries(wish).flatMap(([key, value]) => added(`${root}/${key}`, value));
+    return Object.entries(wish).flatMap(([key, value]) =>
+      canonicalKey(key) === SECRETS ? [] : added(`${root}/${key}`, value),
+    );
   const web = entriesOf(now['processes']).find((process) => process['type'] === 'web') ?? {};
   // What an application says beside its processes is about web.
   const base = { ...canonical(web), ...canonical(now) };

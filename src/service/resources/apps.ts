@@ -1,9 +1,10 @@
 /** Queries on apps. Reading functions leave out what the caller does not see, and what a job is deleting. */
 import { sql } from 'kysely';
+import type { GivenCredentials } from '../../stores/registry/credentials.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
 import { inVisibleSpace } from '../access/visible.ts';
-import { json, type Row } from '../state/columns.ts';
+import { json, jsonOrNull, type Row } from '../state/columns.ts';
 import type { Queries } from '../state/database.ts';
 import { unlessTaken } from '../state/failures.ts';
 import {
@@ -35,6 +36,8 @@ export interface AppFields {
   readonly name?: string | undefined;
   readonly buildpacks?: readonly string[] | undefined;
   readonly stack?: string | null | undefined;
+  /** Null takes them away. */
+  readonly registry_credentials?: GivenCredentials | null | undefined;
   readonly environment_variables?: AppVariables | undefined;
   readonly metadata?: MetadataPatch | undefined;
 }
@@ -81,7 +84,7 @@ export async function findApp(queries: Queries, caller: Caller, guid: Guid): Pro
 /** With its web process, as Cloud Controller makes it. @returns undefined when the name is taken in the space. */
 export async function createApp(queries: Queries, space: Guid, fields: NewApp): Promise<App | undefined> {
   const { name, lifecycle_type = 'buildpack', buildpacks = [], stack = null } = fields;
-  const { environment_variables = {}, metadata } = fields;
+  const { registry_credentials = null, environment_variables = {}, metadata } = fields;
   return await unlessTaken(
     'apps_name',
     queries.transaction().execute(async (transaction) => {
@@ -94,6 +97,7 @@ export async function createApp(queries: Queries, space: Guid, fields: NewApp): 
           lifecycle_type,
           buildpacks: json(buildpacks),
           stack,
+          registry_credentials: jsonOrNull(registry_credentials),
           environment_variables: json(environment_variables),
           ...newMetadata(metadata),
         })
@@ -109,7 +113,7 @@ export async function createApp(queries: Queries, space: Guid, fields: NewApp): 
 export async function updateApp(
   queries: Queries,
   guid: Guid,
-  { name, buildpacks, stack, environment_variables, metadata }: AppFields,
+  { name, buildpacks, stack, registry_credentials, environment_variables, metadata }: AppFields,
 ): Promise<App | undefined> {
   return await unlessTaken(
     'apps_name',
@@ -119,6 +123,9 @@ export async function updateApp(
         ...(name !== undefined && { name }),
         ...(buildpacks !== undefined && { buildpacks: json(buildpacks) }),
         ...(stack !== undefined && { stack }),
+        ...(registry_credentials !== undefined && {
+          registry_credentials: jsonOrNull(registry_credentials),
+        }),
         ...(environment_variables !== undefined && { environment_variables: json(environment_variables) }),
         ...mergedMetadata(metadata),
         updated_at: sql<Date>`now()`,

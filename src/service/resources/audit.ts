@@ -76,6 +76,10 @@ export class Audit {
 
 function withoutSecrets(value: object): object {
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, SECRET_KEYS.has(key) ? HIDDEN : item]),
+    Object.entries(value).map(([key, item]: [string, unknown]) => {
+      if (SECRET_KEYS.has(key)) return [key, HIDDEN];
+      const isMap = typeof item === 'object' && item !== null && !Array.isArray(item);
+      return [key, isMap ? withoutSecrets(item) : item];
+    }),
   );
 }

@@ -1,8 +1,9 @@
 /** Queries on builds. Reading functions leave out what the caller does not see. */
 import { sql } from 'kysely';
+import type { GivenCredentials } from '../../stores/registry/credentials.ts';
 import { type Guid, newGuid } from '../../words/ids.ts';
 import type { Caller } from '../access/caller.ts';
-import { json, type Row } from '../state/columns.ts';
+import { json, jsonOrNull, type Row } from '../state/columns.ts';
 import type { Database, Queries } from '../state/database.ts';
 import { anyOf, type Page, type Paging, pageOf } from '../state/list.ts';
 import { type MetadataPatch, mergedMetadata, newMetadata } from '../state/metadata.ts';
@@ -57,6 +58,7 @@ export interface NewBuild {
   readonly lifecycle: LifecycleType;
   readonly buildpacks: readonly string[];
   readonly stack: string | null;
+  readonly credentials: GivenCredentials | null;
   readonly environment: AppVariables;
   readonly memory: number;
   readonly disk: number;
@@ -113,6 +115,7 @@ async function insertBuild(transaction: Queries, fields: NewBuild): Promise<Guid
       state: 'STAGING',
       lifecycle_type: fields.lifecycle,
       lifecycle_data: json({ buildpacks: fields.buildpacks, stack: fields.stack }),
+      registry_credentials: jsonOrNull(fields.credentials),
       environment: json(fields.environment),
       staging_memory_in_mb: fields.memory,
       staging_disk_in_mb: fields.disk,

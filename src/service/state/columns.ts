@@ -11,6 +11,9 @@ export type Instant = ColumnType<Date, Date | undefined, Date>;
 /** A jsonb column. Written as text, see {@link json}: drivers disagree on what an array means. */
 export type JsonColumn<T> = ColumnType<T, string, string>;
 
+/** A jsonb column that may be null; T says so as well. */
+export type NullableJsonColumn<T> = ColumnType<T, string | null | undefined, string | null>;
+
 /** A jsonb column that the database fills when nothing is given. */
 export type DefaultJsonColumn<T> = ColumnType<T, string | undefined, string>;
 
@@ -39,4 +42,9 @@ export type { Generated };
 /** What a jsonb column takes. */
 export function json(value: unknown): string {
   return JSON.stringify(value);
+}
+
+/** Null is null, and not JSON's word for it. */
+export function jsonOrNull(value: object | null): string | null {
+  return value === null ? null : json(value);
 }

@@ -9,6 +9,7 @@ import * as workers from './migrations/0004-workers.ts';
 import * as page from './migrations/0005-page.ts';
 import * as operations from './migrations/0006-operations.ts';
 import * as shortOfDisk from './migrations/0007-short-of-disk.ts';
+import * as registryCredentials from './migrations/0008-registry-credentials.ts';
 
 /** Never edited once released; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -19,6 +20,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0005-page': page,
   '0006-operations': operations,
   '0007-short-of-disk': shortOfDisk,
+  '0008-registry-credentials': registryCredentials,
 };
 
 /** Their names, oldest first: what a database has of them is the version of its schema. */

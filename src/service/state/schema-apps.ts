@@ -1,4 +1,5 @@
-/** Tables of migration 0002. */
+/** Tables of migration 0002, with columns of later ones. */
+import type { GivenCredentials } from '../../stores/registry/credentials.ts';
 import type { Guid } from '../../words/ids.ts';
 import type {
   DefaultJsonColumn,
@@ -6,6 +7,7 @@ import type {
   Instant,
   JsonColumn,
   MetadataColumns,
+  NullableJsonColumn,
   ResourceColumns,
 } from './columns.ts';
 
@@ -21,6 +23,8 @@ export interface AppsTable extends ResourceColumns, MetadataColumns {
   stack: string | null;
   environment_variables: DefaultJsonColumn<AppVariables>;
   features: DefaultJsonColumn<Readonly<Record<string, boolean>>>;
+  /** By registry; for Cloud Native Buildpacks. */
+  registry_credentials: NullableJsonColumn<GivenCredentials | null>;
   current_droplet_guid: Guid | null;
   /** A job is deleting it: nothing new is made for it. */
   deleting: Generated<boolean>;
@@ -94,6 +98,7 @@ export interface BuildsTable extends ResourceColumns, MetadataColumns {
   lifecycle_type: LifecycleType;
   /** An image has no stack. */
   lifecycle_data: JsonColumn<{ readonly buildpacks: readonly string[]; readonly stack: string | null }>;
+  registry_credentials: NullableJsonColumn<GivenCredentials | null>;
   environment: DefaultJsonColumn<AppVariables>;
   staging_memory_in_mb: number;
   staging_disk_in_mb: number;

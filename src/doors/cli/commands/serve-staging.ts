@@ -6,6 +6,7 @@ import type { StagingMeans } from '../../../service/builds/means.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
 import { imageFacts } from '../../../staging/inspect-image.ts';
 import { stageApp } from '../../../staging/stage.ts';
+import { stageAppWithCnbs } from '../../../staging/stage-cnb.ts';
 import { markServed } from '../../../stores/blobs/served.ts';
 import { MadeOnce } from '../../../words/made-once.ts';
 
@@ -28,6 +29,11 @@ export function stagingMeans(stager: Stager, data: string): StagingMeans {
     stage: async (request, { buildpacks, ...io }) => {
       const ports = await stager.stagePorts(io.signal);
       return await stageApp(request, { ...ports, buildpacks }, io);
+    },
+    stageWithCnbs: async (request, { credentials, onNote, ...io }) => {
+      const client = await stager.registryClient(io.signal, { only: credentials, onNote });
+      const ports = { ...(await stager.stagePorts(io.signal)), client };
+      return await stageAppWithCnbs(request, ports, io);
     },
     shortOfDisk: async () => await whyBelowReserve([stager.workspaces, data]),
     inspect: async (image, { signal, credentials, onNote }) => {

@@ -7,6 +7,7 @@ import { beforeAll } from 'vitest';
 import { describeServed, notRun } from '../support/served.ts';
 import { CF_PROGRAMS, Cf } from './cf.ts';
 import { appSteps } from './cf-app-steps.ts';
+import { cnbSteps } from './cf-cnb-steps.ts';
 import { imageSteps } from './cf-image-steps.ts';
 import { platformSteps } from './cf-platform-steps.ts';
 import { pushSteps } from './cf-push-steps.ts';
@@ -30,6 +31,7 @@ for (const program of CF_PROGRAMS) {
     stagingSteps(client);
     pushSteps(client);
     imageSteps(client);
+    cnbSteps(client);
     appSteps(client);
     platformSteps({ cf: client, served });
   });

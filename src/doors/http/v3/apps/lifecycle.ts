@@ -4,12 +4,15 @@ import type { App, NewApp } from '../../../../service/resources/apps.ts';
 import { disabledBecause } from '../../../../service/resources/feature-flags.ts';
 import type { Queries } from '../../../../service/state/database.ts';
 import type { LifecycleType } from '../../../../service/state/schema-apps.ts';
+import { type GivenCredentials, parseGivenCredentials } from '../../../../stores/registry/credentials.ts';
+import { parseImageReference } from '../../../../stores/registry/reference.ts';
+import { isStagerError } from '../../../../words/errors.ts';
 import { CfError, unprocessable } from '../../route/cf-errors.ts';
 import type { LifecycleInput } from './schema.ts';
 
 type Whole = z.output<typeof LifecycleInput>;
 type Input = { readonly [Key in keyof Whole]?: Whole[Key] | undefined };
-type Fields = Pick<NewApp, 'lifecycle_type' | 'buildpacks' | 'stack'>;
+type Fields = Pick<NewApp, 'lifecycle_type' | 'buildpacks' | 'stack' | 'registry_credentials'>;
 
 /** Whom a lifecycle is for. */
 interface ForApp {
@@ -30,19 +33,22 @@ export async function lifecycleFields(
   if (app !== undefined && type !== app.lifecycle_type) {
     throw unprocessable(`${who}Lifecycle type cannot be changed from ${app.lifecycle_type} to ${type}`);
   }
-  if (type === 'cnb')
-    throw unprocessable(`${who}stager does not have the lifecycle cnb behind this endpoint.`);
   if (type === 'docker') {
     if (lifecycle.type !== undefined) demandEmpty(data ?? {}, who);
     return { lifecycle_type: type };
   }
   const buildpacks = data?.buildpacks ?? undefined;
-  if (buildpacks !== undefined) await demandBuildpacks(queries, buildpacks, who);
+  if (type === 'cnb') demandCnbs(buildpacks ?? [], who);
+  else await demandBuildpacks(queries, buildpacks ?? [], who);
   if (typeof data?.stack === 'string') await demandStack(queries, data.stack, who);
   return {
     lifecycle_type: type,
     ...(buildpacks !== undefined && { buildpacks }),
     ...(data?.stack !== undefined && { stack: data.stack }),
+    ...(type === 'cnb' &&
+      data?.credentials !== undefined && {
+        registry_credentials: data.credentials === null ? null : credentialsIn(data.credentials, who),
+      }),
   };
 }
 
@@ -55,6 +61,35 @@ export async function demandLifecycle(queries: Queries, type: LifecycleType): Pr
 /** The sentence, when the lifecycle is off. */
 export async function whyOff(queries: Queries, type: LifecycleType): Promise<string | undefined> {
   return type === 'buildpack' ? undefined : await disabledBecause(queries, `diego_${type}`);
+}
+
+/** By registry, as the lifecycle takes them. @throws CfError, without their text. */
+export function credentialsIn(credentials: object, who = ''): GivenCredentials {
+  try {
+    return parseGivenCredentials(JSON.stringify(credentials), 'credentials');
+  } catch (error) {
+    if (!isStagerError(error)) throw error;
+    throw unprocessable(
+      `${who}Lifecycle Credentials must be a username and a password, or a token, for each registry`,
+    );
+  }
+}
+
+/** Cloud Native Buildpacks have addresses: none is installed here. @throws CfError. */
+export function demandCnbs(names: readonly string[], who = ''): void {
+  for (const name of names) if (!isCnbAddress(name)) throw unknownBuildpack(name, who);
+}
+
+function isCnbAddress(text: string): boolean {
+  if (/^https?:\/\//i.test(text)) return URL.canParse(text);
+  if (!text.startsWith('docker://')) return false;
+  try {
+    parseImageReference(text);
+    return true;
+  } catch (error) {
+    if (isStagerError(error)) return false;
+    throw error;
+  }
 }
 
 /** An image brings everything. */

@@ -38,7 +38,7 @@ export const LifecycleInput = z.strictObject({
   data: z.strictObject({
     buildpacks: z.array(z.string().min(1).max(4096)).max(100).nullish(),
     stack: z.string().max(255).nullish(),
-    credentials: z.record(z.string(), z.unknown()).optional(),
+    credentials: z.record(z.string(), z.unknown()).nullish(),
   }),
 });
 

@@ -2,13 +2,11 @@
 import type { z } from 'zod';
 import type { QueuePlace } from '../../../../service/queue/waiting.ts';
 import type { Build as Row } from '../../../../service/resources/builds.ts';
-import { redactUrls } from '../../../../staging/logs/redact.ts';
 import { metadataOf, resourceFields, toOne } from '../../route/present.ts';
 import { presentLifecycle } from '../apps/present-lifecycle.ts';
 import type { BuildAnswer } from './schema.ts';
 
 export function presentBuild(row: Row, base: string, place?: QueuePlace): z.input<typeof BuildAnswer> {
-  const { buildpacks, stack } = row.lifecycle_data;
   const self = `${base}/v3/builds/${row.guid}`;
   return {
     ...resourceFields(row),
@@ -18,7 +16,7 @@ export function presentBuild(row: Row, base: string, place?: QueuePlace): z.inpu
     staging_disk_in_mb: row.staging_disk_in_mb,
     staging_log_rate_limit_bytes_per_second: row.staging_log_rate_limit_bytes_per_second,
     error: row.error_id === null ? null : `${row.error_id} - ${row.error_description ?? ''}`,
-    lifecycle: presentLifecycle(row.lifecycle_type, { buildpacks: buildpacks.map(redactUrls), stack }),
+    lifecycle: presentLifecycle(row.lifecycle_type, { ...row, ...row.lifecycle_data }),
     package: { guid: row.package_guid },
     droplet: row.droplet_guid === null ? null : { guid: row.droplet_guid },
     relationships: { app: toOne(row.app_guid) },

@@ -7,7 +7,7 @@ import type { Queries } from '../../../../service/state/database.ts';
 import { BUILDPACK_NAME, parseReference } from '../../../../staging/buildpack/contract/reference.ts';
 import { isStagerError } from '../../../../words/errors.ts';
 import { CfError, notImplemented, unprocessable } from '../../route/cf-errors.ts';
-import { demandLifecycle } from '../apps/lifecycle.ts';
+import { credentialsIn, demandCnbs, demandLifecycle } from '../apps/lifecycle.ts';
 import type { CreateBuild } from './schema.ts';
 
 type Request = z.output<typeof CreateBuild>;
@@ -22,8 +22,7 @@ export async function lifecycleOf(
   if ((type === 'docker') !== (source.type === 'docker'))
     throw unprocessable(`A ${source.type} package can't be staged with the lifecycle ${type}.`);
   await demandLifecycle(queries, type);
-  if (type === 'docker') return { lifecycle: type, buildpacks: [], stack: null };
-  if (type === 'cnb') throw notImplemented(`the lifecycle ${type}`);
+  if (type === 'docker') return { lifecycle: type, buildpacks: [], stack: null, credentials: null };
   const buildpacks = lifecycle?.data?.buildpacks ?? app.buildpacks;
   const stack = lifecycle?.data?.stack ?? app.stack ?? (await defaultStack(queries));
   const stacks = await queries.selectFrom('stacks').select(['name', 'state', 'state_reason']).execute();
@@ -32,10 +31,20 @@ export async function lifecycleOf(
   if (known?.state === 'DISABLED') {
     throw new CfError('StackValidationFailed', `Stack '${stack}' is disabled and can't be used for staging.`);
   }
-  for (const text of buildpacks) await demandBuildpack(queries, text);
+  if (type === 'cnb') demandSomeCnbs(buildpacks);
+  else for (const text of buildpacks) await demandBuildpack(queries, text);
   if (known?.state === 'DEPRECATED')
     warn(`Stack '${stack}' is deprecated. ${known.state_reason ?? ''}`.trim());
-  return { lifecycle: type, buildpacks, stack };
+  const given = lifecycle?.data?.credentials ?? undefined;
+  const own = given === undefined ? app.registry_credentials : credentialsIn(given);
+  return { lifecycle: type, buildpacks, stack, credentials: type === 'cnb' ? own : null };
+}
+
+/** Detect has nothing to try when none is named. */
+function demandSomeCnbs(buildpacks: readonly string[]): void {
+  if (buildpacks.length === 0)
+    throw notImplemented('installed Cloud Native Buildpacks: name some, such as -b docker://IMAGE');
+  demandCnbs(buildpacks);
 }
 
 async function defaultStack(queries: Queries): Promise<string> {

@@ -152,7 +152,7 @@ async function demandKnown(
       throw unprocessable(`${who}${named} cannot be configured for a docker lifecycle app.`);
     await lifecycleFields(queries, { type }, { app: there, who });
   } else {
-    const data = { buildpacks, stack: app.stack };
+    const data = { buildpacks, stack: app.stack, credentials: app['cnb-credentials'] ?? undefined };
     await lifecycleFields(queries, { type, data }, { app: there, who });
   }
   return type;

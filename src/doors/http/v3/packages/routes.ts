@@ -116,7 +116,7 @@ const create = route({
       type: 'audit.app.package.create',
       caller,
       app,
-      request: { ...body, ...(image !== undefined && { data: { ...body.data, password: '***' } }) },
+      request: body,
       facts: { package_guid: guid },
     });
     // As after an upload: there is one more now.
