@@ -86,6 +86,34 @@ export function shell(command: string, out?: string): Run {
   return out === undefined ? { ms } : { ms, bytes: sizeOf(out) };
 }
 
+/** What a command of a shell took; the processor time is that of all that it waited for. */
+export interface Timed {
+  readonly ms: number;
+  readonly cpuMs: number;
+  /** Of the droplet, where it names one. */
+  readonly digest?: string;
+}
+
+/** Runs a command of a shell. */
+export function timed(command: string): Timed {
+  spawnSync('sync');
+  const begun = performance.now();
+  const script = `${command}\ntimes`;
+  const { status, stdout, stderr } = spawnSync('bash', ['-ec', script], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  const ms = performance.now() - begun;
+  if (status !== 0) throw new Error(stderr || stdout);
+  const [children = ''] = stdout.trimEnd().split('\n').slice(-1);
+  const cpuMs = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+    (sum, [, minutes, seconds]) => sum + (Number(minutes) * 60 + Number(seconds)) * 1000,
+    0,
+  );
+  const digest = /sha256:[0-9a-f]{64}/.exec(stdout)?.[0];
+  return { ms, cpuMs, ...(digest !== undefined && { digest }) };
+}
+
 const programReport = z.object({ ms: z.number(), bytes: z.number().optional(), rssBytes: z.number() });
 
 /** One task of bench/program.ts in a process of its own; its start is not counted, its threads are. */

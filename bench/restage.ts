@@ -4,13 +4,13 @@
  * the original: unpack the app's zip, `cp -a`, `tar -czf`, put the droplet into the store. In turns that change places.
  * Prints a table for docs/benchmarks.md with elapsed and processor time, and whether the droplets were the same.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packagesApp } from './inputs.ts';
-import { load, median, ROOT } from './measure.ts';
+import { load, median, ROOT, type Timed, timed } from './measure.ts';
 
 const { values } = parseArgs({
   options: { files: { type: 'string', default: '111000' }, runs: { type: 'string', default: '3' } },
@@ -18,32 +18,6 @@ const { values } = parseArgs({
 const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'stager-restage-'));
 const app = packagesApp(Number(values.files));
 const changing = join(app, 'server.js');
-
-interface Timed {
-  readonly ms: number;
-  readonly cpuMs: number;
-  readonly digest?: string;
-}
-
-/** Runs a command of a shell; the processor time is that of all that it waited for. */
-function timed(command: string): Timed {
-  spawnSync('sync');
-  const begun = performance.now();
-  const script = `${command}\ntimes`;
-  const { status, stdout, stderr } = spawnSync('bash', ['-ec', script], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  const ms = performance.now() - begun;
-  if (status !== 0) throw new Error(stderr || stdout);
-  const [children = ''] = stdout.trimEnd().split('\n').slice(-1);
-  const cpuMs = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
-    (sum, [, minutes, seconds]) => sum + (Number(minutes) * 60 + Number(seconds)) * 1000,
-    0,
-  );
-  const digest = /sha256:[0-9a-f]{64}/.exec(stdout)?.[0];
-  return { ms, cpuMs, ...(digest !== undefined && { digest }) };
-}
 
 function stage(how: 'overlay' | 'copy'): Timed {
   const home = join(dir, how);
