@@ -1,6 +1,6 @@
 #!/bin/sh
-# The sandbox once more as an ordinary user, whom this makes: doctor, both fixtures staged and run, and sandbox tests
-# that need no root. Needs root itself; .ci/run runs it after everything else.
+# The sandbox once more as an ordinary user, whom this makes: doctor, both fixtures staged and run, and tests that need
+# no root: of the sandbox, the machine and the command line. Needs root itself; .ci/run runs it after everything else.
 set -eu
 cd "$(dirname "$0")/.."
 name=stager-tests
@@ -48,5 +48,7 @@ for app in static-site express; do
 done
 
 cd "$checkout"
+as_user node_modules/.bin/vitest run --project unit --configLoader native \
+  test/machine test/doors/cli test/staging/workspace test/staging/package test/staging/build-cache
 as_user node_modules/.bin/vitest run --project sandbox --configLoader native \
   test/machine/sandbox/process.sandbox.test.ts test/machine/sandbox/escapes.sandbox.test.ts

@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { parseJson } from '../../words/json.ts';
 import { namesNow } from '../host/names-in.ts';
-import { deadDirectories, removeDirectory } from './child/state-directory.ts';
+import { deadDirectories, RUNTIME_STATE, removeDirectory } from './child/state-directory.ts';
 import { removeCgroups } from './kernel/cgroups.ts';
 import { OWNER_FILE } from './oci/oci.ts';
 import { deleteArguments } from './oci/runtime.ts';
@@ -60,7 +60,7 @@ async function removeContainer(directory: string, id: string, owner: z.infer<typ
   // A guarded container is dead, and its pids were of another namespace: whom would the runtime kill?
   if (owner.guarded !== true) {
     const files = { id, logFile: join(directory, 'reap.json') };
-    const args = deleteArguments(join(directory, 'state'), files);
+    const args = deleteArguments(join(directory, RUNTIME_STATE), files);
     await execa(owner.runtime.path, args, { reject: false, stdin: 'ignore', env: {} });
   }
   await removeCgroups(owner.cgroups.map((parent) => join(parent, id)));

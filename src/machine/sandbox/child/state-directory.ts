@@ -7,8 +7,10 @@
 
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { errnoOf } from '../../../words/errors.ts';
 import { namesNow } from '../../host/names-in.ts';
 import { lifeOfLabel, processLabel } from '../../host/process-label.ts';
+import { unmountBelow } from '../volume/unmount.ts';
 import { makeDirectory } from './files.ts';
 
 /** The directory of this process, made if need be; `tag` tells several of one process apart. */
@@ -27,9 +29,19 @@ export function deadDirectories(stateDir: string): readonly string[] {
     .map((name) => join(stateDir, name));
 }
 
-/** Removes one of our directories; nothing is mounted in it on the host. */
+/** Below the directory of a process: what its runtime keeps for itself. */
+export const RUNTIME_STATE = 'state';
+
+/** Removes one of our directories. Nothing is mounted in it on the host, but what gVisor keeps: a network namespace. */
 export async function removeDirectory(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  const remove = async (): Promise<void> => await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    await remove();
+  } catch (error) {
+    if (errnoOf(error) !== 'EBUSY') throw error;
+    await unmountBelow(join(path, RUNTIME_STATE));
+    await remove();
+  }
 }
 
 /** First of `candidates` that a user of no rights may pass through to; the runtime works as one. */

@@ -11,7 +11,7 @@ import { makeDirectory } from '../child/files.ts';
 import { ownNull } from '../child/pipes.ts';
 import { Runs } from '../child/runs.ts';
 import { whyNotStartable } from '../child/startable.ts';
-import { claimDirectory, removeDirectory } from '../child/state-directory.ts';
+import { claimDirectory, RUNTIME_STATE, removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
 import { type CgroupPlan, describeCgroups } from '../kernel/cgroups.ts';
 import type { DiskLedger } from '../kernel/disk-watch.ts';
@@ -261,7 +261,7 @@ export class OciSandbox implements Sandbox {
       network,
       backing: this.volumes.backingOf(spec.diskRoot),
       volumes: this.volumes.pointsOf(spec.mounts.map(({ source }) => source)),
-      stateRoot: join(this.#home, 'state'),
+      stateRoot: join(this.#home, RUNTIME_STATE),
       files: {
         id,
         bundle,

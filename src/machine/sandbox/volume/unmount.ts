@@ -1,5 +1,5 @@
 /** Finds and unmounts the volumes of stagers. */
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { parseMountInfo } from '../kernel/mountinfo.ts';
@@ -18,6 +18,14 @@ export const VOLUME_POINT = ' /[^ ]*/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} (
 export async function unmountAt(at: string): Promise<void> {
   if (!(await isMounted(at))) return;
   await execa('umount', ['-l', at], { reject: false, stdin: 'ignore', env: SYSTEM_PATH });
+}
+
+/** Takes away whatever is mounted below a directory. */
+export async function unmountBelow(directory: string): Promise<void> {
+  const prefix = `${await realpath(directory)}/`;
+  const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+  for (const { mountPoint } of mounts.toReversed())
+    if (mountPoint.startsWith(prefix)) await unmountAt(mountPoint);
 }
 
 /** Mount points that the process of a state directory had made. */
