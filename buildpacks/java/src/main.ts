@@ -10,9 +10,9 @@ import {
   type StepContext,
 } from '../../kit/index.ts';
 import { readAuthorities } from './authorities.ts';
-import { buildMaven } from './build.ts';
+import { buildFromSource } from './build.ts';
 import { type Container, findContainer } from './container.ts';
-import { gradleRefusal } from './gradle.ts';
+import { chooseGradle } from './gradle.ts';
 import { jdkOf } from './jdk.ts';
 import { installJre } from './jre.ts';
 import { chooseMaven } from './maven.ts';
@@ -28,6 +28,7 @@ async function supply(context: StepContext): Promise<void> {
   await runHook('pre_compile', context);
   const container = await containerFor(context);
   if (container.kind === 'maven') await readPom(buildDir, container.pom);
+  const tool = context.isLast ? await buildTool(context, container) : undefined;
   log.step('Installing Java');
   const jre = chooseJava(context, await javaWish(buildDir, container, env), container);
   const authorities = await readAuthorities(env);
@@ -46,7 +47,7 @@ async function supply(context: StepContext): Promise<void> {
   await dep.writeConfig({ name: 'java', version: context.version, config: { JavaVersion: jre.version } });
   await dep.writeEnv('JAVA_HOME', dep.at('jre'));
   // Those that finalize will want stay in the cache, and are on the list of what was installed.
-  for (const later of await laterDependencies(context, container, jre)) dependencies.use(later);
+  for (const later of await laterDependencies(context, { container, jre, tool })) dependencies.use(later);
   if (!context.isLast) {
     await runHook('post_compile', { ...context, env: javaEnv(context) });
     await writeRunTime(context);
@@ -63,25 +64,31 @@ async function containerFor(context: StepContext): Promise<Container> {
   }
 }
 
+/** Refused before anything is installed where there is none. */
+async function buildTool(context: StepContext, container: Container): Promise<Dependency | undefined> {
+  if (container.kind === 'maven') return await chooseMaven(context);
+  return container.kind === 'gradle' ? await chooseGradle(context) : undefined;
+}
+
 async function laterDependencies(
   context: StepContext,
-  container: Container,
-  jre: Dependency,
+  plan: { readonly container: Container; readonly jre: Dependency; readonly tool: Dependency | undefined },
 ): Promise<Dependency[]> {
-  const { buildDir } = context;
+  const { container, jre, tool } = plan;
   if (!context.isLast) return [];
-  if (container.kind === 'tomcat') return [await chooseTomcat(context, buildDir, container)];
-  if (container.kind !== 'maven') return [];
+  if (container.kind === 'tomcat') return [await chooseTomcat(context, context.buildDir, container)];
+  if (tool === undefined) return [];
   const jdk = jdkOf(context, Number.parseInt(jre.version, 10));
-  return [await chooseMaven(context), ...(jdk === undefined ? [] : [jdk])];
+  return [tool, ...(jdk === undefined ? [] : [jdk])];
 }
 
 async function finalize(context: StepContext): Promise<void> {
   const { buildDir, dep, env, log } = context;
   Object.assign(env, javaEnv(context));
   let container = await findContainer(buildDir, env);
-  if (container.kind === 'gradle') throw gradleRefusal();
-  if (container.kind === 'maven') container = await buildMaven(context, container.pom);
+  if (container.kind === 'maven' || container.kind === 'gradle') {
+    container = await buildFromSource(context, container);
+  }
   log.step(`Preparing ${container.what} (${KINDS[container.kind]})`);
   const command = await commandOf(context, container);
   await runHook('post_compile', context);
