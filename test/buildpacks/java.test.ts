@@ -408,11 +408,13 @@ describe('an app of Java', () => {
       JBP_CONFIG_SPRING_AUTO_RECONFIGURATION: '{enabled: false}',
       JBP_CONFIG_NEW_RELIC_AGENT: '{}',
       JBP_DEFAULT_X: '',
+      BP_JVM_TYPE: 'JDK',
     };
     const said = await read({ 'x.jar': main }, env);
     expect(said).toContain('JBP_CONFIG_SPRING_AUTO_RECONFIGURATION is ignored: add java-cfenv to the app.');
     expect(said).toContain('JBP_CONFIG_NEW_RELIC_AGENT is ignored: it is not available here.');
     expect(said).toContain('JBP_DEFAULT_X is ignored');
+    expect(said).toContain('BP_JVM_TYPE is ignored: the app runs on a JRE');
   });
 });
 

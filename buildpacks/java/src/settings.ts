@@ -111,9 +111,20 @@ function yamlIn(name: string, text: string | undefined): unknown {
   return list.success ? Object.assign({}, ...list.data) : value;
 }
 
+/** Options of other families that have no effect here. */
+const OTHERS: Readonly<Record<string, string>> = {
+  BP_MAVEN_DAEMON_ENABLED: 'Maven itself runs',
+  BPL_JVM_CLASS_ADJUSTMENT: 'BPL_JVM_LOADED_CLASS_COUNT states the number of classes',
+  BP_JVM_TYPE: 'the app runs on a JRE, and builds get a compiler',
+  BP_JVM_JLINK_ENABLED: 'the JRE is used as it is',
+  BP_JVM_CDS_ENABLED: 'the JVM uses its own archive of classes',
+};
+
 /** A line in the log for each option of the environment that has no effect. */
 export function tellIgnoredOptions(env: Env, log: Log): void {
   for (const name of Object.keys(env).sort()) {
+    const other = OTHERS[name];
+    if (other !== undefined && env[name] !== 'false') log.warning(`${name} is ignored: ${other}.`);
     const [, option] = /^JBP_(?:CONFIG|DEFAULT)_(.+)$/.exec(name) ?? [];
     if (option === undefined || name in schemas) continue;
     const why =
