@@ -16,6 +16,7 @@ import { SINATRA, vendorDebianGems, writeLock } from '../test/support/gems.ts';
 
 /** Buildpack → its sample in fixtures/apps. */
 const SAMPLES: Readonly<Record<string, string>> = {
+  'dotnet-core': 'dotnet-web',
   go: 'go-plain',
   java: 'java-maven',
   nginx: 'nginx-site',
@@ -23,6 +24,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   php: 'php-composer',
   python: 'flask',
   ruby: 'ruby-sinatra',
+  rust: 'rust-web',
 };
 const LIMIT_MS = 2000;
 

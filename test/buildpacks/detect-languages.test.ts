@@ -17,6 +17,13 @@ describe('detection', () => {
     ['java', 'shop-1.0/lib/shop.jar', 1, 'no jar, war, WEB-INF'],
     ['java', 'target/shop.jar', 1, 'there is target/shop.jar, but no jar'],
     ['ruby', 'Gemfile', 0, 'ruby '],
+    ['rust', 'Cargo.toml', 0, 'rust '],
+    ['rust', 'web/Cargo.toml', 1, 'there is web/Cargo.toml'],
+    ['rust', 'src/main.rs', 1, 'there is main.rs, but no Cargo.toml'],
+    ['dotnet-core', 'web.runtimeconfig.json', 0, 'dotnet-core '],
+    ['dotnet-core', 'out/web.runtimeconfig.json', 1, 'there is out/web.runtimeconfig.json'],
+    // Without an Sdk it is of .NET Framework.
+    ['dotnet-core', 'Shop.csproj', 1, 'no project of .NET'],
     ['ruby', 'config.ru', 1, 'there is config.ru, but no Gemfile'],
   ])('of %s looks at %s', async (buildpack, file, code, says) => {
     await using app = await Driver.of('nginx-site');

@@ -96,4 +96,29 @@ describe('without a network', () => {
       expect(await (await fetch(url)).text()).toBe('Hello from sinatra on stager\n');
     });
   });
+
+  // The wheel with the runtime is for x64 only.
+  it.skipIf(process.arch !== 'x64')('dotnet-core: a published app runs on a shared runtime', async () => {
+    const buildpack = join(home.path, 'dotnet-core');
+    await offlineBuildpack('dotnet-core', buildpack, () => true);
+    const app = copyOf('dotnet-web');
+    const { droplet } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
+    await runDroplet(home.path, droplet, async (url) => {
+      expect(await (await fetch(url)).text()).toBe('Hello from .NET on stager\n');
+    });
+  });
+
+  it('rust: a service with vendored crates is built and answers', async () => {
+    const buildpack = join(home.path, 'rust');
+    await offlineBuildpack('rust', buildpack, () => true);
+    const app = copyOf('rust-plain');
+    const { droplet, output } = stageApp(home.path, app, '--network', 'none', '-b', buildpack);
+    expect(output).toContain('vendored crates, no network');
+    await runDroplet(home.path, droplet, async (url) => {
+      expect(await (await fetch(url)).text()).toBe('Hello from vendored rust on stager\n');
+    });
+    const listed = execFileSync('tar', ['-tzf', droplet], { encoding: 'utf8' });
+    expect(listed).toContain('./app/bin/rust-plain');
+    expect(listed).not.toMatch(/rustlib|\.rs$|vendor/m);
+  });
 });

@@ -70,8 +70,17 @@ export DOTNET_CLI_TELEMETRY_OPTOUT="\${DOTNET_CLI_TELEMETRY_OPTOUT:-true}"
 if [ -n "\${PORT:-}" ] && [ -z "\${ASPNETCORE_URLS:-}\${ASPNETCORE_HTTP_PORTS:-}\${ASPNETCORE_HTTPS_PORTS:-}" ]; then
   export ASPNETCORE_URLS="http://0.0.0.0:$PORT"
 fi
-${limited ? '' : HEAP}`;
+${PAGES}${limited ? '' : HEAP}`;
 }
+
+/**
+ * To have no memory that can be both written and run, .NET maps a file in memory of 2 GB or more twice: where files have
+ * a limit of size, that ends the app without a word.
+ */
+const PAGES = `if [ "$(ulimit -f)" != unlimited ]; then
+  export DOTNET_EnableWriteXorExecute="\${DOTNET_EnableWriteXorExecute:-0}"
+fi
+`;
 
 /** .NET reads the limit of the container by itself where there is one; MEMORY_LIMIT says it everywhere. */
 const HEAP = `if [ -z "\${DOTNET_GCHeapHardLimit:-}\${DOTNET_GCHeapHardLimitPercent:-}" ]; then
