@@ -7,7 +7,6 @@
 
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errnoOf } from '../../../words/errors.ts';
 import { namesNow } from '../../host/names-in.ts';
 import { lifeOfLabel, processLabel } from '../../host/process-label.ts';
 import { unmountBelow } from '../volume/unmount.ts';
@@ -34,14 +33,9 @@ export const RUNTIME_STATE = 'state';
 
 /** Removes one of our directories. Nothing is mounted in it on the host, but what gVisor keeps: a network namespace. */
 export async function removeDirectory(path: string): Promise<void> {
-  const remove = async (): Promise<void> => await rm(path, { recursive: true, force: true, maxRetries: 3 });
-  try {
-    await remove();
-  } catch (error) {
-    if (errnoOf(error) !== 'EBUSY') throw error;
-    await unmountBelow(join(path, RUNTIME_STATE));
-    await remove();
-  }
+  // Not after a failure: that it is busy is found out only after many tries, which take seconds.
+  await unmountBelow(join(path, RUNTIME_STATE));
+  await rm(path, { recursive: true, force: true, maxRetries: 3 });
 }
 
 /** First of `candidates` that a user of no rights may pass through to; the runtime works as one. */

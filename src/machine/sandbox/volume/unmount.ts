@@ -20,9 +20,11 @@ export async function unmountAt(at: string): Promise<void> {
   await execa('umount', ['-l', at], { reject: false, stdin: 'ignore', env: SYSTEM_PATH });
 }
 
-/** Takes away whatever is mounted below a directory. */
+/** Takes away whatever is mounted below a directory; one that is not there is fine. */
 export async function unmountBelow(directory: string): Promise<void> {
-  const prefix = `${await realpath(directory)}/`;
+  const place = await realpath(directory).catch(() => undefined);
+  if (place === undefined) return;
+  const prefix = `${place}/`;
   const mounts = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
   for (const { mountPoint } of mounts.toReversed())
     if (mountPoint.startsWith(prefix)) await unmountAt(mountPoint);
