@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 
 # What scripts of buildpacks find on the stack "host", and what the sandbox needs.
 mmdebstrap --variant=minbase --mode=auto \
-  --include=ca-certificates,curl,crun,git,unzip,xz-utils,util-linux,uidmap,e2fsprogs,procps,build-essential,python3,libatomic1 \
+  --include=ca-certificates,curl,crun,git,unzip,xz-utils,util-linux,uidmap,e2fsprogs,slirp4netns,nftables,procps,build-essential,python3,libatomic1 \
   "$suite" "$work/root.tar" "$mirror"
 
 umoci init --layout "$out"
