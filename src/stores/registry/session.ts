@@ -100,12 +100,15 @@ export class RegistrySession {
   async #once(call: RegistryCall): Promise<RegistryAnswer> {
     const used = this.#tokens.get(keyOf(call.scopes));
     let answer = await this.#send(call);
-    if (answer.status === 401) answer = await this.#signIn(call, answer, used);
+    // What it redirects to has no say in where credentials go.
+    if (answer.status === 401 && this.#isOwn(answer.url)) answer = await this.#signIn(call, answer, used);
     this.#heed(answer);
     if (call.expect.includes(answer.status)) return answer;
     const said = await saidBy(answer);
     if (TRANSIENT.has(answer.status)) throw new Busy(said, waitOf(answer, this.#ports.clock.now()));
-    if (answer.status === 401 || answer.status === 403) throw denied(this.registry, `it answered ${said}`);
+    const who = this.#isOwn(answer.url) ? 'it' : `${answer.url.host}, to which it sends us,`;
+    if (answer.status === 401 || answer.status === 403)
+      throw denied(this.registry, `${who} answered ${said}`);
     throw this.#unavailable(`it answered ${said} to ${call.method} ${answer.url.pathname}`);
   }
 
@@ -141,8 +144,7 @@ export class RegistrySession {
     let url = typeof call.path === 'string' ? new URL(call.path.replace(/^\//, ''), this.base) : call.path;
     this.#demandSafe(url);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-      const own = url.host === this.base.host && url.protocol === this.base.protocol;
-      const authorization = own ? await this.#authorization(call.scopes) : {};
+      const authorization = this.#isOwn(url) ? await this.#authorization(call.scopes) : {};
       const answer = await sendOnce(this.#ports.http, {
         method,
         url,
@@ -158,6 +160,10 @@ export class RegistrySession {
       url = next;
     }
     throw this.#unavailable(`it redirects more than ${MAX_REDIRECTS} times`);
+  }
+
+  #isOwn({ host, protocol }: URL): boolean {
+    return host === this.base.host && protocol === this.base.protocol;
   }
 
   async #authorization(scopes: readonly string[]): Promise<{ authorization?: string }> {

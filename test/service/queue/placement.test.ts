@@ -29,7 +29,8 @@ async function newApp({ queries }: Database, space: Guid): Promise<Guid> {
 
 interface Wish {
   readonly memory?: number;
-  readonly stack?: string;
+  /** Null: an image. */
+  readonly stack?: string | null;
   readonly app?: Guid;
 }
 
@@ -42,8 +43,11 @@ async function newBuild(database: Database, space: Guid, wish: Wish = {}): Promi
       app_guid: wish.app ?? (await newApp(database, space)),
       package_guid: newGuid(),
       state: 'STAGING',
-      lifecycle_type: 'buildpack',
-      lifecycle_data: JSON.stringify({ buildpacks: [], stack: wish.stack ?? 'cflinuxfs4' }),
+      lifecycle_type: wish.stack === null ? 'docker' : 'buildpack',
+      lifecycle_data: JSON.stringify({
+        buildpacks: [],
+        stack: wish.stack === undefined ? 'cflinuxfs4' : wish.stack,
+      }),
       staging_memory_in_mb: wish.memory ?? 100,
       staging_disk_in_mb: 100,
       created_by: '{}',
@@ -117,6 +121,14 @@ describeDatabase('the next build of a worker', (database) => {
     );
     expect(await markUnfit(database().queries, 60)).toHaveLength(2);
     expect(await findHopeless(database().queries, { memoryMb: 500 })).toHaveLength(1);
+  });
+
+  it('is an image for any worker, whatever stacks it has', async () => {
+    const image = await newBuild(database(), await newSpace(database()), { stack: null });
+    const worker = await newWorker(database(), { slots: 1, stacks: ['cflinuxfs4'] });
+    expect(await markUnfit(database().queries, 0)).toEqual([]);
+    expect((await queuePlaceOf(database().queries, image))?.reason).toBe('it is next');
+    expect(await next(database(), worker)).toBe(image);
   });
 
   it('waits while the disk of each worker that could take it is nearly full', async () => {

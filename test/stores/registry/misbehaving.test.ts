@@ -243,6 +243,60 @@ describe('a registry that misbehaves', () => {
     expect(storage.seen[0]?.authorization).toBeUndefined();
   });
 
+  it('redirects to a host that asks for a password: it gets none, nor does a token service that it names', async () => {
+    const stranger = await serve((request, response) => {
+      const realm = `http://${request.headers.host}/token`;
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}"` }).end();
+    });
+    const { host } = await serve(
+      (request, response) =>
+        void response.writeHead(307, { location: `http://${stranger.host}${request.url}` }).end(),
+    );
+    const client = clientFor({ as: { kind: 'basic', username: 'u', password: 'p' } });
+    await expect(client.image(parseImageReference(`${host}/a:b`))).rejects.toMatchObject({
+      code: 'REGISTRY_DENIED',
+      message: expect.stringContaining(stranger.host),
+    });
+    expect(stranger.seen.map(({ url, authorization }) => [url, authorization])).toEqual([
+      ['/v2/a/manifests/b', undefined],
+    ]);
+  });
+
+  it('takes uploads at another host: no credential goes there', async () => {
+    const elsewhere = await serve(honest());
+    const { host } = await serve(
+      honest((request, response) => {
+        if (request.headers.authorization === undefined) {
+          request.resume();
+          response.writeHead(401, { 'www-authenticate': 'Basic realm="own"' }).end();
+          return true;
+        }
+        if (request.method !== 'POST') return false;
+        request.resume();
+        response.writeHead(202, { location: `http://${elsewhere.host}/v2/a/blobs/uploads/u1` }).end();
+        return true;
+      }),
+    );
+    const as = { kind: 'basic', username: 'u', password: 'p' } as const;
+    await push(smallImage(1000), `${host}/a:v1`, clientFor({ as })).catch(() => undefined);
+    expect(elsewhere.seen.length).toBeGreaterThan(0);
+    expect(elsewhere.seen.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+  });
+
+  it('describes an image with a configuration that is too large: it is not fetched', async () => {
+    const manifest = JSON.stringify({
+      schemaVersion: 2,
+      config: { mediaType: MEDIA.config, digest: sha256('x'), size: 17 * 1024 * 1024 },
+      layers: [],
+    });
+    const { host, seen } = await serve((_, response) => void response.end(manifest));
+    await expect(clientFor().image(parseImageReference(`${host}/a:b`))).rejects.toMatchObject({
+      code: 'IMAGE_INVALID',
+      message: expect.stringContaining('its configuration has 17825792 bytes'),
+    });
+    expect(times(seen, 'GET', '/blobs/')).toBe(0);
+  });
+
   it('redirects in circles, names a file as realm, sends a manifest without end: each is refused', async () => {
     const circle = await serve(
       (request, response) => void response.writeHead(307, { location: request.url }).end(),
