@@ -31,7 +31,7 @@ function launched(command: string, env: Record<string, string>, filled: Record<s
   }
   const path = join(home.path, 'java.sh');
   writeFileSync(path, script);
-  return spawnSync('bash', ['-c', `. ${path}; ${command}`], {
+  return spawnSync('bash', ['--norc', '-c', `. ${path}; ${command}`], {
     encoding: 'utf8',
     env: { PATH: '/usr/bin:/bin', DEPS_DIR: home.path, CF_SYSTEM_CERT_PATH: '/nowhere', ...env },
   });
@@ -87,6 +87,13 @@ describe('memory of the JVM', () => {
       /128M is not enough memory for the JVM: it needs at least 138M \(direct memory 10M, metaspace 95M/,
     );
     expect(launched('', { MEMORY_LIMIT: '138M' }).status).toBe(0);
+    const wide = { MEMORY_LIMIT: '1G', BPL_JVM_THREAD_COUNT: '5000' };
+    expect(launched('', wide).stderr).toContain('it needs at least 5138M');
+    expect(launched('', { ...wide, MEMORY_LIMIT: '5137M' }).status).toBe(1);
+    expect(launched('', { ...wide, MEMORY_LIMIT: '5138M' }).status).toBe(0);
+    expect(launched('', { MEMORY_LIMIT: '1G', BPL_JVM_HEAD_ROOM: '95' }).stderr).toContain(
+      'a head room of 95 %',
+    );
     expect(launched('', { MEMORY_LIMIT: '1G', JAVA_OPTS: '-Xmx2g' }).stderr).toContain(
       '1024M is not enough memory',
     );

@@ -123,11 +123,19 @@ for _java_number in "$_java_headroom" "${_java_threads:-0}" "$_java_classes"; do
   esac
 done
 case " $_java_options" in *' -XX:MaxRAMPercentage='*) _java_total='' ;; esac
+if [ "$_java_headroom" -gt 90 ]; then
+  echo "java buildpack: a head room of $_java_headroom % leaves no memory for the JVM; at most 90 will do." >&2
+  exit 1
+fi
 if [ -n "$_java_total" ]; then
   if ! _java_fit "$_java_total"; then
-    _java_least=$_java_total
-    while ! _java_fit "$_java_least" && [ "$_java_least" -lt 67108864 ]; do _java_least=$((_java_least + 1024)); done
-    echo "java buildpack: $((_java_total / 1024))M is not enough memory for the JVM: it needs at least $((_java_least / 1024))M" \
+    # In between of this, which is too little, and 64 GiB.
+    _java_low=$((_java_total / 1024)) _java_least=65536
+    while [ $((_java_least - _java_low)) -gt 1 ]; do
+      _java_middle=$(((_java_low + _java_least) / 2))
+      if _java_fit $((_java_middle * 1024)); then _java_least=$_java_middle; else _java_low=$_java_middle; fi
+    done
+    echo "java buildpack: $((_java_total / 1024))M is not enough memory for the JVM: it needs at least ${_java_least}M" \
       "(direct memory $((_java_direct / 1024))M, metaspace $((_java_meta / 1024))M for $_java_classes classes, the rest for heap, code and stacks)." \
       'Give the app more memory, or set smaller values in JAVA_OPTS.' >&2
     exit 1
