@@ -144,6 +144,7 @@ describe('java buildpack', () => {
     expect(staged, staged.output).toMatchObject({ code: 0 });
     expect(staged.output).toMatch(/Java 17\.\S+ \(nothing asks for one: the default\)/);
     expect(staged.output).toContain('The app is served at /shop/v1');
+    expect(web(app)).toBe('start-tomcat');
     expect(staged.output).toMatch(/768M +\d+M +\d+M {2}<- this app/);
     const run = await app.launch(web(app), async (url) => {
       expect((await body(`${url}/shop/v1/`)).trim()).toBe(

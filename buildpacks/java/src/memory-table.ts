@@ -30,11 +30,12 @@ interface Share {
 
 /** Tells heap and code cache of several sizes, that of manifest.yml among them, and the least that the JVM starts with. */
 export async function tellMemory(context: StepContext, classes: number): Promise<void> {
-  const { buildDir, env, log } = context;
+  const { buildDir, log } = context;
   const { least } = await shareOf(NOTHING, context);
   if (least === undefined) return log.info('Memory of the JVM: as JAVA_OPTS says');
   const stated = manifestYml.safeParse(await readYaml(join(buildDir, 'manifest.yml')).catch(() => undefined));
-  const own = env['MEMORY_LIMIT'] || stated.data?.applications[0]?.memory;
+  // MEMORY_LIMIT is that of the staging.
+  const own = stated.data?.applications[0]?.memory;
   log.step('Memory of the JVM');
   log.info('  memory     heap  code  (metaspace, direct memory and stacks take the rest)');
   for (const size of [...new Set([...(own === undefined ? [] : [own]), ...SIZES])]) {

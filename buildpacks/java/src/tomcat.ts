@@ -1,5 +1,5 @@
 /** Tomcat for wars: which version, its configuration, and the app in it. */
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   BuildpackFailure,
@@ -76,7 +76,7 @@ const isOldXml = (xml: string): boolean => /https?:\/\/(java\.sun\.com|xmlns\.jc
 const isOldClass = (bytes: Buffer): boolean =>
   bytes.includes('javax/servlet/') && !bytes.includes('jakarta/servlet/');
 
-/** Puts Tomcat below deps/<idx>/tomcat with the app in it; the command that starts it. */
+/** Puts Tomcat below deps/<idx>/tomcat with the app in it, and bin/start-tomcat beside it; the command. */
 export async function installTomcat(context: StepContext, tomcat: Dependency, war: War): Promise<string> {
   const { buildDir, dep, dependencies, env, log } = context;
   const home = dep.at('tomcat');
@@ -100,22 +100,26 @@ export async function installTomcat(context: StepContext, tomcat: Dependency, wa
       log.warning(`${war.war} has no WEB-INF: Tomcat serves its files as they are.`);
   }
   log.info(`The app is served at /${path === 'ROOT' ? '' : path.replaceAll('#', '/')}`);
-  const at = dep.atRunTime('tomcat');
-  const options = [
-    `-cp "${at}/bin/bootstrap.jar:${at}/bin/tomcat-juli.jar"`,
-    `-Dcatalina.home="${at}"`,
-    `-Dcatalina.base="${at}"`,
-    `-Djava.util.logging.config.file="${at}/conf/logging.properties"`,
-    '-Djava.util.logging.manager=org.apache.juli.ClassLoaderLogManager',
-    ...['java.base/java.lang', 'java.base/java.io', 'java.base/java.util', 'java.rmi/sun.rmi.transport'].map(
-      (name) => `--add-opens=${name}=ALL-UNNAMED`,
-    ),
-    `-Dhttp.port="\${PORT:-8080}"`,
-  ];
-  const command = `java-run ${options.join(' ')} org.apache.catalina.startup.Bootstrap start`;
-  // The access log is opened by its name, /dev/stdout: that has to be a pipe, and some platforms have a socket there.
-  return isLogging ? `exec ${command} > >(exec cat)` : command;
+  const script = dep.at('bin/start-tomcat');
+  await mkdir(dep.at('bin'), { recursive: true });
+  await writeFile(script, startScript(isLogging));
+  await chmod(script, 0o755);
+  return 'start-tomcat';
 }
+
+/** The access log is opened by its name, /dev/stdout: that has to be a pipe, and some platforms have a socket there. */
+const startScript = (isLogging: boolean): string => `#!/usr/bin/env bash
+# Starts Tomcat with the options of JAVA_OPTS. Made by the java buildpack.
+here=$(cd "$(dirname "$0")/.." && pwd -P)
+home=$here/tomcat
+exec "$here/bin/java-run" -cp "$home/bin/bootstrap.jar:$home/bin/tomcat-juli.jar" \\
+  -Dcatalina.home="$home" -Dcatalina.base="$home" \\
+  -Djava.util.logging.config.file="$home/conf/logging.properties" \\
+  -Djava.util.logging.manager=org.apache.juli.ClassLoaderLogManager \\
+  --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED \\
+  --add-opens=java.base/java.util=ALL-UNNAMED --add-opens=java.rmi/sun.rmi.transport=ALL-UNNAMED \\
+  -Dhttp.port="\${PORT:-8080}" org.apache.catalina.startup.Bootstrap start${isLogging ? ' > >(exec cat)' : ''}
+`;
 
 /** `/first/second` → `first#second`, as Tomcat names folders. */
 function contextPath(text: string | undefined): string {
