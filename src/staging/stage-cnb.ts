@@ -4,7 +4,6 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { removeTree } from '../machine/host/remove-tree.ts';
 import type { RegistryClient } from '../stores/registry/client.ts';
 import { StagerError } from '../words/errors.ts';
 import type { Emit } from '../words/events.ts';
@@ -68,7 +67,7 @@ async function run(staging: Staging, client: RegistryClient): Promise<StagingRec
   const parts = {
     base: cnbBaseEnvironment(staging, order.stackId),
     platform: cnbUserVariables(staging),
-    ports: cnbScriptPorts(staging, places, stack.rootfs),
+    ports: await cnbScriptPorts(staging, places, stack.rootfs),
   };
   const plan = await phases.run(
     { name: 'detect' },
@@ -89,7 +88,7 @@ async function run(staging: Staging, client: RegistryClient): Promise<StagingRec
   const merged = mergeCnbProcesses(built.map(({ launch }) => launch.processes));
   const processes = withWeb(merged);
   await keepLaunchLayers(home, built, cache.reuse);
-  await removeTree(await home.real(dirname(CNB_METADATA)));
+  await home.remove(dirname(CNB_METADATA));
   await home.write(CNB_METADATA, metadataToml(built, processes, merged.defaultType), owner);
   const droplet = await storePackedBy(staging, await packCnbDroplet(home));
   workspace.succeeded();

@@ -22,12 +22,19 @@ export async function checkStack(rootfs: string, source: string): Promise<string
 }
 
 /** PRETTY_NAME of os-release(5). */
-export async function prettyName(view: InsideView): Promise<string | undefined> {
+export const prettyName = (view: InsideView): Promise<string | undefined> => osRelease(view, 'PRETTY_NAME');
+
+/** One value of os-release(5). */
+export async function osRelease(
+  view: InsideView,
+  key: 'ID' | 'PRETTY_NAME' | 'VERSION_ID',
+): Promise<string | undefined> {
+  const line = new RegExp(`^${key}=["']?([^"'\\n]{1,200})["']?$`, 'm');
   for (const path of ['/etc/os-release', '/usr/lib/os-release']) {
     const found = await view.resolve(path);
     if ('missing' in found || !found.stats.isFile()) continue;
-    const name = /^PRETTY_NAME=["']?([^"'\n]{1,200})["']?$/m.exec(await readFile(found.host, 'utf8'))?.[1];
-    if (name !== undefined) return name;
+    const value = line.exec(await readFile(found.host, 'utf8'))?.[1];
+    if (value !== undefined) return value;
   }
   return undefined;
 }

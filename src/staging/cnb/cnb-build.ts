@@ -71,7 +71,11 @@ async function runBuild(
   const inside = layersDirectory(buildpack);
   const plan = await planFile(`build-${index}`, build.plan, ports);
   const user = descriptor.clearEnv ? new Map(env) : withPlatform(env, platform);
-  const contract = contractVariables(descriptor, { CNB_BP_PLAN_PATH: plan.inside, CNB_LAYERS_DIR: inside });
+  const contract = contractVariables(
+    descriptor,
+    { CNB_BP_PLAN_PATH: plan.inside, CNB_LAYERS_DIR: inside },
+    ports.distro,
+  );
   const phase = { name: 'compile', index, buildpack: `${descriptor.id}@${descriptor.version}` } as const;
   const outcome = await runCnbScript(
     {

@@ -20,7 +20,7 @@ const Index = z.object({
     z.object({
       id: z.string(),
       /** Names of layers that can be names of files. */
-      layers: z.record(z.string().regex(/^[^/\0]+$/), Layer),
+      layers: z.record(z.string().regex(/^(?!\.{1,2}$)[^/\0]+$/), Layer),
       /** Text of store.toml. */
       store: z.string().exactOptional(),
     }),

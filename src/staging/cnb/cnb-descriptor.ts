@@ -60,7 +60,8 @@ export function parseCnbDescriptor(text: string, where: string): CnbDescriptor {
   const [major, minor] = api.split('.').map(Number);
   if (major !== 0 || minor === undefined || minor < CNB_API.lowest || minor > CNB_API.highest)
     throw malformed(where, `its API ${api} is not one of 0.${CNB_API.lowest} to 0.${CNB_API.highest}`);
-  if (RESERVED.has(buildpack.id)) throw malformed(where, `the id ${buildpack.id} is reserved`);
+  if (RESERVED.has(buildpack.id) || /^\.+$/.test(buildpack.id))
+    throw malformed(where, `the id ${buildpack.id} is reserved`);
   const execEnv = z.array(z.string()).safeParse(buildpack['exec-env']);
   return {
     api: minor,

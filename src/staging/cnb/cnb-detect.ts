@@ -6,7 +6,14 @@ import type { CnbDirectory } from './cnb-directory.ts';
 import { type CnbEnvironment, withPlatform } from './cnb-env.ts';
 import { CNB_INSIDE } from './cnb-home.ts';
 import type { FlatEntry } from './cnb-order.ts';
-import { type Passed, type PlanSection, type ResolvedPlan, readPlan, resolvePlan } from './cnb-plan.ts';
+import {
+  misfitReason,
+  type Passed,
+  type PlanSection,
+  type ResolvedPlan,
+  readPlan,
+  resolvePlan,
+} from './cnb-plan.ts';
 import { type CnbScriptPorts, contractVariables, planFile, runCnbScript } from './cnb-scripts.ts';
 
 /** How the detect script of a buildpack ended. */
@@ -47,7 +54,7 @@ export async function detectCnbs(parts: DetectParts): Promise<ResolvedPlan<CnbDi
     if (resolved !== undefined) return resolved;
     if (fits)
       said.push(
-        `the plan of ${group.map(({ descriptor }) => descriptor.id).join(', ')} does not fit together`,
+        `the plan of ${group.map(({ descriptor }) => descriptor.id).join(', ')} does not fit together: ${misfitReason(passed)}`,
       );
   }
   throw new StagerError('NO_APP_DETECTED', `no group of buildpacks accepts the app: ${said.join('; ')}`, {
@@ -71,7 +78,7 @@ async function detectOne(parts: DetectParts, entry: FlatEntry, index: number): P
   const { descriptor } = entry;
   const plan = await planFile(`detect-${index}`, '', ports);
   const user = descriptor.clearEnv ? new Map(base) : withPlatform(base, platform);
-  const contract = contractVariables(descriptor, { CNB_BUILD_PLAN_PATH: plan.inside });
+  const contract = contractVariables(descriptor, { CNB_BUILD_PLAN_PATH: plan.inside }, ports.distro);
   const outcome = await runCnbScript(
     {
       phase: { name: 'detect', index, buildpack: descriptor.id },

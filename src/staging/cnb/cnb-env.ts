@@ -81,7 +81,8 @@ export async function readEnvFiles(home: CnbHome, directory: string): Promise<re
   const files: EnvFile[] = [];
   for (const { name, isDirectory } of await home.names(directory)) {
     const value = isDirectory ? undefined : await home.text(`${directory}/${name}`);
-    if (value !== undefined) files.push({ file: name, value });
+    // No variable of a process can hold one.
+    if (value?.includes('\0') === false) files.push({ file: name, value });
   }
   return files;
 }

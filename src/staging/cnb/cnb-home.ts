@@ -7,6 +7,7 @@ import { copyFile, lchown, mkdir, open, readdir } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { needsChown, type Owner } from '../../machine/host/owner.ts';
 import { MAX_SMALL_BYTES } from '../../machine/host/read-small.ts';
+import { removeTree } from '../../machine/host/remove-tree.ts';
 import { InsideView } from '../../machine/sandbox/child/inside-view.ts';
 import { StagerError } from '../../words/errors.ts';
 import { replacedPart } from '../workspace/own.ts';
@@ -107,21 +108,32 @@ export class CnbHome {
     return path;
   }
 
-  /** Copies a file to where none is, for scripts to own. */
+  /** Copies a file to the place of whatever was there, for scripts to own. */
   async copy(from: string, to: string, owner: Owner): Promise<void> {
     const found = await this.#view.resolve(from);
     if (!('stats' in found) || !found.stats.isFile()) throw this.#refused(from, 'is not a file');
-    const path = join(await this.make(posix.dirname(to), owner), posix.basename(to));
+    const path = await this.#room(to, owner);
     await copyFile(found.host, path, constants.COPYFILE_EXCL);
     if (needsChown(owner)) await lchown(path, owner.uid, owner.gid);
   }
 
-  /** Writes a file that was not there, for scripts to own. */
+  /** Writes a file in the place of whatever was there, for scripts to own. */
   async write(inside: string, content: string, owner: Owner): Promise<void> {
-    const directory = await this.make(posix.dirname(inside), owner);
-    await using file = await open(join(directory, posix.basename(inside)), 'wx', 0o644);
+    await using file = await open(await this.#room(inside, owner), 'wx', 0o644);
     await file.writeFile(content);
     if (needsChown(owner)) await file.chown(owner.uid, owner.gid);
+  }
+
+  /** Removes a directory and all that is in it, deep or not; fine when there is none. */
+  async remove(inside: string): Promise<void> {
+    await removeTree(await this.real(inside));
+  }
+
+  /** Host path of a name in a real directory, where nothing is. */
+  async #room(inside: string, owner: Owner): Promise<string> {
+    const path = join(await this.make(posix.dirname(inside), owner), posix.basename(inside));
+    await removeTree(path);
+    return path;
   }
 
   #refused(inside: string, why: string): StagerError {

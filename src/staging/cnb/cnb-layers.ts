@@ -44,7 +44,9 @@ export async function layersOf(
     layers.set(name, layer);
     const path = await home.real(`${directory}/${name}`);
     const none = !layer.launch && !layer.build && !layer.cache;
-    if (none && (await home.isDirectory(`${directory}/${name}`))) await rename(path, `${path}.ignore`);
+    if (!none || !(await home.isDirectory(`${directory}/${name}`))) continue;
+    await removeTree(`${path}.ignore`);
+    await rename(path, `${path}.ignore`);
   }
   return layers;
 }
@@ -67,8 +69,7 @@ export async function keepLaunchLayers(
         throw missing(buildpack, name, 'left no directory, and no earlier build left one');
     }
     for (const { name, isDirectory } of await home.names(directory)) {
-      if (isDirectory && layers.get(name)?.launch !== true)
-        await removeTree(await home.real(`${directory}/${name}`));
+      if (isDirectory && layers.get(name)?.launch !== true) await home.remove(`${directory}/${name}`);
     }
   }
 }

@@ -120,6 +120,20 @@ function misfitsOf<T>(group: readonly Chosen<T>[]): ReadonlySet<Chosen<T>> {
   return misfits;
 }
 
+/** Why a plan does not fit, for people: what nobody provides or requires, by the first alternatives. */
+export function misfitReason<T>(passed: readonly Passed<T>[]): string {
+  const first = passed.flatMap(({ sections: [section] }) => section ?? []);
+  const provided = new Set(first.flatMap(({ provides }) => provides));
+  const required = new Set(first.flatMap(({ requires }) => requires.map(({ name }) => name)));
+  const missing = [...required].filter((name) => !provided.has(name));
+  const unwanted = [...provided].filter((name) => !required.has(name));
+  if (missing.length + unwanted.length === 0) return 'something is required before it is provided';
+  return [
+    ...(missing.length > 0 ? [`nothing provides ${missing.join(', ')}`] : []),
+    ...(unwanted.length > 0 ? [`nothing requires ${unwanted.join(', ')}`] : []),
+  ].join(', ');
+}
+
 function entriesOf<T>(group: readonly Chosen<T>[]): PlanEntry<T>[] {
   const names = new Set(group.flatMap(({ section }) => section.provides));
   return [...names].map((name) => ({

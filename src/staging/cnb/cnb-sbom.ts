@@ -1,7 +1,6 @@
 /** Bills of materials that buildpacks write: checked, and copied below `layers/sbom` (buildpack-contracts.md 5.9). */
 
 import type { Owner } from '../../machine/host/owner.ts';
-import { removeTree } from '../../machine/host/remove-tree.ts';
 import { StagerError } from '../../words/errors.ts';
 import { escapedId } from './cnb-descriptor.ts';
 import { CNB_INSIDE, type CnbHome } from './cnb-home.ts';
@@ -64,7 +63,7 @@ function kindsOf(owner: string, layers: BuiltCnb['layers']): readonly ('launch' 
 
 /** Empties {@link SBOM_DIRECTORY} and copies what the buildpacks left. */
 export async function collectSboms(home: CnbHome, built: readonly BuiltCnb[], owner: Owner): Promise<void> {
-  await removeTree(home.hostOf(SBOM_DIRECTORY));
+  await home.remove(SBOM_DIRECTORY);
   for (const one of built) {
     const files = (await home.names(layersDirectory(one.buildpack))).filter((it) => !it.isDirectory);
     for (const { from, to } of sbomCopies(

@@ -2,7 +2,7 @@
 import { chmod, lchown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { needsChown, type Owner } from '../../machine/host/owner.ts';
-import type { ExitOutcome } from '../../machine/sandbox/port/exit-report.ts';
+import type { ExitOutcome, ExitReport } from '../../machine/sandbox/port/exit-report.ts';
 import type { NetworkKind } from '../../machine/sandbox/port/network.ts';
 import type { Mount, Rootfs, Sandbox, SandboxLimits } from '../../machine/sandbox/port/sandbox.ts';
 import type { Clock } from '../../words/clock.ts';
@@ -27,17 +27,26 @@ export interface CnbPlaces {
   readonly platform: string;
 }
 
+/** The distribution of a stack, as far as it says. */
+export interface CnbDistro {
+  readonly name?: string | undefined;
+  readonly version?: string | undefined;
+}
+
 /** What all scripts of a build share. */
 export interface CnbScriptPorts {
   readonly sandbox: Sandbox;
   readonly rootfs: Rootfs;
   readonly places: CnbPlaces;
+  readonly distro: CnbDistro;
   readonly limits: SandboxLimits;
   readonly network: NetworkKind;
   readonly owner: string;
   readonly report: Report;
   readonly clock: Clock;
   readonly redact: Redact;
+  /** Takes what each script used. */
+  readonly onPeaks: (report: ExitReport) => void;
   readonly signal: AbortSignal;
 }
 
@@ -68,7 +77,7 @@ export async function runCnbScript(call: CnbCall, ports: CnbScriptPorts): Promis
     { source: places.platform, target: CNB_INSIDE.platform, writable: false },
     { source: call.buildpack.root, target: root, writable: false },
   ];
-  const { outcome } = await sandbox.run(
+  const report = await sandbox.run(
     {
       owner: ports.owner,
       argv: [`${root}/bin/${call.script}`, ...call.args],
@@ -84,8 +93,9 @@ export async function runCnbScript(call: CnbCall, ports: CnbScriptPorts): Promis
   );
   stdout.end();
   stderr.end();
+  ports.onPeaks(report);
   throwIfCancelled(signal);
-  return outcome;
+  return report.outcome;
 }
 
 function splitter(
@@ -103,6 +113,7 @@ function splitter(
 export function contractVariables(
   descriptor: CnbDescriptor,
   more: Readonly<Record<string, string>>,
+  { name, version }: CnbDistro,
 ): Record<string, string> {
   const { api } = descriptor;
   return {
@@ -111,6 +122,8 @@ export function contractVariables(
     ...(api >= 10 && {
       CNB_TARGET_OS: 'linux',
       CNB_TARGET_ARCH: ARCHITECTURES[process.arch] ?? process.arch,
+      ...(name !== undefined && { CNB_TARGET_DISTRO_NAME: name }),
+      ...(version !== undefined && { CNB_TARGET_DISTRO_VERSION: version }),
     }),
     ...(api >= 12 && { CNB_EXEC_ENV: 'production' }),
   };

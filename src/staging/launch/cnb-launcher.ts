@@ -169,7 +169,7 @@ async function layerFiles(
   return files;
 }
 
-const Variables = z.record(z.string().regex(/^[^=\0]+$/), z.string());
+const Variables = z.record(z.string().regex(/^[^=\0]+$/), z.string().regex(/^[^\0]*$/));
 
 /** Runs one program; what it writes to descriptor 3 replaces variables. @throws StagerError DROPLET_INVALID when it fails. */
 async function execD(

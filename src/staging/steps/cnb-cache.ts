@@ -6,7 +6,6 @@
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { removeTree } from '../../machine/host/remove-tree.ts';
 import type { BlobKey } from '../../stores/blobs/port/blob-store.ts';
 import { errnoOf, isStagerError } from '../../words/errors.ts';
 import type { StoredBlob } from '../../words/staging-record.ts';
@@ -115,7 +114,8 @@ export class CnbCache {
   /** The digest of a layer that is stored; undefined for one without content. */
   async #keep({ buildpack }: BuiltCnb, name: string, cache: boolean): Promise<string | undefined> {
     const path = `${layersDirectory(buildpack)}/${name}`;
-    if (await this.#home.isDirectory(path)) return await this.#put(path);
+    if (await this.#home.isDirectory(path))
+      return await this.#soft(`the layer ${name}`, () => this.#put(path));
     // For launch, and left as it was.
     const last = this.#layersOf(buildpack)[name];
     if (!cache) return last?.launch === true && !this.#broken.has(last.digest) ? last.digest : undefined;
@@ -194,7 +194,7 @@ export class CnbCache {
         }
       }
     }
-    await removeTree(this.#home.hostOf(SBOM_DIRECTORY));
+    await this.#home.remove(SBOM_DIRECTORY);
   }
 
   /** Unpacks a layer; false when it can't be, and then nothing is there. */
@@ -206,7 +206,7 @@ export class CnbCache {
     });
     if (done === true) return true;
     this.#broken.add(digest);
-    await removeTree(this.#home.hostOf(inside));
+    await this.#home.remove(inside);
     return false;
   }
 

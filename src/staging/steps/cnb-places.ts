@@ -3,8 +3,11 @@ import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ownedDirectory } from '../../machine/host/owner.ts';
 import { proxySecrets, proxyVariables } from '../../machine/proxy/proxy-settings.ts';
+import { InsideView } from '../../machine/sandbox/child/inside-view.ts';
 import { MAX_FILES, type Rootfs } from '../../machine/sandbox/port/sandbox.ts';
+import { osRelease } from '../../machine/stack/check.ts';
 import { MEBIBYTE } from '../../words/units.ts';
+import { withPeaks } from '../buildpack/run/run-script.ts';
 import { CNB_INSIDE, CnbHome } from '../cnb/cnb-home.ts';
 import type { CnbPlaces, CnbScriptPorts } from '../cnb/cnb-scripts.ts';
 import { createRedactor } from '../logs/redact.ts';
@@ -83,14 +86,20 @@ export function cnbBaseEnvironment(
 }
 
 /** How scripts are run. */
-export function cnbScriptPorts(staging: Staging, places: CnbPlaces, rootfs: Rootfs): CnbScriptPorts {
+export async function cnbScriptPorts(
+  staging: Staging,
+  places: CnbPlaces,
+  rootfs: Rootfs,
+): Promise<CnbScriptPorts> {
   const { request, ports, signal } = staging;
+  const view = new InsideView(rootfs.kind === 'host' ? '/' : rootfs.path, []);
   const network = staging.network();
   if (network.warning !== undefined) staging.warn('network-shared', network.warning);
   return {
     sandbox: ports.sandbox,
     rootfs,
     places,
+    distro: { name: await osRelease(view, 'ID'), version: await osRelease(view, 'VERSION_ID') },
     limits: {
       memoryBytes: request.memoryMb * MEBIBYTE,
       pids: PIDS,
@@ -103,6 +112,9 @@ export function cnbScriptPorts(staging: Staging, places: CnbPlaces, rootfs: Root
     owner: staging.build,
     report: staging.report,
     clock: ports.clock,
+    onPeaks: (report) => {
+      staging.peaks = withPeaks(staging.peaks, report);
+    },
     redact: createRedactor([
       ...staging.secrets,
       ...secretValues(request.services),

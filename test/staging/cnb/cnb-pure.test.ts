@@ -1,8 +1,15 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import {
+  comesBack,
+  indexText,
+  metadataText,
+  readIndex,
+  storeText,
+} from '../../../src/staging/cnb/cnb-cache-index.ts';
 import { type CnbDescriptor, parseCnbDescriptor } from '../../../src/staging/cnb/cnb-descriptor.ts';
 import { addLayerRoots, applyEnvFiles, withPlatform } from '../../../src/staging/cnb/cnb-env.ts';
 import { CnbHome } from '../../../src/staging/cnb/cnb-home.ts';
@@ -14,7 +21,13 @@ import {
   withWeb,
 } from '../../../src/staging/cnb/cnb-launch.ts';
 import { flatGroups } from '../../../src/staging/cnb/cnb-order.ts';
-import { afterBuild, planFor, readPlan, resolvePlan } from '../../../src/staging/cnb/cnb-plan.ts';
+import {
+  afterBuild,
+  misfitReason,
+  planFor,
+  readPlan,
+  resolvePlan,
+} from '../../../src/staging/cnb/cnb-plan.ts';
 
 const toml = (id: string, more = '', api = '0.10'): string =>
   `api = "${api}"\n[buildpack]\nid = "${id}"\nversion = "1.0.0"\n${more}`;
@@ -56,7 +69,7 @@ describe('the order', () => {
 
   it('#67 refuses an API that is not known', () => {
     for (const api of ['0.6', '0.13', '1.0', 'x']) expect(() => cnb('a', '', api), api).toThrow();
-    expect(() => cnb('app')).toThrow(/reserved/);
+    for (const id of ['app', 'sbom', '.', '..']) expect(() => cnb(id), id).toThrow(/reserved/);
   });
 });
 
@@ -100,6 +113,15 @@ describe('the plan', () => {
       passed('c', requires('x')),
     ]);
     expect(merged?.entries).toMatchObject([{ name: 'x', providers: ['a', 'b'], requires: [{ name: 'x' }] }]);
+  });
+
+  it('says what is missing, and what nobody wants', () => {
+    expect(misfitReason([passed('a', provides('x')), passed('b', requires('y'))])).toBe(
+      'nothing provides y, nothing requires x',
+    );
+    expect(misfitReason([passed('b', requires('x')), passed('a', provides('x'))])).toContain(
+      'before it is provided',
+    );
   });
 
   it('#70 is refused with a version at the top of a require, or when it is not TOML', () => {
@@ -236,5 +258,68 @@ describe('what buildpacks leave', () => {
     expect(types(one('a'), one('b', true))).toEqual(['a=a', 'b=b', 'web=b']);
     expect(types(one('a'), one('b'))).toEqual(['a=a', 'b=b']);
     expect(types(one('web'))).toEqual(['web=web']);
+  });
+});
+
+describe('the home of scripts', () => {
+  it('is written to only where its directories are real, in the place of whatever was there', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'stager-cnb-'));
+    const [home, outside] = [join(root, 'home'), join(root, 'outside')];
+    mkdirSync(join(home, 'layers/a'), { recursive: true });
+    mkdirSync(join(outside, 'a/l'), { recursive: true });
+    writeFileSync(join(outside, 'file'), 'outside');
+    const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+    const there = new CnbHome(home, 'COMPILE_FAILED');
+    symlinkSync(join(outside, 'file'), join(home, 'layers/a/l.toml'));
+    await there.write('/home/vcap/layers/a/l.toml', 'new', owner);
+    expect(readFileSync(join(home, 'layers/a/l.toml'), 'utf8')).toBe('new');
+    expect(readFileSync(join(outside, 'file'), 'utf8')).toBe('outside');
+    await rm(join(home, 'layers'), { recursive: true });
+    symlinkSync(outside, join(home, 'layers'));
+    for (const step of [
+      there.remove('/home/vcap/layers/a/l'),
+      there.remove('/home/vcap/layers/a'),
+      there.make('/home/vcap/layers/b', owner),
+      there.write('/home/vcap/layers/a/x', '', owner),
+      there.copy('/home/vcap/layers/file', '/home/vcap/layers/a/x', owner),
+    ])
+      await expect(step).rejects.toMatchObject({ code: 'COMPILE_FAILED' });
+    expect(await there.text('/home/vcap/layers/file')).toBeUndefined();
+    expect(readdirSync(outside).toSorted()).toEqual(['a', 'file']);
+    expect(readdirSync(join(outside, 'a'))).toEqual(['l']);
+    await rm(root, { recursive: true });
+  });
+});
+
+describe('the document of a cache', () => {
+  it('is ours in this version, with names that stay in their directory', () => {
+    const layer = { digest: 'a'.repeat(64), launch: true, build: false, cache: false, metadata: '' };
+    const text = indexText({ buildpacks: [{ id: 'a', layers: { l: layer } }] });
+    expect(readIndex(text)).toMatchObject({ buildpacks: [{ layers: { l: { launch: true } } }] });
+    for (const [from, to] of [
+      ['"l"', '".."'],
+      ['"l"', '"a/b"'],
+      ['"format":1', '"format":2'],
+      ['aaaa', '/../'],
+      ['{', ''],
+    ] as const)
+      expect(readIndex(text.replace(from, to)), to).toBeUndefined();
+  });
+
+  it('#78 says what comes back, and metadata without types', () => {
+    const of = (...types: readonly string[]) =>
+      comesBack({
+        launch: types.includes('launch'),
+        build: types.includes('build'),
+        cache: types.includes('cache'),
+      });
+    expect(of('launch')).toBe('metadata');
+    for (const types of [['cache'], ['cache', 'build'], ['cache', 'launch'], ['cache', 'launch', 'build']])
+      expect(of(...types)).toBe('content');
+    for (const types of [[], ['build'], ['launch', 'build']]) expect(of(...types)).toBe('nothing');
+    expect(metadataText({ v: 1 })).toBe('[metadata]\nv = 1\n');
+    expect(metadataText(undefined)).toBe('');
+    expect(storeText('[metadata]\nk = "v"\n[other]\n')).toBe('[metadata]\nk = "v"\n');
+    expect(storeText('nothing = 1')).toBeUndefined();
   });
 });

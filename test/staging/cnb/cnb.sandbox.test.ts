@@ -104,7 +104,7 @@ ln -s /home/vcap/layers/a_tool/tool link; command -v tool || echo no tool yet`,
 };
 const USER = {
   detect: `printf '[[requires]]\\nname = "tool"\\n[requires.metadata]\\nwhy = "because"\\n' > "$CNB_BUILD_PLAN_PATH"`,
-  build: `tool; echo "$TOOL $USERVAR $(id -u) $PWD $CNB_TARGET_OS"; cat "$CNB_BP_PLAN_PATH"
+  build: `tool; echo "$TOOL $USERVAR $(id -u) $PWD $CNB_TARGET_OS"; . /etc/os-release; [ "$ID$VERSION_ID" = "$CNB_TARGET_DISTRO_NAME$CNB_TARGET_DISTRO_VERSION" ]; cat "$CNB_BP_PLAN_PATH"
 printf '[[processes]]\\ntype = "worker"\\ncommand = ["tool"]\\nargs = ["a b"]\\n' > "$CNB_LAYERS_DIR/launch.toml"`,
 };
 

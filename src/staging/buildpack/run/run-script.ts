@@ -134,7 +134,7 @@ export class ScriptRunner {
       },
     );
     output.end();
-    this.#peaks = largest(this.#peaks, report);
+    this.#peaks = withPeaks(this.#peaks, report);
     return { report, stdout: captured.bytes(), truncated: captured.truncated };
   }
 }
@@ -158,7 +158,8 @@ class Captured {
   }
 }
 
-function largest(peaks: Peaks, report: ExitReport): Peaks {
+/** The larger of each figure. */
+export function withPeaks(peaks: Peaks, report: ExitReport): Peaks {
   const memoryBytes = Math.max(peaks.memoryBytes ?? 0, report.peakMemoryBytes ?? 0);
   const diskBytes = Math.max(peaks.diskBytes ?? 0, report.peakDiskBytes ?? 0);
   return { ...(memoryBytes > 0 && { memoryBytes }), ...(diskBytes > 0 && { diskBytes }) };
