@@ -100,6 +100,11 @@ describeServed('stage --server', (served) => {
     expect((await remote([app, ...args])).code).toBe(code);
   });
 
+  it('says how an image is staged there', async () => {
+    const { code, stderr } = await remote(['--docker-image', 'nginx']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('cf push --docker-image')]);
+  });
+
   it('says where a build waits and for what, and ends those that it waits for at Ctrl-C', async () => {
     const { cli, url } = served();
     const start = (name: string, args: readonly string[]) =>

@@ -25,7 +25,11 @@ export async function stageDockerImage(context: Context, image: string): Promise
     throw new StagerError('USAGE', 'an image and a source cannot be used together', {
       next: 'Leave one of them out.',
     });
-  const { result: file } = config.settings;
+  const { result: file, server } = config.settings;
+  if (server !== undefined)
+    throw new StagerError('USAGE', 'stager stage --server does not send images', {
+      next: 'Use cf push --docker-image there, or leave --server (STAGER_SERVER) out.',
+    });
   if (file !== undefined) await demandOutputFile(file);
   const stager = await context.stager();
   const client = await stager.registryClient(signal, loginOf(context, image));
