@@ -64,8 +64,12 @@ const HOST_ETC: Readonly<Record<string, 'all' | readonly string[]>> = {
 /** Entries whose names carry a version or a vendor, such as `java-17-openjdk`. */
 const HOST_PREFIXES = ['java-', 'python', 'perl', 'php', 'ruby', 'ImageMagick', 'fonts'] as const;
 
+/** Links to manual pages: half of all links in the /etc of a machine with a database and a JDK, and no script reads one. */
+const MANUAL_PAGE = /^alternatives\/.*\.gz$/;
+
 /** Whether `path`, relative to /etc, is on the list. A directory above a listed path is. */
 export function isListedEtc(path: string): boolean {
+  if (MANUAL_PAGE.test(path)) return false;
   const [top = '', ...rest] = path.split('/');
   const listed = Object.hasOwn(HOST_ETC, top) ? HOST_ETC[top] : undefined;
   if (listed === undefined) return HOST_PREFIXES.some((prefix) => top.startsWith(prefix));
