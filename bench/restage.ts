@@ -3,9 +3,12 @@
  * nothing, unchanged and with one file changed, above the tree of its last package and as a copy, beside the steps of
  * the original: unpack the app's zip, `cp -a`, `tar -czf`, put the droplet into the store. In turns that change places.
  * Prints a table for docs/benchmarks.md with elapsed and processor time, and whether the droplets were the same.
+ *
+ * With `--express` it is the Express app of fixtures/ instead: new, with one line changed and the lock file as it was, and
+ * with a dependency added, the latter also without what the last staging installed.
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -13,10 +16,14 @@ import { packagesApp } from './inputs.ts';
 import { load, median, ROOT, type Timed, timed } from './measure.ts';
 
 const { values } = parseArgs({
-  options: { files: { type: 'string', default: '111000' }, runs: { type: 'string', default: '3' } },
+  options: {
+    files: { type: 'string', default: '111000' },
+    runs: { type: 'string', default: '3' },
+    express: { type: 'boolean', default: false },
+  },
 });
 const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'stager-restage-'));
-const app = packagesApp(Number(values.files));
+const app = values.express ? join(dir, 'app') : packagesApp(Number(values.files));
 const changing = join(app, 'server.js');
 
 function stage(how: 'overlay' | 'copy'): Timed {
@@ -41,11 +48,6 @@ function change(): void {
   utimesSync(changing, then, then);
 }
 
-mkdirSync(join(dir, 'buildpack/bin'), { recursive: true });
-for (const name of ['detect', 'supply', 'finalize', 'release'])
-  writeFileSync(join(dir, 'buildpack/bin', name), '#!/bin/sh\n', { mode: 0o755 });
-execFileSync('sh', ['-c', `cd '${app}' && zip -q -r -1 ${dir}/app.zip .`]);
-
 const rows = new Map<string, Timed[]>();
 const add = (name: string, run: Timed): void => {
   console.error(
@@ -53,8 +55,12 @@ const add = (name: string, run: Timed): void => {
   );
   rows.set(name, [...(rows.get(name) ?? []), run]);
 };
-const before = load();
-try {
+/** Above trees and as copies, beside the original's steps. */
+function large(): void {
+  mkdirSync(join(dir, 'buildpack/bin'), { recursive: true });
+  for (const name of ['detect', 'supply', 'finalize', 'release'])
+    writeFileSync(join(dir, 'buildpack/bin', name), '#!/bin/sh\n', { mode: 0o755 });
+  execFileSync('sh', ['-c', `cd '${app}' && zip -q -r -1 ${dir}/app.zip .`]);
   add('first staging, copy', stage('copy'));
   add('first staging, overlay', stage('overlay'));
   for (let round = 0; round < Number(values.runs); round += 1) {
@@ -70,15 +76,45 @@ try {
     add('one file changed, overlay', above);
     if (copied.digest !== above.digest || copied.digest === undefined) throw new Error('the droplets differ');
   }
+}
+
+/** The shipped nodejs buildpack; each round in a home of its own, all with the same downloads. */
+function express(): void {
+  const fixture = join(ROOT, 'fixtures/apps/express');
+  const run = (home: string, more = ''): Timed =>
+    timed(`XDG_CACHE_HOME=${dir}/cache '${ROOT}bin/stager' stage '${app}' --home ${dir}/${home} ${more}`);
+  for (let round = 0; round < Number(values.runs); round += 1) {
+    rmSync(app, { recursive: true, force: true });
+    cpSync(fixture, app, { recursive: true });
+    if (round === 0) run('downloads');
+    for (const home of ['reusing', 'installing']) run(`${home}-${round}`);
+    add('Express, new', run(`new-${round}`));
+    change();
+    add('Express, one line changed', run(`reusing-${round}`));
+    execFileSync('npm', ['install', '--package-lock-only', '--no-audit', '--no-fund', 'picocolors@1.1.1'], {
+      cwd: app,
+      stdio: 'ignore',
+    });
+    add('Express, one dependency added', run(`reusing-${round}`));
+    const without = '-e NODE_MODULES_CACHE=false';
+    add('Express, the same without what was installed', run(`installing-${round}`, without));
+  }
+}
+
+const before = load();
+try {
+  if (values.express) express();
+  else large();
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }
 
 const medianOf = (runs: readonly Timed[], of: (run: Timed) => number): number => median(runs.map(of)) / 1000;
-const base = rows.get("the original's steps") ?? [];
-console.log(`load before ${before}, after ${load()}; ${values.files} files; the same droplets both ways\n`);
+const base = rows.get(values.express ? 'Express, new' : "the original's steps") ?? [];
+const what = values.express ? 'Express' : `${values.files} files; the same droplets both ways`;
+console.log(`load before ${before}, after ${load()}; ${what}\n`);
 console.log(
-  '| staging | elapsed, s | of the original | processor, s | of the original |\n|---|---|---|---|---|',
+  `| staging | elapsed, s | of ${values.express ? 'new' : 'the original'} | processor, s | of it |\n|---|---|---|---|---|`,
 );
 for (const [name, runs] of rows) {
   const [ms, cpu] = [medianOf(runs, (run) => run.ms), medianOf(runs, (run) => run.cpuMs)];

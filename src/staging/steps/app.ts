@@ -11,7 +11,7 @@ import { sourceProgress } from '../package/source-progress.ts';
 import type { Source } from '../source/entry.ts';
 import { openSource } from '../source/open.ts';
 import { materialise } from '../workspace/materialise.ts';
-import { LayeredApp } from './layered.ts';
+import { FEW_FILES, LayeredApp } from './layered.ts';
 import type { Staging } from './staging.ts';
 import type { StagingWorkspace } from './workspace.ts';
 
@@ -103,9 +103,12 @@ export async function fillApp(
           ? 'it is not a package'
           : await LayeredApp.fill(staging, workspace, { source, listed });
       if (typeof layered !== 'string') return { layered, note: layered.note };
-      if (staging.ports.layers.wanted === 'overlay')
+      const { wanted } = staging.ports.layers;
+      if (wanted === 'overlay')
         staging.warn('workspace-copied', `the app is copied into its workspace: ${layered}`);
-      return { note: formatCount(await copyApp(staging, app, workspace), 'file') };
+      const files = formatCount(await copyApp(staging, app, workspace), 'file');
+      const isOwnChoice = wanted === 'auto' && listed !== undefined && layered !== FEW_FILES;
+      return { note: isOwnChoice ? `${files}, copied (${layered})` : files };
     },
     ({ note }) => note,
   );

@@ -35,6 +35,9 @@ export interface LayeredInput {
 
 /** With fewer entries two mounts cost more than they save. */
 const FEW_ENTRIES = 2_000;
+/** Why most apps are copied. */
+export const FEW_FILES = 'it has few files';
+const NO_LAYERS = 'no tree can be laid below a workspace here; `stager doctor` says why';
 /** What was written above the tree is written again each time, up to this; more becomes the tree of the next staging. */
 const SMALL = { entries: 256, bytes: 16 * MEBIBYTE } as const;
 /** A change of more than this part of all is a new tree. */
@@ -89,12 +92,12 @@ export class LayeredApp implements AsyncDisposable {
     const { wanted } = ports.layers;
     const layers = ports.sandbox.volumes?.layers;
     if (wanted === 'copy') return 'as it was asked for';
-    if (request.keep !== 'never') return 'what may be kept is a plain directory';
-    if (layers === undefined) return 'no tree can be laid below a workspace here';
     const listed = await input.listed();
-    if (wanted === 'auto' && listed.count < FEW_ENTRIES) {
+    const isFew = wanted === 'auto' && listed.count < FEW_ENTRIES;
+    if (isFew || request.keep !== 'never' || layers === undefined) {
       listed.close?.();
-      return 'it has few files';
+      if (isFew) return FEW_FILES;
+      return layers === undefined ? NO_LAYERS : 'what may be kept is a plain directory';
     }
     const now = await LayerEntries.of(listed.entries);
     const odd = oddTime(now);

@@ -181,6 +181,19 @@ describe.skipIf(why !== undefined)(
       expect(before.equals(await readFile(await image()))).toBe(true);
     });
 
+    it('says why a large app is copied', async () => {
+      const files = Array.from(
+        { length: 2_000 },
+        (_, file) => [`many/${file % 9}/${file}`, `${file}`] as const,
+      );
+      const many = await cli.app('many-files', Object.fromEntries(files));
+      const ended = await cli.stage(many, {}, ['--disk-bound', 'watch']);
+      expect(ended).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('2,000 files, copied (no tree'),
+      });
+    });
+
     it('is copied where a disk has no room for a tree, and nothing of one is left there', async () => {
       const disk = DiskImage.make({ mebibytes: 256, inodes: 20_000 });
       try {
