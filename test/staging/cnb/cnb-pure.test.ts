@@ -28,6 +28,7 @@ import {
   readPlan,
   resolvePlan,
 } from '../../../src/staging/cnb/cnb-plan.ts';
+import { contractVariables } from '../../../src/staging/cnb/cnb-scripts.ts';
 
 const toml = (id: string, more = '', api = '0.10'): string =>
   `api = "${api}"\n[buildpack]\nid = "${id}"\nversion = "1.0.0"\n${more}`;
@@ -153,6 +154,20 @@ describe('the plan', () => {
 });
 
 describe('the environment', () => {
+  it('#71 has the variables that each API promises', () => {
+    const names = (api: string) =>
+      Object.keys(
+        contractVariables(cnb('a/b', '', api), { CNB_LAYERS_DIR: '/l' }, { name: 'debian' }),
+      ).sort();
+    const eight = ['CNB_BUILDPACK_DIR', 'CNB_LAYERS_DIR', 'CNB_PLATFORM_DIR'];
+    const target = ['CNB_TARGET_ARCH', 'CNB_TARGET_DISTRO_NAME', 'CNB_TARGET_OS'];
+    expect(names('0.7')).toEqual(['CNB_BUILDPACK_DIR']);
+    expect(names('0.8')).toEqual(eight);
+    expect(names('0.10')).toEqual([...eight, ...target]);
+    expect(names('0.12')).toEqual(['CNB_EXEC_ENV', ...eight, ...target].sort());
+    expect(contractVariables(cnb('a/b'), {}, {})['CNB_BUILDPACK_DIR']).toBe('/cnb/buildpacks/a_b/1.0.0');
+  });
+
   it('#74 follows the suffixes of the files, with a delimiter only where something was before', () => {
     const env = new Map([['OLD', 'old']]);
     applyEnvFiles(env, [
