@@ -38,6 +38,7 @@ describe('rust buildpack', () => {
     expect(second.output).toContain('Using the programs of the last staging');
     expect(second.output).not.toContain('Compiling');
     expect(existsSync(app.at('app/bin/rust-web'))).toBe(true);
+    expect(readFileSync(app.at('deps/0/installed.json'), 'utf8')).toContain('rustc-web');
 
     await app.restart('rust-web');
     const file = app.at('app/src/lib.rs');

@@ -56,9 +56,11 @@ async function supply(context: StepContext): Promise<void> {
   const [{ version }] = toolchain;
   await dep.writeConfig({ name: 'rust', version: context.version, config: { RustVersion: version } });
   await writeFile(dep.at('rust-version'), version);
-  if ((await (await keptBuild(context, app, version))?.isThere()) === true) {
+  const kept = await keptBuild(context, app, version);
+  // What it was built with may be newer than what the manifest names.
+  if ((await kept?.restore({ installed: dep.at('installed.json') })) === true) {
     log.info('Not needed: nothing has changed since the last staging');
-    for (const dependency of toolchain) context.dependencies.use(dependency);
+    context.dependencies.useAll(await dep.readInstalled());
     return;
   }
   log.info(await installRust(context, toolchain, wish));
@@ -77,7 +79,7 @@ async function finalize(context: StepContext): Promise<void> {
     const built = await buildRust(context, app);
     await runHook('post_compile', context);
     await writeFile(dep.at('programs'), built.join('\n'));
-    await kept?.keep(result);
+    await kept?.keep({ ...result, installed: dep.at('installed.json') });
     await pruneCargo(cacheDir, app.lock);
   }
   const [first = '', ...others] = (await readFile(dep.at('programs'), 'utf8')).split('\n');
