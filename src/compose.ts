@@ -1,7 +1,5 @@
 /** The only file that constructs adapters: configuration in, a {@link Stager} out. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeTextFile } from './config/json-file.ts';
 import type { Config } from './config/load.ts';
 import { type Diagnosis, diagnose } from './machine/doctor/doctor.ts';
 import { openDataHome } from './machine/host/data-home.ts';
@@ -9,9 +7,10 @@ import { repairLayout } from './machine/host/data-layout.ts';
 import { placed } from './machine/host/full-disk.ts';
 import { OWN_ROOT } from './machine/host/own-package.ts';
 import { readyHome } from './machine/host/ready-home.ts';
+import { type HostPort, placesIn } from './machine/network/allowed.ts';
 import { ruledDownloads } from './machine/network/filtering-proxy.ts';
 import { egressWish } from './machine/network/wish.ts';
-import { trustedAuthorities } from './machine/proxy/authorities.ts';
+import { authoritiesFile } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
 import { httpClient } from './machine/proxy/http-client.ts';
 import { type Selection, type SelectOptions, selectSandbox } from './machine/sandbox/select.ts';
@@ -194,10 +193,22 @@ export class Stager {
     return { ...place, blobs, records, clock, stack, openStore: this.#openStore };
   }
 
-  /** Who talks to image registries. `login` wins over every other credential for its registry. */
+  /**
+   * Who talks to image registries: for a server, to those that the rules for scripts allow and to the operator's mirrors.
+   * `login` wins over every other credential for its registry.
+   */
   async registryClient(signal: AbortSignal, login: RegistryLogin = {}): Promise<RegistryClient> {
-    const http = httpClient({ proxy: this.config.proxy, extraCa: await this.extraCas() });
+    const mirrors = (this.config.settings.registryMirrors ?? []).flatMap(placesIn);
+    const { all } = await this.#downloads(mirrors);
+    const http = httpClient(all);
     return new RegistryClient(registryPorts(this.config, { http, clock: this.clock, ...login }), signal);
+  }
+
+  /** How what users name is fetched. A server's users must not reach by it what their scripts may not. */
+  async #downloads(named: readonly HostPort[] = []) {
+    const reach = { proxy: this.config.proxy, extraCa: await this.extraCas() };
+    const ruled = this.#isServer ? ruledDownloads(reach, await this.#egress(), named) : undefined;
+    return { all: { ...reach, ...ruled?.reach }, ruled };
   }
 
   /** What making an image of a droplet needs. */
@@ -256,29 +267,19 @@ export class Stager {
     return this.#home.get(() => readyHome(this.config.home));
   }
 
-  /** git takes one file that replaces its own list, so that file holds everybody that is trusted. */
-  async #gitAuthorities(): Promise<string | undefined> {
-    const extra = await this.extraCas();
-    if (extra.length === 0) return undefined;
-    const caFile = join(this.config.cacheHome, 'git-authorities.pem');
-    await mkdir(this.config.cacheHome, { recursive: true });
-    await writeTextFile(caFile, trustedAuthorities(extra).join('\n'));
-    return caFile;
-  }
-
   async #openBuildpacks(signal: AbortSignal): Promise<ResolveParts> {
     const { home, cacheHome, proxy, searchPath } = this.config;
     await this.#openHome();
     const dir = join(home, 'buildpacks');
     const store = new ContentStore(dir, this.clock);
     const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
-    const reach = { proxy, extraCa: await this.extraCas() };
-    const ruled = this.#isServer ? await ruledDownloads(reach, await this.#egress()) : undefined;
+    const { all, ruled } = await this.#downloads();
     const fetcher = new BuildpackFetcher({
       store,
-      http: httpClient({ ...reach, ...ruled?.reach }),
+      http: httpClient(all),
       cacheDir: join(cacheHome, 'downloads'),
-      git: { searchPath, proxy, caFile: () => this.#gitAuthorities(), ...ruled?.git },
+      // git takes one file that replaces its own list, so that file holds everybody that is trusted.
+      git: { searchPath, proxy, caFile: () => authoritiesFile(cacheHome, all.extraCa), ...ruled?.git },
       clock: this.clock,
     });
     const buildpacks = { registry, fetcher, store, shipped: SHIPPED };

@@ -10,6 +10,7 @@ import { agentsFor, type Reach } from '../proxy/agents.ts';
 import { trustedAuthorities } from '../proxy/authorities.ts';
 import { dialThrough } from '../proxy/dial.ts';
 import { proxyFor } from '../proxy/proxy-settings.ts';
+import type { HostPort } from './allowed.ts';
 import { DestinationRefused, DownloadFilter } from './download-filter.ts';
 import type { EgressWish } from './wish.ts';
 
@@ -19,9 +20,13 @@ type Unfiltered = Omit<Reach, 'dial' | 'beforeProxy'>;
 const CONNECT_MS = 60_000;
 const ENDS = 'Connection: close\r\nContent-Length: 0\r\n\r\n';
 
-/** How a server downloads what its users name. */
-export function ruledDownloads(reach: Unfiltered, { policies }: EgressWish) {
-  const filter = new DownloadFilter(policies.staging);
+/** How a server downloads what its users name. `named`: places of the operator beside those of the rules. */
+export function ruledDownloads(
+  reach: Unfiltered,
+  { policies: { staging } }: EgressWish,
+  named: readonly HostPort[] = [],
+) {
+  const filter = new DownloadFilter({ ...staging, allowed: [...staging.allowed, ...named] });
   const { dial, beforeProxy } = filter;
   return { reach: { dial, beforeProxy }, git: { filter: () => FilteringProxy.open(filter, reach) } };
 }

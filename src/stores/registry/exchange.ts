@@ -1,7 +1,8 @@
 /** One request and its answer: no redirect is followed and nothing is tried again here. */
 import type { Readable } from 'node:stream';
 import type { Got } from 'got';
-import { cancelled } from '../../words/errors.ts';
+import { DestinationRefused } from '../../machine/network/download-filter.ts';
+import { cancelled, StagerError } from '../../words/errors.ts';
 
 /** A request. */
 export interface Asked {
@@ -26,7 +27,7 @@ export class BrokenExchange extends Error {
   override readonly name = 'BrokenExchange';
 }
 
-/** @throws BrokenExchange; StagerError CANCELLED. */
+/** @throws BrokenExchange; StagerError CANCELLED, REGISTRY_UNAVAILABLE when the rules of a server forbid the place. */
 export async function sendOnce(http: Got, asked: Asked): Promise<RegistryAnswer> {
   const { method, url, signal } = asked;
   if (signal.aborted) throw cancelled(signal);
@@ -58,6 +59,8 @@ export async function sendOnce(http: Got, asked: Asked): Promise<RegistryAnswer>
   } catch (error) {
     stream.destroy();
     if (signal.aborted) throw cancelled(signal);
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof DestinationRefused) throw refused(url, cause);
     throw new BrokenExchange(messageOf(error), { cause: error });
   } finally {
     if (body !== undefined && !Buffer.isBuffer(body)) body.on('error', () => undefined);
@@ -91,6 +94,13 @@ export class TooLong extends Error {
 /** Lets an answer go whose body nobody wants. */
 export async function discard(answer: RegistryAnswer): Promise<void> {
   await fullBody(answer, 65_536, 'an answer').catch(() => answer.body.destroy());
+}
+
+function refused(url: URL, { message }: DestinationRefused): StagerError {
+  return new StagerError('REGISTRY_UNAVAILABLE', `the registry ${url.host} is not asked: ${message}`, {
+    next: 'The operator of the server allows places with --allow-host or --egress-rules.',
+    details: { registry: url.host, reason: message },
+  });
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
