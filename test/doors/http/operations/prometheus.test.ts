@@ -51,7 +51,7 @@ else {
       expect(await prometheus.sees('stager_builds_total{outcome="staged"}', '1')).toBe('1');
       const { data } = Rules.parse(await prometheus.get('/api/v1/rules'));
       const health = data.groups.flatMap(({ rules }) => rules.map((rule) => rule.health));
-      expect(health).toHaveLength(7);
+      expect(health).toHaveLength(8);
       expect(health).not.toContain('err');
     } finally {
       await prometheus.stop();
