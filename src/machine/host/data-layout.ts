@@ -51,6 +51,7 @@ const PLACES: readonly Place[] = [
 
 /** In the directory of a server. What is lost there is reported, never made again. */
 const SERVED: readonly Place[] = [
+  { path: '.', kind: 'directory', what: 'all data of the server', mayBeMount: true },
   { path: 'database', kind: 'directory', what: 'the database', mayBeMount: true },
   { path: 'blobs', kind: 'directory', what: 'packages, droplets and build caches', mayBeMount: true },
   { path: 'stagings', kind: 'directory', what: 'the records of stagings', mayBeMount: true },

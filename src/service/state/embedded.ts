@@ -24,7 +24,9 @@ import { LocalSignals } from './signals.ts';
 const CLAIM_WAIT_MS = 5000;
 
 export async function openEmbedded(dir: string): Promise<Driver> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw databaseNotStarted(dir, error);
+  });
   const unlock = await claimDirectory(dir);
   try {
     await demandDatabaseFiles(dir);

@@ -74,6 +74,15 @@ describe('the layout of a data home', () => {
     });
   });
 
+  it.each(Object.entries(WAYS))('of a server, %s as a whole, is named', async (_, make) => {
+    const path = join(home, 'all of it');
+    await make(path);
+    await expect(checkServedLayout(path)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(path),
+    });
+  });
+
   it('has no blobs made again: what is missing there is a disk that is not mounted', async () => {
     await symlink('/mnt/not/mounted', join(home, 'blobs'));
     await expect(checkLayout(home)).rejects.toMatchObject({ next: expect.stringContaining('Mount') });

@@ -3,6 +3,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openEndpointStager, type Stager } from '../../../compose.ts';
+import { checkServedLayout } from '../../../machine/host/data-layout.ts';
 import { ownVersion } from '../../../machine/host/own-package.ts';
 import type { WorkerSettings } from '../../../service/builds/build-worker.ts';
 import { runWorker } from '../../../service/builds/run-worker.ts';
@@ -25,6 +26,7 @@ export async function workerCommand(context: Context): Promise<number> {
       next: 'Give --database postgres://… and --blobstore s3://…, the same as for stager serve.',
     });
   }
+  await checkServedLayout(data);
   const metrics = new Metrics();
   await using stager = openEndpointStager(config, data, metrics.blob);
   const worker = await settingsOf(stager);
