@@ -90,7 +90,7 @@ describe('images', () => {
   it('that are not there fail as every promise of the handle says', async () => {
     const nowhere = runImage({ home, image: join(dir, 'nowhere') });
     for (const promise of [nowhere.result, nowhere.ready, nowhere.stop()])
-      await expect(promise).rejects.toMatchObject({ name: 'StagerError', code: 'USAGE' });
+      await expect(promise).rejects.toMatchObject({ name: 'StagerError', code: 'IMAGE_INVALID' });
   });
 });
 

@@ -19,6 +19,9 @@ import { parseGuid } from '../../../src/words/ids.ts';
 import { contentsOf, namesOf, signal } from '../../staging/package/support.ts';
 
 const AT_ONCE = 4;
+/** STAGER_TEST_KILLS=200 for as many as before a release. */
+export const KILLS = Number(process.env['STAGER_TEST_KILLS'] ?? '60');
+
 /** Half a minute of an idle machine; ten of one that has ten times as much to do. */
 export const PATIENT = { timeout: 1_800_000 } as const;
 /** Uploads beside a collection, then collections beside each other: leases hold those of the first kind back. */
