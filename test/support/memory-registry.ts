@@ -63,7 +63,8 @@ function tarOf(files: Readonly<Record<string, string>>): Buffer {
 const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
 
 /** Listens on loopback. */
-export async function startMemoryRegistry(): Promise<MemoryRegistry> {
+/** @param port of loopback; 0 is any. */
+export async function startMemoryRegistry(port = 0): Promise<MemoryRegistry> {
   const documents = new Map<string, Buffer>();
   const logins = new Map<string, string>();
   const faults = new Map<string, RequestListener>();
@@ -83,7 +84,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
       found ?? Buffer.from('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
     return response.writeHead(found === undefined ? 404 : 200, { 'content-length': body.length }).end(body);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   const host = `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;

@@ -30,8 +30,8 @@ for (const program of CF_PROGRAMS) {
     });
     stagingSteps(client);
     pushSteps(client);
-    imageSteps(client);
-    cnbSteps(client);
+    imageSteps({ cf: client, served });
+    cnbSteps({ cf: client, served });
     appSteps(client);
     platformSteps({ cf: client, served });
   });

@@ -1,6 +1,7 @@
 /** `cf push --lifecycle cnb`, with a buildpack from a registry in this process. */
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { type MemoryRegistry, startMemoryRegistry } from '../../../support/memory-registry.ts';
+import type { Served } from '../support/served.ts';
 import type { Cf } from './cf.ts';
 
 const HELLO = 'cnb/buildpacks/test_hello/1.0.0';
@@ -15,14 +16,14 @@ printf '[types]\\nbuild = true\\ncache = true\\n' > "$kept.toml"
 printf '[[processes]]\\ntype = "web"\\ncommand = ["cat", "index.html"]\\n' > "$CNB_LAYERS_DIR/launch.toml"
 `;
 
-export function cnbSteps(cf: () => Cf): void {
+export function cnbSteps({ cf, served }: { readonly cf: () => Cf; readonly served: () => Served }): void {
   describe('with cloud native buildpacks', () => {
     let registry: MemoryRegistry;
     let buildpack = '';
     let credentials = {};
     let isKnown = false;
     beforeAll(async () => {
-      registry = await startMemoryRegistry();
+      registry = await startMemoryRegistry(served().registryPorts[1]);
       const label = JSON.stringify({ id: 'test/hello', version: '1.0.0' });
       const image = registry.add({
         name: 'test/hello:v1',

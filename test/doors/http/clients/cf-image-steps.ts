@@ -1,17 +1,18 @@
 /** `cf push --docker-image`, against a registry in this process. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MemoryRegistry, startMemoryRegistry } from '../../../support/memory-registry.ts';
+import type { Served } from '../support/served.ts';
 import type { Cf } from './cf.ts';
 
 const PASSWORD = { CF_DOCKER_PASSWORD: 'correct-horse' };
 
-export function imageSteps(cf: () => Cf): void {
+export function imageSteps({ cf, served }: { readonly cf: () => Cf; readonly served: () => Served }): void {
   describe('with images of docker', () => {
     let registry: MemoryRegistry;
     let image = '';
     let hidden = '';
     beforeAll(async () => {
-      registry = await startMemoryRegistry();
+      registry = await startMemoryRegistry(served().registryPorts[0]);
       image = registry.add({ name: 'shop/web:v1', config: { Cmd: ['/web'], User: '1000' } });
       hidden = registry.add({ name: 'shop/hidden:v1', login: 'me:correct-horse' });
     });
@@ -52,6 +53,9 @@ export function imageSteps(cf: () => Cf): void {
       const push = (ref: string) => ['push', 'failing', '--docker-image', ref, '--no-manifest'];
       expect(await cf().refused(push(hidden))).toMatch(/refused access[\s\S]*CF_DOCKER_PASSWORD/);
       expect(await cf().refused(push(`${registry.host}/none`))).toContain('none:latest is not there');
+      expect(await cf().refused(push('127.0.0.1:1/none'))).toContain(
+        'egress rules of this server do not allow',
+      );
     });
 
     it('copies one to another app, and keeps it out of apps of another kind', async () => {

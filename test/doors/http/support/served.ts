@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { z } from 'zod';
 import { Cli } from '../../../support/cli.ts';
+import { freePort } from '../../../support/free-port.ts';
 import { ACCESS_KEY, SECRET_KEY, startS3Server } from '../../../support/s3-server.ts';
 import { postgresMissing, startPostgres } from './postgres.ts';
 
@@ -14,6 +15,8 @@ export interface Served {
   /** A directory for what clients need; it goes with the server. */
   readonly dir: string;
   readonly cli: Cli;
+  /** Of loopback, for image registries that the server may ask. */
+  readonly registryPorts: readonly [number, number];
 }
 
 export const PASSWORD = 'correct-horse-battery';
@@ -67,8 +70,13 @@ function useServed(open: () => Promise<Stores>): () => Served {
   let close: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
     const [cli, stores] = [await Cli.make(), await open()];
+    const registryPorts = [await freePort(), await freePort()] as const;
     const running = cli.start(['serve', '--port', '0', ...stores.args, '--json'], {
-      env: { ...stores.env, STAGER_ADMIN_PASSWORD: PASSWORD },
+      env: {
+        ...stores.env,
+        STAGER_ADMIN_PASSWORD: PASSWORD,
+        STAGER_ALLOW_HOSTS: registryPorts.map((port) => `127.0.0.1:${port}`).join('\n'),
+      },
     });
     close = async () => {
       running.child.kill('SIGTERM');
@@ -81,7 +89,7 @@ function useServed(open: () => Promise<Stores>): () => Served {
       said += text;
     });
     await running.says(/"type":"listening".*\n/);
-    served = { url: /"url":"([^"]+)"/.exec(said)?.[1] ?? '', dir: cli.dir, cli };
+    served = { url: /"url":"([^"]+)"/.exec(said)?.[1] ?? '', dir: cli.dir, cli, registryPorts };
   });
   afterAll(() => close());
   return () => {
