@@ -16,6 +16,7 @@ import {
   type StepContext,
 } from '../../kit/index.ts';
 import type { Compiler } from './jdk.ts';
+import { shownCommand } from './shown-command.ts';
 import { property } from './version.ts';
 import { splitWords } from './words.ts';
 
@@ -114,9 +115,7 @@ export async function runGradle(
     script,
     ...tasksOf(env),
   ];
-  log.info(
-    `$ ${argv.join(' ').replaceAll(`${home}/bin/`, '').replaceAll(`${cacheDir}/`, '').replaceAll(`${dep.path}/`, '')}`,
-  );
+  log.info(shownCommand(argv, home, context));
   await run(argv, {
     cwd: buildDir,
     env: {

@@ -18,6 +18,7 @@ import {
 } from '../../kit/index.ts';
 import type { Compiler } from './jdk.ts';
 import { settingsXml } from './maven-settings.ts';
+import { shownCommand } from './shown-command.ts';
 import { property } from './version.ts';
 import { splitWords } from './words.ts';
 
@@ -113,9 +114,7 @@ export async function runMaven(
       : ['-Dmaven.compiler.fork=true', `-Dmaven.compiler.executable=${build.compiler.javac}`]),
     ...argumentsOf(env),
   ];
-  log.info(
-    `$ ${argv.join(' ').replaceAll(`${home}/bin/`, '').replaceAll(`${cacheDir}/`, '').replaceAll(`${dep.path}/`, '')}`,
-  );
+  log.info(shownCommand(argv, home, context));
   await run(argv, {
     cwd: buildDir,
     env: {
