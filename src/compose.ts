@@ -162,9 +162,8 @@ export class Stager {
 
   /** What downloading the dependencies of a buildpack needs. */
   async downloadPorts(signal: AbortSignal): Promise<DownloadPorts> {
-    const { cacheHome, proxy } = this.config;
-    const http = httpClient({ proxy, extraCa: await this.extraCas() });
-    return { http, cacheDir: join(cacheHome, 'downloads'), clock: this.clock, signal };
+    const { http } = await this.remoteHttp(signal);
+    return { http, cacheDir: join(this.config.cacheHome, 'downloads'), clock: this.clock, signal };
   }
 
   /** What asking a server needs. */
@@ -199,8 +198,7 @@ export class Stager {
    */
   async registryClient(signal: AbortSignal, login: RegistryLogin = {}): Promise<RegistryClient> {
     const mirrors = (this.config.settings.registryMirrors ?? []).flatMap(placesIn);
-    const { all } = await this.#downloads(mirrors);
-    const http = httpClient(all);
+    const http = httpClient((await this.#downloads(mirrors)).all);
     return new RegistryClient(registryPorts(this.config, { http, clock: this.clock, ...login }), signal);
   }
 

@@ -17,6 +17,9 @@ export type ResolveName = (host: string) => Promise<readonly LookupAddress[]>;
 
 const systemNames: ResolveName = async (host) => await dns.lookup(host, { all: true });
 
+/** What a person can do about {@link DestinationRefused}. */
+export const WHO_ALLOWS = 'The operator of the server allows places with --allow-host or --egress-rules.';
+
 /** A destination that the rules do not allow. */
 export class DestinationRefused extends Error {
   readonly code = 'ERR_DESTINATION_REFUSED';

@@ -1,7 +1,7 @@
 /** One request and its answer: no redirect is followed and nothing is tried again here. */
 import type { Readable } from 'node:stream';
 import type { Got } from 'got';
-import { DestinationRefused } from '../../machine/network/download-filter.ts';
+import { DestinationRefused, WHO_ALLOWS } from '../../machine/network/download-filter.ts';
 import { cancelled, StagerError } from '../../words/errors.ts';
 
 /** A request. */
@@ -98,7 +98,7 @@ export async function discard(answer: RegistryAnswer): Promise<void> {
 
 function refused(url: URL, { message }: DestinationRefused): StagerError {
   return new StagerError('REGISTRY_UNAVAILABLE', `the registry ${url.host} is not asked: ${message}`, {
-    next: 'The operator of the server allows places with --allow-host or --egress-rules.',
+    next: WHO_ALLOWS,
     details: { registry: url.host, reason: message },
   });
 }

@@ -1,4 +1,5 @@
 /** How downloads fail. No message holds a URL's user info. */
+import { WHO_ALLOWS } from '../../../machine/network/download-filter.ts';
 import { errnoOf, StagerError } from '../../../words/errors.ts';
 import type { Sha256 } from '../../../words/ids.ts';
 import { redactUrls } from '../../logs/redact.ts';
@@ -44,7 +45,7 @@ export function failed(
 /** BUILDPACK_DOWNLOAD_FAILED of what a server's rules keep us from. */
 export function refused(key: string, why: Error): StagerError {
   return new StagerError('BUILDPACK_DOWNLOAD_FAILED', `buildpack ${key} can't be fetched: ${why.message}`, {
-    next: 'The operator of the server allows places with --allow-host or --egress-rules.',
+    next: WHO_ALLOWS,
     details: { buildpack: key, reason: why.message },
   });
 }
