@@ -1,8 +1,10 @@
 /** The app of a staging above the tree of its last package, where that can be had. */
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Sandbox } from '../../machine/sandbox/port/sandbox.ts';
 import type { Layers } from '../../machine/sandbox/port/volume.ts';
 import { isStagerError, throwIfCancelled } from '../../words/errors.ts';
+import type { Report } from '../../words/events.ts';
 import { formatCount, MEBIBYTE } from '../../words/units.ts';
 import type { KnownTree } from '../droplet/tar/known-tree.ts';
 import { difference, type PackageChange } from '../layers/difference.ts';
@@ -22,15 +24,28 @@ import {
 } from '../layers/lay.ts';
 import type { LayerTree } from '../layers/store.ts';
 import { type EntrySupply, type Listed, supplyOf } from '../layers/supply.ts';
+import { whyUnfit } from '../layers/unfit.ts';
+import type { StageRequest } from '../request/request.ts';
 import type { Source } from '../source/entry.ts';
 import type { Workspace } from '../workspace/layout.ts';
-import type { Staging } from './staging.ts';
+import type { StagePorts } from './staging.ts';
 
 /** What is to be staged. */
 export interface LayeredInput {
   readonly source: Source;
   /** What its package lists. */
   readonly listed: () => Promise<Listed>;
+}
+
+/** What it takes of a staging. */
+export interface LayerUser {
+  readonly request: Pick<StageRequest, 'keep' | 'diskMb'> & {
+    readonly app: Pick<StageRequest['app'], 'guid'>;
+  };
+  readonly ports: Pick<StagePorts, 'layers'> & { readonly sandbox: Pick<Sandbox, 'volumes' | 'owner'> };
+  readonly signal: AbortSignal;
+  readonly report: Report;
+  warn(code: string, message: string): void;
 }
 
 /** With fewer entries two mounts cost more than they save. */
@@ -44,8 +59,6 @@ const SMALL = { entries: 256, bytes: 16 * MEBIBYTE } as const;
 const MOST = 0.5;
 /** Of the machine's disk, beside what a tree takes. */
 const RESERVE_BYTES = 1024 * MEBIBYTE;
-/** What file systems and what is known of files can hold alike: 1970 to 2400. */
-const LAST_TIME_MS = 13_569_465_600_000;
 
 /** A workspace whose app lies above a tree. */
 interface Laid {
@@ -65,13 +78,13 @@ interface Laid {
 
 /** See the top of the file. */
 export class LayeredApp implements AsyncDisposable {
-  readonly #staging: Staging;
+  readonly #staging: LayerUser;
   readonly #workspace: Workspace;
   readonly #laid: Laid;
   readonly #offset: number;
   #keeping: Promise<void> | undefined;
 
-  private constructor(staging: Staging, workspace: Workspace, laid: Laid) {
+  private constructor(staging: LayerUser, workspace: Workspace, laid: Laid) {
     this.#staging = staging;
     this.#workspace = workspace;
     this.#laid = laid;
@@ -84,7 +97,7 @@ export class LayeredApp implements AsyncDisposable {
    * @throws StagerError SOURCE_CHANGED and what else the source throws.
    */
   static async fill(
-    staging: Staging,
+    staging: LayerUser,
     workspace: Workspace,
     input: LayeredInput,
   ): Promise<LayeredApp | string> {
@@ -100,8 +113,8 @@ export class LayeredApp implements AsyncDisposable {
       return layers === undefined ? NO_LAYERS : 'what may be kept is a plain directory';
     }
     const now = await LayerEntries.of(listed.entries);
-    const odd = oddTime(now);
-    if (odd !== undefined) return `the time of ${odd} is out of range`;
+    const unfit = await whyUnfit(now, APP);
+    if (unfit !== undefined) return unfit;
     const supply = supplyOf(input.source, listed.hostRoot, signal);
     // What is below does not count later; copying says that it is too much.
     if (sizeOfTree(now).bytes > request.diskMb * MEBIBYTE) return 'it may not fit into the disk limit';
@@ -176,7 +189,7 @@ export class LayeredApp implements AsyncDisposable {
 
 /** Makes the tree of this package, or takes the one of the last, and shows it in the workspace. */
 async function lay(
-  staging: Staging,
+  staging: LayerUser,
   workspace: Workspace,
   {
     layers,
@@ -219,16 +232,7 @@ const placesOf = ({ app, root }: Workspace) => {
 const isLarge = ({ written, removed, bytes }: PackageChange): boolean =>
   written.length + removed.length > SMALL.entries || bytes > SMALL.bytes;
 
-/** A path whose time can't be kept. */
-function oddTime(entries: LayerEntries): string | undefined {
-  for (let index = 0; index < entries.size; index += 1) {
-    const mtimeMs = entries.mtimeMsAt(index);
-    if (mtimeMs < 0 || mtimeMs >= LAST_TIME_MS) return entries.pathAt(index);
-  }
-  return undefined;
-}
-
-const optionsOf = ({ request, signal, report }: Staging): FillOptions => ({
+const optionsOf = ({ request, signal, report }: LayerUser): FillOptions => ({
   limits: { maxBytes: request.diskMb * MEBIBYTE, raise: '--disk' },
   signal,
   report,

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { difference } from '../../../src/staging/layers/difference.ts';
 import { LayerEntries } from '../../../src/staging/layers/entries.ts';
 import { LayerStore } from '../../../src/staging/layers/store.ts';
+import { whyUnfit } from '../../../src/staging/layers/unfit.ts';
 import type { ListedEntry } from '../../../src/staging/package/listing.ts';
 import { digestsOf } from '../../../src/stores/blobs/port/digests.ts';
 import { systemClock } from '../../../src/words/clock.ts';
@@ -87,6 +88,21 @@ describe('the list of a tree', () => {
     const other = await LayerEntries.of([file('other')]);
     expect(LayerEntries.parse(kept, other.id)).toBeUndefined();
     expect(LayerEntries.parse(kept.subarray(1), entries.id)).toBeUndefined();
+  });
+});
+
+describe('a package that can not be a tree', () => {
+  it('has a time that file systems do not keep', async () => {
+    const odd = await LayerEntries.of([file('fine'), file('old', 'x', { mtimeMs: -1 })]);
+    expect(await whyUnfit(odd, 'app')).toBe('the time of old is out of range');
+  });
+
+  it('has a directory whose path the kernel can not keep when it is renamed; a file may be anywhere', async () => {
+    const long = 'd'.repeat(125);
+    const fits = [directory(long), directory(`${long}/${long}`), file(`${long}/${long}/${'f'.repeat(200)}`)];
+    expect(await whyUnfit(await LayerEntries.of(fits), 'app')).toBeUndefined();
+    const deeper = await LayerEntries.of([...fits.slice(0, 1), file(`${long}/${long}x/file`)]);
+    expect(await whyUnfit(deeper, 'app')).toContain('could not be renamed');
   });
 });
 
