@@ -81,7 +81,7 @@ export async function leftOnWorkers({ homes, workers, disks }: Fleet): Promise<r
   for (const [index, home] of homes.entries()) {
     const workspaces = await readdir(join(home, 'home/workspaces')).catch(() => []);
     const sandboxes = (await readdir(join(home, 'home/sandbox')).catch(() => [])).filter(
-      (it) => it !== 'probes.json',
+      (it) => it !== 'probes.json' && it !== 'etc',
     );
     const mounted = mounts.filter((at) => at.startsWith(`${home}/`) && !own.has(at));
     const pid = String(workers[index]?.child.pid);

@@ -158,7 +158,9 @@ export class Cli implements AsyncDisposable {
   /** Everything that a staging must not leave, as sentences; none is what is wanted. */
   async leftovers(): Promise<string[]> {
     const workspaces = await names(join(this.home, 'workspaces'));
-    const owners = (await names(join(this.home, 'sandbox'))).filter((name) => name !== 'probes.json');
+    const owners = (await names(join(this.home, 'sandbox'))).filter(
+      (name) => name !== 'probes.json' && name !== 'etc',
+    );
     const temporary: string[] = [];
     for (const place of ['blobs/.tmp', 'members/tmp', 'buildpacks/tmp']) {
       for (const name of await names(join(this.home, place))) {

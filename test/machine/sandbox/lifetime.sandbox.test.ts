@@ -63,7 +63,7 @@ it('kill -9 takes a script with it that ignores every signal, its daemons and it
   await expect.poll(() => cgroupsOf('victim'), PATIENCE).toEqual([]);
   expect(mounts()).toEqual([]);
   await reap(home);
-  expect(readdirSync(home).filter((name) => !/^(probes.json|workspace-.*)$/.test(name))).toEqual([]);
+  expect(readdirSync(home).filter((name) => !/^(probes.json|etc|workspace-.*)$/.test(name))).toEqual([]);
 });
 
 it('kill -9 at any moment leaves no process and no cgroup', async () => {

@@ -171,7 +171,7 @@ describe('a stager that was killed', () => {
     expect(removed).toHaveLength(1);
     expect(removed[0]).toMatch(/^stager-victim-/);
     expect(await commandsWith(marker)).toEqual([]);
-    expect(readdirSync(home).filter((name) => !/^(probes.json|workspace-.*)$/.test(name))).toEqual([]);
+    expect(readdirSync(home).filter((name) => !/^(probes.json|etc|workspace-.*)$/.test(name))).toEqual([]);
     expect(await cgroupsOf('victim')).toEqual([]);
   });
 });

@@ -1,7 +1,6 @@
 /** The bundle of one container: its root file system and the runtime's config.json. */
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256OfBytes } from '../../../words/digest.ts';
 import { RESOLVER } from '../../network/addresses.ts';
 import type { Entrance } from '../../network/egress.ts';
 import { writeExact } from '../child/files.ts';
@@ -10,15 +9,16 @@ import type { IdPlan } from '../kernel/ids.ts';
 import { hasMountsBelow, parseMountInfo } from '../kernel/mountinfo.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import type { NetworkKind } from '../port/network.ts';
-import type { Rootfs, SandboxSpec } from '../port/sandbox.ts';
+import type { Mount, SandboxSpec } from '../port/sandbox.ts';
 import { ENTERED, ociConfig } from './config.ts';
-import { composeEtc } from './etc.ts';
+import { keptEtc } from './kept-etc.ts';
+import { coveredBy, type MountPoint, pointFor } from './mount-points.ts';
 import type { OciOptions } from './oci.ts';
 import { type ComposedRoot, composeRoot } from './root.ts';
 
 /** What a bundle is made with, the same for all of one process. */
 export interface BundleParts {
-  readonly options: Pick<OciOptions, 'cgroups' | 'guard'>;
+  readonly options: Pick<OciOptions, 'cgroups' | 'guard' | 'stateDir'>;
   /** Ids inside. */
   readonly user: IdPlan['user'];
   /** Directory of this process. */
@@ -57,23 +57,25 @@ export class OciBundles {
     await writeExact(resolv, await resolvConfOf(spec.network), 0o644);
     await writeExact(hostname, `${name}\n`, 0o644);
     const etcFiles = { hosts, 'resolv.conf': resolv, hostname };
-    return await composeRoot(join(bundle, 'root'), { spec, etc: await this.#etcOf(spec.rootfs), etcFiles });
+    return await composeRoot(join(bundle, 'root'), {
+      spec,
+      etc: await this.#etcOf(spec, etcFiles),
+      etcFiles,
+    });
   }
 
-  /** /etc is copied once a process and stack. */
-  #etcOf(rootfs: Rootfs): Promise<string> {
+  /** Looked for once a process, stack and set of mounts. */
+  async #etcOf({ rootfs, mounts }: SandboxSpec, files: Readonly<Record<string, string>>): Promise<string> {
     const root = rootfs.kind === 'host' ? '/' : rootfs.path;
-    const known = this.#etc.get(root);
-    if (known !== undefined) return known;
-    const path = join(this.#parts.home, 'etc', sha256OfBytes(root).slice(0, 16));
-    const made = composeEtc(path, {
-      root,
-      allowListOnly: rootfs.kind === 'host',
-      user: this.#parts.user,
-    });
-    const promise = made.then(() => path);
-    this.#etc.set(root, promise);
-    return promise;
+    const points = await pointsInEtc(mounts, files);
+    const key = JSON.stringify([root, points]);
+    const known = this.#etc.get(key);
+    if (known !== undefined) return await known;
+    const { home, options, user } = this.#parts;
+    const wish = { root, allowListOnly: rootfs.kind === 'host', user, points };
+    const made = keptEtc(wish, { stateDir: options.stateDir, home });
+    this.#etc.set(key, made);
+    return await made;
   }
 
   /** Writes config.json. */
@@ -114,4 +116,20 @@ export class OciBundles {
     });
     await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
   }
+}
+
+/** What of `mounts` is mounted over an entry of our /etc itself. */
+async function pointsInEtc(
+  mounts: readonly Mount[],
+  files: Readonly<Record<string, string>>,
+): Promise<readonly MountPoint[]> {
+  const binds: Mount[] = [{ source: '', target: '/etc', writable: false }];
+  for (const [name, source] of Object.entries(files))
+    binds.push({ source, target: `/etc/${name}`, writable: false });
+  const points: MountPoint[] = [];
+  for (const mount of mounts) {
+    if (coveredBy(mount.target, binds)?.target === '/etc') points.push(await pointFor(mount, '/etc'));
+    binds.push(mount);
+  }
+  return points;
 }

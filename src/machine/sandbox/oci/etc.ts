@@ -11,6 +11,7 @@ import pLimit from 'p-limit';
 import { errnoOf } from '../../../words/errors.ts';
 import { makeDirectory, writeExact } from '../child/files.ts';
 import { isListedEtc } from './host-etc.ts';
+import { type MountPoint, makeMountPoint } from './mount-points.ts';
 
 /** Never copied, whatever they are in: private keys and files of passwords. */
 const SECRET_NAME =
@@ -29,6 +30,8 @@ export interface EtcOptions {
   /** Take only what is known to hold no secret. */
   readonly allowListOnly: boolean;
   readonly user: { readonly uid: number; readonly gid: number };
+  /** What is mounted over something in it; paths below /etc. */
+  readonly points: readonly MountPoint[];
 }
 
 /** Makes `directory` (must not exist) the /etc of a sandbox. */
@@ -36,9 +39,14 @@ export async function composeEtc(directory: string, options: EtcOptions): Promis
   await makeDirectory(directory, 0o755);
   const from = join(options.root, 'etc');
   const limit = pLimit(16);
-  const keep = options.allowListOnly ? isKeptOfHost : (path: string): boolean => !isSecret(path);
-  await copyTree({ from, to: directory, path: '', keep, run: (task) => limit(task) });
+  await copyTree({ from, to: directory, path: '', keep: keptOf(options), run: (task) => limit(task) });
   await writeOwnFiles(directory, options);
+  for (const point of options.points) await makeMountPoint(directory, point);
+}
+
+/** Which entries of an /etc are copied, by their paths below it. */
+export function keptOf({ allowListOnly }: Pick<EtcOptions, 'allowListOnly'>): (path: string) => boolean {
+  return allowListOnly ? isKeptOfHost : (path) => !isSecret(path);
 }
 
 const isKeptOfHost = (path: string): boolean => !isSecret(path) && isListedEtc(path);

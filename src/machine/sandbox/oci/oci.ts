@@ -26,6 +26,7 @@ import { MountedVolumes, type WantedBound } from '../volume/volumes.ts';
 import { OciBundles } from './bundle.ts';
 import { CLEAR_UP, clearUpArguments } from './clear-up.ts';
 import type { GuardPlan } from './guard.ts';
+import { ETC } from './kept-etc.ts';
 import { type EgressMeans, type SessionNetwork, sessionNetwork } from './networks.ts';
 import { OciRun } from './oci-run.ts';
 import type { ComposedRoot } from './root.ts';
@@ -126,7 +127,7 @@ export class OciSandbox implements Sandbox {
     const home = await claimDirectory(options.stateDir, randomBytes(4).toString('hex'));
     const { path, name, version, keeps } = options.runtime;
     await makeDirectory(join(home, 'runs'), 0o711);
-    await makeDirectory(join(home, 'etc'), 0o711);
+    await makeDirectory(join(home, ETC), 0o711);
     await writeFile(
       join(home, OWNER_FILE),
       JSON.stringify({

@@ -6,12 +6,13 @@
  * directory afterwards touches nothing of the stack. Paths below it are made without ever following a link, since
  * links come from the stack and may point anywhere on the host.
  */
-import { lstat, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readlink, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errnoOf, StagerError } from '../../../words/errors.ts';
+import { errnoOf } from '../../../words/errors.ts';
 import { makeDirectory } from '../child/files.ts';
 import { InsideView } from '../child/inside-view.ts';
 import type { Mount, Rootfs, SandboxSpec } from '../port/sandbox.ts';
+import { coveredBy, makeDirectories, makeMountPoint, pointFor, unlessThere } from './mount-points.ts';
 
 /** A composed root, ready to be handed to a runtime. */
 export interface ComposedRoot {
@@ -36,7 +37,7 @@ const VAR_LINKS = { tmp: '/tmp', run: '/run', lock: '/run/lock' } as const;
 /** What a root is composed of. */
 export interface RootParts {
   readonly spec: Pick<SandboxSpec, 'rootfs' | 'mounts' | 'links'>;
-  /** Host directory that becomes /etc; mount points may be made in it. */
+  /** Host directory that becomes /etc, with what is mounted over something in it. */
   readonly etc: string;
   /** Host files that cover files of /etc: name → host path. */
   readonly etcFiles: Readonly<Record<string, string>>;
@@ -69,7 +70,8 @@ export async function composeRoot(path: string, parts: RootParts): Promise<Compo
   for (const [inside, target] of links) await makeLink(path, inside, target);
   for (const [name, source] of Object.entries(parts.etcFiles)) add(`etc/${name}`, source);
   for (const mount of spec.mounts) {
-    await makeMountPoint(mount, { root: path, binds });
+    // Below another mount the stack has to have it.
+    if (coveredBy(mount.target, binds) === undefined) await makeMountPoint(path, await pointFor(mount));
     binds.push(mount);
   }
   const hasTmp = spec.mounts.some((mount) => mount.target === '/tmp');
@@ -130,42 +132,4 @@ async function makeLink(root: string, inside: string, target: string): Promise<v
   const at = join(root, inside);
   await makeDirectories(root, dirname(inside));
   await symlink(target, at);
-}
-
-/** Makes what a mount needs at its target, in the composed root or in our /etc; elsewhere the stack has to have it. */
-async function makeMountPoint(
-  mount: Mount,
-  into: { readonly root: string; readonly binds: readonly Mount[] },
-): Promise<void> {
-  const over = into.binds.findLast(
-    ({ target }) => mount.target === target || mount.target.startsWith(`${target}/`),
-  );
-  if (over !== undefined && over.target !== '/etc') return;
-  const root = over === undefined ? into.root : over.source;
-  const path = over === undefined ? mount.target : mount.target.slice('/etc'.length);
-  const source = await stat(mount.source);
-  if (source.isDirectory()) return await makeDirectories(root, path);
-  await makeDirectories(root, dirname(path));
-  await writeFile(join(root, path), '', { flag: 'a' });
-}
-
-async function makeDirectories(root: string, path: string): Promise<void> {
-  let current = root;
-  for (const name of path.split('/').filter(Boolean)) {
-    current = join(current, name);
-    await unlessThere(makeDirectory(current, 0o755));
-    if (!(await lstat(current)).isDirectory()) {
-      throw new StagerError(
-        'SANDBOX_FAILED',
-        `no mount point can be made at ${path}: ${name} is not a directory`,
-        { next: 'Use a stack in which it is a directory.', details: { path } },
-      );
-    }
-  }
-}
-
-async function unlessThere(made: Promise<void>): Promise<void> {
-  await made.catch((error: unknown) => {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-  });
 }
