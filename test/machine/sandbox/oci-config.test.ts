@@ -42,6 +42,7 @@ const parts: ConfigParts = {
   hasTmp: true,
   recursive: new Set(['/usr']),
   terminal: false,
+  bounded: false,
   grants: {
     openFiles: 32,
     fileSize: Number.POSITIVE_INFINITY,
@@ -71,6 +72,13 @@ describe('the config of a container', () => {
     const names = JSON.stringify(command['rlimits']);
     expect(names).not.toContain('NPROC');
     expect(names).toContain('{"type":"RLIMIT_NOFILE","hard":32,"soft":32}');
+  });
+
+  it('limits the size of one file only where nothing else holds a workspace to its disk limit', () => {
+    const limitsOf = (bounded: boolean): string =>
+      JSON.stringify(ociConfig(spec, { ...parts, bounded }).process['rlimits']);
+    expect(limitsOf(false)).toContain('RLIMIT_FSIZE');
+    expect(limitsOf(true)).not.toContain('RLIMIT_FSIZE');
   });
 
   it('falls back to a limit of processes of the user where no cgroup can be made', () => {

@@ -129,6 +129,19 @@ describe.skipIf(why !== '')(`a workspace with a file system of its own${why}`, (
     expect([report.outcome, stdout.toString()]).toEqual([{ kind: 'exited', code: 0 }, '0\n']);
   });
 
+  it('a program maps more of nothing than the workspace holds, as .NET does for what it compiles', async () => {
+    const { report, text } = await runIn(
+      { bytes: 32 * MIB },
+      python(
+        'import os',
+        'f = os.memfd_create("pages")',
+        'os.ftruncate(f, 2 << 30)',
+        'print(os.fstat(f).st_size)',
+      ),
+    );
+    expect([report.outcome, text]).toEqual([{ kind: 'exited', code: 0 }, `${2 ** 31}\n`]);
+  });
+
   it('is empty, and takes what it is to hold', async () => {
     const { report, text } = await runIn(
       { bytes: 64 * MIB },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { RESOLVER } from '../../network/addresses.ts';
 import type { Entrance } from '../../network/egress.ts';
 import { writeExact } from '../child/files.ts';
+import type { Backing } from '../kernel/disk-watch.ts';
 import type { Grants } from '../kernel/grants.ts';
 import type { IdPlan } from '../kernel/ids.ts';
 import { hasMountsBelow, parseMountInfo } from '../kernel/mountinfo.ts';
@@ -87,8 +88,10 @@ export class OciBundles {
       root,
       network,
       ids,
+      backing,
     }: {
       ids: IdPlan;
+      backing: Backing | undefined;
       bundle: string;
       spec: SandboxSpec;
       root: ComposedRoot;
@@ -111,6 +114,7 @@ export class OciBundles {
       recursive,
       ...(network === undefined ? {} : { network: options.guard === undefined ? network.net : ENTERED }),
       terminal: spec.stdin === 'terminal',
+      bounded: backing !== undefined,
       grants,
       arch: process.arch,
     });

@@ -17,6 +17,8 @@ export interface ConfigParts {
   /** Targets of read-only binds that have mounts of the host below them. */
   readonly recursive: ReadonlySet<string>;
   readonly terminal: boolean;
+  /** The workspace is a file system of its own, which the kernel holds to its size. */
+  readonly bounded: boolean;
   /** Network namespace to join instead of a new one; {@link ENTERED}: the runtime is in it. */
   readonly network?: string | typeof ENTERED;
   readonly grants: Grants;
@@ -162,9 +164,11 @@ function rlimits(spec: SandboxSpec, parts: ConfigParts): readonly Rlimit[] {
   const list = [
     limit('RLIMIT_NOFILE', Math.min(spec.limits.openFiles, parts.grants.openFiles)),
     limit('RLIMIT_CORE', 0),
-    // The watcher sees an overrun late; this stops one file at once.
-    limit('RLIMIT_FSIZE', Math.min(spec.limits.diskBytes, parts.grants.fileSize)),
   ];
+  // The watcher sees an overrun late; this stops one file at once. Elsewhere it would only end programs that make large
+  // files of nothing, as .NET does in memory, where it counts as well.
+  if (!parts.bounded)
+    list.push(limit('RLIMIT_FSIZE', Math.min(spec.limits.diskBytes, parts.grants.fileSize)));
   // The kernel counts processes of a user for each user namespace, so this holds only where there is one.
   const counts = parts.cgroups.parents.pids === undefined && parts.ids.mappings !== undefined;
   return counts ? [...list, limit('RLIMIT_NPROC', spec.limits.pids)] : list;

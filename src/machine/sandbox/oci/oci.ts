@@ -14,7 +14,7 @@ import { whyNotStartable } from '../child/startable.ts';
 import { claimDirectory, RUNTIME_STATE, removeDirectory } from '../child/state-directory.ts';
 import { Warden } from '../child/warden.ts';
 import { type CgroupPlan, describeCgroups } from '../kernel/cgroups.ts';
-import type { DiskLedger } from '../kernel/disk-watch.ts';
+import type { Backing, DiskLedger } from '../kernel/disk-watch.ts';
 import { type Grants, ownGrants } from '../kernel/grants.ts';
 import { type IdPlan, rangePlan } from '../kernel/ids.ts';
 import { claimRange } from '../kernel/user-ranges.ts';
@@ -217,7 +217,7 @@ export class OciSandbox implements Sandbox {
       // Through our own descriptor, since the pid of the other command may be another's by now.
       const other = shared === undefined ? undefined : { net: `/proc/${process.pid}/fd/${shared.fd}` };
       const network = spec.network === 'egress' ? await own?.entrance() : other;
-      const made = { bundle, spec, network, ids };
+      const made = { bundle, spec, network, ids, backing: this.volumes.backingOf(spec.diskRoot) };
       await this.#bundles.writeConfig(id, { ...made, root });
       return await this.#runs.finish(spec.owner, this.#newRun({ ...made, id }), io);
     } finally {
@@ -248,9 +248,10 @@ export class OciSandbox implements Sandbox {
     readonly spec: SandboxSpec;
     readonly network: Entrance | undefined;
     readonly ids: IdPlan;
+    readonly backing: Backing | undefined;
   }): OciRun {
     const { runtime, cgroups, guard } = this.#options;
-    const { id, bundle, spec, network, ids } = made;
+    const { id, bundle, spec, network, ids, backing } = made;
     return new OciRun({
       spec,
       runtime,
@@ -260,7 +261,7 @@ export class OciSandbox implements Sandbox {
       fileBytes: this.#fileBytes,
       guard,
       network,
-      backing: this.volumes.backingOf(spec.diskRoot),
+      backing,
       volumes: this.volumes.pointsOf(spec.mounts.map(({ source }) => source)),
       stateRoot: join(this.#home, RUNTIME_STATE),
       files: {
