@@ -1,5 +1,5 @@
 /** The command lines of each package manager: the only place that knows their flags. */
-import type { Argv } from '../../kit/index.ts';
+import { type Argv, isOffline } from '../../kit/index.ts';
 import type { Manager } from './manager.ts';
 
 /** What the install is to do. */
@@ -26,7 +26,7 @@ export function installCommand(plan: InstallPlan): Argv {
         ...(locked ? [] : ['--no-save']),
       ];
     case 'yarn': {
-      const offline = plan.offlineMirror === undefined ? [] : ['--offline'];
+      const offline = plan.offlineMirror !== undefined || isOffline() ? ['--offline'] : [];
       const frozen = locked ? ['--frozen-lockfile'] : ['--no-lockfile'];
       // As Cloud Foundry's and Heroku's buildpacks: versions were chosen before, and a package that names an older Node runs.
       const given = ['--non-interactive', '--ignore-engines', `--production=${!dev}`];
@@ -35,9 +35,16 @@ export function installCommand(plan: InstallPlan): Argv {
     case 'berry':
       return ['yarn', 'install', ...(locked ? ['--immutable'] : ['--no-immutable'])];
     case 'pnpm': {
-      const store = ['--store-dir', `${plan.cacheDir}/pnpm`, '--package-import-method', 'clone-or-copy'];
       const frozen = locked ? ['--frozen-lockfile'] : ['--no-frozen-lockfile'];
-      return ['pnpm', 'install', ...(dev ? ['--prod=false'] : ['--prod']), ...frozen, ...store];
+      return [
+        'pnpm',
+        'install',
+        ...(dev ? ['--prod=false'] : ['--prod']),
+        ...frozen,
+        pnpmStore(plan),
+        ...['--package-import-method', 'clone-or-copy'],
+        ...(isOffline() ? ['--offline'] : []),
+      ];
     }
   }
 }
@@ -58,9 +65,12 @@ export function pruneCommand(plan: InstallPlan): Argv {
     case 'berry':
       return ['yarn', 'workspaces', 'focus', '--all', '--production'];
     case 'pnpm':
-      return ['pnpm', 'prune', '--prod', '--ignore-scripts'];
+      return ['pnpm', 'prune', '--prod', '--ignore-scripts', pnpmStore(plan)];
   }
 }
+
+/** With another store pnpm would take node_modules for somebody else's, and fetch all of it again. */
+const pnpmStore = ({ cacheDir }: InstallPlan): string => `--config.store-dir=${cacheDir}/pnpm`;
 
 /** Compiles native modules again that the app carries. */
 export function rebuildCommand(manager: Manager): Argv {
