@@ -1,6 +1,7 @@
 /** Caches of language tools between stagings: they only grow, so each has a limit. */
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRecording } from './bundle.ts';
 import { errnoOf } from './failure.ts';
 import type { Log } from './log.ts';
 
@@ -12,6 +13,8 @@ export async function pruneCache(
   folders: readonly string[],
   io: { readonly log: Log; readonly limit: string | undefined; readonly variable: string },
 ): Promise<void> {
+  // A bundle has to hold all that was fetched.
+  if (isRecording()) return;
   const limitMb = /^\d+$/.test(io.limit ?? '') ? Number(io.limit) : DEFAULT_LIMIT_MB;
   const paths = folders.map((folder) => join(cacheDir, folder));
   let bytes = 0;

@@ -77,7 +77,7 @@ export class Dependencies {
       (await findOnPypi(dependency.uri, this.#options.env)) ?? locate(dependency.uri, this.#options.env);
     log.info(`Downloading ${dependency.name} ${dependency.version} from ${url}`);
     try {
-      await download(url, path, { ...this.#options, checksum: dependency.checksum });
+      await download(url, path, { ...this.#options, checksum: dependency.checksum, stays: true });
     } catch (error) {
       if (error instanceof NotThere && error.status === 404 && dependency.debian !== undefined) {
         return this.#fetchNewest(dependency, dependency.debian);

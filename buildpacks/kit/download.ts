@@ -1,11 +1,12 @@
 /** One verified download: written aside, hashed on the way, renamed when it is right. */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isOffline, isRecording, recordAnswer, recordedAnswer } from './bundle.ts';
 import { type Checksum, hashFile } from './checksum.ts';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
 import { hideCredentials, type Log } from './log.ts';
@@ -19,6 +20,8 @@ export interface DownloadOptions {
   readonly retryMs?: readonly number[];
   /** Longest time for one try, in milliseconds; default ten minutes. */
   readonly timeoutMs?: number;
+  /** The file itself stays in CACHE_DIR, so that a recorded staging need not keep it twice. */
+  readonly stays?: boolean;
 }
 
 /** The server answered, and the answer is final: trying again would not help. */
@@ -49,7 +52,7 @@ export async function download(url: string, path: string, options: DownloadOptio
       return await attemptOnce(url, path, options);
     } catch (error) {
       if (error instanceof BuildpackFailure) throw error;
-      const pause = isCertificateError(error) ? undefined : pauses[attempt];
+      const pause = isCertificateError(error) || isOffline() ? undefined : pauses[attempt];
       if (pause === undefined) throw unreachable(url, attempt + 1, error);
       options.log.info(`Download failed (${reasonOf(error)}), trying again`);
       await sleep(pause);
@@ -69,7 +72,9 @@ export async function fetchText(url: string, limitBytes: number, timeoutMs = 60_
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  const body = Buffer.concat(chunks);
+  await recordAnswer(url, body);
+  return body.toString('utf8');
 }
 
 async function attemptOnce(url: string, path: string, options: DownloadOptions): Promise<void> {
@@ -91,6 +96,7 @@ async function attemptOnce(url: string, path: string, options: DownloadOptions):
     if (options.checksum !== undefined && actual !== options.checksum.digest) {
       throw wrongChecksum(hideCredentials(url), options.checksum, actual);
     }
+    if (options.stays !== true && isRecording()) await recordAnswer(url, await readFile(partial));
     await rename(partial, path);
   } finally {
     await rm(partial, { force: true });
@@ -106,6 +112,11 @@ export function wrongChecksum(what: string, wanted: Checksum, actual: string): B
 }
 
 async function get(url: string, timeoutMs: number): Promise<AsyncIterable<Uint8Array>> {
+  const recorded = await recordedAnswer(url);
+  if (recorded !== undefined) {
+    if ('body' in recorded) return recorded.body;
+    throw new NotThere(url, recorded.status);
+  }
   const target = new URL(url);
   const headers = new Headers({ 'user-agent': 'stager-buildpack-kit', 'accept-encoding': 'identity' });
   if (target.username !== '') {
@@ -118,7 +129,10 @@ async function get(url: string, timeoutMs: number): Promise<AsyncIterable<Uint8A
   const { status, body } = response;
   if (status >= 400) await body?.cancel();
   if (status >= 500 || status === 408 || status === 429) throw new Error(`status ${status}`);
-  if (status >= 400) throw new NotThere(url, status);
+  if (status >= 400) {
+    await recordAnswer(url, { status });
+    throw new NotThere(url, status);
+  }
   if (body === null) throw new Error('empty answer');
   return body;
 }

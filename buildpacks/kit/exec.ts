@@ -1,5 +1,6 @@
 /** Starting tools: argument arrays, no shell. Output goes straight to the staging log, live and in order. */
 import { spawn } from 'node:child_process';
+import { offlineVariables } from './bundle.ts';
 import { BuildpackFailure, errnoOf } from './failure.ts';
 import type { Env } from './mirrors.ts';
 
@@ -57,7 +58,7 @@ function start(
     let text = '';
     const child = spawn(program, args, {
       cwd: options.cwd,
-      env: { ...options.env },
+      env: { ...options.env, ...offlineVariables() },
       stdio: ['ignore', stdout, stdout === 'ignore' ? 'ignore' : 'inherit'],
     });
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {

@@ -1,4 +1,5 @@
 /** The buildpack kit: what an author imports. docs/kit.md shows a whole buildpack made with it. */
+export { isOffline, isRecording } from './bundle.ts';
 export { pruneCache } from './cache-limit.ts';
 export { type Checksum, checksum, hashFile, parseIntegrity } from './checksum.ts';
 export { Dependencies, type DependencyOptions, type Installed, type InstallOptions } from './dependencies.ts';

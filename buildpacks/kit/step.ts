@@ -1,6 +1,7 @@
 /** The frame around a buildpack's supply and finalize: arguments, manifest, overrides, environment, exit code. */
 import { readdir, readFile } from 'node:fs/promises';
 import { resolve as absolute, join } from 'node:path';
+import { BUNDLE_VARIABLE, inBundleMode } from './bundle.ts';
 import { Dependencies } from './dependencies.ts';
 import { stagingEnv, writeLaunchEnv } from './environment.ts';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
@@ -18,6 +19,7 @@ import {
   readYaml,
   resolve,
 } from './manifest.ts';
+import type { Env } from './mirrors.ts';
 
 /** What a step works with. */
 export interface StepContext {
@@ -64,10 +66,11 @@ export async function runSteps(steps: Steps): Promise<void> {
   });
   try {
     const [name, ...args] = process.argv.slice(2);
-    const context = await contextOf(args, log);
-    if (name === 'supply') await supply(steps, context);
-    else if (name === 'finalize') await finalize(steps, context);
-    else throw new BuildpackFailure(`no such step: ${name}`);
+    const step = name === 'supply' ? supply : name === 'finalize' ? finalize : undefined;
+    if (step === undefined) throw new BuildpackFailure(`no such step: ${name}`);
+    const { [BUNDLE_VARIABLE]: mode, ...env } = process.env;
+    const context = await contextOf(args, log, env);
+    await inBundleMode(mode, context.cacheDir, () => step(steps, context));
   } catch (error) {
     if (error instanceof BuildpackFailure) {
       log.error(error.next === undefined ? error.message : `${error.message}\n${error.next}`);
@@ -91,14 +94,14 @@ async function finalize(steps: Steps, context: StepContext): Promise<void> {
   await writeLaunchEnv(context.depsDir, context.profileDir);
 }
 
-async function contextOf(args: readonly string[], log: Log): Promise<StepContext> {
+async function contextOf(args: readonly string[], log: Log, given: Env): Promise<StepContext> {
   const [build, cache, deps, idx, profile] = args;
   if (build === undefined || cache === undefined || deps === undefined || idx === undefined) {
     throw new BuildpackFailure('usage: BUILD_DIR CACHE_DIR DEPS_DIR IDX [PROFILE_DIR]');
   }
   const buildpackDir = absolute(process.env['BUILDPACK_DIR'] ?? '.');
   const depsDir = absolute(deps);
-  const env = await stagingEnv(depsDir, process.env);
+  const env = await stagingEnv(depsDir, given);
   const manifest = await withOverrides(await loadManifest(buildpackDir), depsDir);
   const version = await readVersion(buildpackDir);
   log.step(`${manifest.language} buildpack ${version}`);

@@ -43,6 +43,8 @@ export const LOCAL_ONLY = [
   'runtime',
   'blobstore',
   'noCache',
+  'recordDependencies',
+  'offline',
   'compression',
   'reproducible',
   'reuse',
@@ -54,4 +56,5 @@ export const LOCAL_ONLY = [
   // Names that the library has for some of them.
   'timeoutMs',
   'sourceDateEpoch',
+  'bundle',
 ] as const;

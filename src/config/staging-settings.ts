@@ -164,6 +164,22 @@ export const RESULT_SETTINGS = {
     help: 'start from an empty build cache, and save the new one',
     on: ['stage'],
   },
+  recordDependencies: {
+    group: 'Results:',
+    flag: '--record-dependencies <dir>',
+    variable: 'STAGER_RECORD_DEPENDENCIES',
+    kind: 'path',
+    help: 'fetch everything again, and keep it in this directory for --offline',
+    on: ['stage'],
+  },
+  offline: {
+    group: 'Results:',
+    flag: '--offline <dir>',
+    variable: 'STAGER_OFFLINE',
+    kind: 'path',
+    help: 'stage without a network, with what --record-dependencies kept in this directory',
+    on: ['stage'],
+  },
   compression: {
     group: 'Results:',
     flag: '--compression <how>',

@@ -48,6 +48,7 @@ async function run(staging: Staging, client: RegistryClient): Promise<StagingRec
   const { request, signal, phases } = staging;
   checkLimits(request);
   refuseLock(request);
+  refuseBundle(request);
   await demandOutput(staging);
   const finding = verifiedStack(staging);
   const app = await packageApp(staging);
@@ -106,5 +107,13 @@ function refuseLock({ lock }: StageRequest): void {
   if (lock === undefined) return;
   throw new StagerError('USAGE', 'stager.lock cannot pin Cloud Native Buildpacks', {
     next: 'Leave --lock and --frozen out, and name buildpacks by digest: docker://IMAGE@sha256:…, or a URL with #sha256=….',
+  });
+}
+
+/** What they fetch lies in layers of theirs. @throws StagerError USAGE. */
+function refuseBundle({ bundle }: StageRequest): void {
+  if (bundle === undefined) return;
+  throw new StagerError('USAGE', 'stagings with Cloud Native Buildpacks have no bundles', {
+    next: 'Leave out --record-dependencies and --offline.',
   });
 }

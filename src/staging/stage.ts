@@ -12,6 +12,7 @@ import { checkLimits, type StageRequest } from './request/request.ts';
 import { fillApp, packageApp } from './steps/app.ts';
 import { saveCache } from './steps/build-cache.ts';
 import { lockIfAsked, resolveBuildpacks } from './steps/buildpacks.ts';
+import { openBundle, saveBundle } from './steps/bundle.ts';
 import { demandOutput, storeResult } from './steps/droplet.ts';
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { runScripts } from './steps/scripts.ts';
@@ -36,6 +37,7 @@ export async function stageApp(
 async function run(staging: Staging): Promise<StagingRecord> {
   checkLimits(staging.request);
   await demandOutput(staging);
+  await openBundle(staging);
   const finding = verifiedStack(staging);
   const app = await packageApp(staging);
   const stack = await finding;
@@ -54,6 +56,7 @@ async function run(staging: Staging): Promise<StagingRecord> {
   layered?.keep();
   const droplet = await storeResult(staging, { built, workspace, layered });
   const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
+  await saveBundle(staging, { workspace, buildpacks: built.buildpacks });
   await lockIfAsked(staging, { stack, buildpacks }, built);
   await trees.settled();
   await layered?.settled();

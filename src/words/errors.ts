@@ -40,6 +40,7 @@ export type Code =
   | 'BUILDPACK_MOVED'
   | 'BUILDPACK_TEST_FAILED'
   | 'BUILDPACK_NAME_TAKEN'
+  | 'BUNDLE_INVALID'
   | 'SANDBOX_UNAVAILABLE'
   | 'SANDBOX_FAILED'
   | 'STACK_NOT_FOUND'
@@ -114,6 +115,7 @@ export const CODES = {
   BUILDPACK_MOVED: { blame: 'operator', exit: 36, http: 422, cf: 'BuildpackInvalid' },
   BUILDPACK_TEST_FAILED: { blame: 'buildpack', exit: 37, http: 422, cf: 'BuildpackInvalid' },
   BUILDPACK_NAME_TAKEN: { blame: 'operator', exit: 38, http: 422, cf: 'BuildpackNameStackLifecycleTaken' },
+  BUNDLE_INVALID: { blame: 'operator', exit: 39, http: 422, cf: 'StagingError' },
 
   SANDBOX_UNAVAILABLE: { blame: 'operator', exit: 40, http: 503, cf: 'StagerUnavailable' },
   SANDBOX_FAILED: { blame: 'stager', exit: 41, http: 500, cf: 'StagerError' },

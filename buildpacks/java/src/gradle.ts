@@ -9,6 +9,7 @@ import {
   type Dependency,
   type Env,
   fetchText,
+  isOffline,
   NotThere,
   readText,
   registryUrl,
@@ -113,6 +114,7 @@ export async function runGradle(
     cache,
     '--init-script',
     script,
+    ...(isOffline() ? ['--offline'] : []),
     ...tasksOf(env),
   ];
   log.info(shownCommand(argv, home, context));

@@ -9,6 +9,7 @@ import {
   download,
   type Env,
   highestMatch,
+  isOffline,
   isThere,
   readText,
   run,
@@ -105,6 +106,8 @@ export async function runMaven(
   const argv: Argv = [
     join(home, 'bin/mvn'),
     '-B',
+    // What was recorded may come from a repository of another name.
+    ...(isOffline() ? ['-o', '-llr'] : []),
     ...['-gs', own],
     ...(await settingsOfApp(context)),
     ...(build.pom === 'pom.xml' ? [] : ['-f', build.pom]),
@@ -164,9 +167,10 @@ async function settingsOfApp({ buildDir, dep, env, log }: StepContext): Promise<
     });
   }
   const url = env['MAVEN_SETTINGS_URL'] ?? '';
-  if (url !== '') {
+  // It may hold passwords, which don't belong in a bundle; without a network there is nobody to show them to.
+  if (url !== '' && !isOffline()) {
     if (!URL.canParse(url)) throw new BuildpackFailure(`MAVEN_SETTINGS_URL is "${url}", which is not a URL`);
-    await download(url, dep.at('app-settings.xml'), { log });
+    await download(url, dep.at('app-settings.xml'), { log, stays: true });
     return ['-s', dep.at('app-settings.xml')];
   }
   return (await isThere(join(buildDir, 'settings.xml'))) ? ['-s', 'settings.xml'] : [];

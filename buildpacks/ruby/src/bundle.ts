@@ -1,7 +1,7 @@
 /** Gems: from vendor/cache where it has all of them, else from RubyGems or its mirror. */
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BuildpackFailure, isThere, output, run, type StepContext } from '../../kit/index.ts';
+import { BuildpackFailure, isOffline, isThere, output, run, type StepContext } from '../../kit/index.ts';
 import { homeOf, type Lock, type RubyApp } from './lock.ts';
 import { rubyEnv } from './runtime.ts';
 
@@ -104,7 +104,7 @@ export async function installGems(context: StepContext, app: RubyApp): Promise<v
       `vendor/cache lacks ${missing.slice(0, 10).join(', ')}${more}; they come from RubyGems or its mirror.`,
     );
   }
-  const argv = ['install', ...(local ? ['--local'] : [])];
+  const argv = ['install', ...(local || isOffline() ? ['--local'] : [])];
   log.info(`$ bundle ${argv.join(' ')}`);
   await run([dep.at('bin/bundle'), ...argv], {
     cwd: homeOf(buildDir, app),

@@ -7,7 +7,13 @@ import { resolve } from 'node:path';
 import { type Config, loadConfig } from '../../config/load.ts';
 import type { WantedNetwork } from '../../machine/sandbox/port/network.ts';
 import { parseCompression } from '../../staging/droplet/pack/compression.ts';
-import { appIdentity, checkLimits, readEnv, type StageRequest } from '../../staging/request/request.ts';
+import {
+  appIdentity,
+  bundleWishes,
+  checkLimits,
+  readEnv,
+  type StageRequest,
+} from '../../staging/request/request.ts';
 import { checkVariables } from '../../staging/vcap/names.ts';
 import { parseServices, type Services } from '../../staging/vcap/services.ts';
 import { StagerError } from '../../words/errors.ts';
@@ -98,6 +104,8 @@ export interface StagingOptions {
   readonly timeoutMs?: number;
   /** Default `use`. */
   readonly cache?: 'use' | 'clear' | 'none';
+  /** A directory with all that a staging fetched: `record` it, or stage from it without a network (`offline`). */
+  readonly bundle?: { readonly mode: 'record' | 'offline'; readonly dir: string };
   /** `gzip:1-9`, `zstd[:level]` or `none`. */
   readonly compression?: string;
   /** Times of files in the droplet, in seconds since the epoch (`--reproducible`). */
@@ -178,6 +186,7 @@ export async function requestOf(
     trace: options.trace ?? false,
     smoke: options.smoke ?? false,
     ...whatWasGiven(options),
+    ...bundleWishes(options.bundle && { ...options.bundle, dir: resolve(options.bundle.dir) }),
   };
 }
 

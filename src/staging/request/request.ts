@@ -50,6 +50,8 @@ export interface StageRequest {
   readonly compression?: Compression;
   /** Set the times of files in the droplet to this, in seconds since the epoch. */
   readonly sourceDateEpoch?: number;
+  /** A directory with all that a staging fetched: written after it, or used instead of a network. */
+  readonly bundle?: { readonly mode: 'record' | 'offline'; readonly dir: string };
   /** Return the droplet of an earlier staging with the same inputs. */
   readonly reuse: boolean;
   readonly keep: 'never' | 'failed' | 'always';
@@ -81,6 +83,18 @@ export function checkLimits(limits: Readonly<Partial<Record<keyof typeof LEAST, 
       details: { option: name, value, least },
     });
   }
+}
+
+/**
+ * What follows from a bundle: recording begins with an empty cache, since what was fetched before would be missing, and
+ * a staging from a bundle has no network and takes the bundle for its cache.
+ */
+export function bundleWishes(
+  bundle: StageRequest['bundle'],
+): Partial<Pick<StageRequest, 'bundle' | 'cache' | 'network' | 'reuse'>> {
+  if (bundle === undefined) return {};
+  if (bundle.mode === 'record') return { bundle, cache: 'clear', reuse: false };
+  return { bundle, cache: 'none', network: 'none' };
 }
 
 /**

@@ -15,6 +15,7 @@ import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
 import { restoreCache } from './build-cache.ts';
+import { bundleVariables, restoreBundle } from './bundle.ts';
 import { withNetworkHint } from './network.ts';
 import type { Staging, StagingStack } from './staging.ts';
 import type { OfferedTrees } from './unpacked.ts';
@@ -99,7 +100,7 @@ export async function scriptRun(
       },
       stack: stack.name,
       cfStack: request.cfStack ?? cfStackOf(stack.name),
-      appEnv: { ...staging.envDefaults, ...request.env },
+      appEnv: { ...staging.envDefaults, ...request.env, ...bundleVariables(staging) },
       services: request.services,
       platformEnv: await writePlatform(staging, { stack, workspace }),
     }),
@@ -118,7 +119,8 @@ export async function scriptRun(
     kitNode: ports.kitNode,
     moreMounts: () => trees?.mounts ?? [],
     restoreCache: async (used) => {
-      await restoreCache(staging, { workspace, keys: used.map(({ key }) => key) });
+      const bundled = await restoreBundle(staging, { workspace, used });
+      if (!bundled) await restoreCache(staging, { workspace, keys: used.map(({ key }) => key) });
       await trees?.offer(workspace);
     },
   };

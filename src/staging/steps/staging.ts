@@ -11,6 +11,7 @@ import { type Guid, newGuid } from '../../words/ids.ts';
 import { type Monotonic, Phases } from '../../words/phases.ts';
 import type { ResultJson } from '../../words/result.ts';
 import type { StagingRecord } from '../../words/staging-record.ts';
+import type { Bundle } from '../build-cache/bundle.ts';
 import type { OrderParts } from '../buildpack/acquire/resolve.ts';
 import type { LayerStore } from '../layers/store.ts';
 import type { StageRequest } from '../request/request.ts';
@@ -75,6 +76,8 @@ export class Staging {
   failedResult: ResultJson | undefined;
   /** The droplet, from when it is stored until a record names it. */
   unrecorded: BlobKey | undefined;
+  /** The bundle that this staging uses instead of a network. */
+  bundle: Bundle | undefined;
   /** The stored build cache could not be read, so the next one takes its place. */
   cacheBroken = false;
   /** The workspace had a file system of its own, and no room was left in it at the end. */

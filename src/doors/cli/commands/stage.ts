@@ -23,6 +23,11 @@ export async function stageCommand(context: Context): Promise<number> {
   const { config, signal, output } = context;
   const requests: StageRequest[] = [];
   for (const target of await stageTargets(context)) requests.push(await stageRequest(config, target));
+  if (requests.length > 1 && requests.some(({ bundle }) => bundle !== undefined)) {
+    throw new StagerError('USAGE', 'a bundle belongs to one app', {
+      next: 'Name the app of the manifest, and give each a directory of its own.',
+    });
+  }
   const { result } = config.settings;
   if (result !== undefined) await demandOutputFile(result);
   const stageOne = await (lifecycle === 'cnb' ? stageWithCnbs(context) : stageHow(context));

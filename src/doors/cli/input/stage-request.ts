@@ -4,7 +4,13 @@ import type { Config } from '../../../config/load.ts';
 import { parseCompression } from '../../../staging/droplet/pack/compression.ts';
 import type { NamedApp } from '../../../staging/manifest/read.ts';
 import { manifestWishes, orDetect, unboundServices } from '../../../staging/manifest/wishes.ts';
-import { appIdentity, readEnv, readServices, type StageRequest } from '../../../staging/request/request.ts';
+import {
+  appIdentity,
+  bundleWishes,
+  readEnv,
+  readServices,
+  type StageRequest,
+} from '../../../staging/request/request.ts';
 import { checkVariables } from '../../../staging/vcap/names.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { type Guid, parseGuid } from '../../../words/ids.ts';
@@ -59,6 +65,7 @@ export async function stageRequest(config: Config, target: StageTarget): Promise
     ...(settings.reproducible === true && { sourceDateEpoch: config.sourceDateEpoch }),
     ...(settings.output !== undefined && { output: settings.output }),
     ...(settings.cfStack !== undefined && { cfStack: settings.cfStack }),
+    ...bundleOf(config),
     ...lockOf(config, app),
     ...(wishes?.launch !== undefined && { launch: wishes.launch }),
   };
@@ -71,6 +78,29 @@ function cacheOf({ settings }: Config): StageRequest['cache'] {
     });
   }
   return settings.noCache === true ? 'none' : settings.clearCache === true ? 'clear' : 'use';
+}
+
+function bundleOf({ settings, given }: Config): Partial<StageRequest> {
+  const { recordDependencies, offline } = settings;
+  const refuse = (other: string, next: string): StagerError =>
+    new StagerError(
+      'USAGE',
+      `${offline === undefined ? '--record-dependencies' : '--offline'} and ${other} cannot be used together`,
+      { next },
+    );
+  if (offline === undefined && recordDependencies === undefined) return {};
+  if (offline !== undefined && recordDependencies !== undefined)
+    throw refuse('--record-dependencies', 'Record where there is a network, then stage from it.');
+  if (settings.reuse === true) throw refuse('--reuse', 'Leave out --reuse: nothing would be staged.');
+  if (settings.noCache === true || settings.clearCache === true)
+    throw refuse('--no-cache or --clear-cache', 'Leave them out: the bundle takes the place of the cache.');
+  if (offline !== undefined && given.has('network') && settings.network !== 'none')
+    throw refuse(`--network ${settings.network}`, 'Leave out --network: scripts have none.');
+  return bundleWishes(
+    offline === undefined
+      ? { mode: 'record', dir: recordDependencies ?? '' }
+      : { mode: 'offline', dir: offline },
+  );
 }
 
 function packageSource(text: string): { readonly kind: 'package'; readonly guid: Guid } {
