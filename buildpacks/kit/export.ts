@@ -21,22 +21,30 @@ export async function exportKit(out: string): Promise<void> {
   await mkdir(fresh, { recursive: true });
   for (const name of ['run.sh', 'launch-env.sh', 'serve.sh']) await cp(join(kit, name), join(fresh, name));
   await writeFile(join(fresh, 'node-runtime'), await runtimeTable());
-  await build({
-    input: join(kit, 'index.ts'),
-    platform: 'node',
-    logLevel: 'warn',
-    output: {
-      file: join(fresh, 'kit.mjs'),
-      format: 'esm',
-      codeSplitting: false,
-      comments: { legal: true },
-    },
-  });
+  await bundle(join(kit, 'index.ts'), join(fresh, 'kit.mjs'));
+  await exportAdapter(join(fresh, 'cnb'));
   await types(join(fresh, 'types'));
   await writeFile(join(fresh, 'kit.d.mts'), "export * from './types/index.js';\n");
   await writeFile(join(fresh, '.built'), '');
   await rm(out, { recursive: true, force: true });
   await rename(fresh, out);
+}
+
+/** What makes a Cloud Native Buildpack of one for Cloud Foundry: a program and its scripts. */
+async function exportAdapter(out: string): Promise<void> {
+  await mkdir(out);
+  for (const name of ['detect.sh', 'build.sh', 'profile.sh', 'start.sh'])
+    await cp(join(kit, 'cnb', name), join(out, name));
+  await bundle(join(kit, 'cnb/main.ts'), join(out, 'adapter.mjs'));
+}
+
+async function bundle(input: string, file: string): Promise<void> {
+  await build({
+    input,
+    platform: 'node',
+    logLevel: 'warn',
+    output: { file, format: 'esm', codeSplitting: false, comments: { legal: true } },
+  });
 }
 
 /** Declarations only; whether the kit is well typed is the type check's to say. */

@@ -56,6 +56,24 @@ async function fetchOne(dependency: ManifestDependency, ports: OfflinePorts): Pr
   if (name === undefined || uri === undefined) throw malformed(`${line}: a dependency needs name and uri`);
   if (checksum === undefined) throw malformed(`${line}: ${name} ${version} has no whole sha256 or integrity`);
   const address = (await pypiAddress(uri, ports)) ?? addressOf(uri, ports.registries);
+  const got = await fetchVerified({ name, version, address, checksum }, ports);
+  const directory = createHash('md5').update(uri).digest('hex');
+  return {
+    path: `dependencies/${directory}/${fileNameOf(address.url)}`,
+    hostPath: got.path,
+    sha256: got.sha256,
+  };
+}
+
+/** One file whose checksum is known, and where it is. */
+interface KnownFile {
+  readonly name: string;
+  readonly version: string;
+  readonly address: Address;
+  readonly checksum: { readonly algorithm: string; readonly digest: string };
+}
+
+async function fetchVerified({ name, version, address, checksum }: KnownFile, ports: OfflinePorts) {
   const sha256 = checksum.algorithm === 'sha256' ? parseSha256(checksum.digest) : undefined;
   const got = await download(
     {
@@ -70,12 +88,17 @@ async function fetchOne(dependency: ManifestDependency, ports: OfflinePorts): Pr
     if (actual !== checksum.digest) throw mismatch(`${name} ${version}`, checksum.digest, actual);
   }
   ports.onFetched?.({ name, version, sizeBytes: got.sizeBytes });
-  const directory = createHash('md5').update(uri).digest('hex');
-  return {
-    path: `dependencies/${directory}/${fileNameOf(address.url)}`,
-    hostPath: got.path,
-    sha256: got.sha256,
-  };
+  return got;
+}
+
+/** The archive of a package of the npm registry, by its sha512. @throws StagerError those of downloads. */
+export async function fetchNpmPackage(
+  { name, version, sha512 }: { readonly name: string; readonly version: string; readonly sha512: string },
+  ports: OfflinePorts,
+): Promise<string> {
+  const address = addressOf(`npm:${name}@${version}`, ports.registries);
+  const checksum = { algorithm: 'sha512', digest: sha512 };
+  return (await fetchVerified({ name, version, address, checksum }, ports)).path;
 }
 
 interface Address {

@@ -1,5 +1,4 @@
-/** Makes a zip of a buildpack, with its dependencies inside or not, byte-identical each time. */
-
+/** Makes a package of a buildpack, with its dependencies inside or not, byte-identical each time. */
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileDigest } from '../machine/host/file-digest.ts';
@@ -9,7 +8,8 @@ import { sha256OfBytes } from '../words/digest.ts';
 import { StagerError } from '../words/errors.ts';
 import { type BuildpackManifest, readBuildpackManifest } from './manifest.ts';
 import { type DependencyFile, fetchDependencies, type OfflinePorts } from './offline.ts';
-import { type PackageFile, packageFiles } from './package-files.ts';
+import { type CnbWish, writeCnb } from './package-cnb.ts';
+import { type PackageFile, packageFiles, unpackageable } from './package-files.ts';
 import { writeZip, type ZipEntry } from './write-zip.ts';
 
 /** What to package. */
@@ -21,13 +21,15 @@ export interface PackageRequest {
   readonly out?: string;
   /** Downloads, when the dependencies are to be inside. */
   readonly offline?: OfflinePorts;
+  /** Makes a Cloud Native Buildpack instead of a zip. */
+  readonly cnb?: CnbWish;
   readonly signal: AbortSignal;
   readonly onWarning: (message: string) => void;
 }
 
 /** What was made. */
 export interface PackagedBuildpack {
-  /** Absolute. */
+  /** Absolute path, or the name of the image. */
   readonly file: string;
   readonly sizeBytes: number;
   /** Hex. */
@@ -39,7 +41,7 @@ export interface PackagedBuildpack {
 const SUMS = 'SHA256SUMS';
 
 /**
- * Makes the zip. SHA256SUMS in it names the digest of every file, in the form that `sha256sum -c` reads.
+ * Makes the package. SHA256SUMS in it names the digest of every file, in the form that `sha256sum -c` reads.
  *
  * @throws StagerError BUILDPACK_MALFORMED, BUILDPACK_DOWNLOAD_FAILED, BUILDPACK_CHECKSUM_MISMATCH, CONFIG_INVALID.
  */
@@ -48,7 +50,8 @@ export async function packageBuildpack(request: PackageRequest): Promise<Package
   const root = await buildpackRoot(resolve(request.dir), request.dir);
   const manifest = await manifestOf(root);
   const version = await buildpackVersion(root);
-  if (version === undefined) throw malformed('it has no VERSION', 'Write the version into a file VERSION.');
+  if (version === undefined)
+    throw unpackageable('it has no VERSION', 'Write the version into a file VERSION.');
   if (manifest?.prePackage !== undefined) {
     request.onWarning(`pre_package is not run: run ${manifest.prePackage} before, if it was not yet`);
   }
@@ -58,27 +61,32 @@ export async function packageBuildpack(request: PackageRequest): Promise<Package
   const rewritten =
     inside.length > 0 || request.stack !== undefined ? manifest?.document.toString() : undefined;
   const entries = await entriesOf(root, { files, inside, rewritten, signal });
-  const name = packageName({ language: manifest?.language ?? basename(root), version, request });
-  const file = resolve(request.out ?? name);
+  const language = languageOf(manifest?.language ?? basename(root));
+  const bare = bareVersion(version);
+  const file = resolve(request.out ?? packageName({ language, version: bare, request }));
   await refuseDirectory(file);
-  const written = await writeZip(file, entries, signal);
+  const written =
+    request.cnb === undefined
+      ? await writeZip(file, entries, signal)
+      : await writeCnb(file, { name: language, version: bare, entries }, request.cnb);
   return { file, ...written, files: entries.length, dependencies: inside.length };
 }
 
 async function manifestOf(root: string): Promise<BuildpackManifest | undefined> {
   const read = await readBuildpackManifest(root);
   if (read.kind === 'broken') {
-    throw malformed(`manifest.yml line ${read.line}: ${read.reason}`, 'Correct manifest.yml.');
+    throw unpackageable(`manifest.yml line ${read.line}: ${read.reason}`, 'Correct manifest.yml.');
   }
   return read.kind === 'manifest' ? read.manifest : undefined;
 }
 
 /** Takes what is for other stacks out of the manifest. */
 function forOneStack(manifest: BuildpackManifest | undefined, stack: string): void {
-  if (manifest === undefined) throw malformed('without manifest.yml it has no stack', 'Leave out --stack.');
+  if (manifest === undefined)
+    throw unpackageable('without manifest.yml it has no stack', 'Leave out --stack.');
   const kept = manifest.dependencies.filter(({ stacks }) => stacks.length === 0 || stacks.includes(stack));
   if (kept.length === 0 && manifest.dependencies.length > 0) {
-    throw malformed(`no dependency of it is for stack ${stack}`, 'Name a stack that cf_stacks has.');
+    throw unpackageable(`no dependency of it is for stack ${stack}`, 'Name a stack that cf_stacks has.');
   }
   for (const { node } of kept) node.delete('cf_stacks');
   manifest.document.set('stack', stack);
@@ -92,12 +100,16 @@ function packageName(parts: {
   readonly version: string;
   readonly request: PackageRequest;
 }): string {
-  const language = parts.language.replace(/[_-]buildpack$/, '').replace(/[^A-Za-z0-9._-]/g, '-');
-  const { stack, offline } = parts.request;
+  const { language, version, request } = parts;
+  const { cnb, stack, offline } = request;
   const cached = offline === undefined ? '' : '-cached';
-  const version = parts.version.replace(/^v/, '').replace(/[^A-Za-z0-9._+-]/g, '-');
-  return `${language}_buildpack${cached}${stack === undefined ? '' : `-${stack}`}-v${version}.zip`;
+  const end = cnb === undefined ? 'zip' : 'cnb';
+  return `${language}_buildpack${cached}${stack === undefined ? '' : `-${stack}`}-v${version}.${end}`;
 }
+
+const languageOf = (name: string): string =>
+  name.replace(/[_-]buildpack$/, '').replace(/[^A-Za-z0-9._-]/g, '-');
+const bareVersion = (version: string): string => version.replace(/^v/, '').replace(/[^A-Za-z0-9._+-]/g, '-');
 
 interface Parts {
   readonly files: readonly PackageFile[];
@@ -136,9 +148,5 @@ async function entriesOf(
 async function refuseDirectory(file: string): Promise<void> {
   const facts = await stat(file).catch(() => undefined);
   if (facts?.isDirectory() !== true) return;
-  throw new StagerError('USAGE', `${file} is a directory`, { next: 'Name the zip to write with --out.' });
-}
-
-function malformed(message: string, next: string): StagerError {
-  return new StagerError('BUILDPACK_MALFORMED', `the buildpack can't be packaged: ${message}`, { next });
+  throw new StagerError('USAGE', `${file} is a directory`, { next: 'Name the file to write with --out.' });
 }

@@ -48,7 +48,7 @@ export async function packageFiles(
   const files = all.filter(({ path }) => wanted(path));
   for (const name of includes ?? []) {
     if (all.some(({ path }) => covers(name, path))) continue;
-    throw malformed(
+    throw unpackageable(
       `include_files names ${name}, which is not there`,
       'Make the file, or take it off the list.',
     );
@@ -56,7 +56,8 @@ export async function packageFiles(
   const links = new Map(files.flatMap((file) => (file.kind === 'symlink' ? [[file.path, file.target]] : [])));
   for (const [path, target] of links) {
     const reason = leavesApp(path, target, links);
-    if (reason !== undefined) throw malformed(`${path} is a link that ${reason}`, 'Replace it by a file.');
+    if (reason !== undefined)
+      throw unpackageable(`${path} is a link that ${reason}`, 'Replace it by a file.');
   }
   return files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
 }
@@ -79,11 +80,12 @@ async function below(root: string, directory: string): Promise<PackageFile[]> {
     } else if (entry.isDirectory()) {
       const inside = await below(root, path);
       found.push(...(inside.length > 0 ? inside : [{ kind: 'directory', path, mode: 0o755 } as const]));
-    } else throw malformed(`${path} is neither file, directory nor link`, 'Remove it.');
+    } else throw unpackageable(`${path} is neither file, directory nor link`, 'Remove it.');
   }
   return found;
 }
 
-function malformed(message: string, next: string): StagerError {
+/** Why a buildpack can't be packaged. */
+export function unpackageable(message: string, next: string): StagerError {
   return new StagerError('BUILDPACK_MALFORMED', `the buildpack can't be packaged: ${message}`, { next });
 }

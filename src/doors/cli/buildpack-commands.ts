@@ -91,12 +91,15 @@ export const BUILDPACK: CommandSpec = {
     {
       usage: 'package <dir>',
       load: async () => (await import('./commands/buildpack-package.ts')).buildpackPackage,
-      summary: 'make a zip, byte-identical each time',
+      summary: 'make a zip or a Cloud Native Buildpack, byte-identical each time',
       settings: 'buildpack',
       only: { stack: 'keep only the dependencies for this stack', caFile: '' },
       options: [
         ['--offline', 'include the dependencies'],
         ['--out <file>', 'file to write'],
+        ['--cnb', 'make a Cloud Native Buildpack, a .cnb file'],
+        ['--id <id>', 'its id, such as example/ruby (default: the name of the buildpack)'],
+        ['--push <image>', 'push it as an image instead of writing a file'],
       ],
     },
   ],

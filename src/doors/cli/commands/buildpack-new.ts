@@ -1,12 +1,9 @@
 /** `stager buildpack new`: the skeleton of a buildpack. */
-import { join, relative } from 'node:path';
-import { OWN_ROOT } from '../../../machine/host/own-package.ts';
+import { relative } from 'node:path';
 import { StagerError } from '../../../words/errors.ts';
 import { newBuildpack } from '../../../workshop/new-buildpack.ts';
 import type { Context } from '../input/context.ts';
-
-/** The exported kit, made by the build. */
-const KIT = join(OWN_ROOT, 'dist/kit');
+import { KIT } from '../input/kit.ts';
 
 /** Writes it and says what to do next. */
 export async function buildpackNew({ output, args, flags }: Context): Promise<number> {

@@ -1,26 +1,43 @@
-/** `stager buildpack package`: a zip of a buildpack, the same bytes each time. */
+/** `stager buildpack package`: a zip of a buildpack, or a Cloud Native Buildpack, the same bytes each time. */
 import { registriesOf } from '../../../config/registries.ts';
+import { StagerError } from '../../../words/errors.ts';
 import { formatBytes, formatCount } from '../../../words/units.ts';
+import type { OfflinePorts } from '../../../workshop/offline.ts';
 import { packageBuildpack } from '../../../workshop/package-buildpack.ts';
 import type { Context } from '../input/context.ts';
+import { KIT } from '../input/kit.ts';
 
-/** Makes the zip and says where it is. */
+/** Makes the package and says where it is. */
 export async function buildpackPackage(context: Context): Promise<number> {
   const { config, output, signal, args, flags } = context;
   const stager = await context.stager();
   const tell = (text: string): void => {
     if (!output.quiet && !output.json) output.note(text);
   };
+  const { cnb, id, push, out } = flags;
+  if (cnb !== true && (id !== undefined || push !== undefined))
+    throw new StagerError('USAGE', '--id and --push are for Cloud Native Buildpacks', { next: 'Add --cnb.' });
+  if (out !== undefined && push !== undefined)
+    throw new StagerError('USAGE', '--out and --push are two places', { next: 'Leave one of them out.' });
+  const ports: OfflinePorts = {
+    downloads: await stager.downloadPorts(signal),
+    registries: registriesOf(),
+    onFetched: ({ name, version, sizeBytes }) => tell(`${name} ${version}, ${formatBytes(sizeBytes)}`),
+  };
   const made = await packageBuildpack({
     dir: String(args[0]),
     signal,
-    ...(typeof flags['out'] === 'string' && { out: flags['out'] }),
+    ...(typeof out === 'string' && { out }),
     ...(config.given.has('stack') && { stack: config.settings.stack }),
-    ...(flags['offline'] === true && {
-      offline: {
-        downloads: await stager.downloadPorts(signal),
-        registries: registriesOf(),
-        onFetched: ({ name, version, sizeBytes }) => tell(`${name} ${version}, ${formatBytes(sizeBytes)}`),
+    ...(flags['offline'] === true && { offline: ports }),
+    ...(cnb === true && {
+      cnb: {
+        ...(typeof id === 'string' && { id }),
+        ...(typeof push === 'string' && { push }),
+        kit: KIT,
+        workspaces: stager.workspaces,
+        ports,
+        client: await stager.registryClient(signal),
       },
     }),
     onWarning: (message) => output.note(`warning ${message}`),
