@@ -5,6 +5,13 @@ import type { Clock } from '../words/clock.ts';
 import { StagerError } from '../words/errors.ts';
 import { type BuiltImage, createdAt, handOver, type ImageDestination } from './build-image.ts';
 import { type ImageBase, namedImage } from './image/bases.ts';
+import { LIFECYCLE_LABEL } from './image/cnb-labels.ts';
+import {
+  type LifecycleMetadata,
+  lifecycleMetadata,
+  rebasedLabel,
+  rebaseObstacles,
+} from './image/cnb-rebase.ts';
 import { imageTexts } from './image/image-parts.ts';
 
 /** What to rebase. */
@@ -15,9 +22,9 @@ export interface RebaseWish {
   readonly target: ImageReference;
   readonly to: ImageDestination;
   readonly sourceDateEpoch: number;
+  /** Goes on where the reference lifecycle would only with its `-force`. */
+  readonly force?: boolean;
 }
-
-const LIFECYCLE_LABEL = 'io.buildpacks.lifecycle.metadata';
 
 /** @throws StagerError IMAGE_INVALID when nothing says where the old base ends, or the new one is for another machine. */
 export async function moveToBase(
@@ -26,14 +33,18 @@ export async function moveToBase(
 ): Promise<BuiltImage> {
   const image = await namedImage(wish.image, ports.client);
   const base = await namedImage(wish.base, ports.client);
-  const own = image.layers.slice(endOfBase(wish.image, image));
+  const metadata = lifecycleMetadata(image);
+  const own = image.layers.slice(endOfBase(wish.image, image, metadata));
   const { config } = image;
   if (config === undefined || base.config === undefined) throw new Error('a named image has a configuration');
   if (base.config.os !== config.os || base.config.architecture !== config.architecture) {
     const theirs = `${base.config.os}/${base.config.architecture}`;
     throw refused(wish.base, `it is for ${theirs}, and the image for ${config.os}/${config.architecture}`);
   }
-  const labels = labelsOn(base, config.config?.Labels ?? {});
+  const warnings = metadata === undefined ? [] : rebaseObstacles(image, base, metadata);
+  if (warnings.length > 0 && wish.force !== true)
+    throw refused(wish.image, warnings.join('; '), 'Name another base, or go on with --force.');
+  const labels = labelsOn(base, config.config?.Labels ?? {}, metadata);
   const kept = own.map((layer, index) => ({ ...layer, title: titleOf(config.history, own.length - index) }));
   const layers = [...base.layers, ...kept];
   const texts = imageTexts({
@@ -44,39 +55,38 @@ export async function moveToBase(
     layers,
     baseLayers: base.layers.length,
   });
-  return await handOver(wish, { texts, layers }, ports);
+  return { ...(await handOver(wish, { texts, layers }, ports)), ...(warnings.length > 0 && { warnings }) };
 }
 
 /** Number of layers that are the old base's. */
-function endOfBase(name: string, { config, layers }: ImageBase): number {
+function endOfBase(
+  name: string,
+  { config, layers }: ImageBase,
+  metadata: LifecycleMetadata | undefined,
+): number {
   const labels = config?.config?.Labels ?? {};
-  if (labels['io.buildpacks.rebasable'] === 'false')
-    throw refused(name, 'its label says that it is not rebasable');
-  const top = labels['io.stager.base.top-layer'] ?? topLayerOf(labels[LIFECYCLE_LABEL]);
+  const top = metadata?.runImage.topLayer ?? labels['io.stager.base.top-layer'];
   if (top === undefined && labels['org.opencontainers.image.base.name'] === 'scratch') return 0;
   const index = layers.findIndex(({ diffId }) => diffId === top);
   if (top === undefined || index === -1) throw refused(name, 'it does not say where its base ends');
   return index + 1;
 }
 
-function topLayerOf(text: string | undefined): string | undefined {
-  return /"topLayer"\s*:\s*"(sha256:[0-9a-f]{64})"/.exec(text ?? '')?.[1];
-}
-
-function labelsOn(base: ImageBase, old: Readonly<Record<string, string>>): Record<string, string> {
+function labelsOn(
+  base: ImageBase,
+  old: Readonly<Record<string, string>>,
+  metadata: LifecycleMetadata | undefined,
+): Record<string, string> {
   const { 'org.opencontainers.image.base.digest': _, ...labels } = old;
   const top = base.layers.at(-1)?.diffId;
   const theirs = Object.entries(base.config?.config?.Labels ?? {}).filter(([name]) =>
     /^io\.buildpacks\.(stack|base)\./.test(name),
   );
-  const lifecycle = labels[LIFECYCLE_LABEL];
+  if (metadata !== undefined)
+    return { ...labels, ...Object.fromEntries(theirs), [LIFECYCLE_LABEL]: rebasedLabel(metadata, base) };
   return {
     ...labels,
     ...Object.fromEntries(theirs),
-    ...(lifecycle !== undefined &&
-      top !== undefined && {
-        [LIFECYCLE_LABEL]: lifecycle.replace(/("topLayer"\s*:\s*")sha256:[0-9a-f]{64}/, `$1${top}`),
-      }),
     ...(top !== undefined && { 'io.stager.base.top-layer': top }),
     'org.opencontainers.image.base.name': base.name,
     ...(base.digest !== undefined && { 'org.opencontainers.image.base.digest': base.digest }),
@@ -90,9 +100,9 @@ function titleOf(history: readonly Record<string, unknown>[] | undefined, fromEn
   return typeof title === 'string' ? title : 'layer';
 }
 
-function refused(image: string, why: string): StagerError {
+function refused(image: string, why: string, next = 'Build it again with stager image build.'): StagerError {
   return new StagerError('IMAGE_INVALID', `${image} can't be rebased: ${why}`, {
-    next: 'Build it again with stager image build.',
+    next,
     details: { image },
   });
 }

@@ -146,6 +146,11 @@ Examples:
             '--base <base>',
             'image, directory of an OCI layout, stack, stack:NAME or scratch (default: stack)',
           ],
+          [
+            '--base-mirrors <images>',
+            'other names of the base, with commas between them (Cloud Native Buildpacks)',
+          ],
+          ['--launcher <file>', 'launcher of the reference lifecycle to put in (Cloud Native Buildpacks)'],
           ['--push', 'send it to the registry'],
           ['-o, --output <file>', 'write it as a tar of an OCI layout'],
           ['--load-into <dir>', 'add it to the OCI layout in this directory'],
@@ -163,6 +168,10 @@ Examples:
         options: [
           ['--base <base>', 'the new base: an image, or the directory of an OCI layout'],
           ['-t, --tag <name>', 'name of the new image (default: that of the old one)'],
+          [
+            '--force',
+            'even if the new base is not one that the image names or fits (Cloud Native Buildpacks)',
+          ],
           ['-o, --output <file>', 'write it as a tar of an OCI layout instead of pushing it'],
           ['--load-into <dir>', 'add it to the OCI layout in this directory instead of pushing it'],
         ],

@@ -23,13 +23,17 @@ export interface ImageOptions extends CommonOptions, RegistryOptions {
   readonly droplet?: string;
   /** An image, the directory of an OCI layout, `stack`, `stack:NAME` or `scratch`; default `stack`. */
   readonly base?: string;
+  /** Of Cloud Native Buildpacks: other names of the base. */
+  readonly baseMirrors?: readonly string[];
+  /** Of Cloud Native Buildpacks: the reference lifecycle's launcher; default: a script with its rules. */
+  readonly launcher?: string;
   /** Times in the image, in seconds since the epoch; default 0. */
   readonly sourceDateEpoch?: number;
 }
 
 /** Makes an image of a droplet. @throws StagerError USAGE, DROPLET_*, NO_START_COMMAND, REGISTRY_*, IMAGE_*, CANCELLED. */
 export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
-  const { tag, to, droplet, base, sourceDateEpoch = 0 } = options;
+  const { tag, to, droplet, base, baseMirrors, launcher, sourceDateEpoch = 0 } = options;
   const target = parseImageReference(tag);
   const signal = signalOf(options);
   await using stager = openStager(await configOf(options));
@@ -42,6 +46,8 @@ export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
     version: ownVersion(),
     ...(droplet !== undefined && { droplet }),
     ...(base !== undefined && { base }),
+    ...(baseMirrors !== undefined && { mirrors: baseMirrors }),
+    ...(launcher !== undefined && { launcher: resolve(launcher) }),
   };
   return await packImage(wish, ports, { signal });
 }
@@ -58,16 +64,18 @@ export interface RebaseOptions extends CommonOptions, RegistryOptions {
   readonly to?: ImageDestination;
   /** Default 0. */
   readonly sourceDateEpoch?: number;
+  /** Of Cloud Native Buildpacks: even if the base is not one that the image names or fits. */
+  readonly force?: boolean;
 }
 
 /** Puts an image on a newer base; no layer of its own is touched. @throws StagerError USAGE, REGISTRY_*, IMAGE_*. */
 export async function rebaseImage(options: RebaseOptions): Promise<BuiltImage> {
-  const { image, base, tag = image, to = { kind: 'push' }, sourceDateEpoch = 0 } = options;
+  const { image, base, tag = image, to = { kind: 'push' }, sourceDateEpoch = 0, force = false } = options;
   const target = parseImageReference(tag);
   const signal = signalOf(options);
   await using stager = openStager(await configOf(options));
   const client = await stager.registryClient(signal, loginTo(target, options));
-  const wish = { image, base, target, to: absolute(to), sourceDateEpoch };
+  const wish = { image, base, target, to: absolute(to), sourceDateEpoch, force };
   return await moveToBase(wish, { client, clock: stager.clock, signal });
 }
 

@@ -34,19 +34,29 @@ export function withPlatform(
   return result;
 }
 
-/** The directories of a layer that programs look for things in. */
-export async function addLayerRoots(
-  env: CnbEnvironment,
+/** The directories of a layer that programs look for things in, each with the list that it goes in front of. */
+export async function layerRoots(
   { home, layer }: { readonly home: CnbHome; readonly layer: string },
   when: 'build' | 'launch',
-): Promise<void> {
+): Promise<readonly { readonly name: string; readonly path: string }[]> {
+  const roots: { name: string; path: string }[] = [];
   for (const [directory, atBuild, atLaunch] of ROOTS) {
     const path = `${layer}/${directory}`;
     if (!(await home.isDirectory(path))) continue;
-    for (const name of when === 'build' ? atBuild : atLaunch) {
-      const old = env.get(name);
-      env.set(name, old === undefined || old === '' ? path : `${path}:${old}`);
-    }
+    for (const name of when === 'build' ? atBuild : atLaunch) roots.push({ name, path });
+  }
+  return roots;
+}
+
+/** Puts {@link layerRoots} in front. */
+export async function addLayerRoots(
+  env: CnbEnvironment,
+  place: { readonly home: CnbHome; readonly layer: string },
+  when: 'build' | 'launch',
+): Promise<void> {
+  for (const { name, path } of await layerRoots(place, when)) {
+    const old = env.get(name);
+    env.set(name, old === undefined || old === '' ? path : `${path}:${old}`);
   }
 }
 
@@ -56,23 +66,38 @@ export interface EnvFile {
   readonly value: string;
 }
 
-/** Applies files by their suffixes, in the order of their names. Content is taken as it is, newline and all. */
-export function applyEnvFiles(env: CnbEnvironment, files: readonly EnvFile[]): void {
+/** What a file of an `env` directory does to a variable; the delimiter stands between it and what was there. */
+export interface EnvChange extends Record<'name' | 'value' | 'delim', string> {
+  readonly action: 'override' | 'default' | 'append' | 'prepend';
+}
+
+const ACTIONS: ReadonlySet<string> = new Set(['override', 'default', 'append', 'prepend']);
+const isAction = (text: string): text is EnvChange['action'] => ACTIONS.has(text);
+
+/** Files by their suffixes, in the order of their names. Content is taken as it is, newline and all. */
+export function envChanges(files: readonly EnvFile[]): readonly EnvChange[] {
   const delims = new Map(
     files
       .filter(({ file }) => file.endsWith('.delim'))
       .map(({ file, value }) => [file.slice(0, -'.delim'.length), value]),
   );
   const sorted = files.toSorted((a, b) => (a.file < b.file ? -1 : 1));
-  for (const { file, value } of sorted) {
+  return sorted.flatMap(({ file, value }) => {
     const dot = file.lastIndexOf('.');
     const [name, action] = dot === -1 ? [file, 'override'] : [file.slice(0, dot), file.slice(dot + 1)];
+    return isAction(action) ? [{ name, value, action, delim: delims.get(name) ?? '' }] : [];
+  });
+}
+
+/** Applies {@link envChanges}. */
+export function applyEnvFiles(env: CnbEnvironment, files: readonly EnvFile[]): void {
+  for (const { name, value, action, delim: wanted } of envChanges(files)) {
     const old = env.get(name) ?? '';
-    const delim = old === '' ? '' : (delims.get(name) ?? '');
+    const delim = old === '' ? '' : wanted;
     if (action === 'override') env.set(name, value);
     else if (action === 'default') env.set(name, old === '' ? value : old);
     else if (action === 'append') env.set(name, old + delim + value);
-    else if (action === 'prepend') env.set(name, value + delim + old);
+    else env.set(name, value + delim + old);
   }
 }
 

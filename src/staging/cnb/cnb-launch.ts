@@ -30,7 +30,8 @@ const Process = z.looseObject({
   default: z.boolean().default(false),
   'working-dir': z.string().optional(),
 });
-const Launch = z.looseObject({
+/** `launch.toml`. */
+export const LaunchDocument = z.looseObject({
   processes: z.array(Process).default([]),
   labels: z.array(z.looseObject({ key: z.string(), value: z.string() })).default([]),
   slices: z.array(z.looseObject({ paths: z.array(z.string()).default([]) })).default([]),
@@ -41,7 +42,8 @@ const Flags = z.looseObject({
   build: z.boolean().default(false),
   cache: z.boolean().default(false),
 });
-const Layer = z.looseObject({ types: Flags.optional(), metadata: z.unknown().optional() });
+/** `<layer>.toml`. */
+export const LayerDocument = z.looseObject({ types: Flags.optional(), metadata: z.unknown().optional() });
 
 /** Which of the three a layer is, and what its buildpack keeps with it. */
 export interface LayerToml {
@@ -53,7 +55,7 @@ export interface LayerToml {
 
 /** @throws StagerError COMPILE_FAILED for what a buildpack may not write. */
 export function readLaunchToml(text: string, buildpack: CnbDescriptor): LaunchToml {
-  const { processes, labels, slices } = parsed(Launch, text, { buildpack, file: 'launch.toml' });
+  const { processes, labels, slices } = parsed(LaunchDocument, text, { buildpack, file: 'launch.toml' });
   if (processes.filter((it) => it.default).length > 1)
     throw refused(buildpack, 'launch.toml has several default processes');
   return {
@@ -98,7 +100,7 @@ export function readUnmet(
 
 /** @throws StagerError COMPILE_FAILED; also for a type outside of `[types]`. */
 export function readLayerToml(text: string, buildpack: CnbDescriptor, layer: string): LayerToml {
-  const document = parsed(Layer, text, { buildpack, file: `${layer}.toml` });
+  const document = parsed(LayerDocument, text, { buildpack, file: `${layer}.toml` });
   const outside = ['launch', 'build', 'cache'].find((name) => name in document);
   if (outside !== undefined) throw refused(buildpack, `${layer}.toml has ${outside} outside [types]`);
   const { launch = false, build = false, cache = false } = document.types ?? {};

@@ -38,18 +38,41 @@ export function metadataToml(
 }
 
 /** One process that can be launched. */
-export type LaunchedProcess = Pick<CnbProcess, 'type' | 'command' | 'args' | 'direct' | 'workingDir'>;
+export type LaunchedProcess = Pick<CnbProcess, 'type' | 'command' | 'args' | 'direct' | 'workingDir'> & {
+  /** Id of its buildpack. */
+  readonly buildpack: string;
+};
+
+/** A buildpack that took part in a build. */
+export interface LaunchedCnb {
+  readonly id: string;
+  readonly version: string;
+  /** Minor number of its API 0.x. */
+  readonly api: number;
+  readonly homepage: string;
+}
 
 /** What a droplet says about launching it. */
 export interface CnbMetadata {
-  /** Ids, in the order in which they were built. */
-  readonly buildpacks: readonly string[];
+  /** In the order in which they were built. */
+  readonly buildpacks: readonly LaunchedCnb[];
   readonly processes: readonly LaunchedProcess[];
+  readonly defaultType?: string;
 }
 
 const Words = z.array(z.string());
 const Document = z.looseObject({
-  buildpacks: z.array(z.looseObject({ id: z.string().min(1), api: z.string() })).default([]),
+  'buildpack-default-process-type': z.string().optional(),
+  buildpacks: z
+    .array(
+      z.looseObject({
+        id: z.string().min(1),
+        api: z.string(),
+        version: z.string().default(''),
+        homepage: z.string().default(''),
+      }),
+    )
+    .default([]),
   processes: z
     .array(
       z.looseObject({
@@ -58,6 +81,7 @@ const Document = z.looseObject({
         args: Words.nullish(),
         direct: z.boolean().default(false),
         'working-dir': z.string().optional(),
+        'buildpack-id': z.string().default(''),
       }),
     )
     .default([]),
@@ -69,20 +93,26 @@ export function readCnbMetadata(text: string): CnbMetadata {
   if (!read.ok) throw invalid(read.reason);
   const parsed = Document.safeParse(read.value);
   if (!parsed.success) throw invalid(z.prettifyError(parsed.error));
-  for (const { id, api } of parsed.data.buildpacks) {
-    const minor = Number(/^0\.(\d+)$/.exec(api)?.[1] ?? Number.NaN);
-    if (!(minor >= CNB_API.lowest && minor <= CNB_API.highest))
-      throw invalid(`the API ${api} of ${id} is not one of 0.${CNB_API.lowest} to 0.${CNB_API.highest}`);
-  }
+  const defaultType = parsed.data['buildpack-default-process-type'];
   return {
-    buildpacks: parsed.data.buildpacks.map(({ id }) => id),
-    processes: parsed.data.processes.map(({ type, command, args, direct, 'working-dir': workingDir }) => ({
-      type,
-      command,
-      args: args ?? [],
-      direct,
-      ...(workingDir !== undefined && workingDir !== '' && { workingDir }),
-    })),
+    buildpacks: parsed.data.buildpacks.map(({ id, version, api, homepage }) => {
+      const minor = Number(/^0\.(\d+)$/.exec(api)?.[1] ?? Number.NaN);
+      if (!(minor >= CNB_API.lowest && minor <= CNB_API.highest))
+        throw invalid(`the API ${api} of ${id} is not one of 0.${CNB_API.lowest} to 0.${CNB_API.highest}`);
+      return { id, version, api: minor, homepage };
+    }),
+    processes: parsed.data.processes.map((process) => {
+      const { type, command, args, direct, 'working-dir': workingDir, 'buildpack-id': buildpack } = process;
+      return {
+        type,
+        command,
+        args: args ?? [],
+        direct,
+        buildpack,
+        ...(workingDir !== undefined && workingDir !== '' && { workingDir }),
+      };
+    }),
+    ...(defaultType !== undefined && defaultType !== '' && { defaultType }),
   };
 }
 

@@ -1,7 +1,9 @@
 /** What an image stands on: an image of a registry or a layout, a stack, or nothing. */
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { InsideView } from '../../machine/sandbox/child/inside-view.ts';
 import type { Rootfs } from '../../machine/sandbox/port/sandbox.ts';
+import { osRelease } from '../../machine/stack/check.ts';
 import type { RegistryClient } from '../../stores/registry/client.ts';
 import { type ImageConfig, type ImageDocuments, invalidImage } from '../../stores/registry/documents.ts';
 import { readLayout } from '../../stores/registry/layout.ts';
@@ -22,6 +24,14 @@ export interface ImageBase {
   readonly digest?: string;
   readonly config?: ImageConfig;
   readonly layers: readonly ImageLayer[];
+  /** Of a registry. */
+  readonly reference?: ImageReference;
+  /** Of a stack. */
+  readonly stack?: {
+    readonly name: string;
+    readonly distro?: string | undefined;
+    readonly distroVersion?: string | undefined;
+  };
 }
 
 /** An image of a registry, whose layers stay there until somebody needs them. */
@@ -29,6 +39,7 @@ export async function registryImage(client: RegistryClient, reference: ImageRefe
   const documents = await client.image(reference);
   return {
     name: formatReference(reference),
+    reference,
     digest: documents.digest,
     config: documents.config,
     layers: layersOf(documents, async (descriptor, start) =>
@@ -63,7 +74,16 @@ export async function stackBase(
     });
   }
   const plan = { title: `stack ${stack.name}`, entries: rootfsLayer(stack.rootfs.path) };
-  return { name: `stack:${stack.name}`, layers: [await packLayer(plan, 0, place)] };
+  const view = new InsideView(stack.rootfs.path, []);
+  return {
+    name: `stack:${stack.name}`,
+    layers: [await packLayer(plan, 0, place)],
+    stack: {
+      name: stack.name,
+      distro: await osRelease(view, 'ID'),
+      distroVersion: await osRelease(view, 'VERSION_ID'),
+    },
+  };
 }
 
 /**

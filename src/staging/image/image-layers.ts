@@ -1,24 +1,26 @@
 /**
  * A droplet as layers, so that a new version of the app sends what changed only: our launcher, each buildpack's
  * directory, what package managers installed in the app, the rest of the droplet, and the app itself last.
- *
- * Times, owners and parents are fixed, so that equal trees are equal layers: every time is 1980-01-01T00:00:01Z, as in
- * images of Cloud Native Buildpacks.
  */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EntrySource } from '../droplet/pack/tarball.ts';
-import type { TarOwner } from '../droplet/tar/tar-header.ts';
 import { type ContentRoot, type TreeEntry, walkRoots } from '../droplet/tar/tree-walk.ts';
 import { IMAGE_LAUNCHER, imageTemplates, LIFECYCLE } from './image-script.ts';
-
-/** One layer that is to be packed. */
-export interface LayerPlan {
-  /** For the image's history. */
-  readonly title: string;
-  readonly entries: EntrySource;
-}
+import {
+  chainEntries,
+  directoryEntry,
+  IMAGE_HOME,
+  LAYER_TIME,
+  type LayerPlan,
+  latinName,
+  linkEntry,
+  ROOT_OWNER,
+  textEntry,
+  treeLayer,
+  VCAP_OWNER,
+} from './layer-entries.ts';
 
 /** What the image needs to know of a droplet. */
 export interface ImageProcesses {
@@ -31,12 +33,6 @@ export interface ImageProcesses {
   }[];
   readonly entrypointPrefix?: string;
 }
-
-/** Seconds: 1980-01-01T00:00:01Z. */
-export const LAYER_TIME = 315_532_801;
-const ROOT: TarOwner = { uid: 0, gid: 0, user: '', group: '' };
-const VCAP: TarOwner = { uid: 2000, gid: 2000, user: '', group: '' };
-const HOME = 'home/vcap';
 
 /** Where package managers put what they install; each is a layer of its own when it is there. */
 const SLICES = [
@@ -54,27 +50,30 @@ export async function dropletLayers(home: string, processes: ImageProcesses): Pr
   const app = join(home, 'app');
   const slices = SLICES.filter((slice) => existsSync(join(app, slice)));
   const deps = await directoriesIn(join(home, 'deps'));
-  const inDeps = new Set(deps.map((name) => `${HOME}/deps/${name}`));
-  const inSlices = new Set(slices.map((slice) => `${HOME}/app/${slice}`));
+  const inDeps = new Set(deps.map((name) => `${IMAGE_HOME}/deps/${name}`));
+  const inSlices = new Set(slices.map((slice) => `${IMAGE_HOME}/app/${slice}`));
   const others = (await readdir(home)).filter((name) => name !== 'app').length;
   return [
     { title: 'stager: launcher', entries: () => launcherEntries() },
     ...deps.map((name) => ({
       title: `buildpack ${name}`,
-      entries: treeLayer({ from: join(home, 'deps', name), to: `${HOME}/deps/${name}` }),
+      entries: treeLayer({ from: join(home, 'deps', name), to: `${IMAGE_HOME}/deps/${name}` }),
     })),
     ...slices.map((slice) => ({
       title: `app: ${slice}`,
-      entries: treeLayer({ from: join(app, slice), to: `${HOME}/app/${slice}` }),
+      entries: treeLayer({ from: join(app, slice), to: `${IMAGE_HOME}/app/${slice}` }),
     })),
     {
       title: others > 0 ? 'droplet: commands, profile scripts, staging info' : 'droplet: commands',
       entries: (...io) => {
-        const left = new Set([`${HOME}/app`, ...inDeps]);
-        return chain(commandEntries(processes), homeEntries(home, left, io));
+        const left = new Set([`${IMAGE_HOME}/app`, ...inDeps]);
+        return chainEntries(commandEntries(processes), homeEntries(home, left, io));
       },
     },
-    { title: 'app', entries: treeLayer({ from: app, to: `${HOME}/app` }, inSlices) },
+    {
+      title: 'app',
+      entries: treeLayer({ from: app, to: `${IMAGE_HOME}/app` }, (name) => inSlices.has(name)),
+    },
   ];
 }
 
@@ -85,20 +84,8 @@ export function rootfsLayer(rootfs: string): EntrySource {
     for (const entry of walkRoots(roots, { onSkipped, atEnd, sourceDateEpoch: LAYER_TIME })) {
       const name = entry.name.replace(/^\.\//, '');
       const link = entry.type === 'hardlink' ? entry.link.replace(/^\.\//, '') : entry.link;
-      if (name !== '') yield { ...entry, name, link, owner: ROOT };
+      if (name !== '') yield { ...entry, name, link, owner: ROOT_OWNER };
     }
-  };
-}
-
-function treeLayer(
-  tree: { readonly from: string; readonly to: string },
-  left: ReadonlySet<string> = new Set(),
-): EntrySource {
-  return (onSkipped, atEnd) => {
-    const roots: readonly ContentRoot[] = [{ kind: 'tree', hostPath: tree.from, archivePath: tree.to }];
-    const leaveOut = (name: string): boolean => left.has(name);
-    const walk = walkRoots(roots, { onSkipped, atEnd, leaveOut, sourceDateEpoch: LAYER_TIME });
-    return chain(parents(tree.to), owned(walk));
   };
 }
 
@@ -107,76 +94,51 @@ function* homeEntries(
   left: ReadonlySet<string>,
   [onSkipped, atEnd]: Parameters<EntrySource>,
 ): Generator<TreeEntry> {
-  const roots: readonly ContentRoot[] = [{ kind: 'tree', hostPath: home, archivePath: HOME }];
+  const roots: readonly ContentRoot[] = [{ kind: 'tree', hostPath: home, archivePath: IMAGE_HOME }];
   const leaveOut = (name: string): boolean => left.has(name);
   const seen = new Set<string>();
   for (const entry of walkRoots(roots, { onSkipped, atEnd, leaveOut, sourceDateEpoch: LAYER_TIME })) {
     seen.add(entry.name);
     // The directory of the run belongs to the runtime, whatever modes it has in the droplet.
-    yield entry.name === `${HOME}/` ? directory(entry.name, VCAP) : { ...entry, owner: VCAP };
+    yield entry.name === `${IMAGE_HOME}/`
+      ? directoryEntry(entry.name, VCAP_OWNER)
+      : { ...entry, owner: VCAP_OWNER };
   }
   for (const name of ['deps', 'logs', 'tmp']) {
-    if (!seen.has(`${HOME}/${name}/`)) yield directory(`${HOME}/${name}/`, VCAP);
+    if (!seen.has(`${IMAGE_HOME}/${name}/`)) yield directoryEntry(`${IMAGE_HOME}/${name}/`, VCAP_OWNER);
   }
 }
 
 function* launcherEntries(): Generator<TreeEntry> {
-  yield directory(`${LIFECYCLE}/`, ROOT);
-  yield file(`${LIFECYCLE}/launcher`, IMAGE_LAUNCHER, 0o755);
+  yield directoryEntry(`${LIFECYCLE}/`, ROOT_OWNER);
+  yield textEntry(`${LIFECYCLE}/launcher`, IMAGE_LAUNCHER, 0o755);
 }
 
 function* commandEntries({ commands, sidecars, entrypointPrefix }: ImageProcesses): Generator<TreeEntry> {
-  yield directory('home/', ROOT);
-  yield directory(`${LIFECYCLE}/`, ROOT);
-  yield directory(`${LIFECYCLE}/commands/`, ROOT);
+  yield directoryEntry('home/', ROOT_OWNER);
+  yield directoryEntry(`${LIFECYCLE}/`, ROOT_OWNER);
+  yield directoryEntry(`${LIFECYCLE}/commands/`, ROOT_OWNER);
   const types = Object.keys(commands).sort();
-  for (const type of types) yield file(`${LIFECYCLE}/commands/${latin(type)}`, commands[type] ?? '', 0o644);
-  yield directory(`${LIFECYCLE}/process/`, ROOT);
+  for (const type of types)
+    yield textEntry(`${LIFECYCLE}/commands/${latinName(type)}`, commands[type] ?? '', 0o644);
+  yield directoryEntry(`${LIFECYCLE}/process/`, ROOT_OWNER);
   for (const type of types) {
-    const name = `${LIFECYCLE}/process/${latin(type)}`;
-    yield { ...directory(name, ROOT), type: 'symlink', mode: 0o777, link: '/lifecycle/launcher' };
+    const name = `${LIFECYCLE}/process/${latinName(type)}`;
+    yield linkEntry(name, '/lifecycle/launcher');
   }
   for (const [name, text] of Object.entries(imageTemplates(entrypointPrefix)))
-    yield file(`${LIFECYCLE}/${name}`, text, 0o644);
+    yield textEntry(`${LIFECYCLE}/${name}`, text, 0o644);
   for (const type of types) yield* sidecarEntries(type, sidecars);
 }
 
 function* sidecarEntries(type: string, all: ImageProcesses['sidecars']): Generator<TreeEntry> {
   const beside = all.filter(({ process_types: types }) => types.includes(type));
   if (beside.length === 0) return;
-  yield directory(`${LIFECYCLE}/sidecars/`, ROOT);
-  yield directory(`${LIFECYCLE}/sidecars/${latin(type)}/`, ROOT);
+  yield directoryEntry(`${LIFECYCLE}/sidecars/`, ROOT_OWNER);
+  yield directoryEntry(`${LIFECYCLE}/sidecars/${latinName(type)}/`, ROOT_OWNER);
   for (const [index, { command }] of beside.entries())
-    yield file(`${LIFECYCLE}/sidecars/${latin(type)}/${index}`, command, 0o644);
+    yield textEntry(`${LIFECYCLE}/sidecars/${latinName(type)}/${index}`, command, 0o644);
 }
-
-/** The directories above `path`, which are the same in every layer. */
-function* parents(path: string): Generator<TreeEntry> {
-  const parts = path.split('/').slice(0, -1);
-  for (const [index] of parts.entries()) {
-    const name = `${parts.slice(0, index + 1).join('/')}/`;
-    yield directory(name, index === 0 ? ROOT : VCAP);
-  }
-}
-
-function* owned(entries: Iterable<TreeEntry>): Generator<TreeEntry> {
-  for (const entry of entries) yield { ...entry, owner: VCAP };
-}
-
-function* chain(...all: readonly Iterable<TreeEntry>[]): Generator<TreeEntry> {
-  for (const entries of all) yield* entries;
-}
-
-function directory(name: string, owner: TarOwner): TreeEntry {
-  return { name, type: 'directory', mode: 0o755, size: 0, mtime: LAYER_TIME, link: '', host: '', owner };
-}
-
-function file(name: string, text: string, mode: number): TreeEntry {
-  const content = Buffer.from(text);
-  return { ...directory(name, ROOT), type: 'file', mode, size: content.length, content };
-}
-
-const latin = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
 async function directoriesIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);

@@ -15,7 +15,7 @@ import {
 import type { ImageReference } from '../../stores/registry/reference.ts';
 import { DEFAULT_COMPRESSION } from '../droplet/pack/compression.ts';
 import { packEntries } from '../droplet/pack/tarball.ts';
-import type { LayerPlan } from './image-layers.ts';
+import type { LayerPlan } from './layer-entries.ts';
 
 /** A layer and where its bytes are. */
 export interface ImageLayer {

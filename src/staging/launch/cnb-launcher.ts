@@ -9,9 +9,14 @@ import { ownedDirectory } from '../../machine/host/owner.ts';
 import { readSmall } from '../../machine/host/read-small.ts';
 import { StagerError } from '../../words/errors.ts';
 import { newGuid } from '../../words/ids.ts';
-import { escapedId } from '../cnb/cnb-descriptor.ts';
 import { addLayerRoots, applyEnvFiles, type CnbEnvironment, readEnvFiles } from '../cnb/cnb-env.ts';
 import { CNB_INSIDE, CnbHome } from '../cnb/cnb-home.ts';
+import {
+  launchEnvDirectories,
+  launchFiles,
+  launchLayers,
+  type UnpackedCnbDroplet,
+} from '../cnb/cnb-launch-layers.ts';
 import {
   CNB_METADATA,
   type CnbMetadata,
@@ -60,9 +65,7 @@ const isThere = (path: string): Promise<boolean> =>
 
 const PLACE = { cwd: CNB_INSIDE.app, links: {} } as const;
 
-interface Droplet {
-  readonly home: CnbHome;
-  readonly metadata: CnbMetadata;
+interface Droplet extends UnpackedCnbDroplet {
   readonly tmp: string;
   readonly run: LauncherIo['run'];
 }
@@ -73,9 +76,9 @@ async function prepare(what: ToLaunch, droplet: Droplet) {
   const given = Object.entries(what.env).filter(([name]) => !NOT_PASSED.has(name));
   const base = { ...Object.fromEntries(given), HOME: CNB_INSIDE.home };
   const env = await launchEnvironment(base, process.type, droplet);
-  for (const program of await layerFiles('exec.d', process.type, droplet))
+  for (const program of await launchFiles('exec.d', process.type, droplet))
     await execD(program, env, { what, droplet });
-  const profiles = process.direct ? [] : await layerFiles('profile.d', process.type, droplet);
+  const profiles = process.direct ? [] : await launchFiles('profile.d', process.type, droplet);
   const argv = cnbArgv(process, [...profiles, `${CNB_INSIDE.app}/.profile`]);
   return { argv, env: Object.fromEntries(env) };
 }
@@ -92,7 +95,7 @@ const NOT_PASSED: ReadonlySet<string> = new Set([
 ]);
 
 /** A process, or shell text that belongs to none. */
-type Launched = Omit<LaunchedProcess, 'type'> & { readonly type?: string };
+type Launched = Omit<LaunchedProcess, 'type' | 'buildpack'> & { readonly type?: string };
 
 /** The process of the wanted type, or the first one, whose text the command is; else a command of its own. */
 export function cnbProcessFor(
@@ -129,44 +132,18 @@ function tokens(count: number): string {
 async function launchEnvironment(
   base: Readonly<Record<string, string>>,
   type: string | undefined,
-  { home, metadata }: Droplet,
+  droplet: Droplet,
 ): Promise<CnbEnvironment> {
+  const { home } = droplet;
   const env = new Map(Object.entries(base));
-  const directories = ['env', 'env.launch', ...(type === undefined ? [] : [`env.launch/${type}`])];
-  for (const id of metadata.buildpacks) {
-    const layers = await layersOfDroplet(home, id);
+  for (const layers of await launchLayers(droplet)) {
     for (const layer of layers) await addLayerRoots(env, { home, layer }, 'launch');
     for (const layer of layers) {
-      for (const directory of directories)
+      for (const directory of launchEnvDirectories(type))
         applyEnvFiles(env, await readEnvFiles(home, `${layer}/${directory}`));
     }
   }
   return env;
-}
-
-async function layersOfDroplet(home: CnbHome, id: string): Promise<readonly string[]> {
-  const directory = `${CNB_INSIDE.layers}/${escapedId(id)}`;
-  return (await home.names(directory))
-    .filter(({ isDirectory }) => isDirectory)
-    .map(({ name }) => `${directory}/${name}`);
-}
-
-/** Files of a directory of each layer, then those for the type, in the order in which they count. */
-async function layerFiles(
-  directory: 'exec.d' | 'profile.d',
-  type: string | undefined,
-  { home, metadata }: Droplet,
-): Promise<readonly string[]> {
-  const files: string[] = [];
-  for (const id of metadata.buildpacks) {
-    for (const layer of await layersOfDroplet(home, id)) {
-      for (const place of [directory, ...(type === undefined ? [] : [`${directory}/${type}`])]) {
-        for (const { name, isDirectory } of await home.names(`${layer}/${place}`))
-          if (!isDirectory) files.push(`${layer}/${place}/${name}`);
-      }
-    }
-  }
-  return files;
 }
 
 const Variables = z.record(z.string().regex(/^[^=\0]+$/), z.string().regex(/^[^\0]*$/));

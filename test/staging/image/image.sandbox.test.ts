@@ -11,9 +11,7 @@ import { layoutImage } from '../../../src/staging/image/bases.ts';
 import { dropletLayers } from '../../../src/staging/image/image-layers.ts';
 import { imageTexts, packLayer } from '../../../src/staging/image/image-parts.ts';
 import { imageFacts } from '../../../src/staging/inspect-image.ts';
-import type { RunEvent } from '../../../src/staging/launch/events.ts';
 import { moveToBase } from '../../../src/staging/rebase-image.ts';
-import { startImage } from '../../../src/staging/run-image.ts';
 import { pathOf } from '../../../src/stores/blobs/port/key.ts';
 import { MEDIA, machineArch } from '../../../src/stores/registry/documents.ts';
 import { writeLayout } from '../../../src/stores/registry/layout.ts';
@@ -21,15 +19,14 @@ import { parseImageReference } from '../../../src/stores/registry/reference.ts';
 import { newGuid } from '../../../src/words/ids.ts';
 import { makeBashStack } from '../../support/bash-stack.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
+import { buildahFrom, podmanRun } from '../../support/engines.ts';
+import { ranImage } from './support.ts';
 
 const { signal } = new AbortController();
 const withRegistry = hasProgram('docker-registry');
-for (const name of ['docker-registry', 'skopeo', 'umoci']) {
+for (const name of ['docker-registry', 'skopeo', 'umoci', 'buildah', 'podman']) {
   if (!hasProgram(name)) process.stderr.write(`NOT RUN: what needs ${name}, which is not installed\n`);
 }
-process.stderr.write(
-  'NOT RUN: podman run and buildah from, which need more of a machine than this suite asks for\n',
-);
 
 let dir = '';
 let stager: Stager;
@@ -84,48 +81,6 @@ async function build(droplet: string, more: Partial<ImageWish> = {}): Promise<Bu
   return await packImage(wish, await stager.imagePorts(signal), { signal });
 }
 
-interface Ran {
-  readonly code: number;
-  readonly lines: readonly string[];
-  readonly warnings: readonly string[];
-}
-
-async function run(
-  image: string,
-  command: readonly string[] = [],
-  onLine: (text: string, stop: () => void) => void = () => undefined,
-): Promise<Ran> {
-  const { sandbox, workspaces } = await stager.runPorts(signal);
-  const client = await stager.registryClient(signal);
-  const events: RunEvent[] = [];
-  const stopper = new AbortController();
-  const started = await startImage(
-    {
-      image,
-      command,
-      env: {},
-      memoryMb: 256,
-      diskMb: 256,
-      network: 'host',
-      healthCheck: { type: 'process' },
-    },
-    { sandbox, workspaces, client, stacks: stager.stacks, clock: stager.clock },
-    {
-      signal: stopper.signal,
-      emit: (event) => {
-        events.push(event);
-        if (event.type === 'log') onLine(event.text, () => stopper.abort());
-      },
-    },
-  );
-  const { exitCode } = await started.done;
-  return {
-    code: exitCode,
-    lines: events.flatMap((event) => (event.type === 'log' ? [event.text] : [])),
-    warnings: events.flatMap((event) => (event.type === 'warning' ? [event.code] : [])),
-  };
-}
-
 describe('a droplet as an image', () => {
   it('is the same image each time, and starts as stager run starts the droplet', async () => {
     expect((await build('droplet.tgz')).digest).toBe(first.digest);
@@ -137,18 +92,18 @@ describe('a droplet as an image', () => {
       'droplet: commands, profile scripts, staging info',
       'app',
     ]);
-    const ran = await run(join(dir, 'layout'));
+    const ran = await ranImage(stager, join(dir, 'layout'));
     expect(ran).toMatchObject({ code: 7, warnings: [] });
     expect(ran.lines.at(-1)).toBe('web yes in /home/vcap/app as 2000, hi');
-    const task = await run(join(dir, 'layout'), ['echo "$FROM_PROFILE $1"; exit 3']);
+    const task = await ranImage(stager, join(dir, 'layout'), ['echo "$FROM_PROFILE $1"; exit 3']);
     expect(task).toMatchObject({ code: 3, lines: ['yes '] });
-    expect(await run(join(dir, 'layout'), ['echo', "it's", '$HOME'])).toMatchObject({
+    expect(await ranImage(stager, join(dir, 'layout'), ['echo', "it's", '$HOME'])).toMatchObject({
       code: 0,
       lines: ["it's $HOME"],
     });
   });
 
-  it('is refused when it has no app, as one of Cloud Native Buildpacks has none', async () => {
+  it('is refused when it has no app', async () => {
     await mkdir(join(dir, 'other/workspace'), { recursive: true });
     pack('other');
     await expect(build('other.tgz')).rejects.toMatchObject({
@@ -193,7 +148,7 @@ describe('a droplet as an image', () => {
         { client, clock: stager.clock, signal },
       );
       expect(rebased.pushed).toMatchObject({ uploaded: 1 });
-      const ran = await run(`${host}/app:v2`, ['cat /etc/newer index']);
+      const ran = await ranImage(stager, `${host}/app:v2`, ['cat /etc/newer index']);
       expect(ran.lines).toEqual(['newer', 'changed']);
     },
   );
@@ -235,6 +190,24 @@ describe('a droplet as an image', () => {
       );
   });
 
+  it.runIf(hasProgram('buildah'))('is taken by buildah', () => {
+    expect(buildahFrom(join(dir, 'layout'), dir)).toEqual({
+      entrypoint: '[/lifecycle/process/web]',
+      user: '2000:2000',
+    });
+  });
+
+  it.runIf(hasProgram('podman'))('is run by podman', ({ skip }) => {
+    const ran = podmanRun(join(dir, 'layout'), dir);
+    if ('notRun' in ran) {
+      process.stderr.write(`NOT RUN: podman run, which can't start containers here: ${ran.notRun}\n`);
+      skip();
+      return;
+    }
+    expect(ran).toMatchObject({ code: 7 });
+    expect(ran.lines.at(-1)).toBe('web yes in /home/vcap/app as 2000, hi');
+  });
+
   it('runs sidecars beside the process, and stops all when one ends or SIGTERM comes', async () => {
     const layoutOf = async (name: string, web: string, sidecar: string): Promise<string> => {
       const sidecars = [{ name: 'agent', command: sidecar, process_types: ['web'] }];
@@ -271,11 +244,11 @@ describe('a droplet as an image', () => {
       'trap "exit 0" TERM; while :; do sleep 0.1; done',
       'echo "agent $FROM_PROFILE"; exit 5',
     );
-    const ended = await run(ends);
+    const ended = await ranImage(stager, ends);
     expect(ended.code).toBe(5);
     expect(ended.lines).toContain('agent yes');
     const told = 'trap "echo bye; exit 9" TERM; echo up; while :; do sleep 0.1; done';
-    const stopped = await run(await layoutOf('told', told, 'sleep 1000'), [], (text, stop) => {
+    const stopped = await ranImage(stager, await layoutOf('told', told, 'sleep 1000'), [], (text, stop) => {
       if (text === 'up') stop();
     });
     expect(stopped.lines).toContain('bye');

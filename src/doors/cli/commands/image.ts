@@ -26,11 +26,15 @@ export async function imageBuild(context: Context): Promise<number> {
       'Give --push, --output FILE or --load-into DIR.',
     );
   const base = textOf(flags['base']);
+  const launcher = textOf(flags['launcher']);
+  const mirrors = textOf(flags['baseMirrors'])?.split(',');
   const stager = await context.stager();
   const wish: ImageWish = {
     ...(typeof args[0] === 'string' && { droplet: args[0] }),
     target: parseImageReference(tag),
     ...(base !== undefined && { base }),
+    ...(launcher !== undefined && { launcher: resolve(launcher) }),
+    ...(mirrors !== undefined && { mirrors }),
     to,
     sourceDateEpoch: config.sourceDateEpoch,
     version: ownVersion(),
@@ -49,7 +53,8 @@ export async function imageRebase(context: Context): Promise<number> {
   const stager = await context.stager();
   const client = await stager.registryClient(signal);
   const to = (await destination(context)) ?? { kind: 'push' };
-  const wish = { image, base, target, to, sourceDateEpoch: config.sourceDateEpoch };
+  const force = flags['force'] === true;
+  const wish = { image, base, target, to, force, sourceDateEpoch: config.sourceDateEpoch };
   show(context, await moveToBase(wish, { client, clock: stager.clock, signal }));
   return 0;
 }
@@ -70,6 +75,7 @@ async function destination({ flags }: Context): Promise<ImageDestination | undef
 
 function show({ output }: Context, built: BuiltImage): void {
   if (output.json) output.object({ type: 'image', ...built });
+  for (const warning of built.warnings ?? []) output.note(`warning ${warning}`);
   if (output.json || output.quiet) return;
   for (const { title, size } of built.layers) output.note(`${formatBytes(size).padStart(10)}  ${title}`);
   const { pushed } = built;
