@@ -177,16 +177,16 @@ async function volumesOf(
   { volumes, owner }: Pick<Sandbox, 'volumes' | 'owner'>,
   workspaces: string,
 ): Promise<Tried> {
-  const none = { had: false, why: 'workspaces are no file systems of their own' };
-  if (volumes === undefined) return { bound: { kind: 'watch' }, layers: none };
+  const none = (why = 'this kind of sandbox has no file systems') => ({ had: false, why });
+  if (volumes === undefined) return { bound: { kind: 'watch' }, layers: none() };
   const at = join(workspaces, newGuid());
   await mkdir(at, { recursive: true });
   try {
     const volume = await volumes.mount(at, { bytes: TRIAL_BYTES });
     const layers = await layersOf(volumes.layers, { at, owner });
     await volume?.release();
-    const { bound: kind, why } = volumes;
-    return { bound: { kind, ...(why !== undefined && { why }) }, layers: layers ?? none };
+    const { bound: kind, why, whyNoLayers } = volumes;
+    return { bound: { kind, ...(why !== undefined && { why }) }, layers: layers ?? none(whyNoLayers) };
   } finally {
     await rmdir(at);
   }

@@ -52,7 +52,6 @@ export interface LayerUser {
 const FEW_ENTRIES = 2_000;
 /** Why most apps are copied. */
 export const FEW_FILES = 'it has few files';
-const NO_LAYERS = 'no tree can be laid below a workspace here; `stager doctor` says why';
 /** What was written above the tree is written again each time, up to this; more becomes the tree of the next staging. */
 const SMALL = { entries: 256, bytes: 16 * MEBIBYTE } as const;
 /** A change of more than this part of all is a new tree. */
@@ -110,7 +109,9 @@ export class LayeredApp implements AsyncDisposable {
     if (isFew || request.keep !== 'never' || layers === undefined) {
       listed.close?.();
       if (isFew) return FEW_FILES;
-      return layers === undefined ? NO_LAYERS : 'what may be kept is a plain directory';
+      if (layers !== undefined) return 'what may be kept is a plain directory';
+      const why = ports.sandbox.volumes?.whyNoLayers ?? 'this kind of sandbox has no file systems';
+      return `no tree can be laid below a workspace: ${why}`;
     }
     const now = await LayerEntries.of(listed.entries);
     const unfit = await whyUnfit(now, APP);

@@ -62,6 +62,8 @@ export interface Layers {
 export interface Volumes {
   /** Absent where a workspace is not a file system of its own, or the machine lacks something. */
   readonly layers?: Layers | undefined;
+  /** Why there are no layers, in one phrase. */
+  readonly whyNoLayers?: string | undefined;
   /** As far as is known: that an image can't be mounted is seen when it is tried. */
   readonly bound: Bound;
   /** Why it is not a better one. */

@@ -22,6 +22,9 @@ interface VolumesOptions {
   readonly home: string;
 }
 
+/** Scripts rename directories; see docs/decisions/layered-workspaces.md. */
+const NOT_ROOT = "an ordinary user's overlayfs can't rename directories";
+
 /** See the top of the file. */
 export class MountedVolumes implements Volumes {
   readonly #options: VolumesOptions;
@@ -54,6 +57,14 @@ export class MountedVolumes implements Volumes {
         this.#count(tree);
       },
     };
+  }
+
+  get whyNoLayers(): string | undefined {
+    if (this.layers !== undefined) return undefined;
+    if (process.getuid?.() !== 0) return NOT_ROOT;
+    if (this.bound !== 'image')
+      return `workspaces are no images (${this.#why ?? `--disk-bound ${this.bound}`})`;
+    return 'fallocate or unshare (util-linux) is missing';
   }
 
   get bound(): Bound {
