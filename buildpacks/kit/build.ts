@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import { exportKit, runtimeTable } from './export.ts';
 import { createLog } from './log.ts';
+import { compileManifest } from './manifest.ts';
 import { makeOffline } from './offline.ts';
 
 const kit = dirname(fileURLToPath(import.meta.url));
@@ -50,6 +51,8 @@ async function bundle(dir: string): Promise<void> {
   if ((await newest([main])) > 0) {
     await cp(join(kit, 'run.sh'), join(fresh, 'run.sh'));
     await writeFile(join(fresh, 'node-runtime'), await runtimeTable());
+    const manifest = await compileManifest(dir);
+    if (manifest !== undefined) await writeFile(join(fresh, 'manifest.json'), manifest);
     await build({
       input: main,
       platform: 'node',

@@ -12,6 +12,7 @@ export { isThere, readJson, readText, readToml } from './files.ts';
 export { statedGoSum } from './go-sum.ts';
 export { runHook } from './hooks.ts';
 export { Kept } from './kept.ts';
+export { installOnce, type KeptInstall } from './kept-install.ts';
 export { DepDir, type LaunchProcess } from './layout.ts';
 export { demandLibc, neededLibc, stackLibc } from './libc.ts';
 export { installLibraries, librariesOnly, stackHasLibrary } from './libraries.ts';

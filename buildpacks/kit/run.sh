@@ -57,7 +57,7 @@ EOF
 
 find_node() {
   for node in "$BUILDPACK_DIR/vendor/node/bin/node" "${STAGER_NODE:-/etc/stager/node}"; do
-    if [ -x "$node" ] && new_enough "$node"; then return; fi
+    if [ -x "$node" ] && { [ "$node" = /etc/stager/node ] || new_enough "$node"; }; then return; fi
   done
   node=$(command -v node || true)
   if [ -n "$node" ] && new_enough "$node"; then return; fi

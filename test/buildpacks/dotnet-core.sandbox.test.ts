@@ -39,6 +39,10 @@ describe.skipIf(process.arch !== 'x64')('dotnet-core buildpack', () => {
     expect(shared.output).toContain('Microsoft.NETCore.App 8.0.4 (the app names 8.0.0, roll forward: Minor)');
     expect(shared.output).toContain('8.0.x reached its end of life on 2026-11-10');
     expect(await readFile(app.at('deps/0/launch.yml'), 'utf8')).toContain('command: dotnet ./web.dll');
+    await app.restart('dotnet-web');
+    const again = await app.stage('dotnet-core');
+    expect(again, again.output).toMatchObject({ code: 0 });
+    expect(again.output).toContain('Using .NET of the last staging');
     await answers(app, 'dotnet ./web.dll');
 
     const runtime = join(scratch.path, 'runtime');

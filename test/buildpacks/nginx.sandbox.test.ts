@@ -16,6 +16,7 @@ describe('nginx buildpack', () => {
     await rm(app.at('deps/0'), { recursive: true });
     const second = await app.stage('nginx');
     expect(second, second.output).toMatchObject({ code: 0 });
+    expect(second.output).toContain('Using nginx of the last staging');
     expect(second.output).not.toContain('Downloading');
     expect(readFileSync(app.at('deps/0/installed.json'), 'utf8')).toContain('libnginx-mod-stream');
     for (const greeting of ['moin', 'a"b+c']) {

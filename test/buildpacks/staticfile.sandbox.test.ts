@@ -172,7 +172,7 @@ describe('staticfile buildpack', () => {
     const again = await app.stage('staticfile');
     expect(again).toMatchObject({
       code: 0,
-      output: expect.stringContaining('Using nginx 1.22.1 from the cache'),
+      output: expect.stringContaining('Using nginx of the last staging'),
     });
     expect(again.output).not.toContain('Downloading');
   });

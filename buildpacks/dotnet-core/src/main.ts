@@ -1,7 +1,7 @@
 /** The dotnet-core buildpack: supply brings what a published app lacks, finalize says how it starts. */
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { demandLibc, isThere, runSteps, type StepContext } from '../../kit/index.ts';
+import { demandLibc, installOnce, isThere, runSteps, type StepContext } from '../../kit/index.ts';
 import { type DotnetApp, readDotnetApp } from './app.ts';
 import { installNative } from './native.ts';
 import { chooseRuntime, installRuntime, tellEnd } from './runtime.ts';
@@ -33,7 +33,10 @@ async function supply(context: StepContext): Promise<void> {
     }
   } else {
     log.step('Installing .NET');
-    await installRuntime(context, await chooseRuntime(context, frameworks));
+    const runtime = await chooseRuntime(context, frameworks);
+    await installOnce(context, { name: '.NET', facts: [runtime.uri, runtime.checksum] }, () =>
+      installRuntime(context, runtime),
+    );
   }
   if (app.program !== undefined) {
     await chmod(join(buildDir, app.program), 0o755);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import {
   BuildpackFailure,
   type Dependency,
-  Kept,
+  installOnce,
   runHook,
   runSteps,
   type StepContext,
@@ -23,7 +23,7 @@ import { chooseTomcat, installTomcat } from './tomcat.ts';
 import { chooseJava, javaWish } from './version.ts';
 
 async function supply(context: StepContext): Promise<void> {
-  const { buildDir, cacheDir, dep, dependencies, env, log } = context;
+  const { buildDir, dep, dependencies, env, log } = context;
   tellIgnoredOptions(env, log);
   await runHook('pre_compile', context);
   const container = await containerFor(context);
@@ -32,18 +32,9 @@ async function supply(context: StepContext): Promise<void> {
   log.step('Installing Java');
   const jre = chooseJava(context, await javaWish(buildDir, container, env), container);
   const authorities = await readAuthorities(env);
-  const kept = await Kept.of(cacheDir, 'java', {
-    facts: [context.version, jre.uri, env['CF_STACK'], process.arch, authorities],
-    paths: [],
-  });
-  if ((await kept.restore({ deps: dep.path })) === true) {
-    log.info('Using Java of the last staging');
-    dependencies.useAll(await dep.readInstalled());
-  } else {
-    await installJre(context, jre, authorities);
-    await dep.writeInstalled(dependencies.installed);
-    await kept.keep({ deps: dep.path });
-  }
+  await installOnce(context, { name: 'Java', facts: [jre.uri, authorities] }, () =>
+    installJre(context, jre, authorities),
+  );
   await dep.writeConfig({ name: 'java', version: context.version, config: { JavaVersion: jre.version } });
   await dep.writeEnv('JAVA_HOME', dep.at('jre'));
   // Those that finalize will want stay in the cache, and are on the list of what was installed.

@@ -107,7 +107,7 @@ export async function runMaven(
     join(home, 'bin/mvn'),
     '-B',
     // What was recorded may come from a repository of another name.
-    ...(isOffline() ? ['-o', '-llr'] : []),
+    ...(isOffline() ? ['-o', '-Daether.enhancedLocalRepository.trackingFilename=none'] : []),
     ...['-gs', own],
     ...(await settingsOfApp(context)),
     ...(build.pom === 'pom.xml' ? [] : ['-f', build.pom]),

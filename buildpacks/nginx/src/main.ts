@@ -1,10 +1,12 @@
 /** The nginx buildpack: supply installs nginx and prepares the app's configuration, finalize has nginx check it. */
-import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import {
   BuildpackFailure,
   checkNginx,
   installNginx,
+  installOnce,
   isThere,
   runHook,
   runSteps,
@@ -14,6 +16,9 @@ import { type Config, readConfig } from './config.ts';
 import { installModules } from './modules.ts';
 import { chooseNginx, readSettings, type Settings, tellIgnored } from './settings.ts';
 import { demandForeground, demandPort, modulesOf, templateOf, withDefaults } from './template.ts';
+
+/** How each module is loaded, as `installModules` says it. */
+const loadsSchema = z.array(z.tuple([z.string(), z.string()]));
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, log, isLast } = context;
@@ -33,9 +38,19 @@ async function supply(context: StepContext): Promise<void> {
   }
   log.step('Installing nginx');
   const nginx = chooseNginx(context, settings.version);
-  await installNginx(context, nginx, dep.at('nginx'));
-  const loads = await installModules(context, nginx, modulesOf(config));
-  await writeWrapper(context);
+  const modules = modulesOf(config);
+  const own = [...modules.keys()].map((name) => join(buildDir, `modules/${name}.so`));
+  await installOnce(
+    context,
+    { name: 'nginx', facts: [nginx.uri, [...modules.keys()]], paths: own },
+    async () => {
+      await installNginx(context, nginx, dep.at('nginx'));
+      const loads = await installModules(context, nginx, modules);
+      await writeFile(dep.at('modules.json'), JSON.stringify([...loads]));
+      await writeWrapper(context);
+    },
+  );
+  const loads = new Map(loadsSchema.parse(JSON.parse(await readFile(dep.at('modules.json'), 'utf8'))));
   if (has) await prepare(context, config, { settings, loads });
   await runHook('post_compile', context);
 }

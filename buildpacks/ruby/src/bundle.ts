@@ -72,11 +72,17 @@ export async function bundleEnv(
 
 /** Of the Bundler that is installed. */
 export async function bundlerVersion(context: StepContext): Promise<string> {
+  // Starting Ruby to ask takes half a second; it is kept with the Ruby that it belongs to.
+  const known = context.dep.at('bundler-version');
+  const text = await readFile(known, 'utf8').catch(() => '');
+  if (text !== '') return text;
   const asked = await output([context.dep.at('bin/bundle'), '--version'], {
     cwd: '/',
     env: { ...rubyEnv(context), BUNDLE_APP_CONFIG: context.dep.at('bundle') },
   });
-  return /(\d+\.\d+\.\d+)/.exec(asked.stdout)?.[1] ?? '';
+  const version = /(\d+\.\d+\.\d+)/.exec(asked.stdout)?.[1] ?? '';
+  await writeFile(known, version);
+  return version;
 }
 
 /** Runs `bundle install`. */

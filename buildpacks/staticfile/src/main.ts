@@ -1,7 +1,7 @@
 /** The staticfile buildpack: supply installs nginx, finalize lays out the site and its configuration. */
 import { chmod, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkNginx, installNginx, runSteps, type StepContext } from '../../kit/index.ts';
+import { checkNginx, installNginx, installOnce, runSteps, type StepContext } from '../../kit/index.ts';
 import { completeTypes } from './mime-types.ts';
 import { nginxConf } from './nginx-conf.ts';
 import { publish } from './public.ts';
@@ -9,7 +9,10 @@ import { kindOf, readSettings, type Settings } from './settings.ts';
 
 async function supply(context: StepContext): Promise<void> {
   context.log.step('Installing nginx');
-  await installNginx(context, context.choose('nginx'), context.dep.at('nginx'));
+  const nginx = context.choose('nginx');
+  await installOnce(context, { name: 'nginx', facts: [nginx.uri] }, () =>
+    installNginx(context, nginx, context.dep.at('nginx')),
+  );
 }
 
 async function finalize(context: StepContext): Promise<void> {

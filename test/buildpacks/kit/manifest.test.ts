@@ -1,8 +1,14 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dir as tempDir } from 'tmp-promise';
 import { describe, expect, it } from 'vitest';
-import { applyOverride, deprecation, loadManifest, resolve } from '../../../buildpacks/kit/manifest.ts';
+import {
+  applyOverride,
+  compileManifest,
+  deprecation,
+  loadManifest,
+  resolve,
+} from '../../../buildpacks/kit/manifest.ts';
 import { fileNameOf, locate } from '../../../buildpacks/kit/mirrors.ts';
 
 const SHA = 'a'.repeat(64);
@@ -78,6 +84,21 @@ describe('manifest.yml', () => {
       'override.yml',
     );
   });
+});
+
+it('is read as it was compiled, for as long as manifest.yml is what was compiled', async () => {
+  const { path, cleanup } = await tempDir({ unsafeCleanup: true });
+  try {
+    await mkdir(join(path, 'dist'));
+    await writeFile(join(path, 'manifest.yml'), TEXT);
+    const compiled = (await compileManifest(path)) ?? '';
+    await writeFile(join(path, 'dist/manifest.json'), compiled.replace('1.2.3', '1.2.4'));
+    expect((await loadManifest(path)).dependencies.map(({ version }) => version)).toContain('1.2.4');
+    await writeFile(join(path, 'manifest.yml'), `${TEXT}\n`);
+    expect((await loadManifest(path)).dependencies.map(({ version }) => version)).toContain('1.2.3');
+  } finally {
+    await cleanup();
+  }
 });
 
 describe('package addresses', () => {
