@@ -67,7 +67,7 @@ async function run(staging: Staging, client: RegistryClient): Promise<StagingRec
   const { home } = places;
   const parts = {
     base: cnbBaseEnvironment(staging, order.stackId),
-    platform: cnbUserVariables(staging),
+    platform: await cnbUserVariables(staging, places, stack.rootfs),
     ports: await cnbScriptPorts(staging, places, stack.rootfs),
   };
   const plan = await phases.run(

@@ -2,6 +2,7 @@
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ownedDirectory } from '../../machine/host/owner.ts';
+import { writeCaBundle } from '../../machine/proxy/ca-bundle.ts';
 import { proxySecrets, proxyVariables } from '../../machine/proxy/proxy-settings.ts';
 import { InsideView } from '../../machine/sandbox/child/inside-view.ts';
 import { MAX_FILES, type Rootfs } from '../../machine/sandbox/port/sandbox.ts';
@@ -50,15 +51,46 @@ export async function openCnbPlaces(
   }
   await rename(workspace.app, places.home.hostOf(CNB_INSIDE.app));
   await places.home.make(CNB_INSIDE.layers, owner);
-  for (const [name, value] of Object.entries(cnbUserVariables(staging))) {
-    if (/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
-      await writeFile(join(places.platform, 'env', name), value, { mode: 0o644 });
-  }
   return places;
 }
 
-/** What the platform passes to scripts: every variable of the app, as Cloud Controller does. */
-export function cnbUserVariables({ request, build }: Staging): Readonly<Record<string, string>> {
+/**
+ * What the platform passes to scripts, also as files: every variable of the app, as Cloud Controller does, and the
+ * authorities of the operator by the names that tools know, unless the app has its own.
+ */
+export async function cnbUserVariables(
+  staging: Staging,
+  { platform }: CnbPlaces,
+  rootfs: Rootfs,
+): Promise<Readonly<Record<string, string>>> {
+  const variables = { ...(await authorities(staging, platform, rootfs)), ...appVariables(staging) };
+  for (const [name, value] of Object.entries(variables)) {
+    if (/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
+      await writeFile(join(platform, 'env', name), value, { mode: 0o644 });
+  }
+  return variables;
+}
+
+/** Those of the stack are where the stack's tools look, and stay there. */
+async function authorities(
+  { ports }: Staging,
+  platform: string,
+  rootfs: Rootfs,
+): Promise<Readonly<Record<string, string>>> {
+  if (ports.extraCas.length === 0) return {};
+  const platformDir = join(platform, 'stager');
+  await mkdir(platformDir);
+  await chmod(platformDir, 0o755);
+  const rootDir = rootfs.kind === 'host' ? '/' : rootfs.path;
+  return await writeCaBundle({
+    platformDir,
+    inside: `${CNB_INSIDE.platform}/stager`,
+    rootDir,
+    extra: ports.extraCas,
+  });
+}
+
+function appVariables({ request, build }: Staging): Readonly<Record<string, string>> {
   const { env, services, memoryMb, diskMb } = request;
   const url = databaseUrl(services);
   const facts = { ...request.app, limits: { memoryMb, diskMb, fds: DEFAULT_FDS } };

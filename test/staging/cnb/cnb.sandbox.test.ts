@@ -58,6 +58,7 @@ async function stage(
   buildpacks: readonly string[],
   env: Readonly<Record<string, string>> = {},
   more: Partial<StageRequest> = {},
+  extraCas: readonly string[] = [],
 ) {
   const lines: string[] = [];
   const output = join(dir, 'droplet.tgz');
@@ -80,7 +81,11 @@ async function stage(
     output,
     ...more,
   };
-  const ports = { ...(await stager.stagePorts(signal)), client: await stager.registryClient(signal) };
+  const ports = {
+    ...(await stager.stagePorts(signal)),
+    client: await stager.registryClient(signal),
+    extraCas,
+  };
   const emit = (event: BuildEvent): void => {
     if (event.type === 'output') lines.push(event.text);
   };
@@ -244,6 +249,17 @@ printf '[[processes]]\\ntype = "odd"\\ncommand = ["prog", "$x"]\\nworking-dir = 
     ]);
     expect(lines).toContain('built');
     expect(result).toMatchObject({ lifecycle_metadata: { buildpacks: [{ key: 'in/yes' }] } });
+  });
+
+  it('trust the authorities of the operator, where the app has no others', async () => {
+    const asking = buildpack('ca/asking', {
+      detect: 'exit 0',
+      build:
+        'grep -c OPERATOR "$NODE_EXTRA_CA_CERTS"; cat "$2/env/NODE_EXTRA_CA_CERTS"; echo; echo "$PIP_CERT"',
+    });
+    const authority = '-----BEGIN CERTIFICATE-----\nOPERATOR\n-----END CERTIFICATE-----';
+    const { lines } = await stage([asking], { PIP_CERT: '/own' }, {}, [authority]);
+    expect(lines).toEqual(['1', '/platform/stager/ca-certificates.crt', '/own']);
   });
 
   it('say who refused the app, and which build failed', async () => {
