@@ -112,6 +112,7 @@ export class Stager {
       stateDir: join(home, 'sandbox'),
       searchPath: searchPath.split(':').filter((path) => path.startsWith('/')),
       bound: settings.diskBound,
+      leaveCgroupMounts: settings.leaveCgroupMounts ?? false,
       signal,
       ...(/^(auto|egress)$/.test(settings.network) && { egress: this.#egress }),
       ...(settings.runtime !== undefined && { runtimePath: settings.runtime }),
@@ -226,9 +227,11 @@ export class Stager {
     const { home, settings } = this.config;
     await this.#openHome();
     const { serviceParts } = await import('./service/doctor/service-parts.ts');
+    // It looks, and leaves the machine as it is.
+    const sandbox = { ...this.sandboxOptions(signal), leaveCgroupMounts: true };
     return await diagnose({
-      sandbox: this.sandboxOptions(signal),
-      select: () => selectSandbox({ ...this.sandboxOptions(signal), egress: this.#egress }),
+      sandbox,
+      select: () => selectSandbox({ ...sandbox, egress: this.#egress }),
       home,
       stacks: this.stacks,
       stack: settings.stack,

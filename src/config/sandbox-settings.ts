@@ -115,6 +115,14 @@ export const SANDBOX_SETTINGS = {
     help: 'OCI runtime (a path, or a name in PATH) to use instead of the first of runc, crun, youki, runsc that works',
     on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker', 'doctor'],
   },
+  leaveCgroupMounts: {
+    group: 'Sandbox:',
+    flag: '--leave-cgroup-mounts',
+    variable: 'STAGER_LEAVE_CGROUP_MOUNTS',
+    kind: 'flag',
+    help: "leave the machine's cgroups mounted as they are; otherwise root remounts them with favordynmods (kernel 6.18 and later), so that a fork bomb in one sandbox does not hold up others",
+    on: ['stage', 'run', 'shell', 'buildpack', 'serve', 'worker'],
+  },
   keep: {
     group: 'Sandbox:',
     flag: '--keep <when>',

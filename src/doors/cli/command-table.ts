@@ -215,6 +215,7 @@ Examples:
       caFile: '',
       diskBound: '',
       workspace: '',
+      leaveCgroupMounts: '',
       network: '',
       egressRules: '',
       runEgressRules: '',

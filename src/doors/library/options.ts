@@ -38,6 +38,8 @@ export interface CommonOptions {
   readonly diskBound?: 'auto' | 'image' | 'tmpfs' | 'watch';
   /** How the app gets into the workspace; default `auto`: above the files of its last staging where that is faster. */
   readonly workspace?: 'auto' | 'overlay' | 'copy';
+  /** Leave the machine's cgroups mounted as they are, see `--leave-cgroup-mounts`; default false. */
+  readonly leaveCgroupMounts?: boolean;
   /** Default `auto`. */
   readonly network?: WantedNetwork;
   /** File of rules for what may leave a network of its own; in a run for that as well. */
@@ -152,11 +154,15 @@ export async function configOf(
   options: CommonOptions & Pick<RegistryOptions, 'registryMirrors' | 'insecureRegistries'>,
 ): Promise<Config> {
   const { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound, workspace } = options;
+  const { leaveCgroupMounts } = options;
   const { egressRules, runEgressRules, allowHosts, registryMirrors, insecureRegistries } = options;
   const egress = { egressRules, runEgressRules, allowHosts };
   const registries = { registryMirrors, insecureRegistries };
   const machine = { home, blobstore, sandbox, runtime, stack, network, caFile, diskBound, workspace };
-  return await loadConfig({ flags: { ...machine, ...egress, ...registries }, machineOnly: true });
+  return await loadConfig({
+    flags: { ...machine, leaveCgroupMounts, ...egress, ...registries },
+    machineOnly: true,
+  });
 }
 
 /**

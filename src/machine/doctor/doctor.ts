@@ -9,6 +9,7 @@ import { StagerError } from '../../words/errors.ts';
 import { newGuid } from '../../words/ids.ts';
 import type { Owner } from '../host/owner.ts';
 import { CONTROLLERS, isHeld, planCgroups } from '../sandbox/kernel/cgroups.ts';
+import { type DynamicMoves, dynamicMoves } from '../sandbox/kernel/dynamic-moves.ts';
 import { idPlans } from '../sandbox/kernel/ids.ts';
 import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
@@ -71,6 +72,8 @@ export interface Diagnosis {
       readonly why?: string;
       readonly advice?: string;
     }[];
+    /** Whether a start waits for forks elsewhere; see dynamic-moves.ts. */
+    readonly dynamicMoves: DynamicMoves;
   };
   readonly users: {
     readonly ways: readonly { readonly kind: string; readonly description: string }[];
@@ -108,9 +111,10 @@ const TRIAL_BYTES = 4 * 1024 ** 3;
 
 /** Looks at the machine. What can't be used is a finding, not an exception. @throws StagerError CANCELLED */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
-  const [runtimes, plan, ways, maxUserNamespaces] = await Promise.all([
+  const [runtimes, plan, moves, ways, maxUserNamespaces] = await Promise.all([
     findRuntimes(options.sandbox),
     planCgroups(),
+    dynamicMoves(),
     idPlans(),
     sysctl('/proc/sys/user/max_user_namespaces'),
   ]);
@@ -119,6 +123,7 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
     runtimes: { found: runtimes.runtimes.map(advised), missing: runtimes.rejected },
     cgroups: {
       mode: plan.mode,
+      dynamicMoves: moves,
       controllers: CONTROLLERS.map((name) => {
         const parent =
           plan.parents[name] ??

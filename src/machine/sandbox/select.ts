@@ -10,6 +10,7 @@ import { StagerError } from '../../words/errors.ts';
 import type { EgressWish } from '../network/wish.ts';
 import { firstSearchable } from './child/state-directory.ts';
 import { type CgroupPlan, describeCgroups, planCgroups } from './kernel/cgroups.ts';
+import { favorDynamicMoves } from './kernel/dynamic-moves.ts';
 import { type IdPlan, idPlans } from './kernel/ids.ts';
 import { firstExecutable } from './kernel/programs.ts';
 import { NoSandbox } from './none/none.ts';
@@ -42,6 +43,8 @@ export interface SelectOptions {
   readonly searchPath?: readonly string[];
   /** What is to hold workspaces to their size; absent: `auto`. */
   readonly bound?: WantedBound;
+  /** Leave the machine's cgroups mounted as they are; see dynamic-moves.ts. */
+  readonly leaveCgroupMounts?: boolean;
   /** What may leave networks of their own; absent: nobody wants one. */
   readonly egress?: () => Promise<EgressWish>;
   readonly signal?: AbortSignal;
@@ -82,6 +85,7 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   const found = await findRuntimes(options, memory);
   const [only] = found.rejected;
   if (options.runtimePath !== undefined && only !== undefined) throw unusable(only);
+  if (options.leaveCgroupMounts !== true) await favorDynamicMoves();
   const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
   const ways = [...waysOf(found.runtimes, plans)];
   const how = { stateDir, memory, bound: options.bound, signal, egress: await options.egress?.() };
@@ -235,6 +239,7 @@ function withoutCgroups(plan: CgroupPlan): CgroupPlan {
     mode: plan.mode,
     parents: {},
     everywhere: [],
+    idle: [],
     swap: false,
     reasons: { memory: why, pids: why, cpu: why },
   };

@@ -85,6 +85,20 @@ describe('cgroups', () => {
     expect(plan.reasons.memory).toContain(`${root}/unified/: its controllers are not delegated`);
   });
 
+  it('that nothing is limited in are not joined, unless a start waits for no fork anyway', async () => {
+    make('memory/own');
+    const lines = (unified: string): string => `${v1('memory', '/')}
+31 24 0:27 / ${root}/freezer rw - cgroup cgroup rw,freezer
+32 24 0:28 / ${root}/devices rw - cgroup cgroup rw,devices
+33 24 0:29 / ${root}/unified rw - cgroup2 cgroup2 ${unified}
+`;
+    const ownCgroup = '4:memory:/own\n';
+    const slow = await planCgroups({ mountInfo: lines('rw'), ownCgroup });
+    expect(slow.idle).toEqual([`${root}/freezer`, `${root}/unified`]);
+    const fast = await planCgroups({ mountInfo: lines('rw,favordynmods'), ownCgroup });
+    expect(fast.idle).toEqual([]);
+  });
+
   it('that are not mounted are said to be missing', async () => {
     const plan = await planCgroups({ mountInfo: '', ownCgroup: '' });
     expect(plan).toMatchObject({ mode: 'none', reasons: { memory: 'no cgroup file system is mounted' } });
@@ -93,7 +107,7 @@ describe('cgroups', () => {
   it('tell the peak and the kills of both versions', async () => {
     make('a/x', { 'memory.max_usage_in_bytes': '123\n', 'memory.oom_control': 'under_oom 0\noom_kill 2\n' });
     make('b/x', { 'memory.peak': '456\n', 'memory.events': 'oom 1\noom_kill 3\noom_group_kill 0\n' });
-    const plan = { swap: false, reasons: {}, pathPrefix: '', everywhere: [] };
+    const plan = { swap: false, reasons: {}, pathPrefix: '', everywhere: [], idle: [] };
     const old = { ...plan, mode: 'v1' as const, parents: { memory: join(root, 'a') } };
     const fresh = { ...plan, mode: 'v2' as const, parents: { memory: join(root, 'b') } };
     expect(await memoryUse(old, 'x')).toEqual({ peakBytes: 123, oomKills: 2 });

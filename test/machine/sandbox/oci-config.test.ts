@@ -30,6 +30,7 @@ const parts: ConfigParts = {
     mode: 'v1',
     parents: { memory: '/m', pids: '/p' },
     everywhere: [],
+    idle: [],
     pathPrefix: '',
     swap: true,
     reasons: {},
@@ -82,7 +83,7 @@ describe('the config of a container', () => {
   });
 
   it('falls back to a limit of processes of the user where no cgroup can be made', () => {
-    const cgroups = { mode: 'v2', parents: {}, everywhere: [], swap: false, reasons: {} } as const;
+    const cgroups = { mode: 'v2', parents: {}, everywhere: [], idle: [], swap: false, reasons: {} } as const;
     const { linux, process: command } = ociConfig(spec, { ...parts, cgroups });
     expect(linux).not.toHaveProperty('resources');
     expect(JSON.stringify(command['rlimits'])).toContain('{"type":"RLIMIT_NPROC","hard":10,"soft":10}');

@@ -50,13 +50,13 @@ function lines(found: Diagnosis, colour: boolean): string[] {
       ...runtimes.missing.map(({ candidate, why }) => `not ${candidate}: ${why}`),
     ]),
     ['cgroups', cgroups.mode],
-    ...labelled(
-      '',
-      cgroups.controllers.flatMap(({ name, parent, why, advice }) => [
+    ...labelled('', [
+      ...cgroups.controllers.flatMap(({ name, parent, why, advice }) => [
         `${name}: ${parent ?? `not usable, ${why ?? 'no reason'}`}`,
         ...(advice === undefined ? [] : [`  ${advice}`]),
       ]),
-    ),
+      ...movesLines(cgroups.dynamicMoves),
+    ]),
     ...labelled(
       'users',
       users.ways.map(({ description }) => description),
@@ -90,6 +90,14 @@ function lines(found: Diagnosis, colour: boolean): string[] {
     }),
   ];
   return [bold('What stager will use here'), ...table(rows, '  ')];
+}
+
+function movesLines(moves: Diagnosis['cgroups']['dynamicMoves']): string[] {
+  if (moves.kind === 'on') return ['favordynmods: on, a fork bomb in one sandbox does not hold up others'];
+  const off = 'favordynmods: off, a fork bomb in one sandbox can hold up the start of others';
+  return moves.kind === 'unknown'
+    ? [`${off} (${moves.why})`]
+    : [off, `  stager turns it on when root stages; by hand: ${moves.command.join(' ')}`];
 }
 
 function rowsOf<T>(

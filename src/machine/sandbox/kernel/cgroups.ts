@@ -9,6 +9,7 @@
 import { access, constants, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { pause } from '../../../words/retry.ts';
+import { hasDynamicMoves } from './dynamic-moves.ts';
 import { type MountInfo, parseMountInfo } from './mountinfo.ts';
 import { readOrNothing, send } from './processes.ts';
 import { planScope, type ScopePlan } from './user-scope.ts';
@@ -24,6 +25,11 @@ export interface CgroupPlan {
   readonly parents: Readonly<Partial<Record<Controller, string>>>;
   /** Every directory in which a runtime makes a cgroup, those of controllers that we set no limit with included. */
   readonly everywhere: readonly string[];
+  /**
+   * Mount points of hierarchies that a runtime joins without need: nothing is limited in them, and joining one can take
+   * seconds beside a fork bomb (dynamic-moves.ts).
+   */
+  readonly idle: readonly string[];
   /** What goes before the sandbox's id in `linux.cgroupsPath`; undefined when no cgroup can be made. */
   readonly pathPrefix?: string;
   /** Where this user may not make one: scopes that the user's service manager makes. */
@@ -59,6 +65,7 @@ export async function planCgroups(source?: CgroupSource): Promise<CgroupPlan> {
     mode: 'none',
     parents: {},
     everywhere: [],
+    idle: [],
     swap: false,
     reasons: forAll('no cgroup file system is mounted'),
   };
@@ -91,14 +98,21 @@ async function planV1(mounts: readonly MountInfo[], own: string, mode: 'v1' | 'h
       else reasons[name] = `${directory} can't be written by this user`;
     }
   }
-  if (Object.keys(parents).length === 0) return { mode, parents, everywhere: [], swap: false, reasons };
+  if (Object.keys(parents).length === 0)
+    return { mode, parents, everywhere: [], idle: [], swap: false, reasons };
   const swap =
     parents.memory !== undefined &&
     (await readOrNothing(join(parents.memory, 'memory.memsw.usage_in_bytes'))) !== undefined;
   // A relative path is taken as below the caller's own cgroup, for each controller its own.
   const everywhere = mounts.flatMap((mount) => ownDirectory(mount, own));
-  return { mode, parents, everywhere, pathPrefix: '', swap, reasons };
+  const idle = mounts.some(hasDynamicMoves) ? [] : mounts.filter(isIdle).map(({ mountPoint }) => mountPoint);
+  return { mode, parents, everywhere, idle, pathPrefix: '', swap, reasons };
 }
+
+/** runc as root starts nothing where it finds no devices controller. */
+const JOINED: readonly string[] = [...CONTROLLERS, 'devices'];
+
+const isIdle = ({ superOptions }: MountInfo): boolean => !superOptions.some((name) => JOINED.includes(name));
 
 async function planV2(mount: MountInfo, own: string): Promise<CgroupPlan> {
   const ownPath = ownPaths(own).find((each) => each.controllers.length === 0)?.path ?? '/';
@@ -118,6 +132,7 @@ async function planV2(mount: MountInfo, own: string): Promise<CgroupPlan> {
         mode: 'v2',
         parents,
         everywhere: [directory],
+        idle: [],
         pathPrefix: posix.join('/', path, '/'),
         swap: true,
         reasons,
@@ -125,7 +140,14 @@ async function planV2(mount: MountInfo, own: string): Promise<CgroupPlan> {
     }
     tried.push(`${directory}: ${outcome}`);
     if (path === '/')
-      return { mode: 'v2', parents: {}, everywhere: [], swap: false, reasons: forAll(tried.join('; ')) };
+      return {
+        mode: 'v2',
+        parents: {},
+        everywhere: [],
+        idle: [],
+        swap: false,
+        reasons: forAll(tried.join('; ')),
+      };
   }
 }
 

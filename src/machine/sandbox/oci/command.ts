@@ -44,6 +44,8 @@ export function runtimeCommand(parts: OciRunParts): ChildCommand {
   const wish = {
     logFile: join(files.bundle, GUARD_LOG),
     ...(around === undefined && { volumes }),
+    // Whoever makes a user namespace can't take away mounts that are older than it.
+    ...(runtime.name === 'runc' && !noCgroups && around === undefined && { idle: cgroups.idle }),
     ...(cgroups.scope !== undefined && { countsFile: join(files.bundle, COUNTS) }),
     ...(runtime.name === 'crun' && noCgroups && { hide: 'all' as const }),
     ...(runtime.name === 'crun' && cgroups.mode === 'hybrid' && !noCgroups && { hide: 'v2' as const }),

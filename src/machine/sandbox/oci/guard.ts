@@ -31,6 +31,8 @@ export interface GuardWish {
   readonly around?: IdMappings;
   /** Hide cgroups from crun, which refuses a machine with both versions: all where none is used, else those of v2. */
   readonly hide?: keyof typeof HIDE;
+  /** Mount points of cgroup hierarchies that the runtime is not to join. */
+  readonly idle?: readonly string[];
   /** Network namespace to enter first, and the user namespace that owns it; then there is none to make. */
   readonly network?: { readonly net: string; readonly user?: string };
   /** Mount points of volumes that the command works in; absent: no volume can be mounted here. */
@@ -81,7 +83,8 @@ export function guarded(
   const volumes = wish.volumes === undefined ? '' : dropVolumes(wish.volumes);
   const counts = wish.countsFile === undefined ? '' : OPEN_COUNTS;
   const last = wish.countsFile === undefined ? RUN : keepCounts(wish.countsFile);
-  const script = `${volumes}${counts}${HIDE[wish.hide ?? 'none']}${SCORE}${last}`;
+  const idle = wish.idle === undefined || wish.idle.length === 0 ? '' : dropMounts(wish.idle);
+  const script = `${volumes}${counts}${HIDE[wish.hide ?? 'none']}${idle}${SCORE}${last}`;
   const run = ['/bin/sh', '-c', script, NAME, ...command];
   const spaces = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc'];
   const tied = [plan.setpriv, '--pdeathsig', 'KILL', '/bin/sh', '-c', CHECK_PARENT, NAME] as const;
@@ -102,10 +105,14 @@ export function guarded(
  * who has one mounted here keeps it, with its loop device, when its owner has long unmounted it.
  */
 function dropVolumes(keep: readonly string[]): string {
-  const kept = keep.map((point) => `'${point.replaceAll("'", "'\\''")}'`).join('|');
+  const kept = keep.map(quoted).join('|');
   const others = kept === '' ? '' : `${kept}) ;; `;
   return `grep -Eo '${VOLUME_POINT}' /proc/self/mounts | while read -r at kind; do at=$(printf %b "$at"); case $at in ${others}*) umount -l "$at";; esac; done; `;
 }
+
+const dropMounts = (points: readonly string[]): string => `umount -l ${points.map(quoted).join(' ')}; `;
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /**
  * Gives the guard's user namespace its ids.
