@@ -40,6 +40,7 @@ export type { StagingHandle } from './doors/library/stage.ts';
 export { stage } from './doors/library/stage.ts';
 export type { Diagnosis } from './machine/doctor/doctor.ts';
 export type { Finding } from './machine/doctor/finding.ts';
+export type { DynamicMoves } from './machine/sandbox/kernel/dynamic-moves.ts';
 export type { OciRuntime } from './machine/sandbox/oci/runtime.ts';
 export type { ExitOutcome, ExitReport } from './machine/sandbox/port/exit-report.ts';
 export type { NetworkKind, WantedNetwork } from './machine/sandbox/port/network.ts';
