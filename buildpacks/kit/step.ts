@@ -5,6 +5,7 @@ import { BUNDLE_VARIABLE, inBundleMode } from './bundle.ts';
 import { Dependencies } from './dependencies.ts';
 import { stagingEnv, writeLaunchEnv } from './environment.ts';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
+import { freshnessOf, tellFreshness } from './freshness.ts';
 import { DepDir } from './layout.ts';
 import { stackLibc } from './libc.ts';
 import { createLog, type Log } from './log.ts';
@@ -85,8 +86,22 @@ async function supply(steps: Steps, context: StepContext): Promise<void> {
   // Before the step, so that it can write one of its own.
   await context.dep.writeConfig({ name: context.manifest.language, version: context.version });
   await steps.supply?.(context);
-  await context.dep.writeInstalled(context.dependencies.installed);
+  await writeInstalled(context);
   await context.dependencies.prune();
+}
+
+/** What was installed, with what is known of newer versions; those that are behind are told. */
+async function writeInstalled({ dep, dependencies, env, log, manifest }: StepContext): Promise<void> {
+  const fit = { stack: env['CF_STACK'] ?? '', arch: process.arch, with: machineFacts() };
+  const all = dependencies.installed.map((it) => ({ ...it, ...freshnessOf(manifest, it, fit) }));
+  tellFreshness(log, all, new Date());
+  await dep.writeInstalled(all);
+}
+
+/** What the manifest's `requires` may ask for of the machine. */
+function machineFacts(): Readonly<Record<string, string>> {
+  const libc = stackLibc();
+  return libc === undefined ? {} : { glibc: libc };
 }
 
 async function finalize(steps: Steps, context: StepContext): Promise<void> {
@@ -106,8 +121,7 @@ async function contextOf(args: readonly string[], log: Log, given: Env): Promise
   const version = await readVersion(buildpackDir);
   log.step(`${manifest.language} buildpack ${version}`);
   const fit = { stack: env['CF_STACK'] ?? '', arch: process.arch };
-  const libc = stackLibc();
-  const machine: Readonly<Record<string, string>> = libc === undefined ? {} : { glibc: libc };
+  const machine = machineFacts();
   return {
     buildDir: absolute(build),
     cacheDir: absolute(cache),

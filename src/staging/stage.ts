@@ -14,6 +14,7 @@ import { saveCache } from './steps/build-cache.ts';
 import { lockIfAsked, resolveBuildpacks } from './steps/buildpacks.ts';
 import { openBundle, saveBundle } from './steps/bundle.ts';
 import { demandOutput, storeResult } from './steps/droplet.ts';
+import { installedIn } from './steps/installed.ts';
 import { recordOf, reusable, reuseKeyOf } from './steps/record.ts';
 import { runScripts } from './steps/scripts.ts';
 import { verifiedStack } from './steps/stack.ts';
@@ -54,12 +55,13 @@ async function run(staging: Staging): Promise<StagingRecord> {
   const built = await runScripts(staging, { app: app.source, stack, buildpacks, workspace, trees });
   trees.keep(workspace);
   layered?.keep();
+  const dependencies = await installedIn(workspace.deps);
   const droplet = await storeResult(staging, { built, workspace, layered });
   const buildCache = await saveCache(staging, { workspace, keys: built.buildpacks.map(({ key }) => key) });
-  await saveBundle(staging, { workspace, buildpacks: built.buildpacks });
+  await saveBundle(staging, { workspace, buildpacks: built.buildpacks, dependencies });
   await lockIfAsked(staging, { stack, buildpacks }, built);
   await trees.settled();
   await layered?.settled();
   workspace.succeeded();
-  return recordOf(staging, { package: app.package, built, droplet, buildCache, reuseKey });
+  return recordOf(staging, { package: app.package, built, dependencies, droplet, buildCache, reuseKey });
 }

@@ -49,6 +49,18 @@ const phaseName = z.enum([
   'launch',
 ]);
 
+/** What a buildpack says of one thing that it installed. */
+export const dependencySchema = z.object({
+  name: text,
+  version: text,
+  uri: text,
+  checksum: text,
+  line: text.exactOptional(),
+  newestOfLine: text.exactOptional(),
+  newest: text.exactOptional(),
+  endOfLife: text.exactOptional(),
+});
+
 /** One run of a phase. */
 export const phaseSchema = z.object({
   name: phaseName,
@@ -111,6 +123,7 @@ export const recordSchema = z.object({
       family: z.enum(['cf-v2', 'cf-v3', 'heroku', 'cnb']),
     }),
   ),
+  dependencies: z.array(dependencySchema).exactOptional(),
   droplet: blob.extend({ guid }),
   buildCache: blob.exactOptional(),
   reused: z.boolean(),

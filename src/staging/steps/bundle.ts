@@ -1,24 +1,15 @@
 /** Bundles: `--record-dependencies` writes one after a staging, `--offline` stages from one. */
 
-import { join } from 'node:path';
 import { arch } from 'node:process';
-import { z } from 'zod';
-import { namesIn } from '../../machine/host/names-in.ts';
 import { ownedDirectory } from '../../machine/host/owner.ts';
-import { readSmall } from '../../machine/host/read-small.ts';
 import { StagerError } from '../../words/errors.ts';
-import { parseJson } from '../../words/json.ts';
-import type { BuildpackRecord } from '../../words/staging-record.ts';
+import type { BuildpackRecord, DependencyRecord } from '../../words/staging-record.ts';
 import { formatBytes, MEBIBYTE } from '../../words/units.ts';
 import { type Bundle, prepareBundle, readBundle, unpackBundle, writeBundle } from '../build-cache/bundle.ts';
 import { mirrorsOf } from '../build-cache/mirror-names.ts';
 import type { Workspace } from '../workspace/layout.ts';
 import { replacedPart } from '../workspace/own.ts';
 import type { Staging } from './staging.ts';
-
-const installedSchema = z.array(
-  z.object({ name: z.string(), version: z.string(), uri: z.string(), checksum: z.string() }),
-);
 
 /**
  * Before anything else: the place for a bundle can be written to, or the bundle is there and fits.
@@ -87,9 +78,11 @@ export async function saveBundle(
   {
     workspace,
     buildpacks,
+    dependencies,
   }: {
     readonly workspace: Workspace;
     readonly buildpacks: readonly BuildpackRecord[];
+    readonly dependencies: readonly DependencyRecord[];
   },
 ): Promise<void> {
   const { request, signal, phases } = staging;
@@ -110,7 +103,7 @@ export async function saveBundle(
       sha256,
     })),
     variables: mirrorsOf({ ...staging.envDefaults, ...request.env }),
-    dependencies: await installedIn(workspace.deps),
+    dependencies: dependencies.map(({ name, version, uri, checksum }) => ({ name, version, uri, checksum })),
   };
   await phases.run(
     { name: 'save-cache' },
@@ -118,15 +111,4 @@ export async function saveBundle(
     (bundle: Bundle) =>
       `bundle ${dir}: ${bundle.dependencies.length} dependencies, ${formatBytes(bundle.sizeBytes)}`,
   );
-}
-
-/** `deps/<idx>/installed.json` of the kit. What a script wrote there counts as it reads. */
-async function installedIn(deps: string): Promise<Bundle['dependencies']> {
-  const found: Bundle['dependencies'] = [];
-  for (const idx of await namesIn(deps)) {
-    const file = await readSmall(join(deps, idx, 'installed.json'), deps);
-    const parsed = installedSchema.safeParse(file.kind === 'text' ? parseJson(file.text) : []);
-    found.push(...(parsed.data ?? []));
-  }
-  return found;
 }

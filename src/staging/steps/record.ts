@@ -17,6 +17,7 @@ import type { Staging, StagingStack } from './staging.ts';
 export interface RecordParts {
   readonly package: Guid;
   readonly built: Pick<StagingRecord, 'buildpacks' | 'result'>;
+  readonly dependencies?: StagingRecord['dependencies'];
   readonly droplet: StoredBlob & { readonly guid: Guid };
   readonly buildCache: StoredBlob | undefined;
   readonly reuseKey: Sha256 | undefined;
@@ -29,6 +30,7 @@ export function recordOf(staging: Staging, parts: RecordParts): StagingRecord {
     ...staging.facts(),
     package: parts.package,
     buildpacks: parts.built.buildpacks,
+    ...(parts.dependencies !== undefined && { dependencies: parts.dependencies }),
     droplet: parts.droplet,
     ...(parts.buildCache !== undefined && { buildCache: parts.buildCache }),
     ...(parts.reuseKey !== undefined && { reuseKey: parts.reuseKey }),
