@@ -33,7 +33,7 @@ beforeAll(async () => {
     await link(program, join(root, 'node/bin/node'));
   }
   await fill(join(dir, 'app'), {
-    Procfile: 'worker: echo "$HOME" "$ONE" "$TWO" "$PORT"; tool-of-one; cat made\n',
+    Procfile: 'worker: echo "$HOME" "$ONE" "$TWO" "$PORT"; tool-of-one; cat "$DEPS_DIR"/../app/made\n',
   });
 }, 120_000);
 
@@ -123,10 +123,10 @@ describe('buildpacks for Cloud Foundry as Cloud Native Buildpacks', () => {
     expect(first.lines).toContain('two supplies 1 of 0 1 with nothing, home of one');
     expect(first.lines.filter((line) => line === 'tool of one')).toHaveLength(1);
     expect(first.record.result.process_types).toEqual({
-      web: '/home/vcap/layers/x_two/deps/start tool-of-two && exit 3',
-      worker: expect.stringContaining('/home/vcap/layers/x_two/deps/start echo'),
+      web: '/home/vcap/layers/x_two/cf/start tool-of-two && exit 3',
+      worker: expect.stringContaining('/home/vcap/layers/x_two/cf/start echo'),
     });
-    expect(JSON.parse(member('layers/sbom/launch/x_one/deps/sbom.cdx.json'))).toMatchObject({
+    expect(JSON.parse(member('layers/sbom/launch/x_one/cf/sbom.cdx.json'))).toMatchObject({
       components: [{ purl: 'pkg:npm/tool@1' }],
     });
 
@@ -135,7 +135,7 @@ describe('buildpacks for Cloud Foundry as Cloud Native Buildpacks', () => {
     expect(again.lines).toContain('two supplies 1 of 0 1 with two, home of one');
 
     const worker = await says(again.record, 'worker');
-    const deps = '/home/vcap/layers/x_two/deps';
+    const deps = '/home/vcap/layers/x_two/cf/deps';
     const app = '/home/vcap/workspace';
     expect(worker.lines[0]).toMatch(new RegExp(`^${app} ${deps}/0 of ${app} ${deps}/1 of ${app} \\d+$`));
     expect(worker.lines.slice(1)).toEqual(['tool of one', 'made']);

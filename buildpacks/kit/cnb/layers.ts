@@ -14,20 +14,25 @@ const SEARCHED = [
 /** Where all of ours are, for those that come later; one directory for each, in their order. */
 export const DEPS_LIST = 'STAGER_DEPS';
 
-/** One buildpack's own place: the layer, which is a DEPS_DIR, and its index in it. */
-export interface DepsLayer {
-  readonly dir: string;
+/** The layer of one buildpack. */
+export interface CfLayer {
+  /** `deps` in it is DEPS_DIR. */
+  readonly root: string;
+  /** Index of the buildpack in DEPS_DIR. */
   readonly idx: string;
 }
 
+/** DEPS_DIR of a layer. */
+export const depsOf = ({ root }: Pick<CfLayer, 'root'>): string => join(root, 'deps');
+
 /** Writes `env.build` and `env.launch` of the layer for what lies in `deps/<idx>`. */
 export async function writeEnvironment(
-  { dir, idx }: DepsLayer,
+  layer: CfLayer,
   { isFinal }: { readonly isFinal: boolean },
 ): Promise<void> {
-  const own = join(dir, idx);
+  const own = join(depsOf(layer), layer.idx);
   const build = new Map<string, string>();
-  const launch = new Map<string, string>([['DEPS_DIR.override', dir]]);
+  const launch = new Map<string, string>([['DEPS_DIR.override', depsOf(layer)]]);
   // Cloud Foundry tells the port, other platforms may not.
   if (isFinal) launch.set('PORT.default', '8080');
   for (const [folder, atBuild, atLaunch] of SEARCHED) {
@@ -45,8 +50,8 @@ export async function writeEnvironment(
     ['env.build', build],
     ['env.launch', launch],
   ] as const) {
-    await mkdir(join(dir, folder), { recursive: true });
-    for (const [file, value] of files) await writeFile(join(dir, folder, file), value);
+    await mkdir(join(layer.root, folder), { recursive: true });
+    for (const [file, value] of files) await writeFile(join(layer.root, folder, file), value);
   }
 }
 

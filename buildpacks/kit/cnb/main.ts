@@ -2,7 +2,8 @@
  * bin/build of a Cloud Native Buildpack that was made of one for Cloud Foundry: supply, and finalize where it is the
  * last, into layers. docs/decisions/both-contracts.md says what becomes what.
  *
- * `deps`   for launch and build: DEPS_DIR, with `<idx>` of this buildpack, and links to those of earlier ones
+ * `cf`     for launch and build: `deps` is DEPS_DIR, with `<idx>` of this buildpack, and links to those of earlier ones;
+ *          `app` beside it is the app, as on Cloud Foundry
  * `cache`  kept between builds: CACHE_DIR
  */
 import { chmodSync, lstatSync, readdirSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { parse as parseToml, stringify } from 'smol-toml';
 import { z } from 'zod';
-import { output, run } from '../exec.ts';
+import { type Argv, output, run } from '../exec.ts';
 import { BuildpackFailure, reasonOf } from '../failure.ts';
 import { isThere, readText } from '../files.ts';
 import { DepDir } from '../layout.ts';
@@ -18,7 +19,7 @@ import { createLog } from '../log.ts';
 import type { Env } from '../mirrors.ts';
 import { billOf } from './bill.ts';
 import { cfEnvironment } from './cf-env.ts';
-import { DEPS_LIST, type DepsLayer, namesIn, writeEnvironment } from './layers.ts';
+import { type CfLayer, DEPS_LIST, depsOf, namesIn, writeEnvironment } from './layers.ts';
 import { type CfProcess, launchToml, merged, ofLaunchYml, ofProcfile, ofRelease } from './processes.ts';
 import { APP_ENTRY, type Role, roleOf } from './role.ts';
 
@@ -34,7 +35,9 @@ interface Build {
   readonly root: string;
   readonly layers: string;
   readonly cache: string;
-  readonly deps: DepsLayer;
+  readonly layer: CfLayer;
+  /** DEPS_DIR. */
+  readonly deps: string;
   readonly role: Role;
   readonly env: Env;
 }
@@ -45,61 +48,81 @@ async function main(): Promise<void> {
   const plan = parseToml(await readFile(given('CNB_BP_PLAN_PATH'), 'utf8'));
   const layers = given('CNB_LAYERS_DIR');
   const earlier = (process.env[DEPS_LIST] ?? '').split(':').filter((path) => path !== '');
+  const layer = { root: join(layers, 'cf'), idx: String(earlier.length) };
   const build: Build = {
     app: process.cwd(),
     cf: join(root, 'cf'),
     root,
     layers,
     cache: join(layers, 'cache'),
-    deps: { dir: join(layers, 'deps'), idx: String(earlier.length) },
+    layer,
+    deps: depsOf(layer),
     role: roleOf(plan, buildpack.id),
     env: await cfEnvironment(process.env),
   };
   const before = new Set(await readdir(build.app));
   await prepare(build, earlier);
   await runScripts(build);
-  await writeEnvironment(build.deps, build.role);
+  await writeEnvironment(layer, build.role);
   await writeLaunch(build, before);
   await writeBill(build, buildpack);
   if (build.role.handsOn) await writeToml(join(layers, 'build.toml'), { unmet: [{ name: APP_ENTRY }] });
   if (build.role.isFinal) shareApp(build.app);
-  await writeToml(join(layers, 'deps.toml'), { types: { launch: true, build: true } });
+  await writeToml(join(layers, 'cf.toml'), { types: { launch: true, build: true } });
   await writeToml(join(layers, 'cache.toml'), { types: { cache: true } });
 }
 
 /** DEPS_DIR as Cloud Foundry has it: all of the directories are there before the first supply. */
-async function prepare({ cache, deps, role }: Build, earlier: readonly string[]): Promise<void> {
+async function prepare(build: Build, earlier: readonly string[]): Promise<void> {
+  const { app, cache, deps, layer, role } = build;
   await mkdir(cache, { recursive: true });
-  await rm(deps.dir, { recursive: true, force: true });
-  await mkdir(join(deps.dir, deps.idx), { recursive: true });
-  for (const [index, path] of earlier.entries()) await symlink(path, join(deps.dir, String(index)));
+  await rm(layer.root, { recursive: true, force: true });
+  await mkdir(join(deps, layer.idx), { recursive: true });
+  await symlink(app, join(layer.root, 'app'));
+  for (const [index, path] of earlier.entries()) await symlink(path, join(deps, String(index)));
   // A buildpack knows by the directory of the next one that it is not the last.
-  if (!role.isFinal) await mkdir(nextOf(deps));
+  if (!role.isFinal) await mkdir(nextOf(build));
 }
 
-const nextOf = ({ dir, idx }: DepsLayer): string => join(dir, String(Number(idx) + 1));
+const nextOf = ({ deps, layer }: Build): string => join(deps, String(Number(layer.idx) + 1));
 
-async function runScripts({ app, cache, cf, deps, env, role }: Build): Promise<void> {
-  const places = [app, cache, deps.dir, deps.idx];
-  await run([join(cf, 'bin/supply'), ...places], { cwd: cf, env });
+async function runScripts(build: Build): Promise<void> {
+  const { app, cache, cf, deps, env, layer, role } = build;
+  const places = [app, cache, deps, layer.idx];
+  await script([join(cf, 'bin/supply'), ...places], { cwd: cf, env });
   if (!role.isFinal) {
-    await rm(nextOf(deps), { recursive: true, force: true });
+    await rm(nextOf(build), { recursive: true, force: true });
     return;
   }
-  const profile = join(deps.dir, 'profile');
+  const profile = join(layer.root, 'profile');
   await mkdir(profile);
-  await run([join(cf, 'bin/finalize'), ...places, profile], { cwd: cf, env });
+  await script([join(cf, 'bin/finalize'), ...places, profile], { cwd: cf, env });
   // Search paths are env.launch here, and each buildpack's own profile.d is sourced by its own exec.d.
   for (const name of await namesIn(profile)) if (/^\d+_/.test(name)) await rm(join(profile, name));
 }
 
+/** Its own output says why it fails. */
+class ScriptFailed extends Error {}
+
+async function script(argv: Argv, options: { readonly cwd: string; readonly env: Env }): Promise<void> {
+  await run(argv, options).catch((cause: unknown) => {
+    throw new ScriptFailed(reasonOf(cause), { cause });
+  });
+}
+
 /** Processes, the program that starts them, and exec.d. */
 async function writeLaunch(build: Build, before: ReadonlySet<string>): Promise<void> {
-  const { app, deps, layers, role, root } = build;
-  const facts = { APP: app, DEPS: deps.dir, IDX: deps.idx, FINAL: role.isFinal ? 'yes' : 'no' };
-  await mkdir(join(deps.dir, 'exec.d'), { recursive: true });
-  await writeScript(join(root, 'adapter/profile.sh'), join(deps.dir, 'exec.d/profile'), facts);
-  const start = join(deps.dir, 'start');
+  const { app, deps, layer, layers, role, root } = build;
+  const facts = {
+    APP: app,
+    DEPS: deps,
+    PROFILE: join(layer.root, 'profile'),
+    IDX: layer.idx,
+    FINAL: role.isFinal ? 'yes' : 'no',
+  };
+  await mkdir(join(layer.root, 'exec.d'), { recursive: true });
+  await writeScript(join(root, 'adapter/profile.sh'), join(layer.root, 'exec.d/profile'), facts);
+  const start = join(layer.root, 'start');
   await writeScript(join(root, 'adapter/start.sh'), start, facts);
   const processes = await processesOf(build);
   for (const { type, sidecarFor = [] } of processes) {
@@ -114,8 +137,8 @@ async function writeLaunch(build: Build, before: ReadonlySet<string>): Promise<v
   await writeToml(join(layers, 'launch.toml'), launchToml(processes, { start, slices: made.sort() }));
 }
 
-async function processesOf({ app, cf, deps, env, role }: Build): Promise<readonly CfProcess[]> {
-  const launch = await readText(join(deps.dir, deps.idx), 'launch.yml');
+async function processesOf({ app, cf, deps, env, layer, role }: Build): Promise<readonly CfProcess[]> {
+  const launch = await readText(join(deps, layer.idx), 'launch.yml');
   const own = launch === undefined ? [] : ofLaunchYml(launch);
   if (!role.isFinal) return own;
   const procfile = ofProcfile((await readText(app, 'Procfile')) ?? '');
@@ -127,9 +150,12 @@ async function processesOf({ app, cf, deps, env, role }: Build): Promise<readonl
   return merged(ofRelease(said.stdout), procfile);
 }
 
-async function writeBill({ deps, layers }: Build, buildpack: { id: string; version: string }): Promise<void> {
-  const installed = await new DepDir(deps.dir, deps.idx).readInstalled();
-  if (installed.length > 0) await writeFile(join(layers, 'deps.sbom.cdx.json'), billOf(buildpack, installed));
+async function writeBill(
+  { deps, layer, layers }: Build,
+  buildpack: { id: string; version: string },
+): Promise<void> {
+  const installed = await new DepDir(deps, layer.idx).readInstalled();
+  if (installed.length > 0) await writeFile(join(layers, 'cf.sbom.cdx.json'), billOf(buildpack, installed));
 }
 
 /** Fills in a script for bash. */
@@ -169,7 +195,8 @@ function given(name: string): string {
 try {
   await main();
 } catch (error) {
-  if (error instanceof BuildpackFailure) log.error(error.message);
+  if (error instanceof ScriptFailed) log.debug(error.message);
+  else if (error instanceof BuildpackFailure) log.error(error.message);
   else log.error(error instanceof Error ? (error.stack ?? error.message) : reasonOf(error));
   process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # exec.d of the launcher: sources what Cloud Foundry sources before an app starts, and tells on descriptor 3 which
 # variables that changed. The home is the app's directory meanwhile, as on Cloud Foundry.
-_stager_app=@APP@ _stager_deps=@DEPS@ _stager_idx=@IDX@ _stager_final=@FINAL@
+_stager_app=@APP@ _stager_deps=@DEPS@ _stager_profile=@PROFILE@ _stager_idx=@IDX@ _stager_final=@FINAL@
 declare -A _stager_before
 while IFS= read -r _stager_name; do
   _stager_before[$_stager_name]=${!_stager_name}
@@ -11,7 +11,7 @@ export HOME=$_stager_app
 cd "$_stager_app" || exit 1
 _stager_scripts=("$_stager_deps/$_stager_idx"/profile.d/*)
 if [ "$_stager_final" = yes ]; then
-  _stager_scripts+=("$_stager_deps"/profile/* "$_stager_app"/.profile.d/*.sh "$_stager_app/.profile")
+  _stager_scripts+=("$_stager_profile"/* "$_stager_app"/.profile.d/*.sh "$_stager_app/.profile")
 fi
 for _stager_script in "${_stager_scripts[@]}"; do
   # The launcher reads to the end of descriptor 3: what a script leaves running is not to hold it.

@@ -143,16 +143,21 @@ describe('processes', () => {
 describe('the environment', () => {
   it('of layers has what Cloud Foundry shows of deps, for the build and for the launch', async () => {
     const dir = temp.path;
-    await fill(join(dir, '1'), { 'bin/x': '', 'lib/x': '', 'include/x': '', 'env/HOME_OF_X': 'value\n' });
-    await writeEnvironment({ dir, idx: '1' }, { isFinal: true });
+    await fill(join(dir, 'deps/1'), {
+      'bin/x': '',
+      'lib/x': '',
+      'include/x': '',
+      'env/HOME_OF_X': 'value\n',
+    });
+    await writeEnvironment({ root: dir, idx: '1' }, { isFinal: true });
     const text = (path: string) => readFile(join(dir, path), 'utf8');
-    expect(await text('env.build/PATH.prepend')).toBe(`${dir}/1/bin`);
-    expect(await text('env.build/LIBRARY_PATH.prepend')).toBe(`${dir}/1/lib`);
+    expect(await text('env.build/PATH.prepend')).toBe(`${dir}/deps/1/bin`);
+    expect(await text('env.build/LIBRARY_PATH.prepend')).toBe(`${dir}/deps/1/lib`);
     expect(await text('env.build/CPATH.delim')).toBe(':');
     expect(await text('env.build/HOME_OF_X.override')).toBe('value\n');
-    expect(await text('env.build/STAGER_DEPS.append')).toBe(`${dir}/1`);
-    expect(await text('env.launch/LD_LIBRARY_PATH.prepend')).toBe(`${dir}/1/lib`);
-    expect(await text('env.launch/DEPS_DIR.override')).toBe(dir);
+    expect(await text('env.build/STAGER_DEPS.append')).toBe(`${dir}/deps/1`);
+    expect(await text('env.launch/LD_LIBRARY_PATH.prepend')).toBe(`${dir}/deps/1/lib`);
+    expect(await text('env.launch/DEPS_DIR.override')).toBe(`${dir}/deps`);
     expect(await text('env.launch/PORT.default')).toBe('8080');
     await expect(text('env.launch/CPATH.prepend')).rejects.toThrow('ENOENT');
     await expect(text('env.launch/HOME_OF_X.override')).rejects.toThrow('ENOENT');
@@ -186,7 +191,13 @@ describe('the launch', () => {
   async function told(final: 'yes' | 'no', files: Readonly<Record<string, string>>): Promise<string> {
     await mkdir(join(temp.path, 'app'));
     await fill(temp.path, files);
-    const facts = { APP: join(temp.path, 'app'), DEPS: join(temp.path, 'deps'), IDX: '0', FINAL: final };
+    const facts = {
+      APP: join(temp.path, 'app'),
+      DEPS: join(temp.path, 'deps'),
+      PROFILE: join(temp.path, 'profile'),
+      IDX: '0',
+      FINAL: final,
+    };
     const path = await script('profile.sh', facts);
     return execFileSync('bash', ['-c', `${path} 3>&1 >/dev/null`], {
       encoding: 'utf8',
@@ -197,7 +208,7 @@ describe('the launch', () => {
   it('gets the variables that profile scripts change, from the directory of the app', async () => {
     const text = await told('yes', {
       'deps/0/profile.d/a.sh': 'export A="$HOME" KEPT=kept; B=not-exported; echo said\n',
-      'deps/profile/b.sh': 'export C="$A/c"\n',
+      'profile/b.sh': 'export C="$A/c"\n',
       'app/.profile.d/c.sh': 'export D="$PWD"\n',
       'app/.profile': 'export KEPT=changed\n',
     });
