@@ -5,6 +5,7 @@ import { type Command, CommanderError } from 'commander';
 import { usualCacheHome } from '../../config/homes.ts';
 import { keepCompiledCode } from '../../machine/host/compiled-code.ts';
 import { endProcess, written } from '../../machine/host/end-process.ts';
+import { watchHeap } from '../../machine/host/heap-growth.ts';
 import { ownVersion } from '../../machine/host/own-package.ts';
 import { takeUmask } from '../../machine/host/umask.ts';
 import { CODES, StagerError } from '../../words/errors.ts';
@@ -15,11 +16,15 @@ import { ownStreams } from './terminal/streams.ts';
 /** What a reader of stdout gets to catch up after Ctrl-C. */
 const LAST_WORDS_MS = 500;
 
+/** They serve many at once, and bin/stager gives them more. */
+const SERVERS: ReadonlySet<string> = new Set(['serve', 'worker']);
+
 // Without `await` at the top: this is bundled as CommonJS, which starts faster.
 void main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {
   takeUmask();
+  if (!SERVERS.has(argv[2] ?? '')) watchHeap();
   const controller = new AbortController();
   cancelOn('SIGINT', controller);
   cancelOn('SIGTERM', controller);

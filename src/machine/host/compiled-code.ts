@@ -5,6 +5,7 @@
 import { lstatSync, mkdirSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { growAsUsual } from './heap-growth.ts';
 
 const OTHERS_WRITE = 0o022;
 
@@ -27,6 +28,7 @@ export function keepCompiledCode(cacheHome: string): void {
 
 /** Writes what is new, when code is kept at all. For an end that runs no hook of Node's. */
 export function writeCompiledCode(): void {
+  growAsUsual();
   flushCompileCache();
 }
 

@@ -1,5 +1,6 @@
 /** Turning a source into a package: fingerprint, match, send what is missing, then publish the listing. */
 import { setImmediate } from 'node:timers/promises';
+import { heldEntries } from '../../machine/host/heap-growth.ts';
 import { withLease } from '../../stores/blobs/lease.ts';
 import type { BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import type { Digests } from '../../stores/blobs/port/digests.ts';
@@ -152,6 +153,7 @@ export async function gather(
       turned = performance.now();
       options.onProgress?.({ step: 'fingerprint', files: files.length, bytes });
     }
+    heldEntries(entries.length);
     const { path, mtimeMs } = entry;
     if (entry.kind === 'symlink') entries.push({ kind: 'symlink', path, target: entry.target, mtimeMs });
     else if (entry.kind === 'directory') entries.push({ kind: 'directory', path, mode: entry.mode, mtimeMs });

@@ -8,6 +8,7 @@
 
 import { versions } from 'node:process';
 import { Readable } from 'node:stream';
+import { heldEntries } from '../../../machine/host/heap-growth.ts';
 import { cancelled, StagerError } from '../../../words/errors.ts';
 import type { KnownTree } from '../tar/known-tree.ts';
 import { type Member, membersOf } from '../tar/members.ts';
@@ -195,6 +196,7 @@ function* counted(entries: Iterable<TreeEntry>, tally: Tally): Generator<TreeEnt
     if (entry.type === 'file') tally.files += 1;
     else if (entry.type === 'directory') tally.directories += 1;
     else tally.links += 1;
+    heldEntries(tally.files);
     yield entry;
   }
 }
