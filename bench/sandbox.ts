@@ -28,9 +28,7 @@ for (let round = 0; round <= rounds; round += 1) {
   for (const [name, args] of round % 2 === 0 ? WAYS : WAYS.toReversed()) {
     const home = join(dir, name.replaceAll(' ', '-'));
     mkdirSync(home, { recursive: true });
-    const one = timed(
-      `XDG_CACHE_HOME=${home} '${ROOT}bin/stager' stage '${app}' --home ${home} -b '${buildpack}' ${args}`,
-    );
+    const one = timed(`STAGER_HOME=${home} '${ROOT}bin/stager' stage '${app}' -b '${buildpack}' ${args}`);
     if (round > 0) figures.get(name)?.push(one);
   }
 }

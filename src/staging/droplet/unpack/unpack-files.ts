@@ -37,7 +37,7 @@ export class Failed extends Error {
   }
 }
 
-/** Paths are clean byte strings relative to the directory. Synchronous: it runs in worker threads only. */
+/** Paths are clean byte strings relative to the directory. Synchronous: it runs in worker threads, and in the main one for little. */
 export class UnpackTarget {
   readonly #root: string;
   readonly #owner: { readonly uid: number; readonly gid: number } | undefined;

@@ -1,5 +1,5 @@
 /**
- * Unpacks a droplet or build cache into a directory, on all cores.
+ * Unpacks a droplet or build cache into a directory, on all cores when there is much of it.
  *
  * The archive is hostile. It can't write outside of `dest` or through a link, use more than its limits, set
  * set-id bits, make devices, or name a path twice. Symbolic links are made last, as they are, wherever they point:
@@ -11,9 +11,9 @@ import { cancelled, errnoOf, isStagerError, StagerError } from '../../../words/e
 import { padded } from '../tar/tar-header.ts';
 import { type ParsedEntry, Refused } from '../tar/tar-parse.ts';
 import { segmentsOf, type TarSegment } from '../tar/tar-segments.ts';
-import { type PoolTask, WorkerPool } from '../tar/worker-pool.ts';
 import { placeLater } from './unpack-later.ts';
-import type { UnpackReply, UnpackTask, UnpackWorkerData } from './unpack-worker.ts';
+import type { UnpackReply, UnpackTask, UnpackWorkerData } from './unpack-segment.ts';
+import { Unpackers } from './unpackers.ts';
 
 /** How to unpack. */
 export interface UnpackOptions {
@@ -64,13 +64,11 @@ export async function unpackTarball(
     ...(options.owner === undefined ? {} : { owner: options.owner }),
   };
   mkdirSync(dest, { recursive: true, mode: 0o755 });
-  const pool = new WorkerPool({
-    module: '../unpack/unpack-worker',
-    workerData,
+  const unpackers = new Unpackers(workerData, {
     signal: options.signal,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   });
-  const unpacking = new Unpacking(pool, { ...DEFAULT_UNPACK_LIMITS, ...options.limits });
+  const unpacking = new Unpacking(unpackers, { ...DEFAULT_UNPACK_LIMITS, ...options.limits });
   try {
     await unpacking.writeFiles(addAbortSignal(options.signal, body));
     const { owner, signal } = options;
@@ -80,7 +78,7 @@ export async function unpackTarball(
     throw options.signal.aborted ? cancelled(options.signal) : described(error, options.what);
   } finally {
     body.destroy();
-    await pool.close();
+    await unpackers.close();
   }
 }
 
@@ -91,7 +89,7 @@ interface OpenFile {
 }
 
 class Unpacking {
-  readonly #pool: WorkerPool;
+  readonly #unpackers: Unpackers;
   readonly #limits: UnpackLimits;
   /** Answers that are still to come, oldest first. */
   readonly #underWay: Promise<unknown>[] = [];
@@ -103,8 +101,8 @@ class Unpacking {
   files = 0;
   rawBytes = 0;
 
-  constructor(pool: WorkerPool, limits: UnpackLimits) {
-    this.#pool = pool;
+  constructor(unpackers: Unpackers, limits: UnpackLimits) {
+    this.#unpackers = unpackers;
     this.#limits = limits;
   }
 
@@ -115,7 +113,7 @@ class Unpacking {
       // Which file a piece belongs to is known once the entries before it were read.
       if (segment.kind === 'piece' && this.#open === undefined) await this.#settle(0);
       this.#start(this.#task(segment));
-      await this.#settle(this.#pool.window);
+      await this.#settle(this.#unpackers.window);
     }
     await this.#settle(0);
     if (this.#open !== undefined || !this.#ended) throw new Refused('it ends early');
@@ -142,9 +140,7 @@ class Unpacking {
   }
 
   #start(task: UnpackTask): void {
-    const transfer =
-      task.kind === 'finish' ? [] : [task.bytes.buffer].filter((b) => b instanceof ArrayBuffer);
-    const reply = this.#pool.run({ message: task, transfer } satisfies PoolTask);
+    const reply = this.#unpackers.run(task);
     reply.catch(() => {});
     this.#underWay.push(reply);
   }
@@ -182,7 +178,7 @@ function isUnpackReply(reply: unknown): reply is UnpackReply {
   return typeof reply === 'object' && reply !== null && 'later' in reply && 'ended' in reply;
 }
 
-/** A system error of a worker thread, as one of this thread is. */
+/** A system error of whoever unpacked, as one of this function's own is. */
 function systemFailure({ errno, path }: { readonly errno: string; readonly path: string }): Error {
   return Object.assign(new Error(`${path} could not be written: ${errno}`), { code: errno, path });
 }
