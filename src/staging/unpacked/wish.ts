@@ -2,7 +2,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { z } from 'zod';
-import { namesIn } from '../../machine/host/names-in.ts';
+import { namesNow } from '../../machine/host/names-in.ts';
 import { readSmall } from '../../machine/host/read-small.ts';
 import { sha256OfBytes } from '../../words/digest.ts';
 import type { Sha256 } from '../../words/ids.ts';
@@ -32,9 +32,9 @@ export interface Wish extends z.output<typeof noteSchema> {
 /** The notes below a build cache that scripts had. What is strange is left out: it only costs time. */
 export async function wishesIn(cache: string): Promise<readonly Wish[]> {
   const found: Wish[] = [];
-  for (const buildpack of await namesIn(cache)) {
+  for (const buildpack of namesNow(cache)) {
     const dir = join(cache, buildpack, 'dependencies');
-    for (const name of await namesIn(dir)) {
+    for (const name of namesNow(dir)) {
       const wish = found.length < MOST ? await wishIn(join(dir, name), cache) : undefined;
       if (wish !== undefined) found.push(wish);
     }
@@ -46,7 +46,7 @@ async function wishIn(dir: string, cache: string): Promise<Wish | undefined> {
   const note = await readSmall(join(dir, NOTE), cache);
   if (note.kind !== 'text') return undefined;
   const parsed = noteSchema.safeParse(parseJson(note.text)).data;
-  const [name] = (await namesIn(dir)).filter((one) => /\.(tgz|tar\.gz)$/.test(one));
+  const [name] = namesNow(dir).filter((one) => /\.(tgz|tar\.gz)$/.test(one));
   if (parsed === undefined || name === undefined) return undefined;
   const archive = join(dir, name);
   const real = await realpath(archive).catch(() => '');

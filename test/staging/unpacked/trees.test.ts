@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, existsSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
@@ -153,6 +153,17 @@ describe('what is kept unpacked', () => {
     }
     await rm(at('cache/final'), { recursive: true });
     await symlink(at('elsewhere'), at('cache/final'));
+    expect(await wishesIn(at('cache'))).toEqual([]);
+  });
+
+  it('is not looked for in a file that a script left in the place of a directory', async () => {
+    for (const name of ['file', 'one/dependencies', 'two/dependencies/file']) {
+      await mkdir(dirname(at('cache', name)), { recursive: true });
+      await writeFile(at('cache', name), '');
+      expect(await wishesIn(at('cache'))).toEqual([]);
+    }
+    await rm(at('cache'), { recursive: true });
+    await writeFile(at('cache'), '');
     expect(await wishesIn(at('cache'))).toEqual([]);
   });
 
