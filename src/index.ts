@@ -67,5 +67,11 @@ export { isStagerError, StagerError } from './words/errors.ts';
 export type { BuildEvent, ErrorReport, PhaseName, PhaseRef } from './words/events.ts';
 export type { Brand, Guid, Sha1, Sha256 } from './words/ids.ts';
 export type { CnbResult, ResultBuildpack, ResultJson, ResultSidecar, StagingResult } from './words/result.ts';
-export type { BuildpackRecord, HealthCheckWish, StagingRecord, StoredBlob } from './words/staging-record.ts';
+export type {
+  BuildpackRecord,
+  DependencyRecord,
+  HealthCheckWish,
+  StagingRecord,
+  StoredBlob,
+} from './words/staging-record.ts';
 export type { EntryKind, Explanation, SentEntry } from './workshop/files.ts';
