@@ -96,6 +96,14 @@ export const BUILDPACK_SETTINGS = {
     help: 'treat every buildpack as one for cf or heroku, whatever it looks like',
     on: ['stage', 'shell'],
   },
+  cnbRegistry: {
+    group: 'Buildpacks:',
+    flag: '--cnb-registry <address>',
+    variable: 'STAGER_CNB_REGISTRY',
+    kind: 'address',
+    help: 'git repository or directory with the index for urn:cnb:registry: (default: the public one)',
+    on: ['stage'],
+  },
   lock: {
     group: 'Buildpacks:',
     flag: '--lock',

@@ -51,7 +51,8 @@ describe('a Cloud Native Buildpack', () => {
     const temp = join(out.path, 'acquired');
     mkdirSync(temp);
     const download = async (): Promise<never> => await Promise.reject(new Error('nothing is fetched'));
-    const { main, all } = await acquireCnb(made.file, 0, { temp, client, download, signal });
+    const parts = { temp, client, download, registryIndex: download, signal };
+    const { main, all } = await acquireCnb(made.file, 0, parts);
     expect(all).toHaveLength(1);
     expect(main.descriptor).toMatchObject({ id: 'example/some', version: '1.2.3', api: 10, name: 'some' });
     expect(main.root).toMatch(/\/cnb\/buildpacks\/example_some\/1\.2\.3$/);

@@ -39,6 +39,8 @@ export interface CnbOptions
   readonly buildpacks?: readonly string[];
   /** Builder image: a reference, or an OCI layout. */
   readonly builder?: string;
+  /** Git repository or directory with the index of the Buildpack Registry; default: the public one. */
+  readonly cnbRegistry?: string;
   /** Also write the droplet to this file. */
   readonly output?: string;
   /** Also write Cloud Foundry's result.json to this file. */
@@ -70,8 +72,12 @@ async function stageWith(
   await using stager = openStager(config);
   const client = await stager.registryClient(io.signal);
   const ports = { ...(await stager.stagePorts(io.signal)), client };
-  const { builder } = options;
-  const wish = { ...request, ...(builder !== undefined && { builder }) };
+  const { builder, cnbRegistry = config.settings.cnbRegistry } = options;
+  const wish = {
+    ...request,
+    ...(builder !== undefined && { builder }),
+    ...(cnbRegistry !== undefined && { cnbRegistry }),
+  };
   const { result } = await stageAppWithCnbs(wish, ports, io);
   if (result.lifecycle_type !== 'cnb') throw new Error('unreachable: the record of another lifecycle');
   if (file !== undefined) await writeJsonFile(file, result);

@@ -20,6 +20,7 @@ import {
   safely,
   unpackCnbs,
 } from './cnb-image.ts';
+import { imageInIndex, registryName } from './cnb-registry.ts';
 
 /** What a reference gave: the buildpack that it names, and all that came with it. */
 export interface AcquiredCnb {
@@ -36,12 +37,15 @@ export interface CnbAcquire {
   readonly client: RegistryClient;
   /** Fetches an archive by its URL, checked against the digest that the URL may have. */
   readonly download: (url: string) => Promise<{ readonly path: string; readonly sha256: string }>;
+  /** Directory with the index of the Buildpack Registry, cloned when it is first asked for. */
+  readonly registryIndex: () => Promise<string>;
   /** Names in the builder can be used, where one was asked for. */
   readonly builder?: CnbBuilder;
   readonly signal: AbortSignal;
 }
 
-const FORMS = 'Give a directory, a .cnb or .tgz file, an https URL of one, or docker://IMAGE.';
+const FORMS =
+  'Give a directory, a .cnb or .tgz file, an https URL of one, docker://IMAGE or urn:cnb:registry:NAME.';
 const Main = z.looseObject({ id: z.string(), version: z.string() });
 
 /** @throws StagerError BUILDPACK_NOT_FOUND, BUILDPACK_MALFORMED, USAGE, and those of downloads, registries and images. */
@@ -50,6 +54,12 @@ export async function acquireCnb(reference: string, index: number, parts: CnbAcq
   const { client, signal } = parts;
   const [, inBuilder] = /^(?:urn:cnb:builder:|from=builder:)(.+)$/.exec(reference) ?? [];
   if (inBuilder !== undefined) return ofBuilder(inBuilder, reference, parts.builder);
+  const [, inRegistry] = /^urn:cnb:registry:(.+)$/.exec(reference) ?? [];
+  if (inRegistry !== undefined) {
+    const name = registryName(inRegistry);
+    const address = await imageInIndex(await parts.registryIndex(), name);
+    return await acquireCnb(`docker://${address}`, index, parts);
+  }
   if (reference.startsWith('docker://')) {
     const image = await cnbOfRegistry(reference, parseImageReference(reference), { client, temp, signal });
     return await fromImage(image, temp, signal);
@@ -88,12 +98,6 @@ export async function acquireBuilder(reference: string, parts: CnbAcquire): Prom
 }
 
 function refuseUnknown(reference: string): void {
-  if (reference.startsWith('urn:cnb:registry:')) {
-    throw new StagerError('USAGE', `${reference}: the Buildpack Registry is an index that is not read here`, {
-      next: 'Look its image up at https://registry.buildpacks.io, and give docker://IMAGE.',
-      details: { buildpack: reference },
-    });
-  }
   if (!/^(urn|git|ssh|s3):/.test(reference)) return;
   throw new StagerError('USAGE', `${reference}: Cloud Native Buildpacks can't be fetched from there`, {
     next: FORMS,

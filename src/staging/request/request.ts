@@ -36,6 +36,8 @@ export interface StageRequest {
   readonly buildpackApi?: 'cf' | 'heroku';
   /** Builder image of Cloud Native Buildpacks; without references its order is tried. */
   readonly builder?: string;
+  /** Git repository or directory with the index of the Buildpack Registry; absent: the public one. */
+  readonly cnbRegistry?: string;
   readonly stack: string;
   /** What scripts see as CF_STACK; absent: {@link cfStackOf} the stack. */
   readonly cfStack?: string;

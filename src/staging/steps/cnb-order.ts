@@ -1,15 +1,18 @@
 /** The Cloud Native Buildpacks of a staging: acquired, put into an order, digested. */
+import { join } from 'node:path';
 import type { RegistryClient } from '../../stores/registry/client.ts';
-import { StagerError } from '../../words/errors.ts';
+import { isLocalHost } from '../../stores/registry/reference.ts';
+import { isStagerError, StagerError } from '../../words/errors.ts';
 import { parseSha256 } from '../../words/ids.ts';
 import type { BuildpackRecord } from '../../words/staging-record.ts';
 import { formatCount } from '../../words/units.ts';
-import { parseReference, referenceSecrets } from '../buildpack/contract/reference.ts';
+import { type Address, parseReference, referenceSecrets } from '../buildpack/contract/reference.ts';
 import { type AcquiredCnb, acquireBuilder, acquireCnb, type CnbAcquire } from '../cnb/cnb-acquire.ts';
 import type { CnbBuilder } from '../cnb/cnb-builder.ts';
 import type { GroupEntry } from '../cnb/cnb-descriptor.ts';
 import type { CnbDirectory } from '../cnb/cnb-directory.ts';
 import { type FlatEntry, flatGroups } from '../cnb/cnb-order.ts';
+import { CNB_REGISTRY } from '../cnb/cnb-registry.ts';
 import { fingerprintTree } from '../droplet/pack/tree-fingerprint.ts';
 import { redactUrls } from '../logs/redact.ts';
 import type { Staging } from './staging.ts';
@@ -35,7 +38,13 @@ export async function acquireCnbs(
 ): Promise<CnbOrder> {
   return await staging.phases.run(
     { name: 'buildpacks' },
-    () => acquire(staging, { ...parts, download: downloader(staging), signal: staging.signal }),
+    () =>
+      acquire(staging, {
+        ...parts,
+        download: downloader(staging, parts.client),
+        registryIndex: registryIndex(staging, join(parts.temp, 'registry-index')),
+        signal: staging.signal,
+      }),
     ({ all }) => formatCount(all.length, 'buildpack'),
   );
 }
@@ -47,7 +56,7 @@ async function acquire(staging: Staging, parts: CnbAcquire): Promise<CnbOrder> {
   if (buildpacks.length === 0) {
     if (builder === undefined)
       throw new StagerError('USAGE', 'no Cloud Native Buildpack was named', {
-        next: 'Give -b DIRECTORY|FILE.cnb|FILE.tgz|URL|docker://IMAGE, or --builder IMAGE.',
+        next: 'Give -b DIRECTORY|FILE.cnb|FILE.tgz|URL|docker://IMAGE|urn:cnb:registry:NAME, or --builder IMAGE.',
       });
     const { order, all, digest, stackId } = builder;
     return {
@@ -87,18 +96,66 @@ function tellOf({ name, runImage, hasExtensions }: CnbBuilder, staging: Staging)
 }
 
 /** Archives go through the download cache of all buildpacks. */
-function downloader(staging: Staging): CnbAcquire['download'] {
+function downloader(staging: Staging, client: RegistryClient): CnbAcquire['download'] {
   return async (url) => {
     const reference = parseReference(url, { cwd: '/' });
     staging.secrets.push(...referenceSecrets(reference));
     if (reference.kind === 'url') {
       const { signal, report } = staging;
-      return await staging.ports.buildpacks.fetcher.download(reference, { signal, report });
+      const given = await givenFor(reference.address, client);
+      staging.secrets.push(...given.secrets);
+      const request = given.authorization === undefined ? reference : { ...reference, ...given };
+      return await staging.ports.buildpacks.fetcher.download(request, { signal, report });
     }
     throw new StagerError('USAGE', `${redactUrls(url)} is not the URL of a .cnb or .tgz file`, {
       next: 'Cloud Native Buildpacks can be fetched as archives; clone a repository, and give its directory.',
     });
   };
+}
+
+/** As on Cloud Foundry, what is given for a host is for its archives as well; not in the clear, though. */
+async function givenFor(
+  { url, credentials }: Address,
+  client: RegistryClient,
+): Promise<{ readonly authorization?: string; readonly secrets: readonly string[] }> {
+  const { protocol, host } = new URL(url);
+  if (credentials !== undefined || (protocol !== 'https:' && !isLocalHost(host))) return { secrets: [] };
+  const given = await client.givenFor(host);
+  if (given === undefined) return { secrets: [] };
+  if (given.kind !== 'basic') return { authorization: `Bearer ${given.token}`, secrets: [given.token] };
+  const text = Buffer.from(`${given.username}:${given.password}`).toString('base64');
+  return { authorization: `Basic ${text}`, secrets: [given.password, text] };
+}
+
+/** A directory, or a repository that is cloned once a staging. */
+function registryIndex(staging: Staging, to: string): CnbAcquire['registryIndex'] {
+  let cloned: Promise<string> | undefined;
+  return async () => {
+    const address = staging.request.cnbRegistry ?? CNB_REGISTRY;
+    const reference = parseReference(address, { cwd: process.cwd() });
+    if (reference.kind === 'directory') return reference.path;
+    if (reference.kind === 'git') {
+      staging.secrets.push(...referenceSecrets(reference));
+      const { fetcher } = staging.ports.buildpacks;
+      cloned ??= fetcher.clone(reference, to, staging.signal).then(() => to, notReached);
+      return await cloned;
+    }
+    throw new StagerError('USAGE', `${redactUrls(address)} can't be the index of a Buildpack Registry`, {
+      next: 'Give the URL of a git repository, or a directory, with --cnb-registry.',
+    });
+  };
+}
+
+function notReached(error: unknown): never {
+  if (!isStagerError(error, 'BUILDPACK_DOWNLOAD_FAILED')) throw error;
+  throw new StagerError(
+    'BUILDPACK_DOWNLOAD_FAILED',
+    `the index of the Buildpack Registry: ${error.message}`,
+    {
+      next: 'Name a copy of the index with --cnb-registry, or give the image itself: docker://IMAGE@sha256:….',
+      cause: error,
+    },
+  );
 }
 
 /** The groups that detect tries. */

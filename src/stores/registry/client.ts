@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { isStagerError, StagerError } from '../../words/errors.ts';
 import type { RetryPolicy } from '../../words/retry.ts';
+import type { Credential } from './credentials.ts';
 import {
   ACCEPTED,
   chooseManifest,
@@ -39,6 +40,11 @@ export class RegistryClient {
   /** How often and how long is waited. */
   get patience(): RetryPolicy {
     return this.#ports.retry ?? RETRY;
+  }
+
+  /** What was given for a host; docker's own files are for registries alone. */
+  async givenFor(host: string): Promise<Credential | undefined> {
+    return await this.#ports.given?.(host);
   }
 
   /** The session of a registry itself, which is where pushes go. */

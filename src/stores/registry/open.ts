@@ -25,18 +25,13 @@ export function registryPorts(
   { login, only, ...parts }: RegistryLogin & { readonly http: Got; readonly clock: Clock },
 ): RegistryPorts {
   const { given } = registries;
-  const find = credentialFinder(
-    only === undefined
-      ? {
-          files: registries.files,
-          searchPath,
-          ...(given !== undefined && { given: parseGivenCredentials(given, 'CNB_REGISTRY_CREDS') }),
-        }
-      : { files: [], searchPath, given: only },
-  );
+  const own = only ?? (given === undefined ? undefined : parseGivenCredentials(given, 'CNB_REGISTRY_CREDS'));
+  const places = { searchPath, ...(own !== undefined && { given: own }) };
+  const find = credentialFinder({ ...places, files: only === undefined ? registries.files : [] });
   return {
     ...parts,
     credentials: async (registry) => (registry === login?.registry ? login.credential : await find(registry)),
+    given: credentialFinder({ ...places, files: [] }),
     insecure: settings.insecureRegistries ?? [],
     mirrors: mirrorsOf(settings.registryMirrors ?? []),
   };

@@ -24,6 +24,8 @@ import { apiHost, isLocalHost } from './reference.ts';
 export interface RegistryPorts {
   readonly http: Got;
   readonly credentials: FindCredential;
+  /** Those that were given by host, which are for any download from there. */
+  readonly given?: FindCredential;
   /** Hosts that may be spoken to without TLS; loopback always may. */
   readonly insecure?: readonly string[];
   /** Registry → base URLs that are asked before it, for reading. */

@@ -8,10 +8,12 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { httpClient } from '../../../src/machine/proxy/http-client.ts';
 import { acquireBuilder, acquireCnb, type CnbAcquire } from '../../../src/staging/cnb/cnb-acquire.ts';
 import { withSystem } from '../../../src/staging/cnb/cnb-builder.ts';
+import { imageInIndex, registryName } from '../../../src/staging/cnb/cnb-registry.ts';
 import { RegistryClient } from '../../../src/stores/registry/client.ts';
 import { registryPorts } from '../../../src/stores/registry/open.ts';
 import { systemClock } from '../../../src/words/clock.ts';
-import { type TestImage, writeAt, writeImage, writePackage } from './support.ts';
+import { hasProgram, startRegistry } from '../../support/docker-registry.ts';
+import { pushLayout, type TestImage, writeAt, writeImage, writePackage } from './support.ts';
 
 const { signal } = new AbortController();
 let dir = '';
@@ -34,7 +36,7 @@ function parts(more: Partial<CnbAcquire> = {}): CnbAcquire {
   const temp = join(dir, `temp-${count}`);
   mkdirSync(temp);
   const download = async (): Promise<never> => await Promise.reject(new Error('nothing is fetched'));
-  return { temp, client, download, signal, ...more };
+  return { temp, client, download, registryIndex: download, signal, ...more };
 }
 
 const toml = (id: string, more = ''): string =>
@@ -135,7 +137,8 @@ describe('a reference', () => {
     mkdirSync(join(dir, 'empty'), { recursive: true });
     const packaged = { layers: [join(dir, 'empty')], labels: extensions };
     for (const [reference, code, message] of [
-      ['urn:cnb:registry:a/b@1', 'USAGE', 'not read here'],
+      ['urn:cnb:registry:a', 'USAGE', 'not a name of the Buildpack Registry'],
+      ['urn:cnb:registry:../a/b', 'USAGE', 'not a name of the Buildpack Registry'],
       ['urn:cnb:builder:a/b', 'USAGE', 'there is none'],
       ['urn:other', 'USAGE', "can't be fetched"],
       ['git://example.com/x', 'USAGE', "can't be fetched"],
@@ -187,5 +190,65 @@ describe('a reference', () => {
     await expect(acquireCnb(layout, 0, parts())).rejects.toMatchObject({
       code: expect.stringMatching(/IMAGE_INVALID|BUILDPACK_MALFORMED/),
     });
+  });
+});
+
+describe('the index of the Buildpack Registry', () => {
+  const line = (version: string, more: Record<string, unknown> = {}): string =>
+    `${JSON.stringify({ ns: 'a', name: 'named', version, yanked: false, addr: `image:${version}`, ...more })}\n`;
+
+  it('says which image a name means: the newest one, or that of a version', async () => {
+    const index = join(dir, 'index');
+    const all = [
+      line('1.10.0'),
+      line('1.9.0'),
+      line('2.0.0', { yanked: true }),
+      line('9.0.0', { ns: 'b' }),
+      line('nonsense'),
+    ];
+    writeAt(join(index, 'na/me/a_named'), all.join(''));
+    writeAt(join(index, '3/go/a_gox'), line('1.0.0', { name: 'gox' }));
+    writeAt(join(index, '2/a_go'), line('1.0.0', { name: 'go', addr: 'short' }));
+    writeAt(join(index, 'da/ma/a_damaged'), '{');
+    const found = (text: string) => imageInIndex(index, registryName(text));
+    expect(await found('a/named')).toBe('image:1.10.0');
+    expect(await found('a/named@1.9.0')).toBe('image:1.9.0');
+    expect(await found('a/named@2.0.0')).toBe('image:2.0.0');
+    expect(await found('a/gox')).toBe('image:1.0.0');
+    expect(await found('a/go')).toBe('short');
+    await expect(found('a/named@3.0.0')).rejects.toMatchObject({
+      code: 'BUILDPACK_NOT_FOUND',
+      next: 'It has nonsense, 1.9.0, 1.10.0.',
+    });
+    await expect(found('a/nobody')).rejects.toMatchObject({ code: 'BUILDPACK_NOT_FOUND' });
+    await expect(found('a/damaged')).rejects.toMatchObject({ code: 'BUILDPACK_MALFORMED' });
+  });
+});
+
+const withRegistry = hasProgram('docker-registry');
+if (!withRegistry)
+  process.stderr.write('NOT RUN: buildpacks of a registry, since docker-registry is not installed\n');
+
+describe.runIf(withRegistry)("what is in Debian's registry", () => {
+  it('is found by docker://, by a name of the Buildpack Registry and as a builder, each layer checked', async () => {
+    await using registry = await startRegistry();
+    const label = { 'io.buildpacks.buildpackage.metadata': { id: 'r/one', version: '1.0.0' } };
+    const one = writeImage(join(dir, 'registry-one'), { layers: [layer('r1', 'r/one')], labels: label });
+    const order = { 'io.buildpacks.buildpack.order': [group('r/two')] };
+    const two = writeImage(join(dir, 'registry-two'), { layers: [layer('r2', 'r/two')], labels: order });
+    const digest = await pushLayout(one, `${registry.host}/one:v1`, client);
+    await pushLayout(two, `${registry.host}/builder:v1`, client);
+
+    const named = { main: { descriptor: { id: 'r/one' } }, digest };
+    expect(await acquireCnb(`docker://${registry.host}/one:v1`, 0, parts())).toMatchObject(named);
+    const addr = `${registry.host}/one@${digest}`;
+    const facts = { ns: 'r', name: 'one', version: '1.0.0', yanked: false, addr };
+    writeAt(join(dir, 'public/3/on/r_one'), JSON.stringify(facts));
+    const registryIndex = async (): Promise<string> => join(dir, 'public');
+    expect(await acquireCnb('urn:cnb:registry:r/one', 0, parts({ registryIndex }))).toMatchObject(named);
+    const builder = await acquireBuilder(`${registry.host}/builder:v1`, parts());
+    expect(builder).toMatchObject({ order: [[{ id: 'r/two' }]], all: [{ descriptor: { id: 'r/two' } }] });
+    for (const gone of [`docker://${registry.host}/one:v2`, `docker://${registry.host}/none@${digest}`])
+      await expect(acquireCnb(gone, 0, parts()), gone).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
   });
 });

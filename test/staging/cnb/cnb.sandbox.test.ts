@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +12,7 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { appIdentity, type StageRequest } from '../../../src/staging/request/request.ts';
 import { type RunWish, run } from '../../../src/staging/run-droplet.ts';
 import { stageAppWithCnbs } from '../../../src/staging/stage-cnb.ts';
+import type { RegistryClient } from '../../../src/stores/registry/client.ts';
 import type { BuildEvent } from '../../../src/words/events.ts';
 import type { StagingRecord } from '../../../src/words/staging-record.ts';
 import { writeAt, writePackage } from './support.ts';
@@ -58,7 +61,7 @@ async function stage(
   buildpacks: readonly string[],
   env: Readonly<Record<string, string>> = {},
   more: Partial<StageRequest> = {},
-  extraCas: readonly string[] = [],
+  { client, extraCas = [] }: { readonly client?: RegistryClient; readonly extraCas?: readonly string[] } = {},
 ) {
   const lines: string[] = [];
   const output = join(dir, 'droplet.tgz');
@@ -83,7 +86,7 @@ async function stage(
   };
   const ports = {
     ...(await stager.stagePorts(signal)),
-    client: await stager.registryClient(signal),
+    client: client ?? (await stager.registryClient(signal)),
     extraCas,
   };
   const emit = (event: BuildEvent): void => {
@@ -258,8 +261,39 @@ printf '[[processes]]\\ntype = "odd"\\ncommand = ["prog", "$x"]\\nworking-dir = 
         'grep -c OPERATOR "$NODE_EXTRA_CA_CERTS"; cat "$2/env/NODE_EXTRA_CA_CERTS"; echo; echo "$PIP_CERT"',
     });
     const authority = '-----BEGIN CERTIFICATE-----\nOPERATOR\n-----END CERTIFICATE-----';
-    const { lines } = await stage([asking], { PIP_CERT: '/own' }, {}, [authority]);
+    const { lines } = await stage([asking], { PIP_CERT: '/own' }, {}, { extraCas: [authority] });
     expect(lines).toEqual(['1', '/platform/stager/ca-certificates.crt', '/own']);
+  });
+
+  it('come from archives behind a password and from the Buildpack Registry, whose index may be out of reach', async () => {
+    const at = buildpack('p/secret', { detect: 'exit 0', build: 'echo built' });
+    execFileSync('tar', ['-czf', join(dir, 'secret.tgz'), '-C', at, '.']);
+    await using server = await serving((authorization) =>
+      authorization === 'Bearer letmein' ? readFileSync(join(dir, 'secret.tgz')) : undefined,
+    );
+    const url = `http://${server.host}/secret.tgz`;
+    const client = await stager.registryClient(signal, { only: { [server.host]: { token: 'letmein' } } });
+    expect((await stage([url], {}, {}, { client })).lines).toContain('built');
+    await expect(stage([url])).rejects.toMatchObject({ code: 'BUILDPACK_DOWNLOAD_FAILED' });
+    const cnbRegistry = `file://${dir}/no-index.git`;
+    await expect(stage(['urn:cnb:registry:a/b'], {}, { cnbRegistry })).rejects.toMatchObject({
+      code: 'BUILDPACK_DOWNLOAD_FAILED',
+      message: expect.stringContaining('the index of the Buildpack Registry'),
+    });
+    const git = (...args: readonly string[]) => execFileSync('git', ['-C', join(dir, 'index'), ...args]);
+    write(
+      'index/3/on/a_one',
+      JSON.stringify({ ns: 'a', name: 'one', version: '1.0.0', addr: '127.0.0.1:1/a' }),
+    );
+    git('init', '-q');
+    git('add', '.');
+    git('-c', 'user.name=t', '-c', 'user.email=t@example.com', 'commit', '-qm', 'index');
+    const index = { cnbRegistry: `file://${dir}/index` };
+    const wanted = stage(['urn:cnb:registry:a/none'], {}, index);
+    await expect(wanted).rejects.toMatchObject({ code: 'BUILDPACK_NOT_FOUND' });
+    await expect(stage(['urn:cnb:registry:a/one@2.0.0'], {}, index)).rejects.toMatchObject({
+      next: 'It has 1.0.0.',
+    });
   });
 
   it('say who refused the app, and which build failed', async () => {
@@ -275,6 +309,26 @@ printf '[[processes]]\\ntype = "odd"\\ncommand = ["prog", "$x"]\\nworking-dir = 
     });
   });
 });
+
+/** A server that answers with what it is given for an authorization, or 401. */
+async function serving(bytesFor: (authorization: string | undefined) => Buffer | undefined) {
+  const server = createServer((request, answer) => {
+    const bytes = bytesFor(request.headers.authorization);
+    answer.writeHead(bytes === undefined ? 401 : 200).end(bytes);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return {
+    host: `127.0.0.1:${port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
 
 /** What a run of a droplet says. */
 async function says(wish: Pick<RunWish, 'record' | 'droplet' | 'target'> & Partial<Pick<RunWish, 'env'>>) {

@@ -1,8 +1,14 @@
 /** Buildpacks, and images that hold them, as tests need them. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { RegistryClient } from '../../../src/stores/registry/client.ts';
+import { MEDIA } from '../../../src/stores/registry/documents.ts';
+import { readLayout } from '../../../src/stores/registry/layout.ts';
+import { pushImage } from '../../../src/stores/registry/push.ts';
+import { parseImageReference } from '../../../src/stores/registry/reference.ts';
+import { systemClock } from '../../../src/words/clock.ts';
 
 /** Writes a file with its directories. */
 export function writeAt(path: string, text: string | Buffer, mode = 0o644): void {
@@ -54,4 +60,22 @@ export function writePackage(file: string, image: TestImage): string {
   const layout = writeImage(`${file}.d`, image);
   execFileSync('tar', ['-cf', file, '--transform', 's,^\\./,/,', '-P', '-C', layout, '.']);
   return file;
+}
+
+/** Pushes the image of a layout as it is. @returns its digest. */
+export async function pushLayout(layout: string, target: string, client: RegistryClient): Promise<string> {
+  const { digest, manifest } = await readLayout(layout);
+  const blobOf = ({ digest: name }: { readonly digest: string }): string =>
+    join(layout, 'blobs', name.replace(':', '/'));
+  const blobs = [manifest.config, ...manifest.layers].map((descriptor) => ({
+    descriptor,
+    open: async (start: number) => createReadStream(blobOf(descriptor), { start }),
+  }));
+  const wish = { target: parseImageReference(target), mediaType: MEDIA.manifest, digest, blobs };
+  const { signal } = new AbortController();
+  await pushImage(
+    { ...wish, manifest: readFileSync(blobOf({ digest })) },
+    { client, clock: systemClock, signal },
+  );
+  return digest;
 }

@@ -74,11 +74,20 @@ async function stageWithCnbs({ config, flags, signal, stager: open }: Context) {
     });
   }
   const { builder } = flags;
+  const { cnbRegistry } = config.settings;
   const stager = await open();
   const ports = { ...(await stager.stagePorts(signal)), client: await stager.registryClient(signal) };
   const { stageAppWithCnbs } = await import('../../../staging/stage-cnb.ts');
   return async (request: StageRequest, io: Parameters<typeof stageApp>[2]) =>
-    stageAppWithCnbs({ ...request, ...(typeof builder === 'string' && { builder }) }, ports, io);
+    stageAppWithCnbs(
+      {
+        ...request,
+        ...(typeof builder === 'string' && { builder }),
+        ...(cnbRegistry !== undefined && { cnbRegistry }),
+      },
+      ports,
+      io,
+    );
 }
 
 function lifecycleOf({ flags: { lifecycle = 'buildpack' } }: Context): 'buildpack' | 'cnb' {

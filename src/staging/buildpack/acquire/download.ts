@@ -38,6 +38,8 @@ export interface DownloadRequest {
   /** For messages; no credentials. */
   readonly key: string;
   readonly address: Address;
+  /** A header for an address without credentials of its own. */
+  readonly authorization?: string;
   readonly sha256?: Sha256;
   readonly maxBytes?: number;
 }
@@ -101,7 +103,7 @@ async function attemptOnce({ request, ports, dir, cached }: Attempt): Promise<Do
   const { have, headers } = await conditionsOf(dir, cached);
   const { response, body } = await respond(request, {
     ports,
-    headers: { ...basic(request.address), ...headers },
+    headers: { ...authorizationOf(request), ...headers },
   });
   if (response.statusCode === 304 && cached !== undefined) {
     body.destroy();
@@ -213,8 +215,8 @@ async function receive(input: {
     throw new Retryable(`the body ended after ${done} of ${total} bytes`);
 }
 
-function basic(address: Address): Record<string, string> {
-  if (address.credentials === undefined) return {};
+function authorizationOf({ address, authorization }: DownloadRequest): Record<string, string> {
+  if (address.credentials === undefined) return authorization === undefined ? {} : { authorization };
   const { user, password } = address.credentials;
   return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
 }

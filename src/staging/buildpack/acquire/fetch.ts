@@ -16,11 +16,11 @@ import { buildpackVersion, manifestStack } from '../contract/facts.ts';
 import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
 import type { ContentStore, HeldTree, OnDamaged } from './content-store.ts';
-import { download } from './download.ts';
+import { type DownloadRequest, download } from './download.ts';
 import type { Downloaded } from './download-cache.ts';
 import { mismatch } from './download-failure.ts';
 import { extractArchive } from './extract.ts';
-import { clone, type GitOptions, isCommit } from './git.ts';
+import { clone, type GitOptions, type GitReference, isCommit } from './git.ts';
 
 /** A reference that names bytes somewhere; installed ones are the registry's. */
 export type FetchableReference = Exclude<Reference, { kind: 'installed' }>;
@@ -103,9 +103,17 @@ export class BuildpackFetcher {
   }
 
   /** Only the archive, in the download cache, for buildpacks that are not kept in the store. */
-  async download(reference: Extract<Reference, { kind: 'url' }>, io: FetchIo): Promise<Downloaded> {
+  async download(
+    reference: Extract<Reference, { kind: 'url' }> & Pick<DownloadRequest, 'authorization'>,
+    io: FetchIo,
+  ): Promise<Downloaded> {
     const { cacheDir, http, clock } = this.#parts;
     return await download(reference, { http, clock, cacheDir, signal: io.signal, ...progress(io) });
+  }
+
+  /** Only the tree, in a directory of the caller's that must not exist. */
+  async clone(reference: GitReference, dir: string, signal: AbortSignal): Promise<void> {
+    await clone(reference, dir, { ...this.#parts.git, signal });
   }
 
   async #tree(reference: FetchableReference, io: FetchIo): Promise<{ lease: HeldTree; origin: Origin }> {

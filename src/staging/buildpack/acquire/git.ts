@@ -33,7 +33,8 @@ export interface GitOptions {
   readonly signal: AbortSignal;
 }
 
-type GitReference = Extract<Reference, { kind: 'git' }>;
+/** What can be cloned. */
+export type GitReference = Extract<Reference, { kind: 'git' }>;
 
 /**
  * Clones into `dir`, which must not exist, and removes git's own data from the tree.
