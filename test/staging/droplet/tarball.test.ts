@@ -217,6 +217,20 @@ describe('a droplet', () => {
     await expect(summary).rejects.toMatchObject({ details: { path: dir.at('tree', 'small') } });
   });
 
+  it('says that directories are nested too deeply, and not that something changed', async () => {
+    using dir = scratch();
+    mkdirSync(dir.at('tree'));
+    const deeper = `cd "$0"; for i in $(seq 40); do mkdir ${'d'.repeat(200)}; cd -P ${'d'.repeat(200)}; done`;
+    execFileSync('bash', ['-c', deeper, dir.at('tree')]);
+    const { body, summary } = packTarball(buildCacheContents(dir.at('tree')), { signal });
+    await expect(buffer(body)).rejects.toMatchObject({
+      code: 'DROPLET_PACK_FAILED',
+      message: expect.stringMatching(/^\/.{1,300}… is nested deeper than a path can be long$/),
+      next: expect.stringContaining('fewer directories'),
+    });
+    await expect(summary).rejects.toMatchObject({ code: 'DROPLET_PACK_FAILED' });
+  });
+
   it('does not pack sparse files that hold more than the limit, however little room they take', async () => {
     using dir = scratch();
     put(dir.at('tree', 'a'), 'text');

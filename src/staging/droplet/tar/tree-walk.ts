@@ -227,6 +227,14 @@ function kindOf(stats: Stats): string {
 }
 
 function unreadable(host: string, what: string, cause?: unknown): StagerError {
+  if (errnoOf(cause) === 'ENAMETOOLONG') {
+    const path = `${readable(host).slice(0, 200)}…`;
+    return new StagerError('DROPLET_PACK_FAILED', `${path} is nested deeper than a path can be long`, {
+      next: 'Put what is in there into fewer directories, or give them shorter names.',
+      details: { path },
+      cause,
+    });
+  }
   return new StagerError('DROPLET_PACK_FAILED', `${readable(host)} ${what}`, {
     next: 'Make sure that nothing changes the workspace while it is packed.',
     details: { path: readable(host) },
