@@ -34,7 +34,7 @@ await build({
     format: 'cjs',
     entryFileNames: '[name].cjs',
     chunkFileNames: 'parts/[name].cjs',
-    comments: { legal: true },
+    comments: { legal: true, jsdoc: false, annotation: false },
   },
 });
 // What a browser gets as it is: see assets.ts there.

@@ -62,7 +62,7 @@ async function bundle(dir: string): Promise<void> {
         file: join(fresh, 'main.mjs'),
         format: 'esm',
         codeSplitting: false,
-        comments: { legal: true },
+        comments: { legal: true, jsdoc: false, annotation: false },
       },
     });
   }

@@ -23,8 +23,6 @@ import { dirname, join, matchesGlob, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { extract as tarExtract } from 'tar-stream';
-import xz from 'xz-decompress';
 import { debData } from './ar.ts';
 import { BuildpackFailure, errnoOf } from './failure.ts';
 import { eachZipEntry } from './zip.ts';
@@ -72,7 +70,9 @@ export async function unpack(archive: string, target: string, options: UnpackOpt
   await mkdir(target, { recursive: true });
   const writer = new EntryWriter(archive, target, options);
   if (ZIPS.test(archive)) return eachZipEntry(archive, (entry) => writer.write(entry));
-  const tar = tarExtract();
+  // Loaded when something is unpacked: most steps of a restaging unpack nothing, and loading takes as long as some of them.
+  const { extract } = await import('tar-stream');
+  const tar = extract();
   const source = await tarBytes(archive);
   const feeding = pipeline(source, tar);
   // The loop below reports what goes wrong; without this a failure in between would be unhandled.
@@ -122,9 +122,14 @@ const CHUNK = 512 * 1024;
 export function decompress(source: Readable, name: string): Readable {
   if (/\.(tgz|gz)$/.test(name)) return through(source, createGunzip({ chunkSize: CHUNK }));
   if (name.endsWith('.zst')) return through(source, createZstdDecompress({ chunkSize: CHUNK }));
-  if (name.endsWith('.xz')) return Readable.from(new xz.XzReadableStream(Readable.toWeb(source)));
+  if (name.endsWith('.xz')) return Readable.from(unxz(Readable.toWeb(source)));
   if (name.endsWith('.tar')) return source;
   throw new BuildpackFailure(`${name} is packed in an unknown way`);
+}
+
+async function* unxz(packed: ReturnType<typeof Readable.toWeb>): AsyncGenerator<Uint8Array> {
+  const { default: xz } = await import('xz-decompress');
+  yield* new xz.XzReadableStream(packed);
 }
 
 function through(source: Readable, step: NodeJS.ReadWriteStream & Readable): Readable {

@@ -1,6 +1,5 @@
 /** Zip archives as a sequence of entries, modes and links kept. */
 import { text } from 'node:stream/consumers';
-import { openPromise } from 'yauzl';
 import type { ArchiveEntry } from './extract.ts';
 
 const TYPE_MASK = 0o170000;
@@ -11,6 +10,7 @@ export async function eachZipEntry(
   path: string,
   take: (entry: ArchiveEntry) => Promise<void>,
 ): Promise<void> {
+  const { openPromise } = await import('yauzl');
   const zip = await openPromise(path, { lazyEntries: true, strictFileNames: true });
   for await (const entry of zip.eachEntry()) {
     const unix = entry.externalFileAttributes >>> 16;
