@@ -91,7 +91,7 @@ export class BothWays implements AsyncDisposable {
     const workspace = await createWorkspace({ parent: this.at('workspaces'), owner: OWNER });
     try {
       await materialise(source, workspace.app, { owner: OWNER, signal });
-      act(workspace.tmp);
+      await act(workspace.tmp);
       return await this.#droplet(workspace);
     } finally {
       await workspace.release({ keep: 'never', failed: false });
@@ -124,7 +124,7 @@ export class BothWays implements AsyncDisposable {
         return filled;
       }
       await using layered = filled;
-      act(workspace.tmp);
+      await act(workspace.tmp);
       layered.keep();
       const droplet = await this.#droplet(workspace, layered.known());
       await layered.settled();

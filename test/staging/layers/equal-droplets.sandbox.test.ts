@@ -96,6 +96,16 @@ describe.skipIf(why !== undefined)(
       expect((await rig.store.recall(app, fail))?.id).toBe(after?.id);
     });
 
+    it('leaves a staging the tree that it makes or uses when all trees are pruned meanwhile', async () => {
+      const app = newGuid();
+      const input = await rig.packaged(join(rig.at('large'), 'app'));
+      const droplet = await rig.asCopy(input.source, () => undefined);
+      const prune: Act = () => rig.store.sweep(signal, { maxBytes: 0, maxAgeMs: 0 });
+      expect(await rig.aboveTree(app, input, prune)).toEqual({ droplet, used: false, warnings: [] });
+      expect(await rig.aboveTree(app, input, prune)).toEqual({ droplet, used: true, warnings: [] });
+      expect(await rig.store.recall(app, fail)).toBeUndefined();
+    });
+
     it('made trees and used them', () => {
       expect(seen.copied).toBeLessThan(TREES / 4);
       expect(seen.made).toBeGreaterThan(TREES / 2);
