@@ -1,7 +1,7 @@
 #!/bin/sh
 # npm run bench -- [suite…] [--runs N] [--quick]: makes its inputs under .cache/bench, measures, prints a table,
 # writes bench/out/<suite>.json. Suites: droplets, node-app, levels (bench/main.ts), packages, s3, serve,
-# languages, restage; none: droplets, packages and s3.
+# languages, restage, images (skopeo and docker-registry have to be there); none: droplets, packages and s3.
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh pigz=pigz zstd=zstd s3cmd=s3cmd
@@ -17,6 +17,10 @@ case ${1:-} in
   languages)
     shift
     exec node --disable-warning=ExperimentalWarning bench/languages.ts "$@"
+    ;;
+  images)
+    shift
+    exec node --disable-warning=ExperimentalWarning bench/images.ts "$@"
     ;;
   restage)
     shift
