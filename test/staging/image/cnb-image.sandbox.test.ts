@@ -245,7 +245,10 @@ describe.runIf(hasProgram('docker-registry'))('such an image in a registry', () 
   });
 
   it.runIf(hasProgram('skopeo'))('is copied by skopeo without a change', async () => {
-    const { digest } = await build('droplet.tgz', { to: { kind: 'tar', file: join(dir, 'cnb.tar') } });
+    const { digest } = await build('droplet.tgz', {
+      to: { kind: 'tar', file: join(dir, 'cnb.tar') },
+      sourceDateEpoch: 1_700_000_000,
+    });
     const skopeo = (...args: readonly string[]): string =>
       execFileSync('skopeo', args, { encoding: 'utf8', cwd: dir });
     skopeo(
