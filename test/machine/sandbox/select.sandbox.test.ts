@@ -96,6 +96,27 @@ describe('the choice of a sandbox', () => {
     );
   });
 
+  it('never has a runtime look for pids of a namespace that is gone, which are those of others', async () => {
+    const log = join(home, 'calls');
+    const path = join(home, 'other');
+    const script = `#!/bin/sh
+[ "$1" = --version ] && echo 'other version 9' && exit
+echo "$@" >>${log}
+exec /usr/sbin/runc "$@"
+`;
+    writeFileSync(path, script, { mode: 0o755 });
+    const { sandbox, close } = await selectSandbox({ wanted: 'oci', stateDir: home, runtimePath: path });
+    expect(sandbox.unenforced.map(({ limit }) => limit)).not.toContain('lifetime');
+    const states = readdirSync(home, { recursive: true }).filter((name) =>
+      String(name).endsWith('/state.json'),
+    );
+    await close();
+    // Looking for a way that works has run something.
+    expect(readFileSync(log, 'utf8')).toContain(' run ');
+    expect(readFileSync(log, 'utf8')).not.toContain(' delete ');
+    expect(states).toEqual([]);
+  });
+
   it('never gives up isolation by itself', async () => {
     const nothing = { stateDir: home, searchPath: [join(home, 'empty')] } as const;
     // Inside a container that has none, auto takes a confined process.

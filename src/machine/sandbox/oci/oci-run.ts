@@ -1,6 +1,6 @@
 /** One command in its container, from the start to the report. */
 import type { ChildProcess } from 'node:child_process';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
@@ -17,7 +17,7 @@ import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput } from '../port/sandbox.ts';
 import { COUNTS, GUARD_LOG, type OciRunParts, runtimeCommand } from './command.ts';
 import { containerInit, isContained, mapIds } from './guard.ts';
-import { deleteArguments, FORGETTABLE, loggedErrors } from './runtime.ts';
+import { deleteArguments, forgetContainer, loggedErrors } from './runtime.ts';
 
 /** A container that has been killed ends at once; one that has not after this is killed through the runtime. */
 const KILL_PATIENCE_MS = 1_000;
@@ -182,11 +182,10 @@ export class OciRun implements Container {
   async remove(): Promise<void> {
     this.#ended = true;
     this.#patience.clear();
-    const { cgroups, files, guard, runtime, stateRoot } = this.#parts;
-    // No process is left in the guard, and to the runtime outside of it the pids mean others.
-    if (guard !== undefined && FORGETTABLE.has(runtime.name)) {
-      await rm(join(stateRoot, files.id), { recursive: true, force: true });
-    } else await this.#delete();
+    const { cgroups, files, guard, stateRoot } = this.#parts;
+    // No process is left in a guard.
+    if (guard === undefined) await this.#delete();
+    else await forgetContainer(stateRoot, files.id);
     await removeCgroups(cgroupDirectories(cgroups, files.id));
   }
 

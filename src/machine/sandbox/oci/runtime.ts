@@ -1,7 +1,8 @@
 /**
  * An OCI runtime's command line: runc's, which crun, runsc and youki follow.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { parseJson } from '../../../words/json.ts';
@@ -124,5 +125,13 @@ export async function loggedErrors(logFile: string): Promise<string> {
   return [...new Set(messages)].join('; ');
 }
 
-/** All that these know of a container is a directory of its name. */
-export const FORGETTABLE: ReadonlySet<string> = new Set(['runc', 'crun']);
+/**
+ * Removes what a runtime wrote down of a container: a directory of its name (runc, crun, youki), or files that begin with
+ * it (gVisor). The way for a container whose processes are gone and had pids of another namespace: the runtime would look
+ * for those pids here, wait for whoever has them, or kill them.
+ */
+export async function forgetContainer(stateRoot: string, id: string): Promise<void> {
+  const names = await readdir(stateRoot).catch(() => []);
+  const its = names.filter((name) => name === id || name.startsWith(`${id}_`) || name.startsWith(`${id}.`));
+  for (const name of its) await rm(join(stateRoot, name), { recursive: true, force: true });
+}
