@@ -5,13 +5,16 @@ import {
   type Argv,
   BuildpackFailure,
   output,
+  readText,
   registryUrl,
   run,
   type StepContext,
   succeeds,
+  tellLockDrift,
 } from '../../kit/index.ts';
 import { anyGoFile, type GoApp } from './app.ts';
 import { gitCredentials } from './private-modules.ts';
+import { missingSums } from './sum-drift.ts';
 
 /** Builds all packages into `bin/` of the app; names of the programs, the first is the web process. */
 export async function buildGo(context: StepContext, app: GoApp): Promise<string[]> {
@@ -20,6 +23,7 @@ export async function buildGo(context: StepContext, app: GoApp): Promise<string[
   const cwd = await workFolder(context, app, env);
   const packages = await packagesOf(app, { cwd, env, log });
   const flags = flagsOf(app, env);
+  await tellSums(context, app, env);
   log.step(`Building ${packages.join(' ')}${app.vendored ? ' (dependencies of vendor/)' : ''}`);
   const argv: Argv = ['go', 'install', ...flags, ...packages];
   log.info(`$ ${argv.join(' ')}`);
@@ -34,6 +38,19 @@ export async function buildGo(context: StepContext, app: GoApp): Promise<string[
     .map((path) => basename(path));
   if (programs.length === 0) throw nothingToRun(packages);
   return programs;
+}
+
+/** Not with a workspace or `vendor/`, whose sums are elsewhere, and not where the go command may complete go.sum. */
+async function tellSums(
+  { log }: StepContext,
+  app: GoApp,
+  env: Record<string, string | undefined>,
+): Promise<void> {
+  if (app.mod === undefined || app.work !== undefined || app.vendored) return;
+  if (/-mod=mod\b/.test(env['GOFLAGS'] ?? '')) return;
+  const [mod = '', sum = ''] = [await readText(app.dir, 'go.mod'), await readText(app.dir, 'go.sum')];
+  const missing = missingSums(mod, sum);
+  tellLockDrift(log, { lock: 'go.sum', source: 'go.mod', missing, repair: 'go mod tidy' });
 }
 
 /** What the go command is run with: nothing is fetched behind the buildpack's back, both caches are kept. */

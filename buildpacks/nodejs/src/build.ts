@@ -1,7 +1,14 @@
 /** Installing dependencies, building the app, taking build-time dependencies out again. */
 import { rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { type Argv, BuildpackFailure, output, run, type StepContext } from '../../kit/index.ts';
+import {
+  type Argv,
+  BuildpackFailure,
+  output,
+  run,
+  type StepContext,
+  tellLockDrift,
+} from '../../kit/index.ts';
 import {
   completeCommand,
   type InstallPlan,
@@ -14,6 +21,8 @@ import {
 import { listed } from './complete.ts';
 import { carriesPackages, hollowPackages, missingDependencies } from './installed.ts';
 import { KeptModules } from './kept-modules.ts';
+import { missingInLock } from './lock-drift.ts';
+import { readLock } from './lock-file.ts';
 import type { Manager } from './manager.ts';
 import type { App } from './package-json.ts';
 
@@ -68,13 +77,18 @@ export function productionPolicy(env: Readonly<Record<string, string | undefined
   return env['NODE_ENV'] === 'production' ? 'prune' : 'keep-dev';
 }
 
-async function install(context: StepContext, plan: InstallPlan, start: Start): Promise<void> {
+async function install(context: StepContext, app: App, plan: InstallPlan, start: Start): Promise<void> {
   const { manager } = plan;
   context.log.step(`Installing dependencies (${manager.lock ?? 'package.json'})`);
   if (manager.lock === undefined) {
     context.log.warning(
       'There is no lock file: the next staging may install other versions. Commit the one that your package manager writes.',
     );
+  }
+  if (manager.lock !== undefined) {
+    const missing = missingInLock(manager, app.json, await readLock(app, manager.lock));
+    const repair = `${manager.name === 'npm' ? 'npm' : 'yarn'} install`;
+    tellLockDrift(context.log, { lock: manager.lock, source: 'package.json', missing, repair });
   }
   const advice =
     manager.lock === undefined
@@ -100,7 +114,7 @@ async function prepare(
     const kept = await KeptModules.of(context, app, plan);
     if ((await kept?.restore()) === true) return false;
     kept?.begin();
-    await install(context, plan, start);
+    await install(context, app, plan, start);
     await kept?.keep();
     return false;
   }

@@ -39,6 +39,11 @@ export async function readLock(app: App, file: string): Promise<string> {
   return text;
 }
 
+/** The parts of a package-lock.json that {@link readLock} has checked; undefined for another text. */
+export function parseNpmLock(text: string): z.output<typeof npmLock> | undefined {
+  return text.trim() === '' ? undefined : npmLock.safeParse(JSON.parse(text)).data;
+}
+
 /** Whether a yarn.lock is of Yarn 2 or later. */
 export function isBerryLock(text: string): boolean {
   return /^__metadata:/m.test(text);

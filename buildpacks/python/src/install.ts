@@ -11,7 +11,9 @@ import {
   registryUrl,
   run,
   type StepContext,
+  tellLockDrift,
 } from '../../kit/index.ts';
+import { missingInPythonLock } from './lock-drift.ts';
 import type { Manager } from './manager.ts';
 import { fromPipfileLock } from './pipfile.ts';
 import { fromPoetryLock } from './poetry.ts';
@@ -21,6 +23,9 @@ import { pythonEnv } from './runtime.ts';
 export async function installPackages(context: StepContext, manager: Manager, uv: string): Promise<void> {
   const { log, buildDir, cacheDir, env, dep } = context;
   log.step(`Installing packages (${manager.file})`);
+  const missing = await missingInPythonLock(buildDir, manager);
+  const source = manager.name === 'pipenv' ? 'Pipfile' : 'pyproject.toml';
+  tellLockDrift(log, { lock: manager.file, source, missing, repair: `${manager.name} lock` });
   const tools = {
     ...pythonEnv(context),
     UV_CACHE_DIR: join(cacheDir, 'uv'),

@@ -1,8 +1,16 @@
 /** Gems: from vendor/cache where it has all of them, else from RubyGems or its mirror. */
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BuildpackFailure, isOffline, isThere, output, run, type StepContext } from '../../kit/index.ts';
-import { homeOf, type Lock, type RubyApp } from './lock.ts';
+import {
+  BuildpackFailure,
+  isOffline,
+  isThere,
+  output,
+  run,
+  type StepContext,
+  tellLockDrift,
+} from '../../kit/index.ts';
+import { homeOf, type Lock, missingGemsOfLock, type RubyApp } from './lock.ts';
 import { rubyEnv } from './runtime.ts';
 
 const MACHINE = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux';
@@ -93,6 +101,8 @@ export async function installGems(context: StepContext, app: RubyApp): Promise<v
   } else {
     demandPlatform(app.lock, app.lockFile);
   }
+  const drift = { lock: app.lockFile, source: app.gemfile, missing: missingGemsOfLock(app) };
+  tellLockDrift(log, { ...drift, repair: 'bundle lock' });
   if (await isThere(join(buildDir, '.bundle/config'))) {
     log.warning('.bundle/config of the app is ignored: its settings are those of another machine.');
   }

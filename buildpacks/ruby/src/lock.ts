@@ -105,6 +105,19 @@ export function rubyLine(
   };
 }
 
+/**
+ * Gems that plain lines of the Gemfile name and the lock lacks. What depends on a condition or a platform, or may be in a
+ * folder or git, is left to Bundler.
+ */
+export function missingGemsOfLock({ text, lock }: RubyApp): string[] {
+  if (lock === undefined || lock.others.length > 0) return [];
+  const named = [...text.matchAll(/^[ \t]*gem[ \t(]+['"]([\w.-]+)['"]([^\n]*)$/gm)]
+    .filter(([, , rest = '']) => !/\b(if|unless|platforms?|install_if|path|git|github)\b/.test(rest))
+    .map(([, name = '']) => name);
+  const conditional = /^[ \t]*(if|unless|platforms?|install_if|path|git)\b/m.test(text);
+  return conditional ? [] : named.filter((name) => !lock.gems.some((gem) => gem.name === name));
+}
+
 /** Whether the lock has a gem. */
 export function has(app: RubyApp, ...names: readonly string[]): boolean {
   return app.lock?.gems.some(({ name }) => names.includes(name)) === true;
