@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStager, type Stager } from '../../../src/compose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { type BuiltImage, type ImageWish, packImage } from '../../../src/staging/build-image.ts';
+import type { BuiltImage, ImageWish } from '../../../src/staging/build-image.ts';
 import { moveToBase, type RebaseWish } from '../../../src/staging/rebase-image.ts';
 import type { RegistryClient } from '../../../src/stores/registry/client.ts';
 import { readLayout } from '../../../src/stores/registry/layout.ts';
@@ -15,7 +15,7 @@ import { type DockerRegistry, hasProgram, startRegistry } from '../../support/do
 import { buildahFrom, podmanRun } from '../../support/engines.ts';
 import { writeAt } from '../cnb/support.ts';
 import { CNB_DROPLET, writeCnbDroplet } from './cnb-droplet.ts';
-import { ranImage } from './support.ts';
+import { builtImage, packDroplet, ranImage } from './support.ts';
 
 const { signal } = new AbortController();
 const TOOLS = ['docker-registry', 'skopeo', 'umoci', 'buildah', 'podman'] as const;
@@ -45,21 +45,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const pack = (name: string): void =>
-  void execFileSync('tar', ['-czf', `${name}.tgz`, '-C', name, '.'], { cwd: dir });
-
-async function build(droplet: string, more: Partial<ImageWish> = {}): Promise<BuiltImage> {
-  const wish: ImageWish = {
-    droplet: join(dir, droplet),
-    target: parseImageReference('cnb:v1'),
-    base: 'stack:bash',
-    to: { kind: 'layout', directory: join(dir, 'layout') },
-    sourceDateEpoch: 0,
-    version: 'test',
-    ...more,
-  };
-  return await packImage(wish, await stager.imagePorts(signal), { signal });
-}
+const pack = (name: string): void => packDroplet(dir, name);
+const build = (droplet: string, more: Partial<ImageWish> = {}): Promise<BuiltImage> =>
+  builtImage({ stager, dir }, droplet, more);
 
 const rebase = (wish: Omit<RebaseWish, 'sourceDateEpoch'>): Promise<BuiltImage> =>
   moveToBase({ ...wish, sourceDateEpoch: 0 }, { client, clock: stager.clock, signal });

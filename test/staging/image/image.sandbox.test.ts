@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStager, type Stager } from '../../../src/compose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { type BuiltImage, type ImageWish, packImage } from '../../../src/staging/build-image.ts';
+import type { BuiltImage, ImageWish } from '../../../src/staging/build-image.ts';
 import { layoutImage } from '../../../src/staging/image/bases.ts';
 import { dropletLayers } from '../../../src/staging/image/image-layers.ts';
 import { imageTexts, packLayer } from '../../../src/staging/image/image-parts.ts';
@@ -20,7 +20,7 @@ import { newGuid } from '../../../src/words/ids.ts';
 import { makeBashStack } from '../../support/bash-stack.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
 import { buildahFrom, podmanRun } from '../../support/engines.ts';
-import { ranImage } from './support.ts';
+import { builtImage, packDroplet, ranImage } from './support.ts';
 
 const { signal } = new AbortController();
 const withRegistry = hasProgram('docker-registry');
@@ -65,21 +65,9 @@ afterAll(async () => {
 });
 
 const bytes = (content: Buffer): Readable => Readable.from([content], { objectMode: false });
-const pack = (name: string): void =>
-  void execFileSync('tar', ['-czf', `${name}.tgz`, '-C', name, '.'], { cwd: dir });
-
-async function build(droplet: string, more: Partial<ImageWish> = {}): Promise<BuiltImage> {
-  const wish: ImageWish = {
-    droplet: join(dir, droplet),
-    target: parseImageReference('app:v1'),
-    base: 'stack:bash',
-    to: { kind: 'layout', directory: join(dir, 'layout') },
-    sourceDateEpoch: 0,
-    version: 'test',
-    ...more,
-  };
-  return await packImage(wish, await stager.imagePorts(signal), { signal });
-}
+const pack = (name: string): void => packDroplet(dir, name);
+const build = (droplet: string, more: Partial<ImageWish> = {}): Promise<BuiltImage> =>
+  builtImage({ stager, dir }, droplet, more);
 
 describe('a droplet as an image', () => {
   it('is the same image each time, and starts as stager run starts the droplet', async () => {

@@ -1,7 +1,34 @@
-/** Runs of images whose events are kept. */
+/** Images of droplets in a test's directory, and runs of them whose events are kept. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import type { Stager } from '../../../src/compose.ts';
+import { type BuiltImage, type ImageWish, packImage } from '../../../src/staging/build-image.ts';
 import type { RunEvent } from '../../../src/staging/launch/events.ts';
 import { startImage } from '../../../src/staging/run-image.ts';
+import { parseImageReference } from '../../../src/stores/registry/reference.ts';
+
+/** Makes `dir/name.tgz` of `dir/name`. */
+export const packDroplet = (dir: string, name: string): void =>
+  void execFileSync('tar', ['-czf', `${name}.tgz`, '-C', name, '.'], { cwd: dir });
+
+/** Makes an image of a droplet on the stack `bash`: `v1` of the layout in `dir`, unless a test wants something else. */
+export async function builtImage(
+  { stager, dir }: { readonly stager: Stager; readonly dir: string },
+  droplet: string,
+  more: Partial<ImageWish> = {},
+): Promise<BuiltImage> {
+  const { signal } = new AbortController();
+  const wish: ImageWish = {
+    droplet: join(dir, droplet),
+    target: parseImageReference('app:v1'),
+    base: 'stack:bash',
+    to: { kind: 'layout', directory: join(dir, 'layout') },
+    sourceDateEpoch: 0,
+    version: 'test',
+    ...more,
+  };
+  return await packImage(wish, await stager.imagePorts(signal), { signal });
+}
 
 /** What a run of an image left. */
 export interface RanImage {
