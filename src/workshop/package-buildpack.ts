@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileDigest } from '../machine/host/file-digest.ts';
+import { demandOutputFile } from '../machine/host/output-file.ts';
 import { buildpackVersion } from '../staging/buildpack/contract/facts.ts';
 import { buildpackRoot } from '../staging/buildpack/contract/root.ts';
 import { sha256OfBytes } from '../words/digest.ts';
@@ -65,6 +66,7 @@ export async function packageBuildpack(request: PackageRequest): Promise<Package
   const bare = bareVersion(version);
   const file = resolve(request.out ?? packageName({ language, version: bare, request }));
   await refuseDirectory(file);
+  if (request.cnb?.push === undefined) await demandOutputFile(file);
   const written =
     request.cnb === undefined
       ? await writeZip(file, entries, signal)

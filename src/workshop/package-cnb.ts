@@ -115,13 +115,13 @@ function identityOf({ name, version, entries }: CnbContent, given: string | unde
   return { id, version, name, arch: machineArch() };
 }
 
-function labelsOf({ id, version, arch }: CnbIdentity, layerDiffID: string): Record<string, string> {
+function labelsOf({ id, version, name, arch }: CnbIdentity, layerDiffID: string): Record<string, string> {
   const stacks = [{ id: '*' }];
   const targets = [{ os: 'linux', arch }];
   return {
-    'io.buildpacks.buildpackage.metadata': JSON.stringify({ id, version, stacks }),
+    'io.buildpacks.buildpackage.metadata': JSON.stringify({ id, version, name, stacks }),
     'io.buildpacks.buildpack.layers': JSON.stringify({
-      [id]: { [version]: { api: CNB_API_OF_PACKAGES, stacks, targets, layerDiffID } },
+      [id]: { [version]: { api: CNB_API_OF_PACKAGES, name, stacks, targets, layerDiffID } },
     }),
   };
 }

@@ -23,7 +23,7 @@ const PACK = {
 };
 
 /** Packages it, with a text as Node. */
-async function make(dir: string, out: string, id?: string) {
+async function make(dir: string, out: string, more: { readonly id?: string; readonly out?: string } = {}) {
   await writeFile(join(out, 'a-node'), 'the program');
   await using node = await serveNode(join(out, 'a-node'), out, signal);
   const config = await loadConfig({ flags: { home: join(out, 'home') }, machineOnly: true });
@@ -31,10 +31,15 @@ async function make(dir: string, out: string, id?: string) {
   const client = new RegistryClient(registryPorts(config, { http, clock: systemClock }), signal);
   const made = await packageBuildpack({
     dir,
-    out: join(out, 'p.cnb'),
+    out: more.out ?? join(out, 'p.cnb'),
     signal,
     onWarning: () => {},
-    cnb: { ...(id !== undefined && { id }), ...node, client, workspaces: join(out, 'workspaces') },
+    cnb: {
+      ...(more.id !== undefined && { id: more.id }),
+      ...node,
+      client,
+      workspaces: join(out, 'workspaces'),
+    },
   });
   return { made, client };
 }
@@ -43,7 +48,7 @@ describe('a Cloud Native Buildpack', () => {
   it('is a package that is read by its labels, with the buildpack, the adapter and Node in it', async () => {
     await using pack = await tree(PACK);
     await using out = await tree({});
-    const { made, client } = await make(pack.path, out.path, 'example/some');
+    const { made, client } = await make(pack.path, out.path, { id: 'example/some' });
     const bytes = readFileSync(made.file);
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(made.sha256);
     expect(bytes.length).toBe(made.sizeBytes);
@@ -84,6 +89,15 @@ describe('a Cloud Native Buildpack', () => {
     );
     await using pack = await tree(files);
     await using out = await tree({});
-    await expect(make(pack.path, out.path, id)).rejects.toThrow(why);
+    await expect(make(pack.path, out.path, id === undefined ? {} : { id })).rejects.toThrow(why);
+  });
+
+  it('is not begun where it cannot be written', async () => {
+    await using pack = await tree(PACK);
+    await using out = await tree({});
+    const missing = join(out.path, 'missing/p.cnb');
+    await expect(make(pack.path, out.path, { out: missing })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
   });
 });

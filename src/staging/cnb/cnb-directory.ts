@@ -20,6 +20,16 @@ export async function readCnb(root: string, name: string): Promise<CnbDirectory>
   if (file.kind === 'absent' && (await readSmall(join(root, 'extension.toml'), root)).kind === 'text')
     throw isExtension(name);
   const why = file.kind === 'absent' ? 'there is none' : file.reason;
+  const supply = await new InsideView(root, []).resolve('/bin/supply');
+  if (file.kind === 'absent' && 'stats' in supply)
+    throw new StagerError(
+      'BUILDPACK_MALFORMED',
+      `${name} is a buildpack for Cloud Foundry's other lifecycle`,
+      {
+        next: 'Leave --lifecycle cnb out, or make a package of it with stager buildpack package --cnb.',
+        details: { buildpack: name },
+      },
+    );
   throw new StagerError('BUILDPACK_MALFORMED', `${name} has no buildpack.toml that can be read: ${why}`, {
     next: 'Give the root of a Cloud Native Buildpack.',
     details: { buildpack: name },

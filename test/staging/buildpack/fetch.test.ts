@@ -174,6 +174,15 @@ describe('archives', () => {
     expect(await readdir(join(root, 'store/tmp'))).toEqual([]);
   });
 
+  it('that are images of Cloud Native Buildpacks name the lifecycle that runs them', async () => {
+    const layout = ['oci-layout', 'index.json'].map((path) => ({ path, content: '{}' }));
+    await writeFile(join(root, 'bp.zip'), await zip(layout));
+    await expect(fetch('./bp.zip')).rejects.toMatchObject({
+      code: 'BUILDPACK_MALFORMED',
+      next: expect.stringContaining('--lifecycle cnb'),
+    });
+  });
+
   it('have their stack read from manifest.yml and their version from VERSION, never through a link', async () => {
     const entries = [
       DETECT,

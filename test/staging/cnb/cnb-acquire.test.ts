@@ -251,4 +251,12 @@ describe.runIf(withRegistry)("what is in Debian's registry", () => {
     for (const gone of [`docker://${registry.host}/one:v2`, `docker://${registry.host}/none@${digest}`])
       await expect(acquireCnb(gone, 0, parts()), gone).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
   });
+
+  it('for Cloud Foundry say so, and how to use it here', async () => {
+    writeAt(join(dir, 'other/bin/supply'), '');
+    await expect(acquireCnb(join(dir, 'other'), 0, parts())).rejects.toMatchObject({
+      code: 'BUILDPACK_MALFORMED',
+      next: expect.stringContaining('stager buildpack package --cnb'),
+    });
+  });
 });

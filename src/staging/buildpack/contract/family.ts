@@ -9,7 +9,7 @@ import { readSmall } from '../../../machine/host/read-small.ts';
 import { StagerError } from '../../../words/errors.ts';
 import { shebangLine } from '../../../words/shebang.ts';
 import type { Family } from './contract.ts';
-import { malformed } from './root.ts';
+import { cloudNativeRefused, malformed } from './root.ts';
 import { readYaml } from './yaml.ts';
 
 /**
@@ -88,9 +88,17 @@ function familyBySigns(signs: Signs): FoundFamily {
 function refuseCloudNative(key: string, signs: Signs): void {
   const { bin, toml, isExtension } = signs;
   if (toml?.api !== undefined && (bin.has('build') || toml.order)) {
-    throw cloudNative(key, 'cloud native buildpack');
+    throw cloudNativeRefused(key);
   }
-  if (isExtension) throw cloudNative(key, 'cloud native image extension');
+  if (isExtension)
+    throw new StagerError(
+      'BUILDPACK_MALFORMED',
+      `${key} is a cloud native image extension, not a buildpack`,
+      {
+        next: 'Leave it out; import a stack that has what it would install (stager stack add).',
+        details: { buildpack: key, family: 'cnb' },
+      },
+    );
   if (!bin.has('build') || bin.has('compile') || familyBySigns(signs) !== 'ambiguous') return;
   throw new StagerError(
     'BUILDPACK_MALFORMED',
@@ -109,17 +117,6 @@ export function settleFamily(found: FoundFamily, others: readonly FoundFamily[],
   const decided = others.filter((it) => it !== 'ambiguous' && it !== 'both');
   if (decided.length > 0) return decided.every((it) => it === 'heroku') ? 'heroku' : cloudFoundry;
   return stack.startsWith('heroku-') ? 'heroku' : cloudFoundry;
-}
-
-function cloudNative(key: string, what: string): StagerError {
-  return new StagerError(
-    'BUILDPACK_MALFORMED',
-    `${key} is a ${what}; stager runs buildpacks of the Cloud Foundry (v2, v3) and Heroku classic families`,
-    {
-      next: 'Use the Cloud Foundry or Heroku buildpack of the same language; if it serves two families, choose with --buildpack-api cf|heroku.',
-      details: { buildpack: key, family: 'cnb' },
-    },
-  );
 }
 
 const tomlSchema = z.object({ api: z.unknown().optional(), order: z.array(z.unknown()).optional() });

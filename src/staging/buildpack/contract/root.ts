@@ -52,8 +52,22 @@ async function kindOf(path: string): Promise<'file' | 'directory' | undefined> {
   return facts?.isFile() === true ? 'file' : undefined;
 }
 
+/** BUILDPACK_MALFORMED for a Cloud Native Buildpack, which another lifecycle runs. */
+export function cloudNativeRefused(key: string): StagerError {
+  return new StagerError(
+    'BUILDPACK_MALFORMED',
+    `${key} is a cloud native buildpack, and those of Cloud Foundry and Heroku were asked for`,
+    {
+      next: 'Add --lifecycle cnb; if it serves two families, choose with --buildpack-api cf|heroku.',
+      details: { buildpack: key, family: 'cnb' },
+    },
+  );
+}
+
 /** BUILDPACK_MALFORMED for a directory with these entries and no `bin`. */
 export function malformed(key: string, names: readonly string[]): StagerError {
+  // The layout of an image: a .cnb file.
+  if (names.includes('oci-layout')) return cloudNativeRefused(key);
   const shown = names.slice(0, 8).join(', ') + (names.length > 8 ? ', …' : '');
   const found =
     names.length === 0
