@@ -38,3 +38,4 @@ export { makeOffline, type OfflineOptions } from './offline.ts';
 export { findOnPypi, type PypiFile, pypiFiles } from './pypi.ts';
 export { runSteps, type StepContext, type Steps } from './step.ts';
 export { highestMatch, newestFirst, normaliseRange } from './versions.ts';
+export { tellWorkers } from './workers.ts';

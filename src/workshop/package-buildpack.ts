@@ -18,6 +18,8 @@ export interface PackageRequest {
   readonly dir: string;
   /** For this stack only: its dependencies, and the name of the stack in manifest and file name. */
   readonly stack?: string;
+  /** Without the dependencies that are for other machines. */
+  readonly arch?: 'x64' | 'arm64';
   /** Default: the usual name, in the working directory. */
   readonly out?: string;
   /** Downloads, when the dependencies are to be inside. */
@@ -49,18 +51,18 @@ const SUMS = 'SHA256SUMS';
 export async function packageBuildpack(request: PackageRequest): Promise<PackagedBuildpack> {
   const { signal } = request;
   const root = await buildpackRoot(resolve(request.dir), request.dir);
-  const manifest = await manifestOf(root);
+  const whole = await manifestOf(root);
   const version = await buildpackVersion(root);
   if (version === undefined)
     throw unpackageable('it has no VERSION', 'Write the version into a file VERSION.');
-  if (manifest?.prePackage !== undefined) {
-    request.onWarning(`pre_package is not run: run ${manifest.prePackage} before, if it was not yet`);
+  if (whole?.prePackage !== undefined) {
+    request.onWarning(`pre_package is not run: run ${whole.prePackage} before, if it was not yet`);
   }
-  if (request.stack !== undefined) forOneStack(manifest, request.stack);
+  const narrowed = request.stack !== undefined || request.arch !== undefined;
+  const manifest = narrowed ? narrow(whole, request) : whole;
   const inside = request.offline && manifest ? await fetchDependencies(manifest, request.offline) : [];
   const files = await packageFiles(root, manifest?.includeFiles);
-  const rewritten =
-    inside.length > 0 || request.stack !== undefined ? manifest?.document.toString() : undefined;
+  const rewritten = inside.length > 0 || narrowed ? manifest?.document.toString() : undefined;
   const entries = await entriesOf(root, { files, inside, rewritten, signal });
   const language = languageOf(manifest?.language ?? basename(root));
   const bare = bareVersion(version);
@@ -82,18 +84,35 @@ async function manifestOf(root: string): Promise<BuildpackManifest | undefined> 
   return read.kind === 'manifest' ? read.manifest : undefined;
 }
 
-/** Takes what is for other stacks out of the manifest. */
-function forOneStack(manifest: BuildpackManifest | undefined, stack: string): void {
+/** The manifest without what is for other stacks and machines. */
+function narrow(
+  manifest: BuildpackManifest | undefined,
+  { stack, arch }: Pick<PackageRequest, 'stack' | 'arch'>,
+): BuildpackManifest {
   if (manifest === undefined)
-    throw unpackageable('without manifest.yml it has no stack', 'Leave out --stack.');
-  const kept = manifest.dependencies.filter(({ stacks }) => stacks.length === 0 || stacks.includes(stack));
+    throw unpackageable(
+      'without manifest.yml it is for all stacks and machines',
+      'Leave out --stack and --arch.',
+    );
+  const kept = manifest.dependencies.filter(
+    (it) =>
+      (stack === undefined || it.stacks.length === 0 || it.stacks.includes(stack)) &&
+      (arch === undefined || it.arch === undefined || it.arch === arch),
+  );
   if (kept.length === 0 && manifest.dependencies.length > 0) {
-    throw unpackageable(`no dependency of it is for stack ${stack}`, 'Name a stack that cf_stacks has.');
+    const what = [stack !== undefined && `stack ${stack}`, arch].filter(Boolean).join(' on ');
+    throw unpackageable(
+      `no dependency of it is for ${what}`,
+      'Name a stack that cf_stacks has, and an arch.',
+    );
   }
-  for (const { node } of kept) node.delete('cf_stacks');
-  manifest.document.set('stack', stack);
+  if (stack !== undefined) {
+    for (const { node } of kept) node.delete('cf_stacks');
+    manifest.document.set('stack', stack);
+  }
   const nodes = kept.map(({ node }) => node);
   if (manifest.dependencies.length > 0) manifest.document.set('dependencies', nodes);
+  return { ...manifest, dependencies: kept };
 }
 
 /** As Cloud Foundry's packager names it (buildpack-contracts.md 3.5). */
@@ -103,10 +122,10 @@ function packageName(parts: {
   readonly request: PackageRequest;
 }): string {
   const { language, version, request } = parts;
-  const { cnb, stack, offline } = request;
+  const { cnb, stack, arch, offline } = request;
   const cached = offline === undefined ? '' : '-cached';
   const end = cnb === undefined ? 'zip' : 'cnb';
-  return `${language}_buildpack${cached}${stack === undefined ? '' : `-${stack}`}-v${version}.${end}`;
+  return `${language}_buildpack${cached}${stack === undefined ? '' : `-${stack}`}${arch === undefined ? '' : `-${arch}`}-v${version}.${end}`;
 }
 
 const languageOf = (name: string): string =>

@@ -15,7 +15,7 @@ const BODY = Buffer.from('the dependency');
 const sha = (algorithm: string, encoding: 'hex' | 'base64'): string =>
   createHash(algorithm).update(BODY).digest(encoding);
 const server = createServer((request, response) => {
-  response.writeHead(request.url === '/d.tgz' ? 200 : 404).end(BODY);
+  response.writeHead(['/d.tgz', '/arm64.tgz'].includes(request.url ?? '') ? 200 : 404).end(BODY);
 });
 let origin = '';
 beforeAll(async () => {
@@ -160,6 +160,26 @@ describe('an offline package', () => {
     expect(parse(await readFile(join(pack.path, 'manifest.yml'), 'utf8'))).not.toHaveProperty('stack');
     const again = await make(pack.path, out.path, { offline: offline(cache.path), stack: 'cflinuxfs4' });
     expect(again.sha256).toBe(made.sha256);
+  });
+
+  it('has what is for one machine, and what is for any', async () => {
+    const entries = ['x64', 'arm64'].map((arch) =>
+      manifest(`sha256: ${sha('sha256', 'hex')}`)
+        .replace(/^.*\n.*\n/, '')
+        .replace('d.tgz', `${arch}.tgz`)
+        .replace('cf_stacks: [cflinuxfs4]', `arch: ${arch}`),
+    );
+    const text = `${manifest(`sha256: ${sha('sha256', 'hex')}`)}${entries.join('')}`;
+    await using pack = await tree({ ...PACK, 'manifest.yml': text });
+    await using out = await tree({});
+    await using cache = await tree({});
+    const made = await packageBuildpack({
+      ...{ dir: pack.path, signal, onWarning: () => {}, arch: 'arm64', offline: offline(cache.path) },
+      out: join(out.path, 'p.zip'),
+    });
+    expect(made.dependencies).toBe(2);
+    const names = [...(await contents(made.file)).keys()].filter((name) => name.startsWith('dependencies/'));
+    expect(names.map((name) => name.split('/').at(-1)).toSorted()).toEqual(['arm64.tgz', 'd.tgz']);
   });
 
   it.each([

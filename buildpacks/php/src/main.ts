@@ -12,6 +12,7 @@ import {
   runHook,
   runSteps,
   type StepContext,
+  tellWorkers,
 } from '../../kit/index.ts';
 import { composerInstall, tellDrift, vendored } from './composer.ts';
 import { wantedExtensions } from './extensions.ts';
@@ -159,10 +160,7 @@ async function tellMemory({ buildDir, dep, env, log }: StepContext): Promise<voi
   const [, amount = '', unit = ''] = /^(\d+)([MG]?)$/i.exec(limit) ?? [];
   if (amount === '') return;
   const each = Number(amount) * (unit.toUpperCase() === 'G' ? 1024 : 1);
-  const rows = [256, 512, 1024].map((memory) => `${memory}M: ${Math.max(1, Math.floor(memory / each))}`);
-  log.info(
-    `PHP-FPM children at memory_limit ${limit}: ${rows.join(', ')} (WEB_CONCURRENCY sets another number)`,
-  );
+  tellWorkers(log, 'PHP-FPM children', { eachMb: each, at: `memory_limit ${limit}` });
 }
 
 async function ownStart(dir: string, { options }: Settings): Promise<string> {

@@ -1,7 +1,16 @@
 /** The python buildpack: supply installs Python and the packages, finalize the rest of Django and the start command. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, Kept, pruneCache, readText, runHook, runSteps, type StepContext } from '../../kit/index.ts';
+import {
+  isThere,
+  Kept,
+  pruneCache,
+  readText,
+  runHook,
+  runSteps,
+  type StepContext,
+  tellWorkers,
+} from '../../kit/index.ts';
 import { collectStatic, startProcesses } from './django.ts';
 
 import { installPackages } from './install.ts';
@@ -60,6 +69,11 @@ async function finalize(context: StepContext): Promise<void> {
   const processes = await startProcesses(context);
   await context.dep.writeLaunch(processes);
   for (const { command } of processes) context.log.info(`web: ${command} (a Procfile wins)`);
+  if (processes.some(({ command }) => command.startsWith('gunicorn')))
+    tellWorkers(context.log, 'gunicorn workers', {
+      eachMb: 256,
+      at: '256 MB each, at most 2 a processor and one',
+    });
   if (processes.length === 0 && !(await isThere(join(context.buildDir, 'Procfile')))) {
     context.log.warning('Nothing says how to start the app. Add a Procfile, such as: web: python server.py');
   }

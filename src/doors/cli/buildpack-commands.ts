@@ -96,6 +96,7 @@ export const BUILDPACK: CommandSpec = {
       only: { stack: 'keep only the dependencies for this stack', caFile: '' },
       options: [
         ['--offline', 'include the dependencies'],
+        ['--arch <arch>', 'keep only the dependencies for x64 or arm64'],
         ['--out <file>', 'file to write'],
         ['--cnb', 'make a Cloud Native Buildpack, a .cnb file'],
         ['--id <id>', 'its id, such as example/ruby (default: the name of the buildpack)'],

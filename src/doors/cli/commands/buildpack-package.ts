@@ -29,6 +29,7 @@ export async function buildpackPackage(context: Context): Promise<number> {
     signal,
     ...(typeof out === 'string' && { out }),
     ...(config.given.has('stack') && { stack: config.settings.stack }),
+    ...archOf(flags['arch']),
     ...(flags['offline'] === true && { offline: ports }),
     ...(cnb === true && {
       cnb: {
@@ -49,4 +50,10 @@ export async function buildpackPackage(context: Context): Promise<number> {
     output.line(`sha256:${made.sha256}`);
   }
   return 0;
+}
+
+function archOf(flag: unknown): { readonly arch?: 'x64' | 'arm64' } {
+  if (flag === undefined) return {};
+  if (flag === 'x64' || flag === 'arm64') return { arch: flag };
+  throw new StagerError('USAGE', `--arch ${String(flag)} is not known`, { next: 'Use x64 or arm64.' });
 }
