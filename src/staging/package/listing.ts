@@ -106,24 +106,33 @@ export function encodeListing(head: ListingHeader, entries: readonly ListedEntry
   };
   function* pieces(): Generator<Buffer, void, void> {
     yield Buffer.from(`${JSON.stringify(first)}\n`);
-    for (const text of batches(entries, listingLine)) yield Buffer.from(text);
+    yield* batches(entries, listingLine);
   }
   return Readable.from(pieces(), { objectMode: false, highWaterMark: 1 << 20 });
 }
 
-/** Lines joined: one hash update or chunk for each of 42,000 entries costs more than making the lines. */
+const BATCH_BYTES = 1 << 17;
+/** The most bytes that a unit of a string's length takes. */
+const UNIT_BYTES = 3;
+
+/** Lines as bytes, many at once: a hash update or chunk for each of 42,000 entries costs more than making the lines. */
 function* batches(
   entries: readonly ListedEntry[],
   lineOf: (entry: ListedEntry) => string,
-): Generator<string, void, void> {
-  let text = '';
+): Generator<Buffer, void, void> {
+  let bytes = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  let end = 0;
   for (const item of entries) {
-    text += lineOf(item);
-    if (text.length < 1 << 17) continue;
-    yield text;
-    text = '';
+    const line = lineOf(item);
+    const most = line.length * UNIT_BYTES;
+    if (end + most > bytes.length) {
+      if (end > 0) yield bytes.subarray(0, end);
+      bytes = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, most));
+      end = 0;
+    }
+    end += bytes.write(line, end);
   }
-  if (text !== '') yield text;
+  if (end > 0) yield bytes.subarray(0, end);
 }
 
 function contentLine(item: ListedEntry): string {
