@@ -65,7 +65,7 @@ function makeDroplets(): void {
   }
   for (const version of ['first', 'changed']) {
     writeFileSync(join(tree, 'app/index.js'), `console.log(${JSON.stringify(version)})\n`);
-    execFileSync('sh', ['-c', `tar -C ${tree} -cf - . | gzip -1 > ${join(dir, version)}.tgz`]);
+    execFileSync('sh', ['-c', `tar -C ${tree} -cf - . | zstd -q -1 -T0 > ${join(dir, version)}.tar.zst`]);
   }
   rmSync(tree, { recursive: true });
 }
@@ -74,7 +74,7 @@ const stager = (version: string, ...to: readonly string[]): Figures =>
   timed(join(ROOT, 'bin/stager'), [
     'image',
     'build',
-    join(dir, `${version}.tgz`),
+    join(dir, `${version}.tar.zst`),
     '--base',
     'scratch',
     '--json',

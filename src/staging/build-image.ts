@@ -36,6 +36,8 @@ export interface ImageWish {
   /** An image, a layout's directory, `stack`, `stack:NAME` or `scratch`; absent: `stack`. */
   readonly base?: string;
   readonly to: ImageDestination;
+  /** Process type that the image starts; absent: the default one, or `web`. */
+  readonly process?: string;
   /** Other names of the base, which an image of Cloud Native Buildpacks may be rebased onto. */
   readonly mirrors?: readonly string[];
   /** Program that starts processes in an image of Cloud Native Buildpacks; absent: ours. */
@@ -78,8 +80,8 @@ export async function packImage(
     const place: PackingPlace = { spool, memberCache: ports.memberCache, signal };
     const parts = { place: located.place, ...(record !== undefined && { record }) };
     await unpackDroplet(parts, home, { ports, signal });
-    const facts = { version: wish.version, ...(record !== undefined && { record }) };
-    const content = (await cnbContent(home, { ...facts, ...wish })) ?? (await dropletContent(home, facts));
+    const facts = { ...wish, ...(record !== undefined && { record }) };
+    const content = (await cnbContent(home, facts)) ?? (await dropletContent(home, facts));
     const base = await baseOf(wish, { record, ports, place });
     const layers: ImageLayer[] = [...base.layers];
     for (const plan of content.plans) layers.push(await packLayer(plan, layers.length, place));

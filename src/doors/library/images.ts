@@ -23,6 +23,8 @@ export interface ImageOptions extends CommonOptions, RegistryOptions {
   readonly droplet?: string;
   /** An image, the directory of an OCI layout, `stack`, `stack:NAME` or `scratch`; default `stack`. */
   readonly base?: string;
+  /** Process type that the image starts; default: that of the buildpacks, or `web`. */
+  readonly process?: string;
   /** Of Cloud Native Buildpacks: other names of the base. */
   readonly baseMirrors?: readonly string[];
   /** Of Cloud Native Buildpacks: the reference lifecycle's launcher; default: a script with its rules. */
@@ -33,7 +35,7 @@ export interface ImageOptions extends CommonOptions, RegistryOptions {
 
 /** Makes an image of a droplet. @throws StagerError USAGE, DROPLET_*, NO_START_COMMAND, REGISTRY_*, IMAGE_*, CANCELLED. */
 export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
-  const { tag, to, droplet, base, baseMirrors, launcher, sourceDateEpoch = 0 } = options;
+  const { tag, to, droplet, base, process, baseMirrors, launcher, sourceDateEpoch = 0 } = options;
   const target = parseImageReference(tag);
   const signal = signalOf(options);
   await using stager = openStager(await configOf(options));
@@ -46,6 +48,7 @@ export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
     version: ownVersion(),
     ...(droplet !== undefined && { droplet }),
     ...(base !== undefined && { base }),
+    ...(process !== undefined && { process }),
     ...(baseMirrors !== undefined && { mirrors: baseMirrors }),
     ...(launcher !== undefined && { launcher: resolve(launcher) }),
   };

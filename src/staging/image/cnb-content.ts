@@ -22,6 +22,7 @@ import {
   demandTypeNames,
   IMAGE_USER,
   type ImageContent,
+  mainType,
 } from './droplet-content.ts';
 
 /** What an image of Cloud Native Buildpacks may be told beside. */
@@ -99,16 +100,18 @@ function runConfig(base: ImageBase, droplet: UnpackedCnbDroplet, labelling: CnbL
     ...own,
     User: isRoot ? IMAGE_USER : own.User,
     Env: [...env].map(([name, value]) => `${name}=${value}`),
-    Entrypoint: [entrypoint(droplet)],
+    Entrypoint: [entrypoint(droplet, labelling.process)],
     WorkingDir: CNB_INSIDE.app,
     Labels: labelsOf(base, droplet, labelling),
   };
 }
 
 /** The default process; `web` without one, as on Cloud Foundry. */
-function entrypoint({ metadata: { processes, defaultType = 'web' } }: UnpackedCnbDroplet): string {
-  const isThere = processes.some(({ type }) => type === defaultType);
-  return isThere ? `/${CNB_PROCESS}/${defaultType}` : `/${CNB_LIFECYCLE}/launcher`;
+function entrypoint({ metadata }: UnpackedCnbDroplet, wanted: string | undefined): string {
+  const types = metadata.processes.map(({ type }) => type);
+  const usual = metadata.defaultType ?? 'web';
+  const main = mainType(types, wanted ?? (types.includes(usual) ? usual : undefined));
+  return main === undefined ? `/${CNB_LIFECYCLE}/launcher` : `/${CNB_PROCESS}/${main}`;
 }
 
 function labelsOf(

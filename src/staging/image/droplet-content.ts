@@ -23,6 +23,8 @@ export interface ContentFacts {
   /** Of stager. */
   readonly version: string;
   readonly record?: StagingRecord;
+  /** Process type that the image starts. */
+  readonly process?: string;
 }
 
 /** The droplet that is unpacked in `home`. @throws StagerError DROPLET_INVALID. */
@@ -52,6 +54,14 @@ async function processesOf(home: string, record: StagingRecord | undefined): Pro
   };
 }
 
+/** @throws StagerError NO_START_COMMAND for a type that the droplet does not have. */
+export function mainType(types: readonly string[], wanted: string | undefined): string | undefined {
+  if (wanted === undefined || types.includes(wanted)) return wanted;
+  throw new StagerError('NO_START_COMMAND', `the droplet has no process type ${wanted}`, {
+    next: `It has ${types.join(', ') || 'none'}.`,
+  });
+}
+
 /** Links in an image are named by them. @throws StagerError DROPLET_INVALID. */
 export function demandTypeNames(types: readonly string[]): void {
   const wrong = types.find((type) => !/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/.test(type));
@@ -66,7 +76,7 @@ const PATH = '/usr/local/bin:/usr/bin:/bin';
 
 function runConfig(base: ImageBase, processes: ImageProcesses, facts: ContentFacts): RunConfig {
   const types = Object.keys(processes.commands).sort();
-  const main = types.includes('web') ? 'web' : types[0];
+  const main = mainType(types, facts.process ?? (types.includes('web') ? 'web' : types[0]));
   const own = base.config?.config ?? {};
   const inherited = baseVariables(base);
   const env = new Map([

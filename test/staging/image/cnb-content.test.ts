@@ -20,6 +20,19 @@ describe('a droplet as an image of Cloud Native Buildpacks', () => {
     expect((await cnbContent(droplet(), facts))?.plans).toHaveLength(8);
   });
 
+  it('starts the default process, the one that is wanted, or any command where there is none', async () => {
+    const base = { name: 'scratch', layers: [] };
+    const entrypoint = async (home: string, process?: string) => {
+      const content = await cnbContent(home, { ...facts, ...(process !== undefined && { process }) });
+      return (await content?.run(base, []))?.Entrypoint;
+    };
+    expect(await entrypoint(droplet())).toEqual(['/cnb/process/web']);
+    expect(await entrypoint(droplet(), 'words')).toEqual(['/cnb/process/words']);
+    await expect(entrypoint(droplet(), 'none')).rejects.toMatchObject({ code: 'NO_START_COMMAND' });
+    const bare = { [METADATA]: '[[processes]]\ntype = "worker"\ncommand = ["x"]\n' };
+    expect(await entrypoint(droplet(bare))).toEqual(['/cnb/lifecycle/launcher']);
+  });
+
   it.each([
     [
       'a process type that is no name of a file',

@@ -27,12 +27,14 @@ export async function imageBuild(context: Context): Promise<number> {
     );
   const base = textOf(flags['base']);
   const launcher = textOf(flags['launcher']);
+  const process = textOf(flags['process']);
   const mirrors = textOf(flags['baseMirrors'])?.split(',');
   const stager = await context.stager();
   const wish: ImageWish = {
     ...(typeof args[0] === 'string' && { droplet: args[0] }),
     target: parseImageReference(tag),
     ...(base !== undefined && { base }),
+    ...(process !== undefined && { process }),
     ...(launcher !== undefined && { launcher: resolve(launcher) }),
     ...(mirrors !== undefined && { mirrors }),
     to,
