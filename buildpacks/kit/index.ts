@@ -11,6 +11,7 @@ export { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
 export { isThere, readJson, readText, readToml } from './files.ts';
 export { statedGoSum } from './go-sum.ts';
 export { runHook } from './hooks.ts';
+export { tellIgnoredVariables } from './ignored.ts';
 export { Kept } from './kept.ts';
 export { installOnce, type KeptInstall } from './kept-install.ts';
 export { DepDir, type LaunchProcess } from './layout.ts';

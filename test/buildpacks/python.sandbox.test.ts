@@ -1,7 +1,8 @@
-/** The python buildpack with real packages: pip, Poetry and uv, compiled wheels, Django's static files, nothing changed. */
+/** The python buildpack with real packages: pip, Pipenv, Poetry and uv, compiled wheels, Django's static files, nothing changed. */
 import { existsSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { pypiFiles } from '../../buildpacks/kit/pypi.ts';
 import { Driver } from '../support/buildpack-driver.ts';
 
 async function body(url: string): Promise<string> {
@@ -49,6 +50,32 @@ describe('python buildpack', () => {
       expect(await body(url)).toBe('Hello from django on stager\n');
       expect(await body(`${url}/static/shop.css`)).toBe('body { color: teal }\n');
     });
+  });
+
+  it('installs Pipfile.lock by its hashes, and refuses a package with another one', async () => {
+    const files = (await pypiFiles('markupsafe', process.env)).filter(({ name }) =>
+      /^markupsafe-3\.0\.2-cp313-cp313-manylinux/.test(name),
+    );
+    const hashes = files.flatMap(({ sha256 }) => (sha256 === undefined ? [] : [`sha256:${sha256}`]));
+    await using app = await Driver.of('flask');
+    await rm(app.at('app/requirements.txt'));
+    await writeFile(app.at('app/Pipfile'), '[packages]\nmarkupsafe = "*"\nsix = "*"\n');
+    await lock(hashes);
+    const good = await app.stage('python');
+    expect(good, good.output).toMatchObject({ code: 0 });
+    expect(good.output).toContain('markupsafe==3.0.2');
+    expect(good.output).toContain('Pipfile.lock does not belong to Pipfile: it lacks six.');
+    await lock([`sha256:${'0'.repeat(64)}`]);
+    await rm(app.at('deps/0'), { recursive: true });
+    const bad = await app.stage('python');
+    expect(bad.code).toBe(1);
+    expect(bad.output).toContain('Hash mismatch');
+
+    async function lock(of: readonly string[]): Promise<void> {
+      const markupsafe = { version: '==3.0.2', hashes: of };
+      const text = JSON.stringify({ _meta: { sources: [] }, default: { markupsafe }, develop: {} });
+      await writeFile(app.at('app/Pipfile.lock'), text);
+    }
   });
 
   it('installs uv.lock, and starts FastAPI', async () => {

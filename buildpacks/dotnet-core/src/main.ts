@@ -1,7 +1,14 @@
 /** The dotnet-core buildpack: supply brings what a published app lacks, finalize says how it starts. */
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { demandLibc, installOnce, isThere, runSteps, type StepContext } from '../../kit/index.ts';
+import {
+  demandLibc,
+  installOnce,
+  isThere,
+  runSteps,
+  type StepContext,
+  tellIgnoredVariables,
+} from '../../kit/index.ts';
 import { type DotnetApp, readDotnetApp } from './app.ts';
 import { installNative } from './native.ts';
 import { chooseRuntime, installRuntime, tellEnd } from './runtime.ts';
@@ -19,9 +26,7 @@ const IGNORED = {
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, env, log } = context;
   const app = await readDotnetApp(buildDir, env);
-  for (const [name, why] of Object.entries(IGNORED)) {
-    if ((env[name] ?? '') !== '') log.warning(`${name} is ignored: ${why}.`);
-  }
+  tellIgnoredVariables(context, IGNORED);
   for (const warning of app.warnings) log.warning(warning);
   const frameworks = app.config?.frameworks ?? [];
   if (app.config === undefined) log.step(`${app.name} is a single file with its runtime inside`);

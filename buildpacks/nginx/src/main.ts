@@ -11,6 +11,7 @@ import {
   runHook,
   runSteps,
   type StepContext,
+  tellIgnoredVariables,
 } from '../../kit/index.ts';
 import { type Config, readConfig } from './config.ts';
 import { installModules } from './modules.ts';
@@ -20,11 +21,21 @@ import { demandForeground, demandPort, modulesOf, templateOf, withDefaults } fro
 /** How each module is loaded, as `installModules` says it. */
 const loadsSchema = z.array(z.tuple([z.string(), z.string()]));
 
+/** Of Paketo's buildpack. */
+const IGNORED = {
+  BP_NGINX_VERSION: 'nginx: version in buildpack.yml says it',
+  BP_WEB_SERVER: 'nginx.conf of the app is used',
+  BP_WEB_SERVER_ROOT: 'root of nginx.conf says it',
+  BP_WEB_SERVER_ENABLE_PUSH_STATE: 'try_files in nginx.conf does it; the staticfile buildpack has pushstate',
+  BP_WEB_SERVER_FORCE_HTTPS: 'a redirect in nginx.conf does it; the staticfile buildpack has force_https',
+} as const;
+
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, log, isLast } = context;
   await runHook('pre_compile', context);
   const settings = await readSettings(buildDir);
   await tellIgnored(context);
+  tellIgnoredVariables(context, IGNORED);
   const config = await readConfig(buildDir);
   const has = config.files.size > 0;
   if (!has && isLast) {

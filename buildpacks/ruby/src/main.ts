@@ -1,7 +1,7 @@
 /** The ruby buildpack: supply installs Ruby and the gems, finalize makes assets and says what is started. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, Kept, runHook, runSteps, type StepContext } from '../../kit/index.ts';
+import { isThere, Kept, runHook, runSteps, type StepContext, tellIgnoredVariables } from '../../kit/index.ts';
 import { bundleEnv, bundlerVersion, installGems } from './bundle.ts';
 import { has, homeOf, type RubyApp, readRubyApp } from './lock.ts';
 import { precompileAssets, startProcesses } from './rails.ts';
@@ -10,9 +10,21 @@ import { chooseRuby, rubyWish } from './version.ts';
 
 const OPTIONS = /^(BUNDLE_|STAGER_RUBYGEMS|NOKOGIRI|CFLAGS|LDFLAGS|CC$)/;
 
+/** Of Cloud Foundry's, Heroku's and Paketo's buildpacks. */
+const IGNORED = {
+  BP_MRI_VERSION: 'write the version into the Gemfile or .ruby-version',
+  BP_BUNDLER_VERSION: "Debian's Bundler reads any lock",
+  BP_RAILS_ASSETS_EXTRA_SOURCE_PATHS: 'assets are made again when app/, lib/, vendor/ or config/ changed',
+  BP_RAILS_ASSETS_EXTRA_DESTINATION_PATHS: 'only public/assets is kept',
+  BUNDLER_WITHOUT: 'its name is BUNDLE_WITHOUT',
+  JRUBY_OPTS: 'there is no JRuby',
+  JAVA_MEM: 'there is no JRuby',
+} as const;
+
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, cacheDir, dep, env, log } = context;
   await runHook('pre_compile', context);
+  tellIgnoredVariables(context, IGNORED);
   const app = await readRubyApp(buildDir, env);
   log.step('Installing Ruby');
   const ruby = chooseRuby(context, await rubyWish(buildDir, app));

@@ -9,6 +9,7 @@ import {
   runSteps,
   type StepContext,
   stagingEnv,
+  tellIgnoredVariables,
 } from '../../kit/index.ts';
 import { type RustApp, readRustApp } from './app.ts';
 import { buildRust, dropPushedTarget, dropSources, linkOldPlace } from './build.ts';
@@ -46,9 +47,7 @@ async function supply(context: StepContext): Promise<void> {
   }
   const app = await readRustApp(buildDir, env);
   demandLockFits(app);
-  for (const [name, why] of Object.entries(IGNORED)) {
-    if ((env[name] ?? '') !== '') log.warning(`${name} is ignored: ${why}.`);
-  }
+  tellIgnoredVariables(context, IGNORED);
   await dropPushedTarget(context, app);
   log.step('Installing Rust');
   const wish = await rustWish(app, env);
