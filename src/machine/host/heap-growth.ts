@@ -1,8 +1,8 @@
 /**
  * How far the heap of a program may grow between collections.
  *
- * On the command line the limit would cost 25 ms at every start, a worker thread's included: V8 takes no compiled code that
- * was made with other flags, and Node's own modules come with theirs. So it is set once there is much to hold.
+ * On the command line the limit would cost 25 ms at every start: V8 takes no compiled code that was made with other flags,
+ * and Node's own modules come with theirs. So it is set once there is much to hold.
  */
 /** From so many entries of a tree the collector should run often, so that buffers outside of the heap go as well. */
 const MANY_ENTRIES = 4_000;

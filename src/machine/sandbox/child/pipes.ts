@@ -5,7 +5,7 @@
  * a socket. So two FIFOs of the vcap user are made, opened and forgotten.
  */
 import { closeSync, constants, openSync } from 'node:fs';
-import { chown, rm } from 'node:fs/promises';
+import { chown, mkdir, rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -42,18 +42,73 @@ export interface OutputPipe {
   closeWriter(): void;
 }
 
+/** The pipes of one command. */
+export interface OutputPipes {
+  readonly stdout: OutputPipe;
+  readonly stderr: OutputPipe;
+}
+
 /**
  * @param directory private directory for the FIFOs
  * @param owner host ids that the command has
  */
-export async function outputPipes(
-  directory: string,
-  owner: Owner,
-): Promise<{ readonly stdout: OutputPipe; readonly stderr: OutputPipe }> {
-  const paths = [join(directory, 'stdout'), join(directory, 'stderr')] as const;
-  await execa('mkfifo', ['-m', '600', ...paths], { stdin: 'ignore' });
-  const [stdout, stderr] = await Promise.all(paths.map((path) => openPipe(path, owner)));
-  if (stdout === undefined || stderr === undefined) throw new Error('unreachable: two paths give two pipes');
+export async function outputPipes(directory: string, owner: Owner): Promise<OutputPipes> {
+  const [pair] = await makePairs(directory, ['']);
+  if (pair === undefined) throw new Error('unreachable: one name gives one pair');
+  return await openPair(pair, owner);
+}
+
+/** How many pairs one start of mkfifo makes: it takes longer than making them, and than some commands. */
+const MADE_AT_ONCE = 4;
+
+/** Pipes for many commands, made ahead in a private directory, which is made when the first is taken. */
+export class PipeStock {
+  readonly #directory: string;
+  readonly #pairs: Pair[] = [];
+  #made = 0;
+  #making: Promise<void> | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** @param owner host ids that the command has */
+  async take(owner: Owner): Promise<OutputPipes> {
+    let pair = this.#pairs.pop();
+    while (pair === undefined) {
+      this.#making ??= this.#make();
+      await this.#making;
+      pair = this.#pairs.pop();
+    }
+    const pipes = await openPair(pair, owner);
+    for (const path of pair) await rm(path, { force: true });
+    return pipes;
+  }
+
+  async #make(): Promise<void> {
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      const names = Array.from({ length: MADE_AT_ONCE }, () => `${++this.#made}.`);
+      this.#pairs.push(...(await makePairs(this.#directory, names)));
+    } finally {
+      this.#making = undefined;
+    }
+  }
+}
+
+/** Paths of the FIFOs for stdout and stderr. */
+type Pair = readonly [string, string];
+
+async function makePairs(directory: string, names: readonly string[]): Promise<readonly Pair[]> {
+  const pairs = names.map(
+    (name): Pair => [join(directory, `${name}stdout`), join(directory, `${name}stderr`)],
+  );
+  await execa('mkfifo', ['-m', '600', ...pairs.flat()], { stdin: 'ignore' });
+  return pairs;
+}
+
+async function openPair([out, error]: Pair, owner: Owner): Promise<OutputPipes> {
+  const [stdout, stderr] = await Promise.all([openPipe(out, owner), openPipe(error, owner)]);
   return { stdout, stderr };
 }
 

@@ -1,6 +1,8 @@
 /** The command line of one container's runtime, and what it is made of. */
 import { join } from 'node:path';
+import { sha256OfBytes } from '../../../words/digest.ts';
 import type { ChildCommand } from '../child/child.ts';
+import type { PipeStock } from '../child/pipes.ts';
 import type { CgroupPlan } from '../kernel/cgroups.ts';
 import type { Backing, DiskLedger } from '../kernel/disk-watch.ts';
 import type { IdPlan } from '../kernel/ids.ts';
@@ -27,6 +29,7 @@ export interface OciRunParts {
   readonly files: RunFiles;
   readonly ledger: DiskLedger;
   readonly fileBytes: number;
+  readonly pipes: PipeStock;
 }
 
 /** In the bundle: what the guard says of itself, and what the kernel counted in a scope. */
@@ -61,4 +64,10 @@ export function runtimeCommand(parts: OciRunParts): ChildCommand {
   const options = { cwd: files.bundle, env };
   const fourth = around === undefined ? space?.fd : 'pipe';
   return { program, args, options, fourth, stdin: parts.nullDevice };
+}
+
+/** A runtime's ids are short and plain; an owner that is not becomes a digest. */
+export function ownerLabel(owner: string): string {
+  if (/^[A-Za-z0-9-]{1,64}$/.test(owner)) return owner;
+  return sha256OfBytes(owner).slice(0, 16);
 }

@@ -7,7 +7,6 @@ import { StagerError } from '../../../words/errors.ts';
 import { pause } from '../../../words/retry.ts';
 import { Deadlines, isJoined, startJoined, startPiped } from '../child/child.ts';
 import { Flow } from '../child/flow.ts';
-import { outputPipes } from '../child/pipes.ts';
 import { type Container, withinLimits } from '../child/within-limits.ts';
 import { cgroupDirectories, isHeld, type MemoryUse, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
 import { type ChildEnd, endOf } from '../kernel/child-end.ts';
@@ -84,7 +83,7 @@ export class OciRun implements Container {
 
   /** Starts the runtime; resolves with the exit status when it and all its output have ended. */
   async #run(onOutput: OnOutput, isStopped: () => boolean): Promise<number> {
-    const { files, spec, ids } = this.#parts;
+    const { spec, ids } = this.#parts;
     const command = runtimeCommand(this.#parts);
     if (isJoined(spec)) {
       const child = startJoined(command);
@@ -92,7 +91,7 @@ export class OciRun implements Container {
       const [end] = await Promise.all([endOf(child), this.#giveIds(child, isStopped)]);
       return statusOf(end);
     }
-    const pipes = await outputPipes(files.bundle, ids.owner);
+    const pipes = await this.#parts.pipes.take(ids.owner);
     const flow = new Flow(onOutput);
     this.#flow = flow;
     const { child, drained, ended } = startPiped(command, pipes, flow);

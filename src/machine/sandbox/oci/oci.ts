@@ -4,11 +4,10 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256OfBytes } from '../../../words/digest.ts';
 import { pause } from '../../../words/retry.ts';
 import type { Entrance } from '../../network/egress.ts';
 import { makeDirectory } from '../child/files.ts';
-import { ownNull } from '../child/pipes.ts';
+import { ownNull, PipeStock } from '../child/pipes.ts';
 import { Runs } from '../child/runs.ts';
 import { whyNotStartable } from '../child/startable.ts';
 import { claimDirectory, RUNTIME_STATE, removeDirectory } from '../child/state-directory.ts';
@@ -25,6 +24,7 @@ import type { ApartWish, OnOutput, Sandbox, SandboxSpec } from '../port/sandbox.
 import { MountedVolumes, type WantedBound } from '../volume/volumes.ts';
 import { OciBundles } from './bundle.ts';
 import { CLEAR_UP, clearUpArguments } from './clear-up.ts';
+import { ownerLabel } from './command.ts';
 import type { GuardPlan } from './guard.ts';
 import { ETC } from './kept-etc.ts';
 import { type EgressMeans, type SessionNetwork, sessionNetwork } from './networks.ts';
@@ -86,6 +86,7 @@ export class OciSandbox implements Sandbox {
   readonly volumes: MountedVolumes;
 
   readonly #fileBytes: number;
+  readonly #pipes: PipeStock;
 
   private constructor(
     options: OciOptions,
@@ -106,6 +107,7 @@ export class OciSandbox implements Sandbox {
     this.#options = options;
     this.#home = home;
     this.#fileBytes = grants.fileSize;
+    this.#pipes = new PipeStock(join(home, 'pipes'));
     this.#bundles = new OciBundles({ options, home, grants, user: ids.user });
     this.description = `${runtime.name} ${runtime.version}, ${describeCgroups(cgroups)}, ${ids.description}`;
     this.unenforced = [...unenforced(options), ...tooLittle(grants)];
@@ -272,6 +274,7 @@ export class OciSandbox implements Sandbox {
         network: spec.network,
       },
       ledger: this.#ledger,
+      pipes: this.#pipes,
     });
   }
 }
@@ -292,10 +295,4 @@ async function whyNot(
   const init = await whyNotStartable('/bin/sh', root.view, owner);
   if (init !== undefined) return `the stack has no usable /bin/sh: ${init}`;
   return await whyNotStartable(spec.argv[0], root.view, owner);
-}
-
-/** A runtime's ids are short and plain; an owner that is not becomes a digest. */
-function ownerLabel(owner: string): string {
-  if (/^[A-Za-z0-9-]{1,64}$/.test(owner)) return owner;
-  return sha256OfBytes(owner).slice(0, 16);
 }
