@@ -50,18 +50,18 @@ async function organization(parts: RemoteParts, api: string, name: string): Prom
   });
 }
 
-/** The app of that name in the space. */
+/** The app of that name in the space; one that has to be made gets the lifecycle, if there is one. */
 export async function findOrCreateApp(
   parts: RemoteParts,
   api: string,
-  { name, space }: { readonly name: string; readonly space: Guid },
+  { name, space, ...more }: { readonly name: string; readonly space: Guid; readonly lifecycle?: object },
 ): Promise<Guid> {
   const url = `${api}/apps`;
   const query = { names: comma(name), space_guids: space };
   const { resources } = await ask(parts, { method: 'GET', url, query }, List);
   const [found] = resources;
   if (found !== undefined) return found.guid;
-  const body = { name, relationships: { space: { data: { guid: space } } } };
+  const body = { name, ...more, relationships: { space: { data: { guid: space } } } };
   return (await ask(parts, { method: 'POST', url, body }, Named)).guid;
 }
 

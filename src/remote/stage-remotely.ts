@@ -11,13 +11,12 @@ import { asStagerError } from '../words/error-report.ts';
 import { cancelled, StagerError, throwIfCancelled } from '../words/errors.ts';
 import type { Emit } from '../words/events.ts';
 import type { Guid } from '../words/ids.ts';
-import { pause } from '../words/retry.ts';
 import type { StagingRecord } from '../words/staging-record.ts';
 import { MEBIBYTE } from '../words/units.ts';
 import { demandRemote } from './demand-remote.ts';
 import { downloadDroplet } from './download-droplet.ts';
+import { beginBuild, endBuild, finalDroplet } from './final-droplet.ts';
 import { follow } from './follow.ts';
-import { guidText } from './guid.ts';
 import { ask, hostOf, type RemoteParts } from './http.ts';
 import { type ServerLinks, serverLinks } from './links.ts';
 import { sendPackage } from './send-package.ts';
@@ -36,17 +35,6 @@ export interface RemotePorts extends Omit<RemoteParts, 'signal'> {
   /** Milliseconds that only go forward. */
   readonly now: () => number;
 }
-
-const PATIENCE_MS = 15_000;
-const POLL_MS = 200;
-
-const Build = z.object({
-  guid: guidText,
-  state: z.enum(['STAGING', 'STAGED', 'FAILED']),
-  error: z.string().nullable(),
-  droplet: z.object({ guid: guidText }).nullable(),
-});
-type Build = z.output<typeof Build>;
 
 /**
  * Stages one app on a server.
@@ -100,7 +88,7 @@ async function run(running: Running): Promise<StagingRecord> {
       waits.abort();
       await telling.take(event, build);
     }
-    const droplet = await finalDroplet(parts, url, telling);
+    const droplet = await finalDroplet(parts, url, () => telling.failure);
     const location = `${links.api}/droplets/${droplet}/download`;
     const record = telling.recordOf(build, { guid: droplet, location });
     if (request.output !== undefined)
@@ -145,36 +133,12 @@ async function createBuild({ request, parts }: Running, api: string, guid: Guid)
     staging_disk_in_mb: diskMb,
     environment_variables: env,
   };
-  return (await ask(parts, { method: 'POST', url: `${api}/builds`, body }, Build)).guid;
+  return await beginBuild(parts, api, body);
 }
 
 async function clearCache(parts: RemoteParts, api: string, app: Guid): Promise<void> {
   const url = `${api}/apps/${app}/actions/clear_buildpack_cache`;
   await ask(parts, { method: 'POST', url }, z.unknown());
-}
-
-/** The droplet of a build that is over. @throws StagerError with the reason why there is none. */
-async function finalDroplet(parts: RemoteParts, url: string, telling: Telling): Promise<Guid> {
-  let build: Build = await ask(parts, { method: 'GET', url }, Build);
-  while (build.state === 'STAGING') {
-    await pause(POLL_MS, { signal: parts.signal });
-    throwIfCancelled(parts.signal);
-    build = await ask(parts, { method: 'GET', url }, Build);
-  }
-  if (build.state === 'STAGED' && build.droplet !== null) return build.droplet.guid;
-  throw (
-    telling.failure ??
-    new StagerError('SERVER_REFUSED', `the build failed: ${build.error ?? 'no reason'}`, {
-      next: 'The log of the build has more.',
-    })
-  );
-}
-
-/** Whoever cancelled does not wait for a server that does not answer. */
-async function endBuild(parts: RemoteParts, url: string): Promise<void> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  const body = { state: 'FAILED', error: 'it was cancelled' };
-  await ask({ ...parts, signal }, { method: 'PATCH', url, body }, z.unknown()).catch(() => undefined);
 }
 
 function notOurs({ api }: ServerLinks): StagerError {

@@ -15,6 +15,7 @@ import {
   zipDirectory,
 } from '../doors/http/support/served.ts';
 import { type Ended, events } from '../support/cli.ts';
+import { startMemoryRegistry } from '../support/memory-registry.ts';
 
 const Event = z.looseObject({
   type: z.string(),
@@ -100,9 +101,34 @@ describeServed('stage --server', (served) => {
     expect((await remote([app, ...args])).code).toBe(code);
   });
 
-  it('says how an image is staged there', async () => {
-    const { code, stderr } = await remote(['--docker-image', 'nginx']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('cf push --docker-image')]);
+  it('has an image looked at there, with the credentials for its registry', async () => {
+    await using registry = await startMemoryRegistry(served().registryPorts[0]);
+    const image = registry.add({ name: 'shop/web:v1', config: { Cmd: ['/web'] }, login: 'me:correct-horse' });
+    const login = ['--docker-username', 'me'];
+    const password = { CF_DOCKER_PASSWORD: 'correct-horse' };
+    const refused = await remote(['--docker-image', image], password);
+    expect([refused.code, refused.stderr]).toEqual([101, expect.stringContaining('Feature Disabled')]);
+
+    const { url } = served();
+    const flag = { path: '/v3/feature_flags/diego_docker', method: 'PATCH', body: { enabled: true } };
+    await ask(url, await signIn(url), flag);
+    const unknown = await remote(['--docker-image', image]);
+    expect([unknown.code, unknown.stderr]).toEqual([101, expect.stringContaining('refused access')]);
+    const { code, stdout, stderr } = await remote(['--docker-image', image, ...login, '--json'], password);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(events(stdout)).toEqual([
+      expect.objectContaining({
+        type: 'staged-image',
+        app: 'web',
+        result: expect.objectContaining({
+          process_types: { web: '/web' },
+          lifecycle_metadata: { docker_image: image },
+          lifecycle_type: 'docker',
+        }),
+      }),
+    ]);
+    expect(stdout).not.toContain('correct-horse');
+    expect((await remote(['--docker-image', image, '--network', 'none'])).code).toBe(2);
   });
 
   it('says where a build waits and for what, and ends those that it waits for at Ctrl-C', async () => {

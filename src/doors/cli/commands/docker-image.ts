@@ -1,6 +1,9 @@
 /** `stager stage --docker-image` and `stager run --image`: images from elsewhere. */
+import { basename } from 'node:path';
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
+import { demandRemote } from '../../../remote/demand-remote.ts';
+import { stageImageOnServer } from '../../../remote/stage-image-remotely.ts';
 import { imageFacts } from '../../../staging/inspect-image.ts';
 import { type ImageRunWish, startImage } from '../../../staging/run-image.ts';
 import type { RegistryLogin } from '../../../stores/registry/open.ts';
@@ -26,11 +29,8 @@ export async function stageDockerImage(context: Context, image: string): Promise
       next: 'Leave one of them out.',
     });
   const { result: file, server } = config.settings;
-  if (server !== undefined)
-    throw new StagerError('USAGE', 'stager stage --server does not send images', {
-      next: 'Use cf push --docker-image there, or leave --server (STAGER_SERVER) out.',
-    });
   if (file !== undefined) await demandOutputFile(file);
+  if (server !== undefined) return await stageOnThatServer(context, { image, server });
   const stager = await context.stager();
   const client = await stager.registryClient(signal, loginOf(context, image));
   const { result, warnings, ...facts } = await imageFacts(image, client);
@@ -41,6 +41,36 @@ export async function stageDockerImage(context: Context, image: string): Promise
   else if (!output.quiet) {
     output.line(oneLine(`${result.lifecycle_metadata.docker_image} ${facts.digest}`));
     output.line(`${facts.platform}, ${formatCount(facts.layers, 'layer')}, ${formatBytes(facts.sizeBytes)}`);
+    output.line(oneLine(`web: ${result.process_types.web}`));
+  }
+  return 0;
+}
+
+/** The server looks at it, with the credentials that are given here. */
+async function stageOnThatServer(
+  context: Context,
+  { image, server }: { readonly image: string; readonly server: string },
+): Promise<number> {
+  const { config, output, signal } = context;
+  const { org, space, appName, result: file } = config.settings;
+  demandRemote([...config.given]);
+  const { repository } = parseImageReference(image);
+  const login = givenLogin(context);
+  const stager = await context.stager();
+  const staged = await stageImageOnServer(
+    {
+      name: appName ?? basename(repository),
+      image,
+      ...(login !== undefined && { login }),
+    },
+    { url: server, org, space },
+    { ...(await stager.remotePorts(server, signal)), signal },
+  );
+  const { app, droplet, result } = staged;
+  if (file !== undefined) await writeJsonFile(file, { ...result, stager: { outcome: 'staged', ...staged } });
+  if (output.json) output.object({ type: 'staged-image', ...staged });
+  else if (!output.quiet) {
+    output.line(oneLine(`${result.lifecycle_metadata.docker_image} is droplet ${droplet} of app ${app}`));
     output.line(oneLine(`web: ${result.process_types.web}`));
   }
   return 0;
@@ -67,12 +97,19 @@ export async function runNamedImage(
   return CODES[end.failure.code].exit;
 }
 
-function loginOf({ flags, config }: Context, image: string): RegistryLogin {
+/** For the registry that holds the image. */
+function givenLogin({ flags, config }: Context) {
   const username = flags['dockerUsername'];
   const { dockerPassword: password } = config.registries;
-  if (typeof username !== 'string') return {};
+  if (typeof username !== 'string') return undefined;
   if (password === undefined)
     throw new StagerError('USAGE', '--docker-username needs a password', { next: 'Set CF_DOCKER_PASSWORD.' });
+  return { username, password };
+}
+
+function loginOf(context: Context, image: string): RegistryLogin {
+  const given = givenLogin(context);
+  if (given === undefined) return {};
   const { registry } = parseImageReference(image);
-  return { login: { registry, credential: { kind: 'basic', username, password } } };
+  return { login: { registry, credential: { kind: 'basic', ...given } } };
 }

@@ -126,11 +126,11 @@ export async function signIn(url: string): Promise<string> {
 export async function ask(
   url: string,
   token: string,
-  { path, body }: { readonly path: string; readonly body?: object },
+  { path, body, method }: { readonly path: string; readonly body?: object; readonly method?: string },
 ): Promise<unknown> {
   const isForm = body instanceof FormData;
   const answer = await fetch(`${url}${path}`, {
-    method: body === undefined ? 'GET' : 'POST',
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
     headers: {
       authorization: `bearer ${token}`,
       ...(body !== undefined && !isForm && { 'content-type': 'application/json' }),
