@@ -6,7 +6,6 @@
  *          `app` beside it is the app, as on Cloud Foundry
  * `cache`  kept between builds: CACHE_DIR
  */
-import { chmodSync, lstatSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse as parseToml, stringify } from 'smol-toml';
@@ -22,6 +21,7 @@ import { cfEnvironment } from './cf-env.ts';
 import { type CfLayer, DEPS_LIST, depsOf, namesIn, writeEnvironment } from './layers.ts';
 import { type CfProcess, launchToml, merged, ofLaunchYml, ofProcfile, ofRelease } from './processes.ts';
 import { APP_ENTRY, type Role, roleOf } from './role.ts';
+import { shareApp } from './share-app.ts';
 
 const Descriptor = z.looseObject({ buildpack: z.looseObject({ id: z.string(), version: z.string() }) });
 const log = createLog((line) => process.stdout.write(`${line}\n`));
@@ -67,7 +67,8 @@ async function main(): Promise<void> {
   await writeLaunch(build, before);
   await writeBill(build, buildpack);
   if (build.role.handsOn) await writeToml(join(layers, 'build.toml'), { unmet: [{ name: APP_ENTRY }] });
-  if (build.role.isFinal) shareApp(build.app);
+  if (build.role.isFinal && !shareApp(build.app))
+    log.warning('Not all of the app can be made writable for its group; start scripts may need that.');
   await writeToml(join(layers, 'cf.toml'), { types: { launch: true, build: true } });
   await writeToml(join(layers, 'cache.toml'), { types: { cache: true } });
 }
@@ -167,19 +168,6 @@ async function writeScript(from: string, to: string, facts: Readonly<Record<stri
   );
   await writeFile(to, filled);
   await chmod(to, 0o755);
-}
-
-/**
- * On Cloud Foundry an app runs as the user that staged it, and start scripts write into its directory. Elsewhere users
- * differ, and share a group.
- */
-function shareApp(path: string): void {
-  const stats = lstatSync(path);
-  if (stats.isSymbolicLink()) return;
-  const shared = stats.mode | ((stats.mode & 0o700) >> 3);
-  if (shared !== stats.mode) chmodSync(path, shared & 0o7777);
-  if (!stats.isDirectory()) return;
-  for (const name of readdirSync(path)) shareApp(join(path, name));
 }
 
 async function writeToml(path: string, value: Readonly<Record<string, unknown>>): Promise<void> {

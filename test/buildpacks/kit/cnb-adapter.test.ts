@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'smol-toml';
@@ -16,6 +17,7 @@ import {
   ofRelease,
 } from '../../../buildpacks/kit/cnb/processes.ts';
 import { APP_ENTRY, roleOf } from '../../../buildpacks/kit/cnb/role.ts';
+import { shareApp } from '../../../buildpacks/kit/cnb/share-app.ts';
 import { afterBuild, planFor, readPlan, resolvePlan } from '../../../src/staging/cnb/cnb-plan.ts';
 import { plansOf } from '../../../src/workshop/cnb-parts.ts';
 import { fill } from '../../workshop/tree.ts';
@@ -237,6 +239,26 @@ describe('the launch', () => {
     const path = await script('start.sh', { APP: '/the/app' });
     const said = execFileSync(path, ['echo "$HOME" "$1"', 'more'], { encoding: 'utf8' });
     expect(said).toBe('/the/app more\n');
+  });
+});
+
+describe('the app', () => {
+  it('is for its group what it is for its owner, and links are left alone', async () => {
+    await fill(temp.path, { 'app/a/file': '', 'app/a/script': '#!/bin/sh\n', 'other/file': '' });
+    const at = (path: string): string => join(temp.path, path);
+    await chmod(at('other/file'), 0o600);
+    await symlink(at('other/file'), at('app/link'));
+    await chmod(at('app/a'), 0o700);
+    expect(shareApp(at('app'))).toBe(true);
+    const modes = ['app/a', 'app/a/file', 'app/a/script', 'other/file'].map(
+      (path) => lstatSync(at(path)).mode & 0o777,
+    );
+    expect(modes).toEqual([0o770, 0o664, 0o775, 0o600]);
+  });
+
+  it('may hold what belongs to others', () => {
+    // Nobody may change the mode of it.
+    expect(shareApp('/proc/self/mem')).toBe(false);
   });
 });
 
