@@ -292,13 +292,13 @@ describe('the home of scripts', () => {
     await rm(join(home, 'layers'), { recursive: true });
     symlinkSync(outside, join(home, 'layers'));
     for (const step of [
-      there.remove('/home/vcap/layers/a/l'),
-      there.remove('/home/vcap/layers/a'),
-      there.make('/home/vcap/layers/b', owner),
-      there.write('/home/vcap/layers/a/x', '', owner),
-      there.copy('/home/vcap/layers/file', '/home/vcap/layers/a/x', owner),
+      () => there.remove('/home/vcap/layers/a/l'),
+      () => there.remove('/home/vcap/layers/a'),
+      () => there.make('/home/vcap/layers/b', owner),
+      () => there.write('/home/vcap/layers/a/x', '', owner),
+      () => there.copy('/home/vcap/layers/file', '/home/vcap/layers/a/x', owner),
     ])
-      await expect(step).rejects.toMatchObject({ code: 'COMPILE_FAILED' });
+      await expect(step()).rejects.toMatchObject({ code: 'COMPILE_FAILED' });
     expect(await there.text('/home/vcap/layers/file')).toBeUndefined();
     expect(readdirSync(outside).toSorted()).toEqual(['a', 'file']);
     expect(readdirSync(join(outside, 'a'))).toEqual(['l']);
