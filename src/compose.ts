@@ -222,12 +222,11 @@ export class Stager {
     return { sandbox, workspaces: await workspacesAt(this.workspaces) };
   }
 
-  /** What will be used on this machine, and why other things can't be. @throws StagerError CANCELLED. */
+  /** What will be used on this machine, which stays as it is, and why other things can't be. @throws StagerError CANCELLED. */
   async diagnose(signal: AbortSignal): Promise<Diagnosis> {
     const { home, settings } = this.config;
     await this.#openHome();
     const { serviceParts } = await import('./service/doctor/service-parts.ts');
-    // It looks, and leaves the machine as it is.
     const sandbox = { ...this.sandboxOptions(signal), leaveCgroupMounts: true };
     return await diagnose({
       sandbox,
@@ -273,7 +272,6 @@ export class Stager {
     await this.#openHome();
     const dir = join(home, 'buildpacks');
     const store = new ContentStore(dir, this.clock);
-    const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
     const { all, ruled } = await this.#downloads();
     const fetcher = new BuildpackFetcher({
       store,
@@ -283,6 +281,7 @@ export class Stager {
       git: { searchPath, proxy, caFile: () => authoritiesFile(cacheHome, all.extraCa), ...ruled?.git },
       clock: this.clock,
     });
+    const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
     const buildpacks = { registry, fetcher, store, shipped: SHIPPED };
     await installShipped({ from: SHIPPED, dir, buildpacks, signal });
     return buildpacks;
@@ -295,8 +294,6 @@ export const openStager = (config: Config): Stager => new Stager(config);
 /** For an endpoint, which keeps blobs and records in `data` unless the settings name a blobstore. */
 export function openEndpointStager(config: Config, data: string, watch?: BlobWatcher): Stager {
   const blobstore = config.settings.blobstore ?? join(data, 'blobs');
-  return new Stager(
-    { ...config, settings: { ...config.settings, blobstore } },
-    { records: join(data, 'stagings'), watch },
-  );
+  const own = { ...config, settings: { ...config.settings, blobstore } };
+  return new Stager(own, { records: join(data, 'stagings'), watch });
 }

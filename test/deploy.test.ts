@@ -26,7 +26,8 @@ describe('the manifests for Kubernetes', () => {
     const { stdout } = await run('sh', ['scripts/venv.sh', 'kubernetes-validate', VALIDATOR], { cwd: root });
     const program = `${stdout.trim()}/bin/kubernetes-validate`;
     await run(program, ['--strict', '-k', KUBERNETES, ...files], { cwd: root });
-  });
+    // The first time, the package and what it needs is fetched.
+  }, 600_000);
 
   it('are all named by the kustomization', () => {
     const text = readFileSync(`${root}/deploy/kubernetes/kustomization.yaml`, 'utf8');

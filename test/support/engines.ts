@@ -1,4 +1,4 @@
-/** podman and buildah as readers of images, without a daemon and with a store of their own. */
+/** podman, buildah and skopeo as readers of images, without a daemon and with stores of their own. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,4 +58,10 @@ export function buildahFrom(
       buildah('inspect', '--format', `{{.OCIv1.Config.${name}}}`, container);
     return { entrypoint: field('Entrypoint'), user: field('User') };
   });
+}
+
+/** What skopeo says, asked in `dir`; it looks for passwords there, since an ordinary user may read no other place. */
+export function skopeo(dir: string, ...args: readonly string[]): string {
+  const env = { ...process.env, XDG_RUNTIME_DIR: dir };
+  return execFileSync('skopeo', args, { encoding: 'utf8', cwd: dir, env });
 }

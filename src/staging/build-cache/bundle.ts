@@ -151,11 +151,11 @@ export async function unpackBundle(
   const file = createReadStream(fileOf(dir, bundle));
   file.once('error', (error) => hashing.destroy(error));
   try {
-    await unpackTarball(file.pipe(hashing), to.cache, { ...to, what: 'the bundle' });
+    await unpackTarball(file.pipe(hashing), to.cache, { ...to, what: 'its tarball' });
   } catch (error) {
     throwIfCancelled(to.signal);
     if (isStagerError(error, 'HOST_DISK_FULL')) throw error;
-    throw invalid(dir, `can't be unpacked: ${error instanceof Error ? error.message : String(error)}`);
+    throw invalid(dir, `is damaged: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     file.destroy();
   }

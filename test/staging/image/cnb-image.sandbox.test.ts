@@ -12,7 +12,7 @@ import { readLayout } from '../../../src/stores/registry/layout.ts';
 import { parseImageReference } from '../../../src/stores/registry/reference.ts';
 import { makeBashStack } from '../../support/bash-stack.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
-import { buildahFrom, podmanRun } from '../../support/engines.ts';
+import { buildahFrom, podmanRun, skopeo } from '../../support/engines.ts';
 import { writeAt } from '../cnb/support.ts';
 import { CNB_DROPLET, writeCnbDroplet } from './cnb-droplet.ts';
 import { builtImage, packDroplet, ranImage } from './support.ts';
@@ -237,20 +237,19 @@ describe.runIf(hasProgram('docker-registry'))('such an image in a registry', () 
       to: { kind: 'tar', file: join(dir, 'cnb.tar') },
       sourceDateEpoch: 1_700_000_000,
     });
-    const skopeo = (...args: readonly string[]): string =>
-      execFileSync('skopeo', args, { encoding: 'utf8', cwd: dir });
     skopeo(
+      dir,
       'copy',
       '--insecure-policy',
       '--dest-tls-verify=false',
       'oci-archive:cnb.tar',
       `docker://${host()}/copied:v1`,
     );
-    expect(JSON.parse(skopeo('inspect', '--tls-verify=false', `docker://${host()}/copied:v1`))).toMatchObject(
-      {
-        Digest: digest,
-        Labels: { 'io.buildpacks.stack.id': 'bash' },
-      },
-    );
+    expect(
+      JSON.parse(skopeo(dir, 'inspect', '--tls-verify=false', `docker://${host()}/copied:v1`)),
+    ).toMatchObject({
+      Digest: digest,
+      Labels: { 'io.buildpacks.stack.id': 'bash' },
+    });
   });
 });

@@ -19,7 +19,7 @@ import { parseImageReference } from '../../../src/stores/registry/reference.ts';
 import { newGuid } from '../../../src/words/ids.ts';
 import { makeBashStack } from '../../support/bash-stack.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
-import { buildahFrom, podmanRun } from '../../support/engines.ts';
+import { buildahFrom, podmanRun, skopeo } from '../../support/engines.ts';
 import { builtImage, packDroplet, ranImage } from './support.ts';
 
 const { signal } = new AbortController();
@@ -146,9 +146,8 @@ describe('a droplet as an image', () => {
     async () => {
       const host = registry?.host ?? '';
       const { digest } = await build('droplet.tgz', { to: { kind: 'tar', file: join(dir, 'app.tar') } });
-      const skopeo = (...args: readonly string[]): string =>
-        execFileSync('skopeo', args, { encoding: 'utf8', cwd: dir });
       skopeo(
+        dir,
         'copy',
         '--insecure-policy',
         '--dest-tls-verify=false',
@@ -156,6 +155,7 @@ describe('a droplet as an image', () => {
         `docker://${host}/copied:v1`,
       );
       skopeo(
+        dir,
         'copy',
         '--insecure-policy',
         '--src-tls-verify=false',
@@ -163,7 +163,10 @@ describe('a droplet as an image', () => {
         'oci:back:v1',
       );
       for (const place of ['oci-archive:app.tar', 'oci:back:v1'])
-        expect(JSON.parse(skopeo('inspect', place)), place).toMatchObject({ Digest: digest, Os: 'linux' });
+        expect(JSON.parse(skopeo(dir, 'inspect', place)), place).toMatchObject({
+          Digest: digest,
+          Os: 'linux',
+        });
     },
   );
 

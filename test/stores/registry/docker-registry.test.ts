@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseImageReference } from '../../../src/stores/registry/reference.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
+import { skopeo } from '../../support/engines.ts';
 import { clientFor, push, read, smallImage } from './support.ts';
 
 const here = hasProgram('docker-registry');
@@ -29,11 +30,7 @@ describe.runIf(here)("with Debian's registry", () => {
       expect((await read(await client.blob(reference, layer))).equals(image.layer)).toBe(true);
     }
     if (hasProgram('skopeo')) {
-      const seen = execFileSync(
-        'skopeo',
-        ['inspect', '--tls-verify=false', `docker://${registry.host}/a/b:v1`],
-        { encoding: 'utf8' },
-      );
+      const seen = skopeo(tmpdir(), 'inspect', '--tls-verify=false', `docker://${registry.host}/a/b:v1`);
       expect(JSON.parse(seen)).toMatchObject({ Digest: image.digest });
     }
   });
