@@ -83,3 +83,31 @@ describe('an app of a manifest', () => {
     ]);
   });
 });
+
+describe('a bundle', () => {
+  it('is recorded from an empty cache, and used without a network', async () => {
+    expect(await requested('', { recordDependencies: 'b' })).toMatchObject({
+      bundle: { mode: 'record', dir: '/b' },
+      cache: 'clear',
+      network: 'auto',
+    });
+    expect(await requested('', { offline: 'b', network: 'none' })).toMatchObject({
+      bundle: { mode: 'offline', dir: '/b' },
+      cache: 'none',
+      network: 'none',
+    });
+  });
+
+  it.each<Flags>([
+    { recordDependencies: 'b', offline: 'b' },
+    { recordDependencies: 'b', reuse: true },
+    { recordDependencies: 'b', noCache: true },
+    { offline: 'b', clearCache: true },
+    { offline: 'b', network: 'host' },
+  ])('is not combined with what contradicts it: %j', async (flags) => {
+    await expect(requested('', flags)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('cannot be used together'),
+    });
+  });
+});
