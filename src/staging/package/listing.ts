@@ -86,7 +86,7 @@ export const packageKey = (guid: Guid): BlobKey => ({ kind: 'packages', name: gu
 /** Digest of what a package holds: paths, kinds, modes, targets, contents. Times and the package's guid don't count. */
 export function contentDigest(entries: readonly ListedEntry[]): Sha256 {
   const hash = createHash('sha256');
-  for (const lines of batches(entries, contentLine, 'reused')) hash.update(lines);
+  for (const text of batches(entries, contentLine)) hash.update(text);
   return sha256Of(hash);
 }
 
@@ -106,37 +106,24 @@ export function encodeListing(head: ListingHeader, entries: readonly ListedEntry
   };
   function* pieces(): Generator<Buffer, void, void> {
     yield Buffer.from(`${JSON.stringify(first)}\n`);
-    yield* batches(entries, listingLine, 'kept');
+    for (const text of batches(entries, listingLine)) yield Buffer.from(text);
   }
   return Readable.from(pieces(), { objectMode: false, highWaterMark: 1 << 20 });
 }
 
-const BATCH_BYTES = 1 << 17;
-/** The most bytes that a unit of a string's length takes. */
-const UNIT_BYTES = 3;
-
-/**
- * Lines as bytes, many at once: a hash update or chunk for each of 42,000 entries costs more than making the lines. What is
- * `reused` is good until the next is asked for.
- */
+/** Lines joined: one hash update or chunk for each of 42,000 entries costs more than making the lines. */
 function* batches(
   entries: readonly ListedEntry[],
   lineOf: (entry: ListedEntry) => string,
-  how: 'kept' | 'reused',
-): Generator<Buffer, void, void> {
-  let bytes = Buffer.allocUnsafeSlow(BATCH_BYTES);
-  let end = 0;
+): Generator<string, void, void> {
+  let text = '';
   for (const item of entries) {
-    const line = lineOf(item);
-    const most = line.length * UNIT_BYTES;
-    if (end + most > bytes.length) {
-      if (end > 0) yield bytes.subarray(0, end);
-      if (how === 'kept' || most > bytes.length) bytes = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, most));
-      end = 0;
-    }
-    end += bytes.write(line, end);
+    text += lineOf(item);
+    if (text.length < 1 << 17) continue;
+    yield text;
+    text = '';
   }
-  if (end > 0) yield bytes.subarray(0, end);
+  if (text !== '') yield text;
 }
 
 function contentLine(item: ListedEntry): string {
