@@ -177,7 +177,9 @@ describe('family', () => {
   it('cloud native is refused with a sentence', async () => {
     await expect(rig.stage({ buildpacks: ['cloud-native'] })).rejects.toMatchObject({
       code: 'BUILDPACK_MALFORMED',
-      message: expect.stringContaining('cloud native buildpack; stager runs'),
+      message: expect.stringContaining(
+        'is a cloud native buildpack, and those of Cloud Foundry and Heroku were asked for',
+      ),
     });
   });
 });
