@@ -12,9 +12,13 @@ fi
 id "$name" >/dev/null 2>&1 || useradd --create-home --home-dir "$home" --shell /bin/sh "$name"
 checkout=$PWD
 copy=
+# Whom this machine trusts and how it gets out; no value of these has a space.
+around=$(env | grep -E '^(NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|(https?|no)_proxy|(HTTPS?|NO)_PROXY)=[^ ]*$' || true)
 # setpriv becomes the program, so that a signal to it reaches the program.
-as_user() { setpriv --reuid "$name" --regid "$name" --init-groups -- env -i PATH="$checkout/node_modules/node/bin:/usr/local/bin:/usr/bin:/bin" HOME="$home" "$@"; }
-exec_as_user() { exec setpriv --reuid "$name" --regid "$name" --init-groups -- env -i PATH="$checkout/node_modules/node/bin:/usr/local/bin:/usr/bin:/bin" HOME="$home" "$@"; }
+# shellcheck disable=SC2086
+as_user() { setpriv --reuid "$name" --regid "$name" --init-groups -- env -i $around PATH="$checkout/node_modules/node/bin:/usr/local/bin:/usr/bin:/bin" HOME="$home" "$@"; }
+# shellcheck disable=SC2086
+exec_as_user() { exec setpriv --reuid "$name" --regid "$name" --init-groups -- env -i $around PATH="$checkout/node_modules/node/bin:/usr/local/bin:/usr/bin:/bin" HOME="$home" "$@"; }
 if ! as_user test -r "$checkout/bin/stager"; then
   echo "as-user: $name cannot read $checkout, so a copy of it is used" >&2
   copy=$(mktemp -d "$home/checkout.XXXXXX")

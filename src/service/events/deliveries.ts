@@ -63,11 +63,6 @@ export class Deliveries {
     await this.#taker.start({ alone: kind === 'embedded' });
   }
 
-  /** Settles when nothing is being sent. */
-  async idle(): Promise<void> {
-    await this.#taker.idle();
-  }
-
   wake(): void {
     this.#taker.wake();
   }

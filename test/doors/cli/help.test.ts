@@ -46,6 +46,7 @@ it('--help loads commander, the command table and the settings, and nothing heav
     'doors/cli/terminal/streams.ts',
     'machine/host/compiled-code.ts',
     'machine/host/end-process.ts',
+    'machine/host/heap-growth.ts',
     'machine/host/own-package.ts',
     'machine/host/umask.ts',
     'words/errors.ts',

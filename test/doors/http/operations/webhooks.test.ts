@@ -29,12 +29,18 @@ async function receiver() {
   return { url: `http://127.0.0.1:${address.port}/hook`, received, answers, stop: () => server.close() };
 }
 
-/** Makes due what waits for its next attempt, and waits for it. */
+/** Makes due what waits for its next attempt. */
 async function nextAttempt({ service }: Api): Promise<void> {
   await service.database.run(`update queue.job set start_after = now() where name = 'webhooks'`);
   service.deliveries.wake();
-  await service.deliveries.idle();
 }
+
+/** Waits until the deliveries of a hook are as they are expected: what ended begins one a moment later. */
+async function delivered(api: Api, hook: string, expected: readonly object[]): Promise<void> {
+  await expect.poll(() => deliveries(api, hook), PATIENCE).toMatchObject(expected);
+}
+
+const PATIENCE = { timeout: 60_000, interval: 50 };
 
 async function deliveries(api: Api, hook: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const { body } = await api.ask('GET', `/stager/v1/webhooks/${hook}/deliveries`);
@@ -71,19 +77,12 @@ describeApi('webhooks and the feed', (api) => {
     const source = await readyPackage(api(), app);
     target.answers.push(500, 302, 200);
     const { body: build } = await staged(api(), source);
-    await api().service.deliveries.idle();
-    expect(await deliveries(api(), hook)).toMatchObject([
-      { state: 'PENDING', attempts: 1, last_status: 500 },
-    ]);
+    await delivered(api(), hook, [{ state: 'PENDING', attempts: 1, last_status: 500 }]);
     // A redirect is an answer, and followed by nobody.
     await nextAttempt(api());
-    expect(await deliveries(api(), hook)).toMatchObject([
-      { state: 'PENDING', attempts: 2, last_status: 302 },
-    ]);
+    await delivered(api(), hook, [{ state: 'PENDING', attempts: 2, last_status: 302 }]);
     await nextAttempt(api());
-    expect(await deliveries(api(), hook)).toMatchObject([
-      { state: 'DELIVERED', attempts: 3, last_status: 200 },
-    ]);
+    await delivered(api(), hook, [{ state: 'DELIVERED', attempts: 3, last_status: 200 }]);
     expect(target.received).toHaveLength(3);
     const [got] = target.received;
     if (got === undefined) throw new Error('nothing came');
@@ -101,7 +100,7 @@ describeApi('webhooks and the feed', (api) => {
     });
     expect(rotated.body).toMatchObject({ secrets: 2 });
     await staged(api(), source);
-    await api().service.deliveries.idle();
+    await expect.poll(() => target.received.length, PATIENCE).toBe(4);
     const both = target.received.at(-1);
     expect(both && [isSigned(both, first), isSigned(both, rotated.body['secret'])]).toEqual([true, true]);
     const now = await api().ask('POST', `/stager/v1/webhooks/${hook}/actions/rotate`, {
@@ -109,7 +108,7 @@ describeApi('webhooks and the feed', (api) => {
     });
     expect(now.body).toMatchObject({ secrets: 1 });
     await staged(api(), source);
-    await api().service.deliveries.idle();
+    await expect.poll(() => target.received.length, PATIENCE).toBe(5);
     const last = target.received.at(-1);
     expect(last && [isSigned(last, first), isSigned(last, now.body['secret'])]).toEqual([false, true]);
 
@@ -126,18 +125,17 @@ describeApi('webhooks and the feed', (api) => {
     const source = await readyPackage(api(), await newApp(api()));
     target.answers.push(500, 500);
     await staged(api(), source);
-    await api().service.deliveries.idle();
+    await delivered(api(), hook, [{ state: 'PENDING', attempts: 1 }]);
     await api().service.database.run('update webhook_deliveries set attempts = 14 where webhook_guid = $1', [
       hook,
     ]);
     await nextAttempt(api());
     const path = `/stager/v1/webhooks/${hook}/deliveries`;
+    await delivered(api(), hook, [{ state: 'DEAD', last_status: 500 }]);
     const dead = await api().ask('GET', `${path}?state=DEAD`);
-    expect(dead.body['deliveries']).toMatchObject([{ state: 'DEAD', last_status: 500 }]);
     const [{ guid } = { guid: '' }] = Object(dead.body['deliveries']);
     expect((await api().ask('POST', `${path}/${guid}/actions/retry`)).status).toBe(202);
-    await api().service.deliveries.idle();
-    expect(await deliveries(api(), hook)).toMatchObject([{ state: 'DELIVERED', attempts: 1 }]);
+    await delivered(api(), hook, [{ state: 'DELIVERED', attempts: 1 }]);
     expect((await api().ask('POST', `${path}/${guid}/actions/retry`)).status).toBe(404);
     await api().ask('DELETE', `/stager/v1/webhooks/${hook}`);
   });
@@ -147,14 +145,13 @@ describeApi('webhooks and the feed', (api) => {
     stops.push(target.stop);
     const hook = guidIn(await newHook(api(), { url: target.url, allow_private: false }));
     await staged(api(), await readyPackage(api(), await newApp(api())));
-    await api().service.deliveries.idle();
-    expect(await deliveries(api(), hook)).toMatchObject([
+    await delivered(api(), hook, [
       { state: 'PENDING', last_status: null, last_error: '127.0.0.1 is 127.0.0.1, which is not public' },
     ]);
     expect(target.received).toEqual([]);
     await api().ask('PATCH', `/stager/v1/webhooks/${hook}`, { body: { allow_private: true } });
     await nextAttempt(api());
-    expect(target.received).toHaveLength(1);
+    await expect.poll(() => target.received.length, PATIENCE).toBe(1);
     await api().ask('DELETE', `/stager/v1/webhooks/${hook}`);
   });
 
