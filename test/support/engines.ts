@@ -3,11 +3,17 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { hasProgram } from './docker-registry.ts';
 
 /** What podman did with an image; it can't start containers everywhere. */
-export type PodmanRun =
-  | { readonly lines: readonly string[]; readonly code: number }
-  | { readonly notRun: string };
+type PodmanRun = PodmanResult | { readonly notRun: string };
+
+/** How the image's command ended, and the lines that it wrote. */
+export interface PodmanResult {
+  readonly lines: readonly string[];
+  readonly code: number;
+}
 
 const storeArgs = (dir: string): readonly string[] => [
   ...['--root', join(dir, 'podman'), '--runroot', join(dir, 'podman-run')],
@@ -26,7 +32,7 @@ function named<T>(layout: string, use: (image: string) => T): T {
 }
 
 /** Runs the image `v1` of a layout as it is; `dir` is for the store. */
-export function podmanRun(layout: string, dir: string): PodmanRun {
+function podmanRun(layout: string, dir: string): PodmanRun {
   const hard = (what: string): string =>
     execFileSync('/bin/bash', ['-c', `ulimit -H${what}`], { encoding: 'utf8' }).trim();
   const limits = [`--ulimit=nofile=${hard('n')}`, '--ulimit=nproc=1000', '--network=none'];
@@ -43,10 +49,7 @@ export function podmanRun(layout: string, dir: string): PodmanRun {
 }
 
 /** Makes a container of the image `v1` with buildah; its entry point and user. */
-export function buildahFrom(
-  layout: string,
-  dir: string,
-): { readonly entrypoint: string; readonly user: string } {
+function buildahFrom(layout: string, dir: string): { readonly entrypoint: string; readonly user: string } {
   const buildah = (...args: readonly string[]): string =>
     execFileSync('buildah', [...storeArgs(dir), ...args], {
       encoding: 'utf8',
@@ -64,4 +67,24 @@ export function buildahFrom(
 export function skopeo(dir: string, ...args: readonly string[]): string {
   const env = { ...process.env, XDG_RUNTIME_DIR: dir };
   return execFileSync('skopeo', args, { encoding: 'utf8', cwd: dir, env });
+}
+
+/** Tests that podman and buildah take the image `v1` of the layout in `dir`. */
+export function itIsTakenByEngines(
+  dir: () => string,
+  { entrypoint, ran }: { readonly entrypoint: string; readonly ran: (run: PodmanResult) => void },
+): void {
+  it.runIf(hasProgram('buildah'))('is taken by buildah', () => {
+    expect(buildahFrom(join(dir(), 'layout'), dir())).toEqual({ entrypoint, user: '2000:2000' });
+  });
+
+  it.runIf(hasProgram('podman'))('is run by podman', ({ skip }) => {
+    const run = podmanRun(join(dir(), 'layout'), dir());
+    if ('notRun' in run) {
+      process.stderr.write(`NOT RUN: podman run, which can't start containers here: ${run.notRun}\n`);
+      skip();
+      return;
+    }
+    ran(run);
+  });
 }

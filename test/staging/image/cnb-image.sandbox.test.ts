@@ -13,7 +13,7 @@ import { parseImageReference } from '../../../src/stores/registry/reference.ts';
 import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { makeBashStack } from '../../support/bash-stack.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
-import { buildahFrom, podmanRun, skopeo } from '../../support/engines.ts';
+import { itIsTakenByEngines, skopeo } from '../../support/engines.ts';
 import { writeAt } from '../cnb/support.ts';
 import { CNB_DROPLET, writeCnbDroplet } from './cnb-droplet.ts';
 import { builtImage, packDroplet, ranImage } from './support.ts';
@@ -154,24 +154,13 @@ describe('a droplet of Cloud Native Buildpacks as an image', () => {
     expect(found.trim().split('\n').sort()).toEqual(kept.map(([path]) => path).sort());
   });
 
-  it.runIf(hasProgram('buildah'))('is taken by buildah', () => {
-    expect(buildahFrom(join(dir, 'layout'), dir)).toEqual({
-      entrypoint: '[/cnb/process/web]',
-      user: '2000:2000',
-    });
-  });
-
-  it.runIf(hasProgram('podman'))('is run by podman', ({ skip }) => {
-    const ran = podmanRun(join(dir, 'layout'), dir);
-    if ('notRun' in ran) {
-      process.stderr.write(`NOT RUN: podman run, which can't start containers here: ${ran.notRun}\n`);
-      skip();
-      return;
-    }
-    expect(ran).toEqual({
-      code: 0,
-      lines: ['out', `tool[always by default] in /home/vcap/workspace: ${said}`],
-    });
+  itIsTakenByEngines(() => dir, {
+    entrypoint: '[/cnb/process/web]',
+    ran: (run) =>
+      expect(run).toEqual({
+        code: 0,
+        lines: ['out', `tool[always by default] in /home/vcap/workspace: ${said}`],
+      }),
   });
 
   it('is refused what can be no launcher', async () => {

@@ -20,7 +20,7 @@ import { newGuid } from '../../../src/words/ids.ts';
 import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { makeBashStack } from '../../support/bash-stack.ts';
 import { type DockerRegistry, hasProgram, startRegistry } from '../../support/docker-registry.ts';
-import { buildahFrom, podmanRun, skopeo } from '../../support/engines.ts';
+import { itIsTakenByEngines, skopeo } from '../../support/engines.ts';
 import { builtImage, packDroplet, ranImage } from './support.ts';
 
 const { signal } = new AbortController();
@@ -183,22 +183,12 @@ describe('a droplet as an image', () => {
       );
   });
 
-  it.runIf(hasProgram('buildah'))('is taken by buildah', () => {
-    expect(buildahFrom(join(dir, 'layout'), dir)).toEqual({
-      entrypoint: '[/lifecycle/process/web]',
-      user: '2000:2000',
-    });
-  });
-
-  it.runIf(hasProgram('podman'))('is run by podman', ({ skip }) => {
-    const ran = podmanRun(join(dir, 'layout'), dir);
-    if ('notRun' in ran) {
-      process.stderr.write(`NOT RUN: podman run, which can't start containers here: ${ran.notRun}\n`);
-      skip();
-      return;
-    }
-    expect(ran).toMatchObject({ code: 7 });
-    expect(ran.lines.at(-1)).toBe('web yes in /home/vcap/app as 2000, hi');
+  itIsTakenByEngines(() => dir, {
+    entrypoint: '[/lifecycle/process/web]',
+    ran: (run) => {
+      expect(run).toMatchObject({ code: 7 });
+      expect(run.lines.at(-1)).toBe('web yes in /home/vcap/app as 2000, hi');
+    },
   });
 
   it('runs sidecars beside the process, and stops all when one ends or SIGTERM comes', async () => {
