@@ -138,7 +138,7 @@ Examples:
       {
         usage: 'build [droplet]',
         load: async () => (await import('./commands/image.ts')).imageBuild,
-        summary: 'make an image of a droplet, and push or write it',
+        summary: 'make an image of a droplet (the last one staged here, or a file), and push or write it',
         settings: 'image',
         options: [
           ['-t, --tag <name>', 'name of the image: REGISTRY/REPOSITORY:TAG'],
