@@ -18,6 +18,8 @@ const installed = spawnSync(
 const program = installed.stdout.trim();
 /** Of the requests; the same ones every time, unless another is asked for. */
 const SEED = process.env['STAGER_TEST_SEED'] ?? '1';
+/** Requests of each kind for each operation. One is some 400 on each database, which is what a run of all tests has time for. */
+const EXAMPLES = process.env['STAGER_TEST_EXAMPLES'] ?? '1';
 const run = promisify(execFile);
 
 if (installed.status !== 0) {
@@ -38,7 +40,7 @@ if (installed.status !== 0) {
           '--header',
           `Authorization: bearer ${api().world.users.admin.token}`,
           '--phases=fuzzing',
-          '--max-examples=2',
+          `--max-examples=${EXAMPLES}`,
           `--seed=${SEED}`,
           '--checks=not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance',
           '--exclude-path-regex=^/docs',

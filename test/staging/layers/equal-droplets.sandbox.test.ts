@@ -12,7 +12,7 @@ import { mulberry32 } from '../source/cfignore/cases.ts';
 import { type Act, BothWays } from './both-ways.ts';
 import { RandomTree } from './random-trees.ts';
 
-const TREES = Number(process.env['STAGER_TEST_TREES'] ?? 24);
+const TREES = Number(process.env['STAGER_TEST_TREES'] ?? 8);
 const SEED = Number(process.env['STAGER_TEST_SEED'] ?? 1);
 /** The tree is made; it is used, or replaced, by a package that may differ. */
 const STAGINGS = 2;

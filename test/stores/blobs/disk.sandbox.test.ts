@@ -11,6 +11,7 @@ import { collectGarbage } from '../../../src/staging/package/gc.ts';
 import { openSource } from '../../../src/staging/source/open.ts';
 import { openBlobStore } from '../../../src/stores/blobs/open.ts';
 import type { BlobKey, BlobStore } from '../../../src/stores/blobs/port/blob-store.ts';
+import { isRoot, unlessRoot } from '../../support/as-root.ts';
 import { streamOf } from './contract.ts';
 
 const signal = new AbortController().signal;
@@ -32,7 +33,7 @@ afterEach(async () => {
 const put = (name: string, bytes: Uint8Array) =>
   store.put({ kind: 'droplets', name }, streamOf(bytes), { contentType, signal });
 
-describe('a full disk', () => {
+describe.runIf(isRoot)(`a full disk${unlessRoot}`, () => {
   it('is said to be full, keeps what was there, and has room again after that', async () => {
     const kept = randomBytes(1_000_000);
     await put('abcd', kept);
@@ -70,7 +71,7 @@ describe('a full disk', () => {
   });
 });
 
-describe('a read-only store', () => {
+describe.runIf(isRoot)(`a read-only store${unlessRoot}`, () => {
   it('is read, and refuses to be written with what to do', async () => {
     const bytes = randomBytes(100_000);
     await put('abcd', bytes);

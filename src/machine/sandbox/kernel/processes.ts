@@ -21,15 +21,24 @@ export async function namespacePids(init: number): Promise<number[]> {
 
 /** Pids of living processes that were started with `entry` (`NAME=value`) in their environment. */
 export async function markedPids(entry: string): Promise<number[]> {
-  const needle = Buffer.from(`${entry}\0`);
+  return await pidsWith('environ', `${entry}\0`);
+}
+
+/** Pids of living processes whose command line has `text`. */
+export async function pidsNaming(text: string): Promise<number[]> {
+  return await pidsWith('cmdline', text);
+}
+
+async function pidsWith(file: 'environ' | 'cmdline', text: string): Promise<number[]> {
+  const needle = Buffer.from(text);
   const pids = await allPids();
-  const marked = await Promise.all(
+  const found = await Promise.all(
     pids.map(async (pid) => {
-      const environ = await readFile(`/proc/${pid}/environ`).catch(() => undefined);
-      return environ?.includes(needle) === true;
+      const bytes = await readFile(`/proc/${pid}/${file}`).catch(() => undefined);
+      return bytes?.includes(needle) === true;
     }),
   );
-  return pids.filter((_, index) => marked[index] === true);
+  return pids.filter((_, index) => found[index] === true);
 }
 
 /** The children of a process, oldest first. */

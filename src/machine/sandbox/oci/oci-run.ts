@@ -10,7 +10,14 @@ import { Flow } from '../child/flow.ts';
 import { type Container, withinLimits } from '../child/within-limits.ts';
 import { cgroupDirectories, isHeld, type MemoryUse, memoryUse, removeCgroups } from '../kernel/cgroups.ts';
 import { type ChildEnd, endOf } from '../kernel/child-end.ts';
-import { childrenOf, heldOpenBytes, namespacePids, readOrNothing, send } from '../kernel/processes.ts';
+import {
+  childrenOf,
+  heldOpenBytes,
+  namespacePids,
+  pidsNaming,
+  readOrNothing,
+  send,
+} from '../kernel/processes.ts';
 import { countsOf } from '../kernel/user-scope.ts';
 import type { ExitReport } from '../port/exit-report.ts';
 import type { OnOutput } from '../port/sandbox.ts';
@@ -145,6 +152,17 @@ export class OciRun implements Container {
     const sent = init !== undefined && send(init, 'SIGKILL');
     if (sent) this.#patience.after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
     else await this.#killRuntime(child);
+    if (this.#parts.guard !== undefined)
+      this.#patience.after(KILL_PATIENCE_MS, () => void this.#killUntied());
+  }
+
+  /**
+   * A guard that was killed between the start of its first process and the moment in which that was tied to it leaves
+   * it alive. The command lines of all that it starts name the container.
+   */
+  async #killUntied(): Promise<void> {
+    for (const pid of await pidsNaming(this.#parts.files.id)) send(pid, 'SIGKILL');
+    if (!this.#ended) this.#patience.after(KILL_PATIENCE_MS, () => void this.#killUntied());
   }
 
   async #killRuntime(child: ChildProcess): Promise<void> {
