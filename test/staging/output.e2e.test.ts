@@ -59,6 +59,20 @@ const record = z.strictObject({
       family: z.enum(['cf-v2', 'cf-v3', 'heroku']),
     }),
   ),
+  dependencies: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        version: z.string(),
+        uri: z.string(),
+        checksum: z.string(),
+        line: z.string().optional(),
+        newestOfLine: z.string().optional(),
+        newest: z.string().optional(),
+        endOfLife: z.iso.date().optional(),
+      }),
+    )
+    .optional(),
   droplet: blob.extend({ guid: z.guid() }),
   buildCache: blob.optional(),
   limits: z.strictObject({ memoryMb: z.int(), diskMb: z.int(), timeoutMs: z.int() }),

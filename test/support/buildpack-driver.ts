@@ -140,7 +140,7 @@ export class Driver {
   /** Starts a command as the launcher does; `use` talks to it; SIGTERM ends it. Its exit code and output. */
   async launch(
     command: string,
-    use: (url: string) => Promise<void>,
+    use: (url: string, said: () => string) => Promise<void>,
     env: Record<string, string> = {},
   ): Promise<Outcome> {
     const port = await freePort();
@@ -152,10 +152,13 @@ export class Driver {
       detached: true,
       ...VCAP,
     });
-    const ended = collect(child);
+    let output = '';
+    const ended = collect(child, (text) => {
+      output += text;
+    });
     try {
       await listening(port, child);
-      await use(`http://127.0.0.1:${port}`);
+      await use(`http://127.0.0.1:${port}`, () => output);
       child.kill('SIGTERM');
     } catch (error) {
       killGroup(child);
@@ -218,11 +221,12 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-function collect(child: ChildProcess): Promise<Outcome> {
+function collect(child: ChildProcess, tell?: (text: string) => void): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     let output = '';
     const add = (chunk: Buffer): void => {
       output += chunk.toString();
+      tell?.(chunk.toString());
     };
     child.stdout?.on('data', add);
     child.stderr?.on('data', add);
