@@ -58,7 +58,9 @@ describe('examples/ci', () => {
     await cp(join(root, 'fixtures/apps/static-site'), join(checkout, 'shop'), { recursive: true });
     const document: unknown = parse(await readFile(join(root, 'examples/ci', name), 'utf8'));
     // Only the package itself is not there before it is published; published.e2e.test.ts installs what is packed.
-    const all = commandsOf(document).map((command) => command.replace(/^npm install --global stager$/m, ''));
+    const all = commandsOf(document)
+      .map((command) => command.replace(/^npm install --global stager$/m, ''))
+      .filter((command) => command !== '');
     expect(all.join('\n')).toMatch(/runc[\s\S]*stager stage[\s\S]*stager run/);
     for (const command of all) {
       const ran = spawnSync('bash', ['-euo', 'pipefail', '-c', command], {

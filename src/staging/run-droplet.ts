@@ -75,7 +75,9 @@ export interface RunningDroplet {
   readonly port?: number;
   readonly record?: StagingRecord;
   readonly ready: DropletRun['ready'];
+  /** Settles when its directory is gone as well. */
   readonly done: Promise<RunResult>;
+  /** As {@link done}. */
   stop: DropletRun['stop'];
 }
 
@@ -139,9 +141,9 @@ export async function run(
       { sandbox: ports.sandbox, clock: ports.clock, ...io },
     );
     const done = started.done.finally(release);
-    // A caller may look at `ready` only.
-    done.catch(() => undefined);
-    return { ...started, ...(record !== undefined && { record }), done };
+    done.catch(() => undefined); // A caller may look at `ready` only.
+    const stop: DropletRun['stop'] = (options) => started.stop(options).then(() => done);
+    return { ...started, ...(record !== undefined && { record }), done, stop };
   } catch (error) {
     const filled = isStagerError(error, 'HOST_DISK_FULL') && (await workspace.isFull());
     // The next start removes what is left.

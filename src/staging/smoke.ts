@@ -54,7 +54,7 @@ async function untilHealthy(staging: Staging, record: StagingRecord): Promise<nu
     { signal, emit },
   );
   const readiness = await started.ready;
-  if (readiness.kind === 'ended') throw failed(readiness.result);
+  if (readiness.kind === 'ended') throw failed(await started.done);
   await started.stop();
   return readiness.afterMs;
 }

@@ -52,8 +52,7 @@ function machine(): {
 
 const copiesIn = (stateDir: string): string[] =>
   readdirSync(join(stateDir, ETC))
-    .filter((name) => !name.endsWith('.seal'))
-    .map((name) => join(stateDir, ETC, name))
+    .map((name) => join(stateDir, ETC, name, 'tree'))
     .toSorted();
 
 it('makes one copy for all processes', async () => {
@@ -63,6 +62,22 @@ it('makes one copy for all processes', async () => {
   expect(await copy('b')).toBe(first);
   expect(statSync(join(first, 'profile')).ino).toBe(made);
   expect(copiesIn(stateDir)).toEqual([first]);
+});
+
+it('makes one copy when all begin at the same moment, and takes it from nobody', async () => {
+  const { copy, stateDir } = machine();
+  const all = await Promise.all(
+    Array.from({ length: 12 }, async (_, at) => {
+      const path = await copy(`p${at}`);
+      return [path, statSync(join(path, 'profile')).ino] as const;
+    }),
+  );
+  const [kept] = copiesIn(stateDir);
+  expect(copiesIn(stateDir)).toHaveLength(1);
+  for (const [path, made] of all) {
+    expect(path).toBe(kept);
+    expect(statSync(join(path, 'profile')).ino).toBe(made);
+  }
 });
 
 it('makes another when a file has changed, or a link, or what is mounted over it', async () => {

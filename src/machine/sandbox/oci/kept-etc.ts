@@ -6,21 +6,23 @@
  * One is good until the next boot, since nothing of it is synced, and as long as its seal says that nobody wrote to it.
  */
 import { type Dirent, lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
-import { readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { readFile, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { sha256OfBytes } from '../../../words/digest.ts';
 import { namesNow } from '../../host/names-in.ts';
 import { bootId } from '../../host/process-identity.ts';
 import { removeTree } from '../../host/remove-tree.ts';
-import { replaceFile } from '../../host/replace-file.ts';
 import { makeDirectory } from '../child/files.ts';
 import { composeEtc, type EtcOptions, keptOf } from './etc.ts';
 import { unlessThere } from './mount-points.ts';
 
 /** Below the state directory: the copies. Below that of a process: a link for each that it may be showing. */
 export const ETC = 'etc';
+/** In the directory of a copy: what is shown, and the seal. One rename makes both visible, whoever else makes the same. */
+const TREE = 'tree';
+const SEAL = 'seal';
 /** Raise it when something else is written into a copy. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** A copy that nobody has taken for so long goes when another is made. */
 const UNUSED_MS = 24 * 60 * 60 * 1000;
 /** What changed this short a time ago may change again without another time. */
@@ -44,14 +46,16 @@ export async function keptEtc(
   const kept = join(stateDir, ETC, name);
   // Before the look whether it is there: whoever sweeps looks for it after having taken the copy away.
   await symlink(kept, join(home, ETC, name)).catch(() => undefined);
-  if (await isWhole(kept, now)) return kept;
+  if (await isWhole(kept, now)) return join(kept, TREE);
   const own = join(home, ETC, `${name}.new`);
-  await composeEtc(own, options);
+  await makeDirectory(own, 0o711);
+  await composeEtc(join(own, TREE), options);
   const settled = now - facts.changedMs > FRESH_MS;
-  if (!settled || JSON.stringify(sourceOf(options).entries) !== JSON.stringify(facts.entries)) return own;
-  if (!(await published({ stateDir, home }, { own, kept }))) return own;
+  if (!settled || JSON.stringify(sourceOf(options).entries) !== JSON.stringify(facts.entries))
+    return join(own, TREE);
+  if (!(await published({ stateDir, home, now }, { own, kept }))) return join(own, TREE);
   await sweepEtcs({ stateDir, home, now });
-  return kept;
+  return join(kept, TREE);
 }
 
 /** What the copy is made of. The directory itself counts: its entries do, links among them. */
@@ -66,15 +70,18 @@ function sourceOf(options: EtcOptions): Facts {
   };
 }
 
+/** Whether `kept` is there now: this copy, or the same that another process has made meanwhile. */
 async function published(
-  { stateDir, home }: { readonly stateDir: string; readonly home: string },
+  { stateDir, home, now }: Sweep,
   { own, kept }: { readonly own: string; readonly kept: string },
 ): Promise<boolean> {
   try {
     await unlessThere(makeDirectory(join(stateDir, ETC), 0o711));
+    await writeFile(join(own, SEAL), sealOf(join(own, TREE)));
+    if (await moved(own, kept)) return true;
+    if (await isWhole(kept, now)) return true;
     // One that was damaged; who shows it keeps it as long as we live.
     await moved(kept, join(home, ETC, `damaged.${basename(kept)}`));
-    await replaceFile(`${kept}.seal`, sealOf(own), { durable: false });
     return await moved(own, kept);
   } catch {
     // It saves time and nothing else: what is in its place is somebody else's.
@@ -84,8 +91,8 @@ async function published(
 
 /** Whether it is there as it was made; then it is marked as used. Another user's is not ours to use. */
 async function isWhole(kept: string, now: number): Promise<boolean> {
-  const seal = await readFile(`${kept}.seal`, 'utf8').catch(() => undefined);
-  if (seal === undefined || seal !== sealOf(kept)) return false;
+  const seal = await readFile(join(kept, SEAL), 'utf8').catch(() => undefined);
+  if (seal === undefined || seal !== sealOf(join(kept, TREE))) return false;
   return await utimes(kept, now / 1000, now / 1000).then(
     () => true,
     () => false,
@@ -149,13 +156,8 @@ async function sweepEtcs({ stateDir, home, now }: Sweep): Promise<void> {
     const aside = join(home, ETC, `${name}.old`);
     if (!(await moved(kept, aside))) continue;
     if ((await isUnused({ stateDir, now }, { kept: aside, name })) || !(await moved(aside, kept)))
-      await forget(aside, kept);
+      await removeTree(aside).catch(() => undefined);
   }
-}
-
-async function forget(aside: string, kept: string): Promise<void> {
-  await rm(`${kept}.seal`, { force: true }).catch(() => undefined);
-  await removeTree(aside).catch(() => undefined);
 }
 
 async function moved(from: string, to: string): Promise<boolean> {
