@@ -34,8 +34,8 @@ const LIMIT_NAMES = {
 } as const satisfies Record<Sandbox['unenforced'][number]['limit'], string>;
 /** `diego.pid_limit` of Cloud Foundry. */
 const PIDS = 1024;
-/** The kernel's default weight: a person waits for a staging, so it does not yield as on a cell. */
-const CPU_SHARES = 1024;
+/** Half of the kernel's default weight: what starts and ends stagings goes before scripts that flood the machine. */
+const CPU_SHARES = 512;
 
 /** What the scripts are run with. */
 export interface ScriptsInput {
