@@ -153,16 +153,17 @@ export class OciRun implements Container {
     if (sent) this.#patience.after(KILL_PATIENCE_MS, () => void this.#killRuntime(child));
     else await this.#killRuntime(child);
     if (this.#parts.guard !== undefined)
-      this.#patience.after(KILL_PATIENCE_MS, () => void this.#killUntied());
+      this.#patience.after(KILL_PATIENCE_MS, () => void this.#killUntied(child));
   }
 
   /**
    * A guard that was killed between the start of its first process and the moment in which that was tied to it leaves
-   * it alive. The command lines of all that it starts name the container.
+   * it alive. The command lines of all that it starts name the container. Again and again, since it may be starting still.
    */
-  async #killUntied(): Promise<void> {
+  async #killUntied(child: ChildProcess): Promise<void> {
+    child.kill('SIGKILL');
     for (const pid of await pidsNaming(this.#parts.files.id)) send(pid, 'SIGKILL');
-    if (!this.#ended) this.#patience.after(KILL_PATIENCE_MS, () => void this.#killUntied());
+    if (!this.#ended) this.#patience.after(KILL_PATIENCE_MS, () => void this.#killUntied(child));
   }
 
   async #killRuntime(child: ChildProcess): Promise<void> {
