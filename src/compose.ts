@@ -272,6 +272,7 @@ export class Stager {
     await this.#openHome();
     const dir = join(home, 'buildpacks');
     const store = new ContentStore(dir, this.clock);
+    const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
     const { all, ruled } = await this.#downloads();
     const fetcher = new BuildpackFetcher({
       store,
@@ -281,7 +282,6 @@ export class Stager {
       git: { searchPath, proxy, caFile: () => authoritiesFile(cacheHome, all.extraCa), ...ruled?.git },
       clock: this.clock,
     });
-    const registry = new BuildpackRegistry({ dir, store, clock: this.clock });
     const buildpacks = { registry, fetcher, store, shipped: SHIPPED };
     await installShipped({ from: SHIPPED, dir, buildpacks, signal });
     return buildpacks;

@@ -79,10 +79,11 @@ export async function packImage(
     await mkdir(spool);
     const place: PackingPlace = { spool, memberCache: ports.memberCache, signal };
     const parts = { place: located.place, ...(record !== undefined && { record }) };
+    // A base that can't be had is told before anything is unpacked.
+    const base = await baseOf(wish, { record, ports, place });
     await unpackDroplet(parts, home, { ports, signal });
     const facts = { ...wish, ...(record !== undefined && { record }) };
     const content = (await cnbContent(home, facts)) ?? (await dropletContent(home, facts));
-    const base = await baseOf(wish, { record, ports, place });
     const layers: ImageLayer[] = [...base.layers];
     for (const plan of content.plans) layers.push(await packLayer(plan, layers.length, place));
     const texts = imageTexts({

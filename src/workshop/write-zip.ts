@@ -1,9 +1,11 @@
 /** Writes a zip whose bytes follow from its entries alone, aside, and moves it into place. */
+
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { Transform, type Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import yazl from 'yazl';
+import { hashing } from '../machine/host/hashing.ts';
 import { replaceFileWith } from '../machine/host/replace-file.ts';
 import { callersMode } from '../machine/host/umask.ts';
 import { errnoOf, StagerError } from '../words/errors.ts';
@@ -45,12 +47,7 @@ export async function writeZip(
 ): Promise<WrittenZip> {
   const zip = new yazl.ZipFile();
   const hash = createHash('sha256');
-  const digesting = new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
+  const digesting = hashing(hash);
   // A file that can't be read or changes its size is reported on the zip, not on its stream.
   zip.on('error', (error) => digesting.destroy(error instanceof Error ? error : new Error(String(error))));
   try {

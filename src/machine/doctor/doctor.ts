@@ -15,7 +15,7 @@ import type { OciRuntime } from '../sandbox/oci/runtime.ts';
 import { runtimeAdvice } from '../sandbox/oci/runtime-advice.ts';
 import type { EgressState } from '../sandbox/port/network.ts';
 import type { Sandbox } from '../sandbox/port/sandbox.ts';
-import type { Layers } from '../sandbox/port/volume.ts';
+import { type Layers, NO_VOLUMES } from '../sandbox/port/volume.ts';
 import { findRuntimes, type Selection, type SelectOptions } from '../sandbox/select.ts';
 import type { Rejected } from '../sandbox/unavailable.ts';
 import type { StackInfo } from '../stack/store.ts';
@@ -182,7 +182,7 @@ async function volumesOf(
   { volumes, owner }: Pick<Sandbox, 'volumes' | 'owner'>,
   workspaces: string,
 ): Promise<Tried> {
-  const none = (why = 'this kind of sandbox has no file systems') => ({ had: false, why });
+  const none = (why: string = NO_VOLUMES) => ({ had: false, why });
   if (volumes === undefined) return { bound: { kind: 'watch' }, layers: none() };
   const at = join(workspaces, newGuid());
   await mkdir(at, { recursive: true });

@@ -85,7 +85,7 @@ export async function selectSandbox(options: SelectOptions): Promise<Selection> 
   const found = await findRuntimes(options, memory);
   const [only] = found.rejected;
   if (options.runtimePath !== undefined && only !== undefined) throw unusable(only);
-  if (options.leaveCgroupMounts !== true) await favorDynamicMoves();
+  if (options.leaveCgroupMounts !== true) await favorDynamicMoves(memory);
   const plans = { ids: await idPlans(), cgroups: await planCgroups(), guard: await planGuard() };
   const ways = [...waysOf(found.runtimes, plans)];
   const how = { stateDir, memory, bound: options.bound, signal, egress: await options.egress?.() };

@@ -1,12 +1,14 @@
 /** Reads a tar, compressed or not, into a {@link StackWriter}. */
+
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { PassThrough, Transform } from 'node:stream';
+import { PassThrough, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { errnoOf, isStagerError, StagerError } from '../../words/errors.ts';
+import { hashing } from '../host/hashing.ts';
 import type { StackEntry, StackWriter } from './stack-writer.ts';
 
 /** Digests of what was read. */
@@ -82,15 +84,6 @@ async function* buffers(content: AsyncIterable<unknown>): AsyncGenerator<Buffer,
   for await (const chunk of content) {
     if (Buffer.isBuffer(chunk)) yield chunk;
   }
-}
-
-function hashing(hash: ReturnType<typeof createHash>): Transform {
-  return new Transform({
-    transform(chunk: Buffer, _, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
 }
 
 /** Told by the first bytes, not by the name. */

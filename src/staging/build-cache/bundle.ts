@@ -9,9 +9,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { hashing } from '../../machine/host/hashing.ts';
 import { outputError } from '../../machine/host/output-file.ts';
 import { replaceFile, replaceFileWith } from '../../machine/host/replace-file.ts';
 import { sha256Of } from '../../words/digest.ts';
@@ -82,18 +82,13 @@ export async function writeBundle(
   const before = await readBundle(dir).catch(() => undefined);
   const packed = packTarball(buildCacheContents(from.cache), options);
   const hash = createHash('sha256');
-  let sizeBytes = 0;
-  const hashing = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      sizeBytes += chunk.length;
-      done(null, chunk);
-    },
-  });
   try {
     // Its name is known when all of it is written.
     const aside = join(dir, 'cache.tar.gz');
-    await replaceFileWith(aside, (to) => pipeline(packed.body, hashing, to, { signal: options.signal }));
+    await replaceFileWith(aside, (to) =>
+      pipeline(packed.body, hashing(hash), to, { signal: options.signal }),
+    );
+    const { size: sizeBytes } = await stat(aside);
     const bundle: Bundle = { format: FORMAT, ...from.facts, sha256: sha256Of(hash), sizeBytes };
     await rename(aside, fileOf(dir, bundle));
     await replaceFile(join(dir, DOCUMENT), `${JSON.stringify(bundle, null, 2)}\n`, { durable: true });
@@ -142,16 +137,11 @@ export async function unpackBundle(
   to: { readonly cache: string } & Omit<UnpackOptions, 'what'>,
 ): Promise<void> {
   const hash = createHash('sha256');
-  const hashing = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
+  const hashed = hashing(hash);
   const file = createReadStream(fileOf(dir, bundle));
-  file.once('error', (error) => hashing.destroy(error));
+  file.once('error', (error) => hashed.destroy(error));
   try {
-    await unpackTarball(file.pipe(hashing), to.cache, { ...to, what: 'its tarball' });
+    await unpackTarball(file.pipe(hashed), to.cache, { ...to, what: 'its tarball' });
   } catch (error) {
     throwIfCancelled(to.signal);
     if (isStagerError(error, 'HOST_DISK_FULL')) throw error;

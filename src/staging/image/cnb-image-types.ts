@@ -1,4 +1,5 @@
 /** The files that tell the launcher of an image what counts for each process: variables, programs, profile scripts. */
+import { shellQuote } from '../../words/shell.ts';
 import { envChanges, layerRoots, readEnvFiles } from '../cnb/cnb-env.ts';
 import { CNB_INSIDE } from '../cnb/cnb-home.ts';
 import {
@@ -8,7 +9,6 @@ import {
   type UnpackedCnbDroplet,
 } from '../cnb/cnb-launch-layers.ts';
 import type { LaunchedProcess } from '../cnb/cnb-metadata.ts';
-import { shellQuote } from '../launch/start-script.ts';
 
 /** From this API on the arguments of a user replace those of a process. */
 const REPLACING_API = 9;

@@ -2,6 +2,7 @@
  * Starts what a droplet of Cloud Native Buildpacks holds, by the rules of their launcher (buildpack-contracts.md 5.10):
  * variables of layers, `exec.d` programs, profile scripts, processes with and without a shell.
  */
+
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -9,6 +10,7 @@ import { ownedDirectory } from '../../machine/host/owner.ts';
 import { readSmall } from '../../machine/host/read-small.ts';
 import { StagerError } from '../../words/errors.ts';
 import { newGuid } from '../../words/ids.ts';
+import { shellQuote } from '../../words/shell.ts';
 import { addLayerRoots, applyEnvFiles, type CnbEnvironment, readEnvFiles } from '../cnb/cnb-env.ts';
 import { CNB_INSIDE, CnbHome } from '../cnb/cnb-home.ts';
 import {
@@ -28,7 +30,7 @@ import { parseToml } from '../cnb/cnb-toml.ts';
 import { exitCodeOf } from './exit-code.ts';
 import type { Launcher, LauncherIo, ToLaunch } from './launcher.ts';
 import type { RunDirs } from './layout.ts';
-import { BASH, shellQuote } from './start-script.ts';
+import { BASH } from './start-script.ts';
 
 /** Exit status of the launcher for what can't be launched. */
 const LAUNCH_FAILED = 82;

@@ -6,6 +6,7 @@
  * parameters and variables. Where the original breaks (names with blanks, a profile script that changes the
  * directory), this does what was meant.
  */
+import { shellQuote } from '../../words/shell.ts';
 import { RUN_INSIDE } from './layout.ts';
 
 /** Lines that people know from `cf logs`. */
@@ -59,11 +60,6 @@ export function launchScript(what: LaunchScript): string {
 export function shellCommand(words: readonly string[]): string {
   const [only] = words;
   return words.length === 1 && only !== undefined ? only : words.map(shellQuote).join(' ');
-}
-
-/** `text` as one word of a shell. */
-export function shellQuote(text: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Without a match the pattern itself is what the loop sees, and it is not a file. */

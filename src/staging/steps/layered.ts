@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Sandbox } from '../../machine/sandbox/port/sandbox.ts';
-import type { Layers } from '../../machine/sandbox/port/volume.ts';
+import { type Layers, NO_VOLUMES } from '../../machine/sandbox/port/volume.ts';
 import { isStagerError, throwIfCancelled } from '../../words/errors.ts';
 import type { Report } from '../../words/events.ts';
 import { formatCount, MEBIBYTE } from '../../words/units.ts';
@@ -110,7 +110,7 @@ export class LayeredApp implements AsyncDisposable {
       listed.close?.();
       if (isFew) return FEW_FILES;
       if (layers !== undefined) return 'what may be kept is a plain directory';
-      const why = ports.sandbox.volumes?.whyNoLayers ?? 'this kind of sandbox has no file systems';
+      const why = ports.sandbox.volumes?.whyNoLayers ?? NO_VOLUMES;
       return `no tree can be laid below a workspace: ${why}`;
     }
     const now = await LayerEntries.of(listed.entries);

@@ -1,11 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunDirs } from '../../../src/staging/launch/layout.ts';
-import {
-  PRE_START_MESSAGE,
-  START_MESSAGE,
-  shellCommand,
-  shellQuote,
-} from '../../../src/staging/launch/start-script.ts';
+import { PRE_START_MESSAGE, START_MESSAGE, shellCommand } from '../../../src/staging/launch/start-script.ts';
+import { shellQuote } from '../../../src/words/shell.ts';
 import { HostSandbox } from '../../support/host-sandbox.ts';
 import { dropletOf, removeRun, requestFor, watchRun } from './support.ts';
 

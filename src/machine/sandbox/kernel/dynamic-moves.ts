@@ -9,6 +9,7 @@
 import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { execa } from 'execa';
+import { bootId } from '../../host/process-identity.ts';
 import { type MountInfo, parseMountInfo } from './mountinfo.ts';
 
 /** `off`: what could be turned on, and the command for it; `why`: it can't be had. */
@@ -46,12 +47,21 @@ export async function dynamicMoves(source?: MovesSource): Promise<DynamicMoves> 
 export const hasDynamicMoves = ({ superOptions }: Pick<MountInfo, 'superOptions'>): boolean =>
   superOptions.includes(OPTION);
 
-/** Turns it on where it can be had. What can't be mounted here (in a container, not as root) stays as it is. */
-export async function favorDynamicMoves(): Promise<void> {
+/**
+ * Turns it on where it can be had. What can't be mounted here (in a container, not as root) stays as it is, and is
+ * not tried again until the next boot.
+ */
+export async function favorDynamicMoves(memory: {
+  recall(key: string): Promise<string | undefined>;
+  remember(key: string, text: string): Promise<void>;
+}): Promise<void> {
   const moves = await dynamicMoves();
   if (moves.kind !== 'off' || process.getuid?.() !== 0) return;
+  const key = `${bootId()}:${OPTION}`;
+  if ((await memory.recall(key)) !== undefined) return;
   const [program, ...args] = moves.command;
   await execa(program, args, { reject: false, stdin: 'ignore' });
+  await memory.remember(key, 'tried');
 }
 
 /** A remount takes away every option that it does not name. */

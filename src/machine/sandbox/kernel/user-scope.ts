@@ -2,9 +2,11 @@
  * A scope of the caller's own service manager (`systemd --user`), with limits of its own, for each container of an
  * ordinary user. It is what holds memory, processes and cpu where such a user may not make a cgroup: the manager has some.
  */
+
 import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { quotedWord } from '../../../words/shell.ts';
 import type { SandboxLimits } from '../port/sandbox.ts';
 import type { Controller } from './cgroups.ts';
 import { readOrNothing } from './processes.ts';
@@ -102,7 +104,7 @@ export const OPEN_COUNTS =
 
 /** A shell's words that run the command, whose stderr is descriptor 4, and write those counts to `file`. */
 export const keepCounts = (file: string): string =>
-  `"$@" 2>&4 4>&- 5<&- 6<&-; s=$?; { cat <&6; cat <&5; } >'${file.replaceAll("'", "'\\''")}'; exit $s`;
+  `"$@" 2>&4 4>&- 5<&- 6<&-; s=$?; { cat <&6; cat <&5; } >${quotedWord(file)}; exit $s`;
 
 /** What {@link keepCounts} wrote. */
 export async function countsOf(

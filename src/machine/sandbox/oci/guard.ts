@@ -6,11 +6,13 @@
  * it ends (PR_SET_PDEATHSIG); and with its first process every process of a pid namespace ends, those of name
  * spaces below included. Nothing has to be alive to do it, and no script can prevent it. util-linux has the programs.
  */
+
 import type { ChildProcess } from 'node:child_process';
 import { readdir, readlink, writeFile } from 'node:fs/promises';
 import { Duplex } from 'node:stream';
 import { execa } from 'execa';
 import { StagerError } from '../../../words/errors.ts';
+import { quotedWord } from '../../../words/shell.ts';
 import type { IdMappings } from '../kernel/ids.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import { firstExecutable, SYSTEM_DIRECTORIES } from '../kernel/programs.ts';
@@ -105,14 +107,12 @@ export function guarded(
  * who has one mounted here keeps it, with its loop device, when its owner has long unmounted it.
  */
 function dropVolumes(keep: readonly string[]): string {
-  const kept = keep.map(quoted).join('|');
+  const kept = keep.map(quotedWord).join('|');
   const others = kept === '' ? '' : `${kept}) ;; `;
   return `grep -Eo '${VOLUME_POINT}' /proc/self/mounts | while read -r at kind; do at=$(printf %b "$at"); case $at in ${others}*) umount -l "$at";; esac; done; `;
 }
 
-const dropMounts = (points: readonly string[]): string => `umount -l ${points.map(quoted).join(' ')}; `;
-
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+const dropMounts = (points: readonly string[]): string => `umount -l ${points.map(quotedWord).join(' ')}; `;
 
 /**
  * Gives the guard's user namespace its ids.

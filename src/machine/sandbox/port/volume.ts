@@ -6,6 +6,9 @@ import type { Owner } from '../../host/owner.ts';
 export const BOUNDS = ['image', 'tmpfs', 'watch'] as const;
 export type Bound = (typeof BOUNDS)[number];
 
+/** Why nothing can be laid below a workspace where a sandbox has no {@link Volumes}. */
+export const NO_VOLUMES = 'this kind of sandbox has no file systems';
+
 /** What a workspace may take. */
 export interface VolumeSize {
   readonly bytes: number;

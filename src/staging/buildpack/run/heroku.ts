@@ -1,9 +1,11 @@
 /**
  * Compile, export, release and report of Heroku's classic family (buildpack-contracts.md 4.1 to 4.5).
  */
+
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isStagerError } from '../../../words/errors.ts';
+import { quotedWord } from '../../../words/shell.ts';
 import { familyPaths } from '../contract/contract.ts';
 import { entriesOf, type ProcessEntry } from '../contract/process-list.ts';
 import type { StagedBuildpack } from '../contract/staged.ts';
@@ -113,9 +115,7 @@ async function writeConfigVars(
 ): Promise<void> {
   const lines = [...configVars]
     .filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-    .map(
-      ([name, value]) => `[ -n "\${${name}+set}" ] || export ${name}='${value.replaceAll("'", `'\\''`)}'\n`,
-    );
+    .map(([name, value]) => `[ -n "\${${name}+set}" ] || export ${name}=${quotedWord(value)}\n`);
   const last = order.at(-1);
   if (lines.length === 0 || last === undefined) return;
   // In the sandbox: a script may have made .profile.d a link to anywhere.
