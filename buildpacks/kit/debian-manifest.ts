@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { allInSuite, type DebianPackage } from './debian.ts';
+import { allInSuite, type DebianPackage, type Distribution, suiteName } from './debian.ts';
 import { download } from './download.ts';
 import { unpack } from './extract.ts';
 import { librariesOnly } from './libraries.ts';
@@ -21,6 +21,10 @@ const STACK = /^(libc6|libgcc-s1|libstdc\+\+6)$/;
 /** What {@link debianEntries} looks for. */
 export interface DebianWish {
   readonly suite: string;
+  /** Default Debian. */
+  readonly distribution?: Distribution;
+  /** Default both; Ubuntu has its files for arm64 elsewhere. */
+  readonly machines?: readonly ('x64' | 'arm64')[];
   /** These get entries of their own. */
   readonly packages: readonly string[];
   /** The manifest so far: what libraries a package has is only known once it was downloaded. */
@@ -31,14 +35,15 @@ export interface DebianWish {
   readonly more?: (name: string) => object;
 }
 
-/** Entries for x64 and arm64, from the suite's signed index. */
+/** Entries for each kind of machine, from the suite's signed index. */
 export async function debianEntries(wish: DebianWish): Promise<object[]> {
   const scratch = await mkdtemp(join(tmpdir(), 'debian-index-'));
   const old = previous.parse(parse(await readFile(wish.manifest, 'utf8').catch(() => '')));
   const entries: object[] = [];
   try {
-    for (const arch of ['x64', 'arm64'] as const) {
-      const query = { suite: wish.suite, arch, env: process.env, log, scratch: join(scratch, arch) };
+    for (const arch of wish.machines ?? (['x64', 'arm64'] as const)) {
+      const { suite, distribution = 'debian' } = wish;
+      const query = { suite, distribution, arch, env: process.env, log, scratch: join(scratch, arch) };
       const index = await allInSuite(query, () => true);
       const base = (found: DebianPackage) => ({
         name: found.name,
@@ -50,7 +55,7 @@ export async function debianEntries(wish: DebianWish): Promise<object[]> {
       });
       for (const name of wish.packages) {
         const found = index.get(name);
-        if (found === undefined) throw new Error(`Debian ${wish.suite} has no package ${name} for ${arch}`);
+        if (found === undefined) throw new Error(`${suiteName(query)} has no package ${name} for ${arch}`);
         entries.push({ ...base(found), ...wish.more?.(name) });
       }
       if (wish.withLibraries !== true) continue;

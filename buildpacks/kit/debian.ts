@@ -1,5 +1,5 @@
 /**
- * The newest version of a package of a Debian suite, through the signed index: InRelease (signature) states the
+ * The newest version of a package of a suite of Debian or Ubuntu, through the signed index: InRelease (signature) states the
  * sha256 of Packages.xz, which states the sha256 of the package.
  */
 import { createReadStream } from 'node:fs';
@@ -13,12 +13,17 @@ import { succeeds } from './exec.ts';
 import { decompress } from './extract.ts';
 import { BuildpackFailure, errnoOf } from './failure.ts';
 import type { Log } from './log.ts';
-import { type Env, registryUrl } from './mirrors.ts';
+import { type Env, type RegistryName, registryUrl } from './mirrors.ts';
+
+/** Whose suite it is. */
+export type Distribution = 'debian' | 'ubuntu';
 
 /** What to look for, and where files may be put meanwhile. */
 export interface SuiteQuery {
-  /** Code name, e.g. `bookworm`; its security suite is looked at as well. */
+  /** Code name, e.g. `bookworm`; its suites with updates are looked at as well. */
   readonly suite: string;
+  /** Default Debian. */
+  readonly distribution?: Distribution;
   readonly arch: 'x64' | 'arm64';
   readonly env: Env;
   readonly log: Log;
@@ -36,7 +41,34 @@ export interface DebianPackage {
 }
 
 const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' } as const;
-const KEYRINGS = ['/usr/share/keyrings/debian-archive-keyring.gpg', '/etc/apt/trusted.gpg'];
+/** Where each keeps what came after the release, the name that it goes by, and its keys. */
+const DISTRIBUTIONS = {
+  debian: {
+    title: 'Debian',
+    mirror: 'STAGER_DEBIAN_MIRROR',
+    places: [
+      ['debian-security', '-security'],
+      ['debian', ''],
+    ],
+    keyrings: ['/usr/share/keyrings/debian-archive-keyring.gpg', '/etc/apt/trusted.gpg'],
+  },
+  ubuntu: {
+    title: 'Ubuntu',
+    mirror: 'STAGER_UBUNTU_MIRROR',
+    places: [
+      ['ubuntu', '-updates'],
+      ['ubuntu', ''],
+    ],
+    // Keys in /etc/apt are those of the stack's own distribution.
+    keyrings: ['/usr/share/keyrings/ubuntu-archive-keyring.gpg'],
+  },
+} as const satisfies Record<Distribution, object>;
+
+/** How a suite is called in messages: `Debian bookworm`. */
+export const suiteName = ({
+  distribution = 'debian',
+  suite,
+}: Pick<SuiteQuery, 'distribution' | 'suite'>): string => `${DISTRIBUTIONS[distribution].title} ${suite}`;
 const INRELEASE_LIMIT = 4 * 1024 * 1024;
 
 /** @throws BuildpackFailure when no suite has the package, or a signature or checksum is wrong. */
@@ -45,7 +77,7 @@ export async function newestInSuite(
 ): Promise<DebianPackage> {
   const found = (await allInSuite(query, (name) => name === query.package)).get(query.package);
   if (found !== undefined) return found;
-  throw new BuildpackFailure(`Debian ${query.suite} has no package ${query.package} for ${query.arch}`);
+  throw new BuildpackFailure(`${suiteName(query)} has no package ${query.package} for ${query.arch}`);
 }
 
 /** The newest version of each package that `wanted` takes. */
@@ -54,12 +86,9 @@ export async function allInSuite(
   wanted: (name: string) => boolean,
 ): Promise<Map<string, DebianPackage>> {
   await mkdir(query.scratch, { recursive: true });
-  const places = [
-    { registry: 'debian-security', dist: `${query.suite}-security` },
-    { registry: 'debian', dist: query.suite },
-  ] as const;
   const best = new Map<string, DebianPackage>();
-  for (const { registry, dist } of places) {
+  for (const [registry, suffix] of DISTRIBUTIONS[query.distribution ?? 'debian'].places) {
+    const dist = `${query.suite}${suffix}`;
     const index = await indexOf(registry, dist, query);
     if (index === undefined) continue;
     for (const found of await scan(index, registry, wanted)) {
@@ -73,11 +102,7 @@ export async function allInSuite(
 }
 
 /** The verified Packages.xz; undefined when the mirror lacks the suite. */
-async function indexOf(
-  registry: 'debian' | 'debian-security',
-  dist: string,
-  query: SuiteQuery,
-): Promise<string | undefined> {
+async function indexOf(registry: RegistryName, dist: string, query: SuiteQuery): Promise<string | undefined> {
   const base = `${registryUrl(registry, query.env)}/dists/${dist}`;
   const release = await readRelease(base, dist, query);
   if (release === undefined) return undefined;
@@ -130,7 +155,8 @@ async function isGood(file: string, stated: Checksum): Promise<boolean> {
 }
 
 async function verifySignature(file: string, query: SuiteQuery): Promise<void> {
-  for (const keyring of KEYRINGS) {
+  const { title, mirror, keyrings } = DISTRIBUTIONS[query.distribution ?? 'debian'];
+  for (const keyring of keyrings) {
     const readable = await access(keyring).then(
       () => true,
       () => false,
@@ -139,12 +165,12 @@ async function verifySignature(file: string, query: SuiteQuery): Promise<void> {
     const good = await succeeds(['gpgv', '--keyring', keyring, file], query.env);
     if (good === true) return;
     if (good === false) {
-      throw new BuildpackFailure(`the signature of Debian's index (${file}) is not valid with ${keyring}`, {
-        next: 'Check the mirror that STAGER_DEBIAN_MIRROR names; nothing from it was used.',
+      throw new BuildpackFailure(`the signature of ${title}'s index (${file}) is not valid with ${keyring}`, {
+        next: `Check the mirror that ${mirror} names; nothing from it was used.`,
       });
     }
   }
-  query.log.warning("This stack has no gpgv and Debian keyring: the index's signature was not checked.");
+  query.log.warning(`This stack has no gpgv and ${title} keyring: the index's signature was not checked.`);
 }
 
 /** The wanted ones of a Packages.xz, read as a stream: an index unpacks to 50 MB. */

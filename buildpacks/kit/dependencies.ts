@@ -7,7 +7,7 @@ import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { hashFile } from './checksum.ts';
 import { copy } from './copy.ts';
-import { newestInSuite } from './debian.ts';
+import { newestInSuite, suiteName } from './debian.ts';
 import { download, NotThere, wrongChecksum } from './download.ts';
 import { isArchive, type Pick, unpack } from './extract.ts';
 import { BuildpackFailure, errnoOf } from './failure.ts';
@@ -190,14 +190,15 @@ export class Dependencies {
 
   async #fetchNewest(dependency: Dependency, where: { suite: string; package: string }): Promise<string> {
     const { log, env } = this.#options;
+    const distribution = dependency.uri.startsWith('ubuntu:') ? 'ubuntu' : 'debian';
     log.warning(
       `The mirror no longer has ${fileNameOf(dependency.uri)}; taking the newest ${where.package} of ` +
-        `Debian ${where.suite} as its signed index states it.`,
+        `${suiteName({ ...where, distribution })} as its signed index states it.`,
     );
     const arch = dependency.arch ?? 'x64';
     const scratch = join(this.#options.cacheDir, 'debian-index');
     try {
-      const newest = await newestInSuite({ ...where, arch, env, log, scratch });
+      const newest = await newestInSuite({ ...where, distribution, arch, env, log, scratch });
       return await this.fetch({
         name: dependency.name,
         version: newest.version,

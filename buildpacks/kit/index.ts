@@ -15,7 +15,7 @@ export { tellIgnoredVariables } from './ignored.ts';
 export { Kept } from './kept.ts';
 export { installOnce, type KeptInstall } from './kept-install.ts';
 export { DepDir, type LaunchProcess } from './layout.ts';
-export { demandLibc, neededLibc, stackLibc } from './libc.ts';
+export { demandLibc, machineFacts, neededLibc, stackLibc } from './libc.ts';
 export { installLibraries, librariesOnly, stackHasLibrary } from './libraries.ts';
 export { type LockDrift, tellLockDrift } from './lock-drift.ts';
 export { createLog, hideCredentials, type Log } from './log.ts';

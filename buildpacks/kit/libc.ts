@@ -18,6 +18,12 @@ export function stackLibc(): string | undefined {
   return known === '' ? undefined : threeParts(known);
 }
 
+/** What the manifest's `requires` may ask for of the machine. */
+export function machineFacts(): Readonly<Record<string, string>> {
+  const libc = stackLibc();
+  return libc === undefined ? {} : { glibc: libc };
+}
+
 /** The highest `GLIBC_2.x` that a program or library names; undefined when it names none (a static one). */
 export async function neededLibc(file: string): Promise<string | undefined> {
   let highest = -1;

@@ -25,6 +25,8 @@ const REGISTRIES = {
     variables: ['STAGER_DEBIAN_SECURITY_MIRROR'],
     standard: 'https://deb.debian.org/debian-security',
   },
+  /** Where neither Debian nor another registry has something. Other machines than x64 have a server of their own. */
+  ubuntu: { variables: ['STAGER_UBUNTU_MIRROR'], standard: 'https://archive.ubuntu.com/ubuntu' },
   /** Only the simple index is asked: many company mirrors serve nothing else. */
   pypi: {
     variables: ['STAGER_PYPI_INDEX', 'UV_DEFAULT_INDEX', 'UV_INDEX_URL', 'PIP_INDEX_URL'],
@@ -41,6 +43,9 @@ const REGISTRIES = {
 
 /** The registries that a URI can name. */
 export type RegistryName = keyof typeof REGISTRIES;
+
+/** Registries whose URIs are paths on their server. */
+const PLAIN = ['debian', 'debian-security', 'ubuntu', 'dotnet'] as const;
 
 /** Base URL of a registry, without a slash at its end: the mirror that `env` names, else the public one. */
 export function registryUrl(name: RegistryName, env: Env): string {
@@ -61,12 +66,12 @@ export function locate(uri: string, env: Env): string {
   const [, scheme = '', rest = ''] = /^([a-z-]+):(.*)$/s.exec(uri) ?? [];
   if (scheme === 'https' || scheme === 'http') return uri;
   if (scheme === 'npm') return npmTarball(rest, uri, env);
-  if (scheme === 'debian' || scheme === 'debian-security' || scheme === 'dotnet')
-    return `${registryUrl(scheme, env)}/${rest}`;
+  const named = PLAIN.find((name) => name === scheme);
+  if (named !== undefined) return `${registryUrl(named, env)}/${rest}`;
   if (scheme === 'maven') return `${registryUrl('maven', env)}/${mavenPath(rest, uri)}`;
   if (scheme === 'goproxy') return `${registryUrl('goproxy', env)}/${goPath(rest, uri)}`;
   throw new BuildpackFailure(`don't know how to download ${uri}`, {
-    next: 'Use an https URL or one of the forms that docs/kit.md lists (npm:, pypi:, maven:, goproxy:, debian:).',
+    next: 'Use an https URL or one of the forms that docs/kit.md lists (npm:, pypi:, maven:, goproxy:, debian:, ubuntu:).',
   });
 }
 

@@ -7,7 +7,7 @@ import { stagingEnv, writeLaunchEnv } from './environment.ts';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
 import { freshnessOf, tellFreshness } from './freshness.ts';
 import { DepDir } from './layout.ts';
-import { stackLibc } from './libc.ts';
+import { machineFacts } from './libc.ts';
 import { createLog, type Log } from './log.ts';
 import {
   applyOverride,
@@ -96,12 +96,6 @@ async function writeInstalled({ dep, dependencies, env, log, manifest }: StepCon
   const all = dependencies.installed.map((it) => ({ ...it, ...freshnessOf(manifest, it, fit) }));
   tellFreshness(log, all, new Date());
   await dep.writeInstalled(all);
-}
-
-/** What the manifest's `requires` may ask for of the machine. */
-function machineFacts(): Readonly<Record<string, string>> {
-  const libc = stackLibc();
-  return libc === undefined ? {} : { glibc: libc };
 }
 
 async function finalize(steps: Steps, context: StepContext): Promise<void> {

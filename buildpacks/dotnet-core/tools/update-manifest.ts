@@ -1,10 +1,11 @@
 /**
- * Rewrites ../manifest.yml: `node buildpacks/dotnet-core/tools/update-manifest.ts`. The only runtime of .NET in a
- * registry that we use, and libraries of Debian that .NET loads.
+ * Rewrites ../manifest.yml: `node buildpacks/dotnet-core/tools/update-manifest.ts`. The runtimes of Ubuntu, one of PyPI, and
+ * libraries of Debian that .NET loads.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { z } from 'zod';
 import { debianEntries } from '../../kit/debian-manifest.ts';
 import { pypiFiles } from '../../kit/pypi.ts';
 
@@ -16,6 +17,19 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'libgcc-s1': ['libgcc_s.so.1'],
   zlib1g: ['libz.so.1'],
 };
+/** Ubuntu's suites, and the C library that their packages need. */
+const UBUNTU = [
+  { line: '8.0', suite: 'jammy', glibc: '>=2.34' },
+  { line: '10.0', suite: 'noble', glibc: '>=2.38' },
+] as const;
+const NAMES: Readonly<Record<string, string>> = {
+  'dotnet-runtime': 'Microsoft.NETCore.App',
+  'aspnetcore-runtime': 'Microsoft.AspNetCore.App',
+  'dotnet-hostfxr': 'dotnet-hostfxr',
+  'dotnet-host': 'dotnet-host',
+};
+const listed = z.looseObject({ version: z.string() });
+
 /** Of the policy of support; the last day of each. */
 const ENDS = {
   '3.1.x': '2022-12-13',
@@ -36,9 +50,20 @@ const debian = await debianEntries({
   packages: Object.keys(LIBRARIES),
   more: (name) => ({ libraries: [...(LIBRARIES[name] ?? [])] }),
 });
+const runtimes = [];
+for (const { line, suite, glibc } of UBUNTU) {
+  for (const [kind, name] of Object.entries(NAMES)) {
+    const query = { suite, distribution: 'ubuntu', machines: ['x64'], manifest: path } as const;
+    for (const found of await debianEntries({ ...query, packages: [`${kind}-${line}`] })) {
+      const entry = listed.parse(found);
+      const requires = { dotnet: entry.version, glibc };
+      runtimes.push({ ...entry, name, group: 'dotnet', requires, origin: `built by Ubuntu, ${suite}` });
+    }
+  }
+}
 const manifest = {
   language: 'dotnet-core',
-  default_versions: [{ name: 'Microsoft.NETCore.App', version: '8.x' }],
+  default_versions: [{ name: 'Microsoft.NETCore.App', version: '10.x' }],
   dependency_deprecation_dates: Object.entries(ENDS).map(([line, date]) => ({
     name: 'Microsoft.NETCore.App',
     version_line: line,
@@ -46,6 +71,7 @@ const manifest = {
     link: 'https://dotnet.microsoft.com/platform/support/policy/dotnet-core',
   })),
   dependencies: [
+    ...runtimes,
     {
       name: 'Microsoft.NETCore.App',
       version: '8.0.4',
@@ -58,5 +84,5 @@ const manifest = {
   ],
 };
 const header =
-  '# Written by tools/update-manifest.ts. Packages of PyPI and Debian, or of the mirrors of both.\n';
+  '# Written by tools/update-manifest.ts. Packages of Ubuntu, Debian and PyPI, or of their mirrors.\n';
 await writeFile(path, header + stringify(manifest, { lineWidth: 0 }));
