@@ -109,30 +109,39 @@ export interface Fit {
  * @throws BuildpackFailure naming every key that is wrong.
  */
 export async function loadManifest(root: string): Promise<Manifest> {
-  const path = join(root, 'manifest.yml');
-  return parseWith(manifestSchema, (await readCompiled(root)) ?? (await readYaml(path)), path);
+  return (await readCompiled(root)) ?? (await readSource(root));
 }
 
-const compiledSchema = z.object({ sha256: z.string(), value: z.unknown() });
+async function readSource(root: string): Promise<Manifest> {
+  const path = join(root, 'manifest.yml');
+  return parseWith(manifestSchema, await readYaml(path), path);
+}
+
+/** Not looked into again: it was checked when it was written, which takes longer than all else that a step without work does. */
+const compiledSchema = z.object({ sha256: z.string(), checked: z.custom<Manifest>() });
 
 /**
  * The manifest as JSON, for reading YAML of 3,000 lines takes longer than all else that a staging with nothing to do
  * does. `dist/manifest.json` counts as long as it was made of this manifest.yml.
  */
-async function readCompiled(root: string): Promise<unknown> {
+async function readCompiled(root: string): Promise<Manifest | undefined> {
   const text = await readFile(join(root, 'dist/manifest.json'), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const { sha256, value } = compiledSchema.parse(JSON.parse(text));
+  const { sha256, checked } = compiledSchema.parse(JSON.parse(text));
   const source = await readFile(join(root, 'manifest.yml')).catch(() => '');
-  return createHash('sha256').update(source).digest('hex') === sha256 ? value : undefined;
+  return createHash('sha256').update(source).digest('hex') === sha256 ? checked : undefined;
 }
 
-/** What {@link loadManifest} reads instead of manifest.yml; undefined where there is none. */
+/**
+ * What {@link loadManifest} reads instead of manifest.yml; undefined where there is none.
+ *
+ * @throws BuildpackFailure naming every key that is wrong.
+ */
 export async function compileManifest(root: string): Promise<string | undefined> {
   const source = await readFile(join(root, 'manifest.yml')).catch(() => undefined);
   if (source === undefined) return undefined;
   const sha256 = createHash('sha256').update(source).digest('hex');
-  return JSON.stringify({ sha256, value: await readYaml(join(root, 'manifest.yml')) });
+  return JSON.stringify({ sha256, checked: await readSource(root) });
 }
 
 /** The value of a YAML file, or undefined when there is none. */

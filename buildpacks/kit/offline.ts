@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { Dependencies } from './dependencies.ts';
 import { BuildpackFailure } from './failure.ts';
+import { isThere } from './files.ts';
 import type { Log } from './log.ts';
-import { type Dependency, loadManifest } from './manifest.ts';
+import { compileManifest, type Dependency, loadManifest } from './manifest.ts';
 import { type Env, fileNameOf } from './mirrors.ts';
 
 /** What goes in, and where downloads are kept. */
@@ -50,6 +51,8 @@ export async function makeOffline(root: string, options: OfflineOptions): Promis
     if (!kept.includes(index)) document.deleteIn(['dependencies', index]);
   }
   await writeFile(path, document.toString({ lineWidth: 0 }));
+  const compiled = join(root, 'dist/manifest.json');
+  if (await isThere(compiled)) await writeFile(compiled, (await compileManifest(root)) ?? '');
 }
 
 function wanted(dependency: Dependency, { stack, arch }: OfflineOptions): boolean {

@@ -115,7 +115,6 @@ async function contextOf(args: readonly string[], log: Log, given: Env): Promise
   const version = await readVersion(buildpackDir);
   log.step(`${manifest.language} buildpack ${version}`);
   const fit = { stack: env['CF_STACK'] ?? '', arch: process.arch };
-  const machine = machineFacts();
   return {
     buildDir: absolute(build),
     cacheDir: absolute(cache),
@@ -131,13 +130,13 @@ async function contextOf(args: readonly string[], log: Log, given: Env): Promise
     dependencies: new Dependencies({ buildpackDir, cacheDir: absolute(cache), env, log }),
     choose(name, range, chosen = {}) {
       const wanted = range ?? defaultRange(manifest, name);
-      const found = resolve(manifest, name, wanted, { ...fit, with: { ...machine, ...chosen } });
+      const found = resolve(manifest, name, wanted, { ...fit, with: { ...machineFacts(), ...chosen } });
       const ending = deprecation(manifest, found, new Date());
       if (ending !== undefined) log.warning(ending);
       return found;
     },
     chooseGroup: (group, chosen = {}) =>
-      groupOf(manifest, group, { ...fit, with: { ...machine, ...chosen } }),
+      groupOf(manifest, group, { ...fit, with: { ...machineFacts(), ...chosen } }),
   };
 }
 

@@ -139,10 +139,13 @@ async function finalize(context: StepContext): Promise<void> {
   await copyFile(join(buildpackDir, 'dist/serve.sh'), dep.at('serve.sh'));
   await copyFile(join(buildpackDir, 'profile/start-php'), dep.at('bin/start-php'));
   await chmod(dep.at('bin/start-php'), 0o755);
-  if (server === 'nginx') {
-    await checkNginx(context, dep.at('bin/start-php'), 'Correct .bp-config/nginx/server-locations.conf.');
-  }
-  await tellMemory(context);
+  // PHP is asked while nginx reads its configuration.
+  const [limit] = await Promise.all([
+    memoryLimit(context),
+    server === 'nginx' &&
+      checkNginx(context, dep.at('bin/start-php'), 'Correct .bp-config/nginx/server-locations.conf.'),
+  ]);
+  tellMemory(context, limit);
   await dep.writeLaunch([{ type: 'web', command: 'start-php' }]);
 }
 
@@ -162,13 +165,13 @@ async function copyFpmFiles({ buildDir, dep, log }: StepContext): Promise<void> 
   }
 }
 
+async function memoryLimit({ buildDir, dep, env }: StepContext): Promise<string> {
+  const argv = [dep.at('bin/php'), '-r', 'echo ini_get("memory_limit");'] as const;
+  return (await output(argv, { cwd: buildDir, env })).stdout.trim();
+}
+
 /** How many children fit, by the rule of start-php. */
-async function tellMemory({ buildDir, dep, env, log }: StepContext): Promise<void> {
-  const asked = await output([dep.at('bin/php'), '-r', 'echo ini_get("memory_limit");'], {
-    cwd: buildDir,
-    env,
-  });
-  const limit = asked.stdout.trim();
+function tellMemory({ log }: StepContext, limit: string): void {
   const [, amount = '', unit = ''] = /^(\d+)([MG]?)$/i.exec(limit) ?? [];
   if (amount === '') return;
   const each = Number(amount) * (unit.toUpperCase() === 'G' ? 1024 : 1);

@@ -96,6 +96,8 @@ it('is read as it was compiled, for as long as manifest.yml is what was compiled
     expect((await loadManifest(path)).dependencies.map(({ version }) => version)).toContain('1.2.4');
     await writeFile(join(path, 'manifest.yml'), `${TEXT}\n`);
     expect((await loadManifest(path)).dependencies.map(({ version }) => version)).toContain('1.2.3');
+    await writeFile(join(path, 'manifest.yml'), `${TEXT}  - name: nothing else\n`);
+    await expect(compileManifest(path)).rejects.toThrow('not a valid manifest');
   } finally {
     await cleanup();
   }
