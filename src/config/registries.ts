@@ -5,6 +5,7 @@ export interface Registries {
   readonly npm: string;
   readonly debian: string;
   readonly 'debian-security': string;
+  readonly ubuntu: string;
   /** Simple index. */
   readonly pypi: string;
   readonly maven: string;
@@ -26,6 +27,7 @@ export function registriesOf(env: Readonly<Record<string, string | undefined>> =
     ),
     debian: first('https://deb.debian.org/debian', 'STAGER_DEBIAN_MIRROR'),
     'debian-security': first('https://deb.debian.org/debian-security', 'STAGER_DEBIAN_SECURITY_MIRROR'),
+    ubuntu: first('https://archive.ubuntu.com/ubuntu', 'STAGER_UBUNTU_MIRROR'),
     pypi: first(
       'https://pypi.org/simple',
       'STAGER_PYPI_INDEX',

@@ -27,6 +27,7 @@ const URI_SCHEMES: ReadonlySet<string> = new Set([
   'goproxy',
   'debian',
   'debian-security',
+  'ubuntu',
 ]);
 
 type Finder = (

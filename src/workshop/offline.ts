@@ -109,7 +109,8 @@ interface Address {
 /** https URLs as they are; `npm:name@version` and `debian:path` are the kit's way to name a registry's package. */
 export function addressOf(uri: string, registries: Registries): Address {
   const [, scheme = '', rest = ''] = /^([a-z-]+):(.*)$/s.exec(uri) ?? [];
-  if (scheme === 'debian' || scheme === 'debian-security') return { url: `${registries[scheme]}/${rest}` };
+  if (scheme === 'debian' || scheme === 'debian-security' || scheme === 'ubuntu')
+    return { url: `${registries[scheme]}/${rest}` };
   if (scheme === 'npm') {
     const [, name = '', version = ''] = /^((?:@[\w.-]+\/)?[\w.-]+)@([\w.+-]+)$/.exec(rest) ?? [];
     if (name !== '') return { url: `${registries.npm}/${name}/-/${basename(name)}-${version}.tgz` };

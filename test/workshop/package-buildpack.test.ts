@@ -58,6 +58,7 @@ function offline(cacheDir: string): NonNullable<PackageRequest['offline']> {
       npm: origin,
       debian: origin,
       'debian-security': origin,
+      ubuntu: origin,
       pypi: `${origin}/simple`,
       maven: origin,
       goproxy: origin,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   BuildpackFailure,
   type Dependency,
+  defaultRange,
   highestMatch,
   readJson,
   readText,
@@ -98,14 +99,19 @@ export function fromSpecifiers(text: string, where: string): string {
     .join(' ');
 }
 
-/** An exact patch that there is not gives the newest of its line, with a warning: few places have all patches. */
+/**
+ * An exact patch that there is not gives the newest of its line, with a warning: few places have all patches. Where the
+ * default is not there for this machine, the newest is taken.
+ */
 export function choosePython(
   context: Pick<StepContext, 'manifest' | 'env' | 'log' | 'choose'>,
   wish: PythonWish,
+  arch: string = process.arch,
 ): Dependency {
   const { manifest, env, log } = context;
-  const listed = versionsOf(manifest, 'python', { stack: env['CF_STACK'] ?? '', arch: process.arch });
-  let range = wish.range;
+  const listed = versionsOf(manifest, 'python', { stack: env['CF_STACK'] ?? '', arch });
+  const isDefaultThere = highestMatch(defaultRange(manifest, 'python'), listed) !== undefined;
+  let range = wish.range ?? (isDefaultThere ? undefined : '*');
   const [, line] = /^(\d+\.\d+)\.\d+$/.exec(range ?? '') ?? [];
   if (
     range !== undefined &&
