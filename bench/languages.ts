@@ -1,18 +1,27 @@
 /**
- * Supply and finalize of each language's sample: the first staging, which downloads all, and the second one with nothing changed,
- * which may take a fifth of it and two seconds.
+ * The second staging of each language's sample with nothing changed: of the first one's supply and finalize it may take a
+ * fifth, and two seconds.
  *
  *     node bench/languages.ts [--runs 3] [LANGUAGE…]
+ *     node bench/languages.ts --buildpack override --buildpack nodejs-buildpack.zip --stack cflinuxfs3 nodejs
  *
- * Medians; processor time of the scripts besides, which other work on the machine hardly changes. Writes bench/out/languages.json.
+ * What counts is what a user gets: the phases supply and finalize of `stager stage --json`, in the sandbox, with the
+ * trees that the machine offers, in a new data home. Beside it the scripts alone, without stager and without such trees,
+ * also in processor time, which other work on the machine hardly changes. The last row is a buildpack that does nothing:
+ * what two scripts in the sandbox take at least. Medians; writes bench/out/languages.json.
+ *
+ * With `--buildpack` those are measured instead of ours, in stager alone: the original's, for one.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { Driver } from '../test/support/buildpack-driver.ts';
 import { SINATRA, vendorDebianGems, writeLock } from '../test/support/gems.ts';
+import { load, median, ROOT, save } from './measure.ts';
 
 /** Buildpack → its sample in fixtures/apps. */
 const SAMPLES: Readonly<Record<string, string>> = {
@@ -26,12 +35,68 @@ const SAMPLES: Readonly<Record<string, string>> = {
   ruby: 'ruby-sinatra',
   rust: 'rust-web',
 };
+const NOTHING = 'nothing';
 const LIMIT_MS = 2000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { runs: { type: 'string', default: '3' } },
+  options: {
+    runs: { type: 'string', default: '3' },
+    buildpack: { type: 'string', multiple: true },
+    stack: { type: 'string', default: 'host' },
+  },
 });
+// Removed at the end of all: files are slow to make where many were just removed.
+const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'stager-languages-'));
+const drivers: Driver[] = [];
+
+/** A copy of the language's sample. */
+async function appOf(language: string): Promise<string> {
+  const app = join(dir, `app-${language}`);
+  cpSync(join(ROOT, 'fixtures/apps', SAMPLES[language] ?? 'static-site'), app, { recursive: true });
+  if (language === 'ruby') writeLock(app, await vendorDebianGems(app, SINATRA), ['sinatra', 'webrick']);
+  return app;
+}
+
+function nothing(): string {
+  const bin = join(dir, NOTHING, 'bin');
+  mkdirSync(bin, { recursive: true });
+  for (const name of ['detect', 'supply', 'finalize'])
+    writeFileSync(join(bin, name), '#!/bin/sh\n', { mode: 0o755 });
+  writeFileSync(join(bin, 'release'), "#!/bin/sh\necho '--- {}'\n", { mode: 0o755 });
+  return join(dir, NOTHING);
+}
+
+interface Staged {
+  /** Supply of all buildpacks and finalize. */
+  readonly ms: number;
+  readonly wholeMs: number;
+}
+
+const event = z.object({
+  type: z.string(),
+  phase: z.object({ name: z.string() }).optional(),
+  durationMs: z.number().optional(),
+});
+
+function staged(app: string, buildpacks: readonly string[], home: string): Staged {
+  const order = buildpacks.flatMap((name) => ['-b', name]);
+  const argv = ['stage', app, ...order, '--stack', values.stack, '--json', '-m', '2G', '--disk', '8G'];
+  spawnSync('sync');
+  const begun = performance.now();
+  const text = execFileSync(join(ROOT, 'bin/stager'), argv, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, STAGER_HOME: home },
+  });
+  const wholeMs = performance.now() - begun;
+  const ended = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => event.parse(JSON.parse(line)))
+    .filter(({ type, phase }) => type === 'phase-ended' && /^(supply|finalize)$/.test(phase?.name ?? ''));
+  return { ms: ended.reduce((sum, { durationMs = 0 }) => sum + durationMs, 0), wholeMs };
+}
 
 interface Time {
   readonly ms: number;
@@ -45,49 +110,77 @@ function childCpuMs(): number {
   return ((Number(after[13]) + Number(after[14])) * 1000) / ticks;
 }
 
+/** The scripts of one staging, without what surrounds them. */
 async function measured(app: Driver, language: string): Promise<Time> {
-  const [ms, cpuMs] = [performance.now(), childCpuMs()];
-  const staged = await app.stage(language);
-  if (staged.code !== 0) throw new Error(staged.output);
-  return { ms: performance.now() - ms, cpuMs: childCpuMs() - cpuMs };
+  const time = { ms: 0, cpuMs: 0 };
+  app.around = async (script) => {
+    const [ms, cpuMs] = [performance.now(), childCpuMs()];
+    const outcome = await script();
+    time.ms += performance.now() - ms;
+    time.cpuMs += childCpuMs() - cpuMs;
+    return outcome;
+  };
+  const outcome = await app.stage(language);
+  if (outcome.code !== 0) throw new Error(outcome.output);
+  return time;
 }
 
-async function once(language: string, sample: string): Promise<{ first: Time; second: Time }> {
-  await using app = await Driver.of(sample);
+async function alone(language: string, sample: string): Promise<{ first: Time; second: Time }> {
+  const app = await Driver.of(sample);
+  drivers.push(app);
   app.sharesDownloads = false;
-  if (language === 'ruby') {
-    writeLock(app.at('app'), await vendorDebianGems(app.at('app'), SINATRA), ['sinatra', 'webrick']);
-  }
   const first = await measured(app, language);
-  // As the platform does: a fresh app and deps, the cache of the last staging.
-  for (const path of ['deps/0', 'profile.d']) await rm(app.at(path), { recursive: true });
-  await app.resetApp(sample);
-  if (language === 'ruby') {
-    writeLock(app.at('app'), await vendorDebianGems(app.at('app'), SINATRA), ['sinatra', 'webrick']);
-  }
+  for (const name of ['app', 'home', 'tmp', 'deps', 'profile.d'])
+    await rename(app.at(name), app.at(`first-${name}`));
+  await app.restart(sample);
   return { first, second: await measured(app, language) };
 }
 
-function median(times: readonly Time[]): Time {
-  return times.toSorted((a, b) => a.ms - b.ms)[Math.floor(times.length / 2)] ?? { ms: 0, cpuMs: 0 };
+const of = (times: readonly { ms: number }[]): number => median(times.map(({ ms }) => ms));
+const cpuOf = (times: readonly Time[]): number => median(times.map(({ cpuMs }) => cpuMs));
+const seconds = (ms: number): string => (ms / 1000).toFixed(2);
+const ratio = (second: number, first: number): string => (second / first).toFixed(2);
+
+async function row(language: string): Promise<Record<string, unknown>> {
+  const app = await appOf(language);
+  const own = language === NOTHING ? [nothing()] : [language];
+  const inStager: [Staged[], Staged[]] = [[], []];
+  const scripts: [Time[], Time[]] = [[], []];
+  for (let n = 0; n < Number(values.runs); n++) {
+    const home = join(dir, `home-${language}-${n}`);
+    mkdirSync(home);
+    for (const list of inStager) list.push(staged(app, values.buildpack ?? own, home));
+    if (values.buildpack !== undefined || language === NOTHING) continue;
+    const { first, second } = await alone(language, app);
+    scripts[0].push(first);
+    scripts[1].push(second);
+  }
+  const [first, second] = [of(inStager[0]), of(inStager[1])];
+  const met = second <= LIMIT_MS && second <= first / 5;
+  const whole = median(inStager[1].map(({ wholeMs }) => wholeMs));
+  const cells = [language, seconds(first), seconds(second), ratio(second, first), seconds(whole)];
+  const [firstAlone, secondAlone] = [of(scripts[0]), of(scripts[1])];
+  if (scripts[0].length > 0) {
+    const cpu = `${seconds(cpuOf(scripts[0]))}, ${seconds(cpuOf(scripts[1]))}`;
+    cells.push(seconds(firstAlone), seconds(secondAlone), ratio(secondAlone, firstAlone), cpu);
+  } else cells.push('', '', '', '');
+  console.log(`| ${cells.join(' | ')} | ${language === NOTHING ? '' : met ? 'yes' : '**no**'} |`);
+  return { inStager, scripts, met };
 }
 
 const results: Record<string, unknown> = {};
-const seconds = (ms: number): string => (ms / 1000).toFixed(2);
-console.log(
-  '| | first s | second s | of the first | processor s, first and second | met |\n|---|---|---|---|---|---|',
-);
-for (const [language, sample] of Object.entries(SAMPLES)) {
-  if (positionals.length > 0 && !positionals.includes(language)) continue;
-  const runs = [];
-  for (let n = 0; n < Number(values.runs); n++) runs.push(await once(language, sample));
-  const [first, second] = [median(runs.map((run) => run.first)), median(runs.map((run) => run.second))];
-  const met = second.ms <= LIMIT_MS && second.ms <= first.ms / 5;
-  results[language] = { first, second, met };
-  console.log(
-    `| ${language} | ${seconds(first.ms)} | ${seconds(second.ms)} | ${(second.ms / first.ms).toFixed(2)} | ${seconds(first.cpuMs)}, ${seconds(second.cpuMs)} | ${met ? 'yes' : '**no**'} |`,
-  );
+const before = load();
+const columns = [
+  ...['', 'first s', 'second s', 'of the first', 'all of the second s'],
+  ...['scripts alone: first s', 'second s', 'of the first', 'processor s, first and second', 'met'],
+];
+console.log(`| ${columns.join(' | ')} |\n|${'---|'.repeat(columns.length)}`);
+try {
+  for (const language of [...Object.keys(SAMPLES), NOTHING])
+    if (positionals.length === 0 || positionals.includes(language)) results[language] = await row(language);
+} finally {
+  for (const driver of drivers) await driver[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true, force: true });
 }
-const out = fileURLToPath(new URL('out', import.meta.url));
-mkdirSync(out, { recursive: true });
-writeFileSync(`${out}/languages.json`, `${JSON.stringify(results, null, 2)}\n`);
+console.log(`\nload before ${before}, after ${load()}`);
+save('languages', results);

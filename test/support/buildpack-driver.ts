@@ -58,6 +58,8 @@ export class Driver {
   readonly env: Record<string, string>;
   /** Off: the first staging has nothing in its cache, as that of a new app. */
   sharesDownloads = true;
+  /** Runs each script; who measures them has a clock around it. */
+  around: (script: () => Promise<Outcome>) => Promise<Outcome> = (script) => script();
 
   private constructor(root: string, env: Record<string, string>) {
     this.root = root;
@@ -194,13 +196,10 @@ export class Driver {
   async #script(dir: string, name: string, args: readonly string[]): Promise<Outcome> {
     if (VCAP.uid !== undefined) execFileSync('chown', ['-R', `${VCAP.uid}:${VCAP.gid}`, this.root]);
     const path = join(dir, 'bin', name);
-    const child = spawn(path, args, {
-      cwd: dir,
-      env: { ...this.env, PATH: `${join(ROOT, 'node_modules/node/bin')}:${this.env['PATH']}` },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...VCAP,
-    });
-    return collect(child);
+    const env = { ...this.env, PATH: `${join(ROOT, 'node_modules/node/bin')}:${this.env['PATH']}` };
+    return await this.around(() =>
+      collect(spawn(path, args, { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'], ...VCAP })),
+    );
   }
 }
 
