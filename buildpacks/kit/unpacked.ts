@@ -1,6 +1,7 @@
 /**
  * What the machine has unpacked already. stager reads the note beside an archive in the cache, unpacks it once for all
- * apps, and shows what came out, read-only, at the next staging. Elsewhere there is nothing and the archive is unpacked.
+ * apps, and shows what came out, read-only, at the next staging. The archive is not in the cache then. Elsewhere there is
+ * no such tree, and the archive is unpacked.
  */
 import { createHash } from 'node:crypto';
 import { lstat, writeFile } from 'node:fs/promises';
@@ -18,11 +19,12 @@ export function noteOf(
   options: InstallOptions,
 ): string | undefined {
   const { pick, strip = 0, only } = options;
+  const file = fileNameOf(uri);
   const isPlain = pick === undefined && executable === undefined && options.executable === undefined;
-  if (!isPlain || !/\.(tgz|tar\.gz)$/.test(fileNameOf(uri))) return undefined;
+  if (!isPlain || !/\.(tgz|tar\.gz)$/.test(file)) return undefined;
   const { algorithm, digest } = checksum;
   if (algorithm !== 'sha256' && algorithm !== 'sha512') return undefined;
-  return JSON.stringify({ algorithm, digest, strip, only: only ?? null });
+  return JSON.stringify({ algorithm, digest, strip, only: only ?? null, file });
 }
 
 /** The tree that a note asks for; undefined when the machine has none. */

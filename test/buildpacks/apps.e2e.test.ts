@@ -1,5 +1,5 @@
 /** The fixture apps through the command line: staged in the sandbox, started from the droplet, asked over HTTP. */
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DirectoryResult, dir as tempDir } from 'tmp-promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -48,6 +48,11 @@ describe('fixture apps', () => {
     expect(again.output).toContain('-----> Reusing the packages of an earlier staging');
     expect(again.output.match(/Using (node|npm) \S+ as this machine has it unpacked/g)).toHaveLength(2);
     expect(readFileSync(again.droplet).equals(fresh)).toBe(true);
+    // Archives come back from the store where nothing is unpacked, without a network as well.
+    rmSync(join(home.path, 'stager/unpacked'), { recursive: true });
+    const apart = stage(copy, '-b', 'nodejs', '--reproducible', '--network', 'none');
+    expect(apart.output.match(/Using (node|npm) \S+ from the cache/g)).toHaveLength(2);
+    expect(readFileSync(apart.droplet).equals(fresh)).toBe(true);
     const log = await running(droplet, async (url) => {
       expect(await body(url)).toBe('Hello from express on stager\n');
       expect(JSON.parse(await body(`${url}/runtime`))).toMatchObject({ NODE_ENV: 'production' });

@@ -145,7 +145,7 @@ async function makeTool(root: string): Promise<void> {
   const tar = ['--sort=name', '--owner=0', '--group=0', '--mtime=@315532800', '-czf', 'tool.tgz', 'package'];
   execFileSync('tar', tar, { cwd: join(root, 'lib') });
   const digest = await digestOf(join(root, 'lib/tool.tgz'));
-  const note = JSON.stringify({ algorithm: 'sha256', digest, strip: 1, only: null });
+  const note = JSON.stringify({ algorithm: 'sha256', digest, strip: 1, only: null, file: 'tool.tgz' });
   await writeFile(join(root, 'lib/unpacked.json'), note);
   const key = createHash('sha256').update(note).digest('hex');
   const scripts = {

@@ -9,6 +9,8 @@ import { formatBytes, MEBIBYTE } from '../../words/units.ts';
 import { buildCacheKey, restoreByBuildpack, saveByBuildpack } from '../build-cache/by-buildpack.ts';
 import * as tarball from '../build-cache/tarball.ts';
 import { storedBlob } from '../droplet/store.ts';
+import { dropOtherArchives, restoreArchive, storeArchives } from '../unpacked/archives.ts';
+import { type Wish, wishesIn } from '../unpacked/wish.ts';
 import { apparentSize } from '../workspace/apparent-size.ts';
 import type { Workspace } from '../workspace/layout.ts';
 import { replacedPart } from '../workspace/own.ts';
@@ -28,7 +30,7 @@ const limitBytes = (staging: Staging): number => staging.request.diskMb * MEBIBY
 export async function restoreCache(staging: Staging, { workspace, keys }: CacheInput): Promise<void> {
   const { ports, request, signal, report, phases } = staging;
   if (request.cache !== 'use') return;
-  const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
+  const place = await placeOf(staging, keys);
   const stored = await ports.blobs.stat(place.key, { signal }).catch(() => 'unreadable');
   if (stored === undefined) return;
   const { owner } = ports.sandbox;
@@ -52,7 +54,18 @@ export async function restoreCache(staging: Staging, { workspace, keys }: CacheI
   await ownedDirectory(workspace.cache, owner);
 }
 
-/** Stores the cache directory unless it did not change. */
+/** Puts archives back that the restored cache asks for and this machine has no tree of. */
+export async function restoreArchives(
+  staging: Staging,
+  { keys, wishes }: Pick<CacheInput, 'keys'> & { readonly wishes: readonly Wish[] },
+): Promise<void> {
+  const { ports, signal } = staging;
+  const place = await placeOf(staging, keys);
+  const { owner } = ports.sandbox;
+  for (const wish of wishes) if (!wish.isThere) await restoreArchive(wish, place, { owner, signal });
+}
+
+/** Stores the cache directory unless it did not change, and archives in it that are not stored yet. */
 export async function saveCache(
   staging: Staging,
   { workspace, keys }: CacheInput,
@@ -64,7 +77,7 @@ export async function saveCache(
     return undefined;
   }
   const apparentBytes = await apparentSize(workspace.cache, signal);
-  const place = { store: ports.blobs, key: await cacheKey(staging, keys) };
+  const place = await placeOf(staging, keys);
   const { memberCache } = ports;
   const options = {
     signal,
@@ -77,7 +90,14 @@ export async function saveCache(
     () =>
       saveByBuildpack(
         { sizeBytes: apparentBytes, limitBytes: limitBytes(staging) },
-        () => tarball.saveBuildCache(workspace.cache, place, options),
+        async () => {
+          const wishes = await wishesIn(workspace.cache);
+          const apart = new Set((await storeArchives(wishes, place, signal)).map(({ path }) => `./${path}`));
+          const leaveOut = (name: string): boolean => apart.has(name);
+          const result = await tarball.saveBuildCache(workspace.cache, place, { ...options, leaveOut });
+          if (result.outcome === 'saved') await dropOtherArchives(wishes, place, signal);
+          return result;
+        },
         { report, signal },
       ),
     (result) =>
@@ -86,6 +106,10 @@ export async function saveCache(
   return saved === undefined ? undefined : storedBlob(saved.info, ports.blobs);
 }
 
-async function cacheKey({ request }: Staging, keys: readonly string[]) {
-  return await buildCacheKey({ appGuid: request.app.guid, stack: request.stack, buildpackKeys: keys });
+async function placeOf(
+  { ports, request }: Staging,
+  buildpackKeys: readonly string[],
+): Promise<tarball.BuildCachePlace> {
+  const key = await buildCacheKey({ appGuid: request.app.guid, stack: request.stack, buildpackKeys });
+  return { store: ports.blobs, key };
 }

@@ -11,10 +11,11 @@ import { stagingEnvironment } from '../buildpack/run/env.ts';
 import { type BuildpacksOutcome, type RunInput, runBuildpacks } from '../buildpack/run/run-buildpacks.ts';
 import { cfStackOf } from '../request/request.ts';
 import type { Source } from '../source/entry.ts';
+import { wishesIn } from '../unpacked/wish.ts';
 import { DEFAULT_FDS } from '../vcap/application.ts';
 import { secretValues } from '../vcap/services.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
-import { restoreCache } from './build-cache.ts';
+import { restoreArchives, restoreCache } from './build-cache.ts';
 import { bundleVariables, restoreBundle } from './bundle.ts';
 import { withNetworkHint } from './network.ts';
 import type { Staging, StagingStack } from './staging.ts';
@@ -120,8 +121,10 @@ export async function scriptRun(
     moreMounts: () => trees?.mounts ?? [],
     restoreCache: async (used) => {
       const bundled = await restoreBundle(staging, { workspace, used });
-      if (!bundled) await restoreCache(staging, { workspace, keys: used.map(({ key }) => key) });
-      await trees?.offer(workspace);
+      const keys = used.map(({ key }) => key);
+      if (!bundled) await restoreCache(staging, { workspace, keys });
+      const lacking = (await trees?.offer(workspace)) ?? (await wishesIn(workspace.cache));
+      await restoreArchives(staging, { keys, wishes: lacking });
     },
   };
 }

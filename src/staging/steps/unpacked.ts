@@ -5,7 +5,7 @@ import { firstSearchable } from '../../machine/sandbox/child/state-directory.ts'
 import type { Mount } from '../../machine/sandbox/port/sandbox.ts';
 import { isStagerError } from '../../words/errors.ts';
 import type { HeldTree } from '../buildpack/acquire/content-store.ts';
-import { wishesIn } from '../unpacked/wish.ts';
+import { type Wish, wishesIn } from '../unpacked/wish.ts';
 import { INSIDE, type Workspace } from '../workspace/layout.ts';
 import { replacedPart } from '../workspace/own.ts';
 import type { Staging } from './staging.ts';
@@ -28,21 +28,27 @@ export class OfferedTrees implements AsyncDisposable {
     return this.#mounts;
   }
 
-  /** Looks for what the restored cache wishes for. To be called before scripts see the cache. */
-  async offer(workspace: Workspace): Promise<void> {
+  /** Looks for what the restored cache wishes for, before scripts see it. @returns wishes of which there is no tree. */
+  async offer(workspace: Workspace): Promise<readonly Wish[]> {
     const { ports, signal } = this.#staging;
-    if (!(await this.#isUsable())) return;
+    const wishes = await wishesIn(workspace.cache);
+    if (!(await this.#isUsable())) return wishes;
     const mounts: Mount[] = [];
-    for (const wish of await wishesIn(workspace.cache)) {
+    const lacking: Wish[] = [];
+    for (const wish of wishes) {
       const tree = await ports.unpacked.hold(wish, signal, (path, why) =>
         this.#staging.warn('unpacked-damaged', `${path} is damaged (${why}); it is unpacked again`),
       );
-      if (tree === undefined) continue;
+      if (tree === undefined) {
+        lacking.push(wish);
+        continue;
+      }
       this.#held.push(tree);
       await mkdir(join(workspace.platform, FOLDER, wish.key), { recursive: true });
       mounts.push({ source: tree.dir, target: `${INSIDE.platform}/${FOLDER}/${wish.key}`, writable: false });
     }
     this.#mounts = mounts;
+    return lacking;
   }
 
   /** Begins to unpack what the scripts had to unpack themselves; {@link Symbol.asyncDispose} waits for it. */
@@ -69,12 +75,14 @@ export class OfferedTrees implements AsyncDisposable {
     if ((await replacedPart(workspace, workspace.cache)) !== undefined) return;
     const wishes = await wishesIn(workspace.cache);
     for (const wish of wishes) {
+      // One that is not there is what its tree was offered for.
+      if (!wish.isThere) continue;
       await ports.unpacked.keep(wish, signal).catch((error: unknown) => {
         // Whatever a script put there.
         if (!isStagerError(error) || !error.code.startsWith('SOURCE_')) throw error;
       });
     }
-    if (wishes.length > 0) await ports.unpacked.sweep(signal);
+    if (wishes.some(({ isThere }) => isThere)) await ports.unpacked.sweep(signal);
   }
 
   /** Only a container shows a tree without letting it be changed, and root's has to get there as nobody. */

@@ -161,7 +161,7 @@ describe('an offline buildpack', () => {
 
 describe('what the machine has unpacked', () => {
   const note = (only: readonly string[] | null) =>
-    JSON.stringify({ algorithm: 'sha256', digest: DIGEST, strip: 1, only });
+    JSON.stringify({ algorithm: 'sha256', digest: DIGEST, strip: 1, only, file: 'tool-1.0.0.tgz' });
   const packed = () => tool({ uri: `http://${base}/tool-1.0.0.tgz` });
 
   it('is copied, and nothing is downloaded', async () => {

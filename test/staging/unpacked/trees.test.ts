@@ -3,7 +3,18 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, existsSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -50,7 +61,7 @@ async function wishFor(entries: readonly Entry[], note: object = {}): Promise<Wi
   const digest = createHash('sha512')
     .update(await readFile(join(dir, 'tool.tgz')))
     .digest('hex');
-  const full = { algorithm: 'sha512', digest, strip: 1, only: null, ...note };
+  const full = { algorithm: 'sha512', digest, strip: 1, only: null, file: 'tool.tgz', ...note };
   await writeFile(join(dir, 'unpacked.json'), JSON.stringify(full));
   const [wish] = await wishesIn(at('cache'));
   if (wish === undefined) throw new Error('the note is not read');
@@ -147,10 +158,26 @@ describe('what is kept unpacked', () => {
     await symlink(at('secret.tgz'), wish.archive);
     expect(await wishesIn(at('cache'))).toEqual([]);
     await wishFor(TOOL).catch(() => undefined);
-    for (const note of ['{}', 'x', '{"algorithm":"sha512","digest":"zz","strip":1,"only":null}']) {
+    const good = { algorithm: 'sha512', digest: 'ab'.repeat(64), strip: 1, only: null, file: 'tool.tgz' };
+    for (const bad of [
+      { digest: 'zz' },
+      { file: '../tool.tgz' },
+      { file: '.tgz' },
+      { file: 'unpacked.json' },
+    ]) {
+      await writeFile(at('cache', ENTRY, 'unpacked.json'), JSON.stringify({ ...good, ...bad }));
+      expect(await wishesIn(at('cache'))).toEqual([]);
+    }
+    for (const note of ['{}', 'x']) {
       await writeFile(at('cache', ENTRY, 'unpacked.json'), note);
       expect(await wishesIn(at('cache'))).toEqual([]);
     }
+    // Nor is one put back through a link to another directory.
+    await writeFile(at('cache', ENTRY, 'unpacked.json'), JSON.stringify({ ...good, file: 'other.tgz' }));
+    expect(await wishesIn(at('cache'))).toMatchObject([{ isThere: false }]);
+    await rename(at('cache', ENTRY), at('cache/elsewhere'));
+    await symlink('../../elsewhere', at('cache', ENTRY));
+    expect(await wishesIn(at('cache'))).toEqual([]);
     await rm(at('cache/final'), { recursive: true });
     await symlink(at('elsewhere'), at('cache/final'));
     expect(await wishesIn(at('cache'))).toEqual([]);

@@ -36,6 +36,8 @@ export interface PackOptions {
   readonly threads?: number;
   /** What of the roots need not be looked at, opened or read. */
   readonly known?: KnownTree | undefined;
+  /** See {@link WalkOptions}. */
+  readonly leaveOut?: NonNullable<WalkOptions['leaveOut']>;
 }
 
 /** What was packed. */
@@ -66,11 +68,12 @@ export interface PackedTarball {
 /** Packs `roots`. Nothing is read before the body is. */
 export function packTarball(roots: readonly ContentRoot[], options: PackOptions): PackedTarball {
   return packEntries((onSkipped, atEnd) => {
-    const { sourceDateEpoch, known } = options;
+    const { sourceDateEpoch, known, leaveOut } = options;
     return walkRoots(roots, {
       onSkipped,
       atEnd,
       known,
+      ...(leaveOut === undefined ? {} : { leaveOut }),
       ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
     });
   }, options);
