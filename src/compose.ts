@@ -12,11 +12,9 @@ import { ruledDownloads } from './machine/network/filtering-proxy.ts';
 import { egressWish } from './machine/network/wish.ts';
 import { authoritiesFile } from './machine/proxy/authorities.ts';
 import { readCaFile } from './machine/proxy/ca-bundle.ts';
-import { httpClient } from './machine/proxy/http-client.ts';
+import { httpFor } from './machine/proxy/http-for.ts';
 import { type Selection, type SelectOptions, selectSandbox } from './machine/sandbox/select.ts';
 import { StackStore } from './machine/stack/store.ts';
-import { serverUrl } from './remote/links.ts';
-import { tokensFor } from './remote/sign-in.ts';
 import type { RemotePorts } from './remote/stage-remotely.ts';
 import type { ImagePorts } from './staging/build-image.ts';
 import { ContentStore } from './staging/buildpack/acquire/content-store.ts';
@@ -169,12 +167,14 @@ export class Stager {
 
   /** What asking a server needs. */
   async remoteHttp(signal: AbortSignal) {
-    return { http: httpClient({ proxy: this.config.proxy, extraCa: await this.extraCas() }), signal };
+    return { http: await httpFor({ proxy: this.config.proxy, extraCa: await this.extraCas() }), signal };
   }
 
   /** What a staging on a server needs; `token` wins over that of STAGER_TOKEN and of `stager login`. */
   async remotePorts(url: string, signal: AbortSignal, token = this.config.token): Promise<RemotePorts> {
     const { http } = await this.remoteHttp(signal);
+    const { serverUrl } = await import('./remote/links.ts');
+    const { tokensFor } = await import('./remote/sign-in.ts');
     const file = this.config.loginsFile;
     return {
       http,
@@ -199,7 +199,7 @@ export class Stager {
    */
   async registryClient(signal: AbortSignal, login: RegistryLogin = {}): Promise<RegistryClient> {
     const mirrors = (this.config.settings.registryMirrors ?? []).flatMap(placesIn);
-    const http = httpClient((await this.#downloads(mirrors)).all);
+    const http = await httpFor((await this.#downloads(mirrors)).all);
     return new RegistryClient(registryPorts(this.config, { http, clock: this.clock, ...login }), signal);
   }
 
@@ -276,7 +276,7 @@ export class Stager {
     const { all, ruled } = await this.#downloads();
     const fetcher = new BuildpackFetcher({
       store,
-      http: httpClient(all),
+      http: () => httpFor(all),
       cacheDir: join(cacheHome, 'downloads'),
       // git takes one file that replaces its own list, so that file holds everybody that is trusted.
       git: { searchPath, proxy, caFile: () => authoritiesFile(cacheHome, all.extraCa), ...ruled?.git },

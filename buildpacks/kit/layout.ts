@@ -1,7 +1,6 @@
 /** The directory of one buildpack below DEPS_DIR (buildpack-contracts.md 2.3). */
 import { copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { Installed } from './dependencies.ts';
 
@@ -69,7 +68,7 @@ export class DepDir {
     readonly version: string;
     readonly config?: Readonly<Record<string, unknown>>;
   }): Promise<void> {
-    await this.#write('config.yml', stringify({ ...about, config: about.config ?? {} }));
+    await this.#writeJson('config.yml', { ...about, config: about.config ?? {} });
   }
 
   /** launch.yml: process types and sidecars. The platform does not call bin/release then. */
@@ -80,18 +79,23 @@ export class DepDir {
       ...(memoryMb === undefined ? {} : { limits: { memory: memoryMb } }),
       ...(sidecarFor === undefined ? {} : { platforms: { cloudfoundry: { sidecar_for: sidecarFor } } }),
     }));
-    await this.#write('launch.yml', stringify({ processes: entries }));
+    await this.#writeJson('launch.yml', { processes: entries });
   }
 
   /** installed.json: name, version, origin and checksum of all that was installed, for lists of components. */
   async writeInstalled(installed: readonly object[]): Promise<void> {
-    if (installed.length > 0) await this.#write('installed.json', `${JSON.stringify(installed, null, 2)}\n`);
+    if (installed.length > 0) await this.#writeJson('installed.json', installed);
   }
 
   /** What {@link writeInstalled} wrote, of a directory that was put back. */
   async readInstalled(): Promise<Installed[]> {
     const text = await readFile(this.at('installed.json'), 'utf8').catch(() => '[]');
     return installedSchema.parse(JSON.parse(text));
+  }
+
+  /** JSON is YAML too, and loading a writer of YAML would take a tenth of a staging with nothing to do. */
+  async #writeJson(name: string, value: object): Promise<void> {
+    await this.#write(name, `${JSON.stringify(value, null, 2)}\n`);
   }
 
   async #write(name: string, text: string, mode = 0o644): Promise<void> {

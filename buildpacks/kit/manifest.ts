@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { satisfies } from 'semver';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { type Checksum, checksum, parseIntegrity } from './checksum.ts';
 import { BuildpackFailure, errnoOf, reasonOf } from './failure.ts';
@@ -147,7 +146,9 @@ export async function compileManifest(root: string): Promise<string | undefined>
 /** The value of a YAML file, or undefined when there is none. */
 export async function readYaml(path: string): Promise<unknown> {
   try {
-    return parse(textOf(await readFile(path)));
+    const text = textOf(await readFile(path));
+    // Few apps have one, and loading the parser takes as long as the rest of a step with nothing to do.
+    return (await import('yaml')).parse(text);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw new BuildpackFailure(`${path} can't be read: ${reasonOf(error)}`, { cause: error });

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
 import { Dependencies } from './dependencies.ts';
 import { BuildpackFailure } from './failure.ts';
 import { isThere } from './files.ts';
@@ -31,6 +30,7 @@ export interface OfflineOptions {
 export async function makeOffline(root: string, options: OfflineOptions): Promise<void> {
   const manifest = await loadManifest(root);
   const path = join(root, 'manifest.yml');
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(await readFile(path, 'utf8'));
   const kept: number[] = [];
   const store = new Dependencies({ buildpackDir: root, ...options });

@@ -1,10 +1,10 @@
 #!/bin/sh
-# run.sh STEP ARGS…: runs dist/main.mjs of this buildpack on the first Node found. Made by kit/build.ts.
+# run.sh STEP ARGS…: runs dist/main.cjs of this buildpack, or main.mjs, on the first Node found. Made by kit/build.ts.
 #   1. packaged with the buildpack   2. stager's own, mounted read-only   3. on PATH, new enough
 #   4. one that an earlier staging downloaded   5. the npm registry, checksum held against dist/node-runtime
 set -eu
 
-BUILDPACK_DIR=${BUILDPACK_DIR:-$(cd "$(dirname "$0")/.." && pwd -P)}
+BUILDPACK_DIR=${BUILDPACK_DIR:-$(cd "${0%/*}/.." && pwd -P)}
 export BUILDPACK_DIR
 step=$1
 cache=${3:-/tmp}
@@ -64,7 +64,9 @@ find_node() {
   download
 }
 
-[ -f "$BUILDPACK_DIR/dist/main.mjs" ] ||
+main=$BUILDPACK_DIR/dist/main.cjs
+[ -f "$main" ] || main=$BUILDPACK_DIR/dist/main.mjs
+[ -f "$main" ] ||
   die "this buildpack is a source tree that was not built. In stager's checkout, run: npm run setup"
 find_node
 # Node has its own variable for a further CA; tools are told with theirs.
@@ -72,4 +74,4 @@ if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -n "${SSL_CERT_FILE:-${CURL_CA_BUNDLE:
   NODE_EXTRA_CA_CERTS=${SSL_CERT_FILE:-$CURL_CA_BUNDLE}
   export NODE_EXTRA_CA_CERTS
 fi
-exec "$node" --use-env-proxy --use-system-ca --disable-warning=ExperimentalWarning "$BUILDPACK_DIR/dist/main.mjs" "$@"
+exec "$node" --use-env-proxy --use-system-ca --disable-warning=ExperimentalWarning "$main" "$@"

@@ -1,6 +1,6 @@
 /** Requests to a server: JSON both ways, a new token when the old one is no longer accepted, failures in our words. */
 import type { Readable } from 'node:stream';
-import { type Got, type OptionsInit, RequestError } from 'got';
+import type { Got, OptionsInit } from 'got';
 import { z } from 'zod';
 import { cancelled, StagerError } from '../words/errors.ts';
 import { parseJson } from '../words/json.ts';
@@ -102,6 +102,7 @@ export async function exchange(
     return { status: response.statusCode, text: String(response.body) };
   } catch (error) {
     if (signal.aborted) throw cancelled(signal);
+    const { RequestError } = await import('got');
     if (error instanceof RequestError) throw unreachable(url, error);
     throw error;
   }
@@ -109,7 +110,7 @@ export async function exchange(
 
 /** The failure of a server that does not answer. */
 export function unreachable(url: string, cause: Error): StagerError {
-  if (cause instanceof RequestError && cause.cause instanceof StagerError) return cause.cause;
+  if (cause.cause instanceof StagerError) return cause.cause;
   return new StagerError('SERVER_UNAVAILABLE', `${hostOf(url)} does not answer: ${cause.message}`, {
     next: 'Check the address, the network and the proxy settings, and that the server is running.',
     details: { url: withoutQuery(url) },

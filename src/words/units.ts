@@ -55,7 +55,9 @@ export function formatRest(bytes: number): string {
 
 /** `1 file`, `12,000 files`. */
 export function formatCount(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+  // toLocaleString() loads tables of languages first: 4 ms.
+  const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+  return `${digits} ${count === 1 ? one : many}`;
 }
 
 /** `1m 04s`, `12.3s`, `87ms`. */

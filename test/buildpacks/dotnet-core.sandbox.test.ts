@@ -47,7 +47,7 @@ describe.skipIf(process.arch !== 'x64' || ubuntu?.ok !== true)(
         /Microsoft\.AspNetCore\.App (8\.0\.\d+) \(the app names 8\.0\.0, roll forward: Minor\)/,
       );
       expect(shared.output).toContain('8.0.x reached its end of life on 2026-11-10');
-      expect(await readFile(app.at('deps/0/launch.yml'), 'utf8')).toContain('command: dotnet ./web.dll');
+      expect(app.commands['web']).toBe('dotnet ./web.dll');
       await app.restart('dotnet-aspnet');
       const again = await app.stage('dotnet-core');
       expect(again, again.output).toMatchObject({ code: 0 });

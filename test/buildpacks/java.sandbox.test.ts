@@ -6,7 +6,6 @@ import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { Server } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { unpack } from '../../buildpacks/kit/extract.ts';
 import { withAppFiles } from '../support/app-files.ts';
@@ -18,7 +17,6 @@ const BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
 const authority = new TestAuthority('java');
 afterAll(() => authority.close());
 
-const launch = z.object({ processes: z.array(z.object({ type: z.string(), command: z.string() })) });
 const installed = z.array(z.object({ name: z.string(), uri: z.string() }));
 const facts = z.object({
   java: z.number(),
@@ -27,10 +25,7 @@ const facts = z.object({
   greeting: z.string(),
 });
 
-const web = (app: Driver): string =>
-  launch
-    .parse(parse(readFileSync(app.at('deps/0/launch.yml'), 'utf8')))
-    .processes.find(({ type }) => type === 'web')?.command ?? '';
+const web = (app: Driver): string => app.commands['web'] ?? '';
 
 const STAND_IN = `#!/bin/sh
 set -e

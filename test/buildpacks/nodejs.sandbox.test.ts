@@ -51,8 +51,8 @@ describe('nodejs buildpack', () => {
     expect(staged.output).toContain('-----> Installing dependencies (package-lock.json)');
     await restage(app, 'express');
     expect(existsSync(app.at('deps/0/node/include'))).toBe(false);
-    expect(readFileSync(app.at('deps/0/launch.yml'), 'utf8')).toContain('command: npm start');
-    expect(readFileSync(app.at('deps/0/config.yml'), 'utf8')).toContain('name: nodejs');
+    expect(app.commands['web']).toBe('npm start');
+    expect(readFileSync(app.at('deps/0/config.yml'), 'utf8')).toContain('"name": "nodejs"');
 
     const limits = { VCAP_APPLICATION: '{"limits":{"fds":1,"mem":1024}}' };
     const run = await app.launch(

@@ -9,8 +9,7 @@ async function body(url: string): Promise<string> {
   return (await fetch(url)).text();
 }
 
-const web = (app: Driver): string =>
-  /type: web\s+command: (.+)/.exec(readFileSync(app.at('deps/0/launch.yml'), 'utf8'))?.[1] ?? '';
+const web = (app: Driver): string => app.commands['web'] ?? '';
 
 describe('ruby buildpack', () => {
   it('serves Sinatra from vendor/cache (rubygems.org is out of reach of these tests), and installs nothing the second time', async () => {

@@ -80,7 +80,7 @@ it('refuses a Node with another checksum and leaves none in the cache', async ()
 
 it('says so when the buildpack was never built', async () => {
   const { rm } = await import('node:fs/promises');
-  await rm(join(temp.path, 'buildpack/dist/main.mjs'));
+  await rm(join(temp.path, 'buildpack/dist/main.cjs'));
   const ended = await finalize(Buffer.alloc(0));
   expect(ended.output).toContain('npm run setup');
 });

@@ -23,9 +23,7 @@ describe('rust buildpack', () => {
     expect(JSON.parse(readFileSync(app.at('deps/0/installed.json'), 'utf8'))).toContainEqual(
       expect.objectContaining({ name: 'rust', uri: expect.stringContaining('rustc-web') }),
     );
-    const launch = readFileSync(app.at('deps/0/launch.yml'), 'utf8');
-    expect(launch).toMatch(/type: web\s+command: \.\/bin\/rust-web/);
-    expect(launch).toMatch(/type: report\s+command: \.\/bin\/report/);
+    expect(app.commands).toMatchObject({ web: './bin/rust-web', report: './bin/report' });
     await app.launch('./bin/rust-web', async (url) => {
       expect(await body(url)).toBe('Hello from rust on stager\n');
       expect(await body(`${url}/version`)).toBe('1.2.0 release\n');

@@ -4,11 +4,16 @@
  * For tests of the buildpacks themselves; what the engine does with them is tested through the engine.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { chmod, cp, link, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { freePort } from './free-port.ts';
+
+const launchFile = z.object({ processes: z.array(z.object({ type: z.string(), command: z.string() })) });
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** How long a busy machine may take for what takes a second; only what hangs is ended by it. */
@@ -135,6 +140,12 @@ export class Driver {
   }
 
   /** Runs finalize alone, over what an earlier {@link stage} left. */
+  /** Commands by process type that the buildpack left in launch.yml. */
+  get commands(): Readonly<Record<string, string>> {
+    const { processes } = launchFile.parse(parse(readFileSync(this.at('deps/0/launch.yml'), 'utf8')));
+    return Object.fromEntries(processes.map(({ type, command }) => [type, command]));
+  }
+
   async finalize(buildpack: string): Promise<Outcome> {
     const places = [this.at('app'), this.at('cache'), this.at('deps'), '0', this.at('profile.d')];
     return this.#script(await this.#copy(buildpack), 'finalize', places);

@@ -77,7 +77,7 @@ export class BuildpackRig {
     this.store = new ContentStore(join(root, 'buildpacks'), systemClock);
     this.fetcher = new BuildpackFetcher({
       store: this.store,
-      http: httpClient({ proxy: {}, extraCa: [] }),
+      http: async () => httpClient({ proxy: {}, extraCa: [] }),
       cacheDir: join(root, 'downloads'),
       git: { searchPath: '/usr/bin:/bin', proxy: {} },
       clock: systemClock,

@@ -104,4 +104,4 @@ const HEAP = `if [ -z "\${DOTNET_GCHeapHardLimit:-}\${DOTNET_GCHeapHardLimitPerc
 fi
 `;
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

@@ -109,4 +109,4 @@ async function leaveOnlyWhatRuns(context: StepContext): Promise<void> {
   });
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

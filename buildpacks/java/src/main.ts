@@ -119,4 +119,4 @@ async function commandOf(context: StepContext, container: Container): Promise<st
   return 'command' in container ? container.command : undefined;
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

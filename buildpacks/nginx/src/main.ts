@@ -115,4 +115,4 @@ async function finalize(context: StepContext): Promise<void> {
   await dep.writeLaunch([{ type: 'web', command: 'start-nginx' }]);
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

@@ -59,4 +59,4 @@ async function finalize(context: StepContext): Promise<void> {
   if (context.env['NODE_CHECK_DEPENDENCIES'] !== 'false') await demandDependencies(app, context);
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

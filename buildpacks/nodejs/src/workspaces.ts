@@ -1,7 +1,6 @@
 /** What a repository of several packages says in one place: its members, and versions for all of them. */
 import { glob } from 'node:fs/promises';
 import { dirname, join, matchesGlob } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { BuildpackFailure } from '../../kit/index.ts';
 import { type App, readText } from './package-json.ts';
@@ -55,6 +54,7 @@ async function pnpmWorkspace(app: App): Promise<z.output<typeof workspaceFile> |
   const text = await readText(join(app.dir, file));
   if (text === undefined) return undefined;
   try {
+    const { parse } = await import('yaml');
     return workspaceFile.safeParse(parse(text)).data;
   } catch (cause) {
     throw new BuildpackFailure(`${file} can't be read: it is not YAML`, { cause });

@@ -188,4 +188,4 @@ async function ownStart(dir: string, { options }: Settings): Promise<string> {
   });
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

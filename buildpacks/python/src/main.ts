@@ -107,4 +107,4 @@ async function keptInstallation(context: StepContext, manager: Manager, version:
   });
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

@@ -82,4 +82,4 @@ async function finalize(context: StepContext): Promise<void> {
   }
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

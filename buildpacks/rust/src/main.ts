@@ -109,4 +109,4 @@ async function keptBuild(context: StepContext, app: RustApp, version: string): P
   });
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

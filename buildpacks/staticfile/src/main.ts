@@ -79,4 +79,4 @@ function tell({ log }: StepContext, settings: Settings): void {
   }
 }
 
-await runSteps({ supply, finalize });
+void runSteps({ supply, finalize });

@@ -3,7 +3,6 @@ import { openStager } from '../../compose.ts';
 import { writeJsonFile } from '../../config/json-file.ts';
 import { demandOutputFile } from '../../machine/host/output-file.ts';
 import { demandRemote } from '../../remote/demand-remote.ts';
-import { stageOnServer } from '../../remote/stage-remotely.ts';
 import { resultDocument, type StagingEnded } from '../../staging/droplet/result-document.ts';
 import { stageApp } from '../../staging/stage.ts';
 import type { BuildEvent } from '../../words/events.ts';
@@ -62,6 +61,7 @@ async function stageWith(
     if (server === undefined)
       return await stageApp(request, await stager.stagePorts(signal), { signal, emit });
     demandRemote(Object.entries(options).flatMap(([key, value]) => (value === undefined ? [] : [key])));
+    const { stageOnServer } = await import('../../remote/stage-remotely.ts');
     const ports = await stager.remotePorts(server.url, signal, server.token);
     return await stageOnServer(request, server, ports, { signal, emit });
   } finally {

@@ -15,9 +15,10 @@ export interface ProcessIdentity {
 
 /** This process. */
 export function ownIdentity(): ProcessIdentity {
+  own.startTime ??= startTimeOf(process.pid) ?? '';
   return {
     pid: process.pid,
-    startTime: startTimeOf(process.pid) ?? '',
+    startTime: own.startTime,
     bootId: bootId(),
     pidNamespace: pidNamespace(),
     host: hostname(),
@@ -35,13 +36,18 @@ export function lifeOf(owner: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   return startTimeOf(owner.pid) === owner.startTime ? 'alive' : 'dead';
 }
 
+/** Of this process: files of /proc are slow to read, and every file that is written aside is named by them. */
+const own: { startTime?: string; bootId?: string; pidNamespace?: string } = {};
+
 /** This boot of this machine. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  own.bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return own.bootId;
 }
 
 function pidNamespace(): string {
-  return readlinkSync('/proc/self/ns/pid');
+  own.pidNamespace ??= readlinkSync('/proc/self/ns/pid');
+  return own.pidNamespace;
 }
 
 /** Clock ticks after boot; undefined when there is no such process, or only its unreaped remains. */

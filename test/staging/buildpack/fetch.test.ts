@@ -44,7 +44,7 @@ beforeEach(async () => {
   store = new ContentStore(join(root, 'store'), hasty);
   fetcher = new BuildpackFetcher({
     store,
-    http: httpClient({ proxy: {}, extraCa: [] }),
+    http: async () => httpClient({ proxy: {}, extraCa: [] }),
     cacheDir: join(root, 'downloads'),
     git: { searchPath: '/usr/bin:/bin', proxy: {} },
     clock: hasty,

@@ -40,7 +40,7 @@ beforeEach(async () => {
   store = new ContentStore(join(root, 'store'), systemClock);
   fetcher = new BuildpackFetcher({
     store,
-    http: httpClient({ proxy: {}, extraCa: [] }),
+    http: async () => httpClient({ proxy: {}, extraCa: [] }),
     cacheDir: join(root, 'downloads'),
     git: { searchPath: '/usr/bin:/bin', proxy: {} },
     clock: systemClock,

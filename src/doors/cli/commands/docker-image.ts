@@ -15,12 +15,6 @@ import { oneLine } from '../terminal/harmless.ts';
 import { runRenderer } from '../terminal/render-run.ts';
 import { reportError } from '../terminal/report-error.ts';
 
-/** The image that a person named instead of a source or a droplet. */
-export function namedImageOf({ flags }: Context): string | undefined {
-  const image = flags['image'] ?? flags['dockerImage'];
-  return typeof image === 'string' ? image : undefined;
-}
-
 /** Looks at the image, and leaves Cloud Foundry's result. */
 export async function stageDockerImage(context: Context, image: string): Promise<number> {
   const { config, output, signal, args } = context;

@@ -8,10 +8,10 @@ import { checkVariables } from '../../../staging/vcap/names.ts';
 import { CODES, StagerError } from '../../../words/errors.ts';
 import { parseDuration } from '../../../words/units.ts';
 import type { Context } from '../input/context.ts';
+import { namedImageOf } from '../input/named-image.ts';
 import { oneLine } from '../terminal/harmless.ts';
 import { runRenderer } from '../terminal/render-run.ts';
 import { reportError } from '../terminal/report-error.ts';
-import { namedImageOf, runNamedImage } from './docker-image.ts';
 
 /** Runs to the end; the exit status is that of the app. */
 export async function runCommand(context: Context): Promise<number> {
@@ -24,6 +24,7 @@ export async function runCommand(context: Context): Promise<number> {
   if (image !== undefined) {
     if (droplet !== undefined) throw twoThings(droplet, image);
     const { flags } = context;
+    const { runNamedImage } = await import('./docker-image.ts');
     return await runNamedImage(context, {
       image,
       command,

@@ -2,21 +2,23 @@
 import { writeJsonFile } from '../../../config/json-file.ts';
 import { demandOutputFile } from '../../../machine/host/output-file.ts';
 import { demandRemote } from '../../../remote/demand-remote.ts';
-import { stageOnServer } from '../../../remote/stage-remotely.ts';
 import { resultDocument } from '../../../staging/droplet/result-document.ts';
 import type { StageRequest } from '../../../staging/request/request.ts';
 import { stageApp } from '../../../staging/stage.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { Context } from '../input/context.ts';
 import { stageTargets } from '../input/manifest-apps.ts';
+import { namedImageOf } from '../input/named-image.ts';
 import { stageRequest } from '../input/stage-request.ts';
 import { createRenderer } from '../terminal/render.ts';
-import { namedImageOf, stageDockerImage } from './docker-image.ts';
 
 /** Stages, shows the events, writes the result file. A failure ends the run; apps before it stay staged. */
 export async function stageCommand(context: Context): Promise<number> {
   const image = namedImageOf(context);
-  if (image !== undefined) return await stageDockerImage(context, image);
+  if (image !== undefined) {
+    const { stageDockerImage } = await import('./docker-image.ts');
+    return await stageDockerImage(context, image);
+  }
   const lifecycle = lifecycleOf(context);
   if (lifecycle !== 'cnb' && context.flags['builder'] !== undefined)
     throw new StagerError('USAGE', '--builder is for --lifecycle cnb', { next: 'Give both, or neither.' });
@@ -61,6 +63,7 @@ async function stageHow({ config, signal, stager: open }: Context) {
   if (server === undefined)
     return async (request: StageRequest, io: Io) => stageApp(request, await stager.stagePorts(signal), io);
   demandRemote([...config.given]);
+  const { stageOnServer } = await import('../../../remote/stage-remotely.ts');
   const target = { url: server, org, space };
   return async (request: StageRequest, io: Io) =>
     stageOnServer(request, target, await stager.remotePorts(server, signal), io);

@@ -54,7 +54,8 @@ export interface FetchedBuildpack {
 /** What a fetcher is made of. */
 export interface FetcherParts {
   readonly store: ContentStore;
-  readonly http: Got;
+  /** Asked for when something is downloaded: most stagings have all their buildpacks. */
+  readonly http: () => Promise<Got>;
   /** Directory of the download cache. */
   readonly cacheDir: string;
   readonly git: Omit<GitOptions, 'signal'>;
@@ -108,7 +109,13 @@ export class BuildpackFetcher {
     io: FetchIo,
   ): Promise<Downloaded> {
     const { cacheDir, http, clock } = this.#parts;
-    return await download(reference, { http, clock, cacheDir, signal: io.signal, ...progress(io) });
+    return await download(reference, {
+      http: await http(),
+      clock,
+      cacheDir,
+      signal: io.signal,
+      ...progress(io),
+    });
   }
 
   /** Only the tree, in a directory of the caller's that must not exist. */

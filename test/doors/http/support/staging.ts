@@ -50,7 +50,7 @@ export async function fakeMeans(given?: string, address?: string): Promise<FakeM
     store,
     fetcher: new BuildpackFetcher({
       store,
-      http: got,
+      http: async () => got,
       cacheDir: join(dir, 'downloads'),
       git: { searchPath: '/usr/bin:/bin', proxy },
       clock: systemClock,
