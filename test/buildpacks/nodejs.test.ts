@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog, loadManifest, resolve } from '../../buildpacks/kit/index.ts';
 import { productionPolicy } from '../../buildpacks/nodejs/src/build.ts';
 import { installCommand, pruneCommand } from '../../buildpacks/nodejs/src/commands.ts';
-import { chooseManager, mayCompile } from '../../buildpacks/nodejs/src/manager.ts';
+import { chooseManager, type ManagerName, mayCompile } from '../../buildpacks/nodejs/src/manager.ts';
 import { nodeRange, rangeOf } from '../../buildpacks/nodejs/src/node-version.ts';
-import { holdNpmIndex, prunePackageCache } from '../../buildpacks/nodejs/src/package-cache.ts';
+import { PackageCache } from '../../buildpacks/nodejs/src/package-cache.ts';
 import { readApp } from '../../buildpacks/nodejs/src/package-json.ts';
 import { startProcesses } from '../../buildpacks/nodejs/src/start.ts';
 
@@ -242,40 +242,77 @@ describe('devDependencies', () => {
 });
 
 describe('the package cache', () => {
+  const cacheOf = (used: ManagerName, limit?: string) => new PackageCache(temp.path, used, { log, limit });
+  const ONE = 'npm/_cacache/content-v2/sha512/aa/one';
+  const INDEX = 'npm/_cacache/index-v5/aa/entry';
+  const names = async () => (await readdir(temp.path)).filter((name) => name !== 'package.json').sort();
+  const write = (files: Record<string, string>) => app({}, files);
+
   it('keeps the manager in use while it is small, and no other', async () => {
-    await app({}, { 'npm/index': 'x', 'yarn/index': 'x', 'dependencies/node': 'x' });
-    await prunePackageCache(temp.path, 'npm', { log, limit: undefined });
-    expect((await readdir(temp.path)).sort()).toEqual(['dependencies', 'npm', 'package.json']);
-    await writeFile(join(temp.path, 'npm/big'), Buffer.alloc(2 * 1024 * 1024));
-    await prunePackageCache(temp.path, 'npm', { log, limit: '1' });
-    expect((await readdir(temp.path)).sort()).toEqual(['dependencies', 'package.json']);
+    await write({ [ONE]: 'x', 'yarn/index': 'x', 'pnpm.tar': 'x', 'dependencies/node': 'x' });
+    await cacheOf('npm').close();
+    expect(await names()).toEqual(['dependencies', 'npm.tar']);
+    await write({ [ONE]: 'x'.repeat(2 * 1024 * 1024) });
+    await cacheOf('npm', '1').close();
+    expect(await names()).toEqual(['dependencies']);
     expect(lines.join('\n')).toContain('NODE_CACHE_LIMIT_MB');
   });
 
-  it('of npm is the one it was when an install brought nothing new', async () => {
-    const index = join(temp.path, 'npm/_cacache/index-v5/aa/entry');
-    await app(
-      {},
-      { 'npm/_cacache/content-v2/sha512/aa/one': '1', 'npm/_cacache/index-v5/aa/entry': 'monday' },
-    );
-    const settle = await holdNpmIndex(temp.path);
-    await writeFile(index, 'monday\ntuesday');
-    await settle();
-    expect(await readFile(index, 'utf8')).toBe('monday');
-    const settleAgain = await holdNpmIndex(temp.path);
-    await writeFile(index, 'monday\nwednesday');
-    await writeFile(join(temp.path, 'npm/_cacache/content-v2/sha512/aa/two'), '2');
-    await settleAgain();
-    expect(await readFile(index, 'utf8')).toBe('monday\nwednesday');
-    expect((await readdir(join(temp.path, 'npm/_cacache'))).sort()).toEqual(['content-v2', 'index-v5']);
+  it('stays packed while no manager is started', async () => {
+    await write({ [ONE]: '1' });
+    await cacheOf('npm').close();
+    const packed = await readFile(join(temp.path, 'npm.tar'));
+    await cacheOf('npm').close();
+    expect(await names()).toEqual(['npm.tar']);
+    expect((await readFile(join(temp.path, 'npm.tar'))).equals(packed)).toBe(true);
   });
 
-  it('of npm may be absent or without an index', async () => {
-    await app({});
-    await (await holdNpmIndex(temp.path))();
-    await app({}, { 'npm/_cacache/content-v2/sha512/aa/one': '1' });
-    await (await holdNpmIndex(temp.path))();
-    expect(await readdir(join(temp.path, 'npm/_cacache'))).toEqual(['content-v2']);
+  it('of npm is the one it was when an install brought nothing new', async () => {
+    await write({ [ONE]: '1', [INDEX]: 'monday' });
+    await cacheOf('npm').close();
+    const packed = await readFile(join(temp.path, 'npm.tar'));
+    const again = cacheOf('npm');
+    await again.open();
+    expect(await readFile(join(temp.path, ONE), 'utf8')).toBe('1');
+    await write({ [INDEX]: 'monday, tuesday' });
+    await again.close();
+    expect((await readFile(join(temp.path, 'npm.tar'))).equals(packed)).toBe(true);
+    const more = cacheOf('npm');
+    await more.open();
+    await write({ [INDEX]: 'monday, wednesday', 'npm/_cacache/content-v2/sha512/aa/two': '2' });
+    await more.close();
+    expect(await names()).toEqual(['npm.tar']);
+    await cacheOf('npm').open();
+    expect(await readFile(join(temp.path, INDEX), 'utf8')).toBe('monday, wednesday');
+  });
+
+  it.each(['yarn', 'berry', 'pnpm'] as const)('of %s is packed again for any new file', async (used) => {
+    await write({ [`${used}/one`]: '1' });
+    await cacheOf(used).close();
+    const cache = cacheOf(used);
+    await cache.open();
+    await write({ [`${used}/two`]: '2' });
+    await cache.close();
+    expect(await names()).toEqual([`${used}.tar`]);
+    await cacheOf(used).open();
+    expect((await readdir(join(temp.path, used))).sort()).toEqual(['one', 'two']);
+  });
+
+  it('that is damaged is told of and given up', async () => {
+    await write({ 'npm.tar': 'no tar' });
+    const cache = cacheOf('npm');
+    await cache.open();
+    await cache.close();
+    expect(await names()).toEqual([]);
+    expect(lines.join('\n')).toContain('packages are downloaded again');
+  });
+
+  it('may be absent', async () => {
+    await write({});
+    const cache = cacheOf('npm');
+    await cache.open();
+    await cache.close();
+    expect(await names()).toEqual([]);
   });
 });
 

@@ -24,6 +24,7 @@ import { KeptModules } from './kept-modules.ts';
 import { missingInLock } from './lock-drift.ts';
 import { readLock } from './lock-file.ts';
 import type { Manager } from './manager.ts';
+import type { PackageCache } from './package-cache.ts';
 import type { App } from './package-json.ts';
 
 /** Scripts whose presence means that build-time dependencies are needed. */
@@ -33,7 +34,11 @@ const STATE_FILES = ['.package-lock.json', '.yarn-integrity', '.yarn-state.yml',
 const OFFLINE_MIRROR = 'npm-packages-offline-cache';
 
 /** Runs prebuild script, install (or rebuild), build script and pruning, in the app's directory. */
-export async function buildApp(context: StepContext, app: App, manager: Manager): Promise<void> {
+export async function buildApp(
+  context: StepContext,
+  app: App,
+  { manager, packages }: { readonly manager: Manager; readonly packages: Pick<PackageCache, 'open'> },
+): Promise<void> {
   const { log, env } = context;
   const policy = productionPolicy(context.env);
   const building = BUILD_SCRIPTS.some((name) => app.json.scripts[name] !== undefined);
@@ -44,9 +49,10 @@ export async function buildApp(context: StepContext, app: App, manager: Manager)
     offlineMirror: app.files.has(OFFLINE_MIRROR) ? `${app.dir}/${OFFLINE_MIRROR}` : undefined,
   };
   Object.assign(env, managerEnv(plan, context.dep.at('node')), await linkerEnv(context, app, plan));
-  const start = (argv: Argv, next?: string): Promise<void> => {
+  const start = async (argv: Argv, next?: string): Promise<void> => {
     log.info(`$ ${argv.join(' ')}`);
-    return run(argv, { cwd: app.dir, env, ...(next === undefined ? {} : { next }) });
+    await packages.open();
+    await run(argv, { cwd: app.dir, env, ...(next === undefined ? {} : { next }) });
   };
   const script = async (name: string): Promise<void> => {
     log.step(`Running the ${name} script`);

@@ -6,7 +6,7 @@ import { buildApp } from './build.ts';
 import { demandDependencies } from './complete.ts';
 import { chooseManager, mayCompile } from './manager.ts';
 import { nodeRange } from './node-version.ts';
-import { holdNpmIndex, prunePackageCache } from './package-cache.ts';
+import { PackageCache } from './package-cache.ts';
 import { readApp } from './package-json.ts';
 import { pnpProfile } from './plug-and-play.ts';
 import { dropHeaders, installManagers, installNode } from './runtime.ts';
@@ -39,10 +39,10 @@ async function supply(context: StepContext): Promise<void> {
   for (const [name, value] of Object.entries(defaults)) await dep.writeEnv(name, value);
   Object.assign(env, await stagingEnv(context.depsDir, env));
 
-  const settleIndex = await holdNpmIndex(context.cacheDir);
-  await buildApp(context, app, manager);
-  await settleIndex();
-  await prunePackageCache(context.cacheDir, manager.name, { log, limit: env['NODE_CACHE_LIMIT_MB'] });
+  const limit = env['NODE_CACHE_LIMIT_MB'];
+  const packages = new PackageCache(context.cacheDir, manager.name, { log, limit });
+  await buildApp(context, app, { manager, packages });
+  await packages.close();
   await dropHeaders(context);
 }
 

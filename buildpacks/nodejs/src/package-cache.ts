@@ -1,52 +1,119 @@
-/** The package manager's cache between stagings: the one in use is kept while it is small enough. */
-import { cp, readdir, rename, rm } from 'node:fs/promises';
+/**
+ * The package manager's cache between stagings. It lies in CACHE_DIR as one tar, which is restored sooner than thousands
+ * of files, and is unpacked when a manager is started: most restagings start none.
+ */
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, type Log, pruneCache } from '../../kit/index.ts';
+import { BuildpackFailure, errnoOf, type Log, pruneCache, run, succeeds } from '../../kit/index.ts';
 import { CACHE_FOLDERS } from './commands.ts';
 import type { ManagerName } from './manager.ts';
 
-/**
- * Removes caches of managers that the app does not use, and the used one when it has grown above the limit
- * (MB, NODE_CACHE_LIMIT_MB): caches only grow, and entries that are out of use can't be told from the others. So are the kept packages.
- */
-export async function prunePackageCache(
-  cacheDir: string,
-  used: ManagerName,
-  io: { readonly log: Log; readonly limit: string | undefined },
-): Promise<void> {
-  for (const [name, folder] of Object.entries(CACHE_FOLDERS)) {
-    if (name !== used) await rm(join(cacheDir, folder), { recursive: true, force: true });
+/** What of npm's cache says that it has something new: its index has a line with the time for every installation. */
+const NEW_IN_NPM = '_cacache/content-v2';
+/** Those of the stack, as kept packages have them. */
+const TOOLS = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+
+/** Used once in a staging. */
+export class PackageCache {
+  readonly #cacheDir: string;
+  readonly #used: ManagerName;
+  readonly #io: { readonly log: Log; readonly limit: string | undefined };
+  #opened: Promise<readonly string[]> | undefined;
+
+  constructor(
+    cacheDir: string,
+    used: ManagerName,
+    io: { readonly log: Log; readonly limit: string | undefined },
+  ) {
+    this.#cacheDir = cacheDir;
+    this.#used = used;
+    this.#io = io;
   }
-  for (const folder of [CACHE_FOLDERS[used], 'kept']) {
-    await pruneCache(cacheDir, [folder], { ...io, variable: 'NODE_CACHE_LIMIT_MB' });
+
+  /** To be called before a manager is started. */
+  async open(): Promise<void> {
+    this.#opened ??= this.#open();
+    await this.#opened;
+  }
+
+  /**
+   * Packs what is new, and drops caches of managers that the app does not use, and the used one when it has grown above the
+   * limit (MB, NODE_CACHE_LIMIT_MB): caches only grow, and entries that are out of use can't be told from the others. So
+   * are the kept packages. Without anything new the tar stays as it is and need not be stored again.
+   */
+  async close(): Promise<void> {
+    for (const [name, folder] of Object.entries(CACHE_FOLDERS)) {
+      if (name !== this.#used) for (const path of [folder, `${folder}.tar`]) await this.#drop(path);
+    }
+    await this.#pack();
+    const folder = CACHE_FOLDERS[this.#used];
+    for (const folders of [[folder, `${folder}.tar`], ['kept']]) {
+      await pruneCache(this.#cacheDir, folders, { ...this.#io, variable: 'NODE_CACHE_LIMIT_MB' });
+    }
+  }
+
+  /** @returns what it holds. */
+  async #open(): Promise<readonly string[]> {
+    const { dir, tar } = this.#paths();
+    if (await isThere(tar)) {
+      await rm(dir, { recursive: true, force: true });
+      await mkdir(dir);
+      try {
+        await run(['tar', '-xpf', tar, '-C', dir], { cwd: '/', env: TOOLS });
+      } catch (error) {
+        if (!(error instanceof BuildpackFailure)) throw error;
+        this.#io.log.warning('The package cache could not be unpacked; packages are downloaded again.');
+        for (const path of [dir, tar]) await rm(path, { recursive: true, force: true });
+      }
+    }
+    return await this.#held();
+  }
+
+  async #pack(): Promise<void> {
+    const { dir, tar } = this.#paths();
+    const before = await this.#opened;
+    const after = await this.#held();
+    // Nobody started a manager, or it left nothing.
+    if (after.length === 0) return await this.#drop(CACHE_FOLDERS[this.#used]);
+    const isNew = before?.join('\n') !== after.join('\n');
+    if (isNew || !(await isThere(tar))) {
+      // Without tar it stays as it is, and the next staging finds it so.
+      if ((await succeeds(['tar', '--version'], TOOLS)) !== true) return;
+      await run(['tar', '-cf', `${tar}.new`, '-C', dir, '.'], { cwd: '/', env: TOOLS });
+      await rename(`${tar}.new`, tar);
+    }
+    await this.#drop(CACHE_FOLDERS[this.#used]);
+  }
+
+  /** Paths and sizes below, sorted: files of these caches are named by what is in them. */
+  async #held(): Promise<readonly string[]> {
+    const { dir } = this.#paths();
+    const root = this.#used === 'npm' ? join(dir, NEW_IN_NPM) : dir;
+    const found: string[] = [];
+    for (const path of await namesBelow(root)) {
+      const facts = await stat(join(root, path)).catch(() => undefined);
+      if (facts?.isFile() === true) found.push(`${path} ${facts.size}`);
+    }
+    return found.sort();
+  }
+
+  async #drop(path: string): Promise<void> {
+    await rm(join(this.#cacheDir, path), { recursive: true, force: true });
+  }
+
+  #paths() {
+    const dir = join(this.#cacheDir, CACHE_FOLDERS[this.#used]);
+    return { dir, tar: `${dir}.tar` };
   }
 }
 
-/**
- * Holds npm's index as it is. npm adds lines to it at every install, with the time on them, also when it fetched
- * nothing that it did not have; then what is returned puts the index back, so that the cache is the one it was and
- * need not be stored again.
- */
-export async function holdNpmIndex(cacheDir: string): Promise<() => Promise<void>> {
-  const store = join(cacheDir, CACHE_FOLDERS.npm, '_cacache');
-  const index = join(store, 'index-v5');
-  const aside = join(store, 'index-before');
-  const before = await namesBelow(join(store, 'content-v2'));
-  if (before.length === 0 || (await namesBelow(index)).length === 0) return async () => {};
-  await rm(aside, { recursive: true, force: true });
-  await cp(index, aside, { recursive: true, preserveTimestamps: true });
-  return async () => {
-    const after = await namesBelow(join(store, 'content-v2'));
-    const same = after.length === before.length && after.every((name, at) => name === before[at]);
-    if (same) await rm(index, { recursive: true, force: true });
-    if (same) await rename(aside, index);
-    else await rm(aside, { recursive: true, force: true });
-  };
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 async function namesBelow(dir: string): Promise<string[]> {
   try {
-    return (await readdir(dir, { recursive: true })).sort();
+    return await readdir(dir, { recursive: true });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
     throw error;
