@@ -16,8 +16,8 @@ import {
   tellWorkers,
 } from '../../kit/index.ts';
 import { composerInstall, tellDrift, vendored } from './composer.ts';
-import { wantedExtensions } from './extensions.ts';
-import { installPhp } from './runtime.ts';
+import { iniFiles, wantedExtensions } from './extensions.ts';
+import { installPhp, MEMORY_LIMIT } from './runtime.ts';
 import { installWebServer, writeServerConf } from './server.ts';
 import { readSettings, type Settings, tellIgnored, webRoot } from './settings.ts';
 import { choosePhp } from './version.ts';
@@ -134,7 +134,7 @@ async function finalize(context: StepContext): Promise<void> {
   if (!(await holdsPages(join(buildDir, root)))) {
     log.warning('The document root has neither index.php nor index.html; WEBDIR names another one.');
   }
-  await writeServerConf(context, server, root);
+  const toCheck = await writeServerConf(context, server, root);
   await copyFpmFiles(context);
   await copyFile(join(buildpackDir, 'dist/serve.sh'), dep.at('serve.sh'));
   await copyFile(join(buildpackDir, 'profile/start-php'), dep.at('bin/start-php'));
@@ -142,7 +142,7 @@ async function finalize(context: StepContext): Promise<void> {
   // PHP is asked while nginx reads its configuration.
   const [limit] = await Promise.all([
     memoryLimit(context),
-    server === 'nginx' &&
+    toCheck &&
       checkNginx(context, dep.at('bin/start-php'), 'Correct .bp-config/nginx/server-locations.conf.'),
   ]);
   tellMemory(context, limit);
@@ -165,7 +165,11 @@ async function copyFpmFiles({ buildDir, dep, log }: StepContext): Promise<void> 
   }
 }
 
+/** Starting PHP to ask takes as long as all else: it is asked only where something of the app may say another one. */
 async function memoryLimit({ buildDir, dep, env }: StepContext): Promise<string> {
+  const texts = await Promise.all((await iniFiles(buildDir)).map((file) => readText(buildDir, file)));
+  const elsewhere = env['PHPRC'] ?? env['PHP_INI_SCAN_DIR'];
+  if (elsewhere === undefined && !texts.some((text) => /memory_limit/i.test(text ?? ''))) return MEMORY_LIMIT;
   const argv = [dep.at('bin/php'), '-r', 'echo ini_get("memory_limit");'] as const;
   return (await output(argv, { cwd: buildDir, env })).stdout.trim();
 }

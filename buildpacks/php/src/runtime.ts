@@ -12,6 +12,9 @@ import {
 } from '../../kit/index.ts';
 import { demandExtensions, enabled, iniFiles, packageOf, STANDARD_PACKAGES } from './extensions.ts';
 
+/** What one request may take, unless the app's own settings say otherwise. */
+export const MEMORY_LIMIT = '128M';
+
 /** Debian's and npm's places. */
 const PLACES: readonly (readonly [RegExp, string])[] = [
   [/^(usr\/bin\/php\d\.\d|package\/native\/php\/php)$/, 'bin/php'],
@@ -95,7 +98,7 @@ async function writeIni({ buildDir, dep }: StepContext, extensions: readonly str
     display_errors: 'Off',
     log_errors: 'On',
     variables_order: '"EGPCS"',
-    memory_limit: '128M',
+    memory_limit: MEMORY_LIMIT,
     upload_max_filesize: '32M',
     post_max_size: '40M',
     'date.timezone': 'UTC',

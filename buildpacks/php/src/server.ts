@@ -51,16 +51,19 @@ const MODULES = [
   ...['deflate', 'filter', 'proxy', 'proxy_fcgi', 'remoteip', 'alias', 'expires'],
 ] as const;
 
-/** Writes etc/nginx.conf or etc/httpd.conf. */
+/** Writes etc/nginx.conf or etc/httpd.conf; says whether nginx has to check it, since something of the app is in it. */
 export async function writeServerConf(
   context: StepContext,
   server: 'nginx' | 'httpd',
   root: string,
-): Promise<void> {
+): Promise<boolean> {
   const { buildDir, dep, log } = context;
   await mkdir(dep.at('etc'), { recursive: true });
   const path = root === '.' ? '@APP@' : `@APP@/${root}`;
-  if (server === 'httpd') return writeFile(dep.at('etc/httpd.conf'), httpdConf(path));
+  if (server === 'httpd') {
+    await writeFile(dep.at('etc/httpd.conf'), httpdConf(path));
+    return false;
+  }
   const own = await readText(buildDir, '.bp-config/nginx/server-locations.conf');
   if (own !== undefined) log.info('Using .bp-config/nginx/server-locations.conf');
   const places = own
@@ -69,6 +72,7 @@ export async function writeServerConf(
     .replaceAll(/[@#]\{(PHP_FPM_LISTEN|PHP_FPM_SOCKET)\}/g, 'unix:@TMP@/fpm.sock');
   await copyFile(dep.at('nginx/conf/fastcgi_params'), dep.at('etc/fastcgi_params'));
   await writeFile(dep.at('etc/nginx.conf'), nginxConf(path, places ?? LOCATIONS));
+  return places !== undefined || !/^[\w./-]+$/.test(root);
 }
 
 const LOCATIONS = `    location ~ ^/${PRIVATE}(/|$) { return 404; }
