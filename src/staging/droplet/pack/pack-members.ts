@@ -16,6 +16,8 @@ export interface PackingThreads {
 
 /** A thread needs some 60 ms to start, in which this much is packed. */
 const FEW = { bytes: 2 * 1024 * 1024, entries: 500 } as const;
+/** When nothing is compressed. */
+const FEW_TO_DIGEST = { ...FEW, bytes: 16 * 1024 * 1024 } as const;
 
 /**
  * Packs `members`, drawing from them as answers are awaited.
@@ -27,7 +29,8 @@ export async function* packMembers(
   packing: MemberPacking,
   { signal, threads }: PackingThreads,
 ): AsyncGenerator<PackedMember> {
-  const { first, isAll } = lookAhead(members);
+  const few = packing.compression.codec === 'digest' ? FEW_TO_DIGEST : FEW;
+  const { first, isAll } = lookAhead(members, few);
   if (isAll) {
     const pack = createMemberPacker(packing);
     for (const member of first) {
@@ -51,14 +54,14 @@ export async function* packMembers(
 }
 
 /** The first members: all there are, if they are few. */
-function lookAhead(members: Iterator<Member>): {
-  readonly first: readonly Member[];
-  readonly isAll: boolean;
-} {
+function lookAhead(
+  members: Iterator<Member>,
+  few: { readonly bytes: number; readonly entries: number },
+): { readonly first: readonly Member[]; readonly isAll: boolean } {
   const first: Member[] = [];
   let bytes = 0;
   let entries = 0;
-  while (bytes <= FEW.bytes && entries <= FEW.entries) {
+  while (bytes <= few.bytes && entries <= few.entries) {
     const next = members.next();
     if (next.done === true) return { first, isAll: true };
     first.push(next.value);

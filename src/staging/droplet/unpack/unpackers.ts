@@ -4,6 +4,8 @@ import { createUnpacker, type UnpackTask, type UnpackWorkerData } from './unpack
 
 /** A thread needs some 60 ms to start, in which this much is unpacked. */
 const FEW_BYTES = 2 * 1024 * 1024;
+/** Of pieces of a big file, for which no file has to be made. */
+const FEW_BYTES_OF_PIECES = 16 * 1024 * 1024;
 
 /** Does the tasks of one archive. Always {@link Unpackers.close} it. */
 export class Unpackers {
@@ -11,7 +13,8 @@ export class Unpackers {
   readonly #options: { readonly signal: AbortSignal; readonly threads?: number };
   readonly #here: (task: UnpackTask) => unknown;
   #pool: WorkerPool | undefined;
-  #bytes = 0;
+  /** Of what is done without threads, as a part of 1. */
+  #done = 0;
 
   constructor(data: UnpackWorkerData, options: { readonly signal: AbortSignal; readonly threads?: number }) {
     this.#data = data;
@@ -26,8 +29,9 @@ export class Unpackers {
 
   /** The answer to one task; its bytes are not to be used afterwards. */
   async run(task: UnpackTask): Promise<unknown> {
-    if (task.kind !== 'finish') this.#bytes += task.rawBytes;
-    if (this.#pool === undefined && this.#bytes <= FEW_BYTES) return this.#here(task);
+    if (task.kind !== 'finish')
+      this.#done += task.rawBytes / (task.kind === 'piece' ? FEW_BYTES_OF_PIECES : FEW_BYTES);
+    if (this.#pool === undefined && this.#done <= 1) return this.#here(task);
     this.#pool ??= new WorkerPool({
       module: '../unpack/unpack-worker',
       workerData: this.#data,
