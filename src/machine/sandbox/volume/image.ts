@@ -3,7 +3,7 @@
  * fast it is and whatever it does. The file has no name any longer once it is mounted and the device detaches itself,
  * so nothing of it is left when the mount is gone.
  */
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm, statfs } from 'node:fs/promises';
 import { execa } from 'execa';
 import { errnoOf } from '../../../words/errors.ts';
 import { asidePath } from '../../host/process-label.ts';
@@ -98,6 +98,23 @@ export async function makeFileSystem(
     await file.close();
     throw error;
   }
+}
+
+/** Below it there is little to forget. */
+const LITTLE = 16 * MIB;
+const PATIENCE_MS = 500;
+
+/**
+ * Deletes the big files of a volume that is to go. The kernel would write what they hold to the image before it lets go of
+ * it, which takes longer than all else of unmounting. Links are not followed, nor is another file system entered.
+ */
+export async function forgetBigFiles(point: string): Promise<void> {
+  const { blocks, bfree, bsize } = await statfs(point);
+  if ((blocks - bfree) * bsize < LITTLE) return;
+  const command = [point, '-xdev', '-type', 'f', '-size', '+1024k', '-delete'];
+  // However many files a script has left.
+  const end = { timeout: PATIENCE_MS, killSignal: 'SIGKILL' } as const;
+  await execa('find', command, { reject: false, stdio: 'ignore', extendEnv: false, env: SYSTEM_PATH, ...end });
 }
 
 /** @throws what is too little here. */

@@ -9,7 +9,7 @@ import type { Backing } from '../kernel/disk-watch.ts';
 import { readOrNothing } from '../kernel/processes.ts';
 import { firstExecutable, SYSTEM_DIRECTORIES } from '../kernel/programs.ts';
 import type { Bound, LaidTree, Layers, Volume, VolumeSize, Volumes } from '../port/volume.ts';
-import { type Image, type ImagePlan, imageFiles, mountImage, runTied } from './image.ts';
+import { forgetBigFiles, type Image, type ImagePlan, imageFiles, mountImage, runTied } from './image.ts';
 import { MountedLayers } from './layers.ts';
 import { MOUNTS_FILE, unmountAt } from './unmount.ts';
 
@@ -95,6 +95,7 @@ export class MountedVolumes implements Volumes {
         isFull: async () => (await whyFull(point)) !== undefined,
         release: async () => {
           if (!this.#mounted.delete(at)) return;
+          if (mounted.image !== undefined) await forgetBigFiles(point).catch(() => undefined);
           await unmountAt(point);
           await mounted.image?.file.close();
           this.#tell(point, false);
