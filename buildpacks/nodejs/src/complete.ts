@@ -1,7 +1,7 @@
 /** The last word of finalize: an app whose dependencies are not there would die at its start, so it is not staged. */
 import { z } from 'zod';
 import { type Argv, BuildpackFailure, output, type StepContext } from '../../kit/index.ts';
-import { type Missing, missingDependencies, unmetPeers } from './installed.ts';
+import { type Looked, lookThrough, type Missing } from './installed.ts';
 import type { App } from './package-json.ts';
 import { hasLoader, pnpFile, pnpOptions } from './plug-and-play.ts';
 
@@ -10,9 +10,9 @@ const MOST = 20;
 /** @throws BuildpackFailure naming what is missing. */
 export async function demandDependencies(app: App, context: StepContext): Promise<void> {
   const pnp = pnpFile(app);
-  const missing = pnp === undefined ? await missingDependencies(app) : await missingInPnp(app, context);
+  const { missing, unmetPeers } = pnp === undefined ? await lookThrough(app) : await inPnp(app, context);
   if (missing.length === 0) {
-    const peers = pnp === undefined ? await unmetPeers(app) : [];
+    const peers = await unmetPeers();
     if (peers.length === 0) return;
     context.log.warning(
       `Packages ask for others beside them (peerDependencies) that are not there:\n${listed(peers)}\nAdd them to dependencies if the app needs them.`,
@@ -61,6 +61,11 @@ async function demandLoader(app: App, context: StepContext): Promise<void> {
     },
   );
 }
+
+const inPnp = async (app: App, context: StepContext): Promise<Looked> => ({
+  missing: await missingInPnp(app, context),
+  unmetPeers: async () => [],
+});
 
 /** Yarn's Plug'n'Play knows where a package is; nothing is in node_modules. */
 async function missingInPnp(app: App, context: StepContext): Promise<Missing[]> {

@@ -1,9 +1,11 @@
 /**
  * Which dependencies of an app are there: the walk that Node does when the app asks for them, without starting it.
  * From each package the names in its package.json are looked for in node_modules beside it and above it, up to the
- * app; links are followed first, as Node does.
+ * app; links are followed first, as Node does. System calls are synchronous, since nothing else runs in a buildpack's
+ * process, and each package.json is read once.
  */
-import { readdir, readFile, realpath } from 'node:fs/promises';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { satisfies, valid, validRange } from 'semver';
 import { z } from 'zod';
@@ -67,21 +69,27 @@ export async function carriesPackages(dir: string): Promise<boolean> {
 export async function missingDependencies(
   app: App,
   options: { readonly versions?: boolean } = {},
-): Promise<Missing[]> {
+): Promise<readonly Missing[]> {
+  return (await lookThrough(app, options)).missing;
+}
+
+/** What {@link missingDependencies} says, and from the same walk required peers that the app can't load. */
+export interface Looked {
+  readonly missing: readonly Missing[];
+  /** Nobody but the app can say whether it needs them. */
+  unmetPeers(): Promise<readonly Missing[]>;
+}
+
+/** See {@link missingDependencies}. */
+export async function lookThrough(app: App, options: { readonly versions?: boolean } = {}): Promise<Looked> {
   const root = await realpath(app.dir);
   const versions = options.versions === true && !(await replacesVersions(app));
   const found = new Walk(root, { excused: await leftOut(app), versions });
   await found.fromApp(app);
-  if (!changesPackages(app)) return found.missing;
+  if (!changesPackages(app)) return { missing: found.missing, unmetPeers: () => found.unmetPeers() };
   // What a package asks for is then not what its package.json says.
-  return found.missing.filter(({ asker }) => asker.endsWith('package.json'));
-}
-
-/** Required peers that the app can't load. Nobody but the app can say whether it needs them. */
-export async function unmetPeers(app: App): Promise<Missing[]> {
-  const found = new Walk(await realpath(app.dir), { excused: await leftOut(app), versions: false });
-  await found.fromApp(app);
-  return changesPackages(app) ? [] : await found.unmetPeers();
+  const own = found.missing.filter(({ asker }) => asker.endsWith('package.json'));
+  return { missing: own, unmetPeers: async () => [] };
 }
 
 /** A package of node_modules that can't be loaded. */
@@ -112,6 +120,8 @@ class Walk {
   readonly unreadable = new Set<string>();
   readonly #root: string;
   readonly #rules: { readonly excused: ReadonlySet<string>; readonly versions: boolean };
+  /** By directory. */
+  readonly #read = new Map<string, Lenient | 'unreadable' | undefined>();
 
   constructor(root: string, rules: { readonly excused: ReadonlySet<string>; readonly versions: boolean }) {
     this.#root = root;
@@ -122,7 +132,7 @@ class Walk {
     await this.from({ dir: this.#root, json: lenient.parse(app.json), asker: 'package.json' });
     for (const member of await workspacesOf(app)) {
       const dir = join(this.#root, member);
-      const json = await readPackage(dir);
+      const json = this.#package(dir);
       if (typeof json === 'object') await this.from({ dir, json, asker: `${member}/package.json` });
     }
   }
@@ -165,7 +175,7 @@ class Walk {
     for (let dir = from; this.#isInside(dir); dir = dirname(dir)) {
       if (dir.endsWith('/node_modules')) continue;
       const path = join(dir, 'node_modules', name);
-      const json = await readPackage(path);
+      const json = this.#package(path);
       if (json === 'unreadable') {
         this.unreadable.add(path);
         return 'its package.json is not JSON';
@@ -174,12 +184,17 @@ class Walk {
         if (await isThere(join(path, 'index.js'))) return { dir: path, json: lenient.parse({}) };
         continue;
       }
-      const real = await realpath(path);
+      const real = realpathSync(path);
       if (!this.#isInside(real)) why = 'it is a link out of the app';
       else if (this.#rules.versions && isOther(spec, json.version)) return `version ${json.version} is there`;
       else return { dir: real, json };
     }
     return why;
+  }
+
+  #package(dir: string): Lenient | 'unreadable' | undefined {
+    if (!this.#read.has(dir)) this.#read.set(dir, readPackage(dir));
+    return this.#read.get(dir);
   }
 
   #isInside(dir: string): boolean {
@@ -194,12 +209,12 @@ function isOther(spec: string, version: string | undefined): boolean {
   return !satisfies(version, range, { includePrerelease: true });
 }
 
-async function readPackage(dir: string): Promise<Lenient | 'unreadable' | undefined> {
+function readPackage(dir: string): Lenient | 'unreadable' | undefined {
+  const path = join(dir, 'package.json');
   try {
-    const parsed = lenient.safeParse(
-      JSON.parse((await readFile(join(dir, 'package.json'), 'utf8')).replace(/^\uFEFF/, '')),
-    );
-    return parsed.data;
+    // Most are looked for in places where they are not.
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+    return lenient.safeParse(JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))).data;
   } catch (error) {
     if (error instanceof SyntaxError) return 'unreadable';
     const code = errnoOf(error);

@@ -114,7 +114,13 @@ export async function forgetBigFiles(point: string): Promise<void> {
   const command = [point, '-xdev', '-type', 'f', '-size', '+1024k', '-delete'];
   // However many files a script has left.
   const end = { timeout: PATIENCE_MS, killSignal: 'SIGKILL' } as const;
-  await execa('find', command, { reject: false, stdio: 'ignore', extendEnv: false, env: SYSTEM_PATH, ...end });
+  await execa('find', command, {
+    reject: false,
+    stdio: 'ignore',
+    extendEnv: false,
+    env: SYSTEM_PATH,
+    ...end,
+  });
 }
 
 /** @throws what is too little here. */
