@@ -30,6 +30,7 @@ export {
   type Manifest,
   readYaml,
   resolve,
+  ruledOutByLibc,
   versionsOf,
 } from './manifest.ts';
 export { statedMavenSum } from './maven.ts';

@@ -255,7 +255,12 @@ function fits(entry: Dependency, fit: Fit): boolean {
 }
 
 /** The sentence about versions in `range` that only the stack's C library rules out. */
-function ruledOutByLibc(manifest: Manifest, name: string, range: string, fit: Fit): string | undefined {
+export function ruledOutByLibc(
+  manifest: Manifest,
+  name: string,
+  range: string,
+  fit: Fit,
+): string | undefined {
   const { glibc, ...others } = fit.with ?? {};
   const entries = candidates(manifest, name, { ...fit, with: others });
   const version = highestMatch(

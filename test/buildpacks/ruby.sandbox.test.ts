@@ -1,6 +1,6 @@
 /** The ruby buildpack with Debian's Ruby and vendored gems: Sinatra, and an app in the shape of Rails with assets. */
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Driver } from '../support/buildpack-driver.ts';
 import { SINATRA, vendorDebianGems, writeGem, writeLock } from '../support/gems.ts';
@@ -57,5 +57,23 @@ describe('ruby buildpack', () => {
     const second = await app.stage('ruby');
     expect(second.output).toContain('Using the assets of the last staging');
     expect(second.output).not.toContain('made site-');
+  });
+
+  it('serves Sinatra on JRuby, with a Java and a heap of its own', async () => {
+    await using app = await Driver.of('ruby-sinatra');
+    writeLock(app.at('app'), await vendorDebianGems(app.at('app'), SINATRA), ['sinatra', 'webrick']);
+    await writeFile(app.at('app/.ruby-version'), 'jruby-9.4.15.0\n');
+    const staged = await app.stage('ruby');
+    expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toContain('Heap of JRuby: 512M: 307M');
+    const run = await app.launch(
+      web(app),
+      async (url) => {
+        expect(await body(url)).toBe('Hello from sinatra on stager\n');
+        expect(await body(`${url}/runtime`)).toMatch(/^3\.1\.\d+ production \d/);
+      },
+      { MEMORY_LIMIT: '512M' },
+    );
+    expect(run.output).not.toContain('rror');
   });
 });

@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../buildpacks/kit/log.ts';
-import { loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
+import { defaultRange, loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
 import { demandPlatform, missingGems } from '../../buildpacks/ruby/src/bundle.ts';
+import { chooseJRuby } from '../../buildpacks/ruby/src/jruby.ts';
 import { parseLock, readRubyApp, rubyLine } from '../../buildpacks/ruby/src/lock.ts';
 import { startProcesses } from '../../buildpacks/ruby/src/rails.ts';
 import { chooseRuby, fromRequirements, rubyWish } from '../../buildpacks/ruby/src/version.ts';
 import { type AppFiles, withAppFiles } from '../support/app-files.ts';
 
 const manifest = await loadManifest('buildpacks/ruby');
+
+/** As on Debian 12, whatever this machine is. */
+const FIT = { stack: 'host', arch: process.arch, with: { glibc: '2.36.0' } };
 
 /** What supply and finalize read before they install or run anything. */
 async function read(files: AppFiles, env: Record<string, string> = {}): Promise<string> {
@@ -16,15 +20,21 @@ async function read(files: AppFiles, env: Record<string, string> = {}): Promise<
     const log = createLog((line) => lines.push(line));
     const app = await readRubyApp(path, env);
     const choose = (name: string, range?: string) =>
-      resolve(manifest, name, range ?? '3.1.x', { stack: 'host', arch: process.arch });
-    const ruby = chooseRuby({ manifest, env: { CF_STACK: 'host' }, log, choose }, await rubyWish(path, app));
-    if (app.lock !== undefined) demandPlatform(app.lock, app.lockFile);
-    const missing = await missingGems(path, app);
+      resolve(manifest, name, range ?? defaultRange(manifest, name), FIT);
+    const context = { manifest, env: { CF_STACK: 'host', ...env }, log, choose };
+    const wish = await rubyWish(path, app);
+    const { engine } = wish;
+    const ruby = engine === 'jruby' ? await chooseJRuby(context, wish) : chooseRuby(context, wish, FIT);
+    if (app.lock !== undefined) demandPlatform(app.lock, app.lockFile, engine);
+    const missing = await missingGems(path, app, engine);
     const [web] = await startProcesses(path, app);
     return [ruby.version, ...lines, `missing ${missing?.join()}`, `web ${web?.command}`].join(' | ');
   });
 }
 
+/** The one that the manifest has of the line 9.4. */
+const [, JRUBY = ''] =
+  /jruby-dist:(9\.4[\d.]+):/.exec(manifest.dependencies.map(({ uri }) => uri).join(' ')) ?? [];
 const MACHINE = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux';
 const lock = (gems: readonly string[], more = '', platforms = ['ruby']) =>
   `GEM\n  remote: https://rubygems.org/\n  specs:\n${gems.map((gem) => `    ${gem}\n`).join('')}\nPLATFORMS\n${platforms
@@ -53,6 +63,23 @@ describe('the version of Ruby', () => {
       '.ruby-version',
       app('', { '.ruby-version': '\uFEFF# ours\r\nruby-3.1\r\n' }),
       /^3\.1\..*\(\.ruby-version\)/,
+    ],
+    [
+      'JRuby by its own version',
+      app(`ruby '3.1.7', engine: 'jruby', engine_version: '${JRUBY}'\n`),
+      /^9\.4\.\d+ .*JRuby 9\.4\..*\(Gemfile\)/,
+    ],
+    ['JRuby by that of Ruby', app("ruby '~> 3.4.0', :engine => 'jruby'\n"), /^10\.0\.\d+ .*3\.4 \(Gemfile\)/],
+    ['JRuby without a version', app("ruby engine: 'jruby'\n"), /^10\./],
+    [
+      'JRuby in .ruby-version',
+      app('', { '.ruby-version': `jruby-${JRUBY}\n` }),
+      /^9\.4\.\d+ .*\(\.ruby-version\)/,
+    ],
+    [
+      'JRuby in the lock',
+      app('', { 'Gemfile.lock': lock([], `\nRUBY VERSION\n   ruby 3.1.7p0 (jruby ${JRUBY})\n`, ['java']) }),
+      /^9\.4\.\d+ .*\(Gemfile\.lock\)/,
     ],
   ])('comes from %s', async (_what, files, expected) => {
     expect(await read(files)).toMatch(expected);
@@ -100,6 +127,13 @@ describe('an app of Ruby', () => {
     const files = locked(gems, { 'vendor/cache/rack-2.2.8.gem': '' });
     expect(await read(files)).toContain(`missing tilt-2.0,nokogiri-1.16.0-${MACHINE} |`);
     expect(await read(locked(gems))).toContain('missing undefined');
+    const both = locked(
+      ['rack (2.2.8)', 'nokogiri (1.16.0)', 'nokogiri (1.16.0-java)', `nokogiri (1.16.0-${MACHINE})`],
+      {
+        ...{ Gemfile: "ruby engine: 'jruby'", 'vendor/cache/rack-2.2.8.gem': '' },
+      },
+    );
+    expect(await read(both)).toContain('missing nokogiri-1.16.0-java |');
   });
 
   it.each<[string, AppFiles, string]>([
@@ -142,8 +176,20 @@ describe('an app of Ruby', () => {
     ],
     ['Ruby 2', app("ruby '2.7.8'"), 'no ruby version matches "2.7.8"'],
     ['a patch that Bundler would refuse', app("ruby '3.1.0'"), 'no Ruby 3.1.0 (Gemfile). Available: 3.1.'],
-    ['JRuby', app("ruby '3.1.4', engine: 'jruby', engine_version: '9.4'"), 'the Gemfile asks for jruby'],
-    ['JRuby in a file', app('', { '.ruby-version': 'jruby-9.4.5' }), '.ruby-version says "jruby-9.4.5"'],
+    ['a Ruby that only JRuby is', app("ruby '~> 3.4.0'"), 'no Ruby ~3.4.0 (Gemfile). Available: 3.1.'],
+    ['another engine', app("ruby '3.3.5', engine: 'truffleruby'"), 'Gemfile asks for truffleruby'],
+    [
+      'half a version of JRuby',
+      app("ruby '3.1.4', engine: 'jruby', engine_version: '9.4'"),
+      'there is no JRuby 9.4. Available: 10.1.',
+    ],
+    ['a Ruby that no JRuby is', app("ruby '2.5.8', engine: 'jruby'"), 'no JRuby is Ruby 2.5.8 (Gemfile)'],
+    ['half of it in a file', app('', { '.ruby-version': 'jruby-9.4.5' }), '.ruby-version says "jruby-9.4.5"'],
+    [
+      'a lock without JRuby',
+      app("ruby engine: 'jruby'", { 'Gemfile.lock': lock([], '', [MACHINE]) }),
+      `is for ${MACHINE}, not for java`,
+    ],
     ['a requirement that is none', app("ruby 'newest'"), 'Gemfile asks for Ruby "newest"'],
     [
       'a file that is not there',

@@ -1,6 +1,6 @@
 /** Libraries of the stack that .NET needs: some are linked, ICU and OpenSSL it loads by name once it runs. */
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { installLibraries, librariesOnly, type StepContext, stackHasLibrary } from '../../kit/index.ts';
 import type { DotnetApp } from './app.ts';
 
@@ -12,9 +12,11 @@ export async function installNative(context: StepContext, app: DotnetApp): Promi
   const { buildDir, dep, env, log } = context;
   const own = app.program === undefined ? [] : [join(buildDir, app.program)];
   const from = [...own, ...(await librariesIn(buildDir)), ...(await librariesIn(dep.at('dotnet')))];
-  const missing = await installLibraries(context, { from, into: dep.at('lib') });
+  const beside = new Set(from.map((path) => basename(path)));
+  const lacking = await installLibraries(context, { from, into: dep.at('lib') });
+  const missing = lacking.filter((name) => !beside.has(name));
   if (missing.length > 0)
-    log.warning(`The stack lacks ${missing.join(', ')}, which libraries of the app name.`);
+    log.warning(`The stack lacks ${missing.join(', ')}, which libraries of the app or of .NET name.`);
   if (!isInvariant(app, env)) {
     if (!(await stackHasLibrary(/^libicuuc\.so\.\d/))) await byName(context, 'libicu72');
   } else log.info('Globalization is invariant: ICU is not needed');

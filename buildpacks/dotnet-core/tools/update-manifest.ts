@@ -16,6 +16,10 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'libstdc++6': ['libstdc++.so.6'],
   'libgcc-s1': ['libgcc_s.so.1'],
   zlib1g: ['libz.so.1'],
+  // Of Ubuntu's builds.
+  libunwind8: ['libunwind.so.8', 'libunwind-x86_64.so.8', 'libunwind-aarch64.so.8'],
+  liblzma5: ['liblzma.so.5'],
+  libbrotli1: ['libbrotlidec.so.1', 'libbrotlienc.so.1', 'libbrotlicommon.so.1'],
 };
 /** Ubuntu's suites, and the C library that their packages need. */
 const UBUNTU = [

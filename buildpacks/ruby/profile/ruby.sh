@@ -11,6 +11,21 @@ export BUNDLE_APP_CONFIG="$DEPS_DIR/@IDX@/bundle"
 export BUNDLE_WITHOUT="${BUNDLE_WITHOUT:-development:test}"
 export BUNDLER_VERSION="@BUNDLER@"
 if [ -n "@DEPLOYMENT@" ]; then export BUNDLE_DEPLOYMENT=true; fi
+# Of JRuby: metaspace, compiled code and stacks take the rest. A buildpack for Java before this one says it by JDK_JAVA_OPTIONS.
+if [ -n "@JRUBY@" ] && [ -z "${JAVA_MEM:-}" ]; then
+  case "${JAVA_OPTS:-}${JRUBY_OPTS:-}${JAVA_TOOL_OPTIONS:-}${JDK_JAVA_OPTIONS:-}" in
+    *-Xmx*) ;;
+    *)
+      case "${MEMORY_LIMIT:-}" in
+        *[0-9][mM]) memory_mb=${MEMORY_LIMIT%[mM]} ;;
+        *[0-9][gG]) memory_mb=$((${MEMORY_LIMIT%[gG]} * 1024)) ;;
+        *) memory_mb=640 ;;
+      esac
+      export JAVA_MEM="-Xmx$((memory_mb * 3 / 5))m"
+      unset memory_mb
+      ;;
+  esac
+fi
 # One for this instance: in the droplet it would be no secret. Sessions of several instances need a common one.
 if [ -n "@RAILS@" ] && [ -z "${SECRET_KEY_BASE:-}${RAILS_MASTER_KEY:-}" ] && [ ! -f "$HOME/config/master.key" ]; then
   echo 'SECRET_KEY_BASE is not set: one is made up for this instance; sessions end with it' >&2

@@ -5,37 +5,47 @@ import {
   BuildpackFailure,
   isOffline,
   isThere,
-  output,
   run,
   type StepContext,
   tellLockDrift,
 } from '../../kit/index.ts';
-import { homeOf, type Lock, missingGemsOfLock, type RubyApp } from './lock.ts';
-import { rubyEnv } from './runtime.ts';
+import { homeOf, type Lock, type LockedGem, missingGemsOfLock, type RubyApp } from './lock.ts';
+import { BUNDLER_VERSION, rubyEnv } from './runtime.ts';
 
 const MACHINE = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux';
 
+/** What runs the gems: MRI, or JRuby, whose gems with native code have builds of their own. */
+export type Engine = 'ruby' | 'jruby';
+
 /** @throws BuildpackFailure when the lock has no gems for this machine. */
-export function demandPlatform(lock: Lock, file: string): void {
-  const fits = lock.platforms.some((name) => name === 'ruby' || name.startsWith(MACHINE));
-  if (fits) return;
+export function demandPlatform(lock: Lock, file: string, engine: Engine): void {
+  const platform = engine === 'jruby' ? 'java' : MACHINE;
+  const ours = engine === 'jruby' ? /^(universal-)?java\b/ : new RegExp(`^${MACHINE}`);
+  if (lock.platforms.some((name) => name === 'ruby' || ours.test(name))) return;
   throw new BuildpackFailure(
-    `${file} is for ${lock.platforms.join(', ') || 'no platform'}, not for ${MACHINE}`,
+    `${file} is for ${lock.platforms.join(', ') || 'no platform'}, not for ${platform}`,
     {
-      next: `Run bundle lock --add-platform ${MACHINE} and commit the file.`,
+      next: `Run bundle lock --add-platform ${platform} and commit the file.`,
     },
   );
 }
 
 /** Locked gems that vendor/cache lacks; undefined when the app has none there. */
-export async function missingGems(dir: string, app: RubyApp): Promise<string[] | undefined> {
+export async function missingGems(dir: string, app: RubyApp, engine: Engine): Promise<string[] | undefined> {
   const names = await readdir(join(homeOf(dir, app), 'vendor/cache')).catch(() => []);
   const files = new Set(names.filter((name) => name.endsWith('.gem')));
   if (files.size === 0) return undefined;
-  const forMachine = (version: string) =>
-    !/-(x86|x64|arm|aarch|universal|java|mingw|mswin)/.test(version) || version.includes(`-${MACHINE}`);
-  return (app.lock?.gems ?? [])
-    .filter(({ version }) => forMachine(version))
+  const gems = app.lock?.gems ?? [];
+  const forMachine = ({ name, version }: LockedGem): boolean => {
+    if (engine === 'ruby')
+      return (
+        !/-(x86|x64|arm|aarch|universal|java|mingw|mswin)/.test(version) || version.includes(`-${MACHINE}`)
+      );
+    if (version.includes('-')) return version.endsWith('-java');
+    return !gems.some((other) => other.name === name && other.version === `${version}-java`);
+  };
+  return gems
+    .filter(forMachine)
     .map(({ name, version }) => `${name}-${version}`)
     .filter((name) => !files.has(`${name}.gem`));
 }
@@ -79,27 +89,17 @@ export async function bundleEnv(
 }
 
 /** Of the Bundler that is installed. */
-export async function bundlerVersion(context: StepContext): Promise<string> {
-  // Starting Ruby to ask takes half a second; it is kept with the Ruby that it belongs to.
-  const known = context.dep.at('bundler-version');
-  const text = await readFile(known, 'utf8').catch(() => '');
-  if (text !== '') return text;
-  const asked = await output([context.dep.at('bin/bundle'), '--version'], {
-    cwd: '/',
-    env: { ...rubyEnv(context), BUNDLE_APP_CONFIG: context.dep.at('bundle') },
-  });
-  const version = /(\d+\.\d+\.\d+)/.exec(asked.stdout)?.[1] ?? '';
-  await writeFile(known, version);
-  return version;
+export async function bundlerVersion({ dep }: Pick<StepContext, 'dep'>): Promise<string> {
+  return await readFile(dep.at(BUNDLER_VERSION), 'utf8');
 }
 
 /** Runs `bundle install`. */
-export async function installGems(context: StepContext, app: RubyApp): Promise<void> {
+export async function installGems(context: StepContext, app: RubyApp, engine: Engine): Promise<void> {
   const { buildDir, dep, log } = context;
   if (app.lock === undefined) {
     log.warning(`There is no ${app.lockFile}: the next staging may install other versions.`);
   } else {
-    demandPlatform(app.lock, app.lockFile);
+    demandPlatform(app.lock, app.lockFile, engine);
   }
   const drift = { lock: app.lockFile, source: app.gemfile, missing: missingGemsOfLock(app) };
   tellLockDrift(log, { ...drift, repair: 'bundle lock' });
@@ -112,7 +112,7 @@ export async function installGems(context: StepContext, app: RubyApp): Promise<v
   const own = await bundlerVersion(context);
   const wrote = app.lock?.bundler;
   if (wrote !== undefined && wrote !== own) log.info(`Bundler ${own} reads the lock that ${wrote} wrote`);
-  const missing = await missingGems(buildDir, app);
+  const missing = await missingGems(buildDir, app, engine);
   const local = missing?.length === 0;
   if (missing !== undefined && missing.length > 0) {
     const more = missing.length > 10 ? ` and ${missing.length - 10} more` : '';
@@ -130,18 +130,18 @@ export async function installGems(context: StepContext, app: RubyApp): Promise<v
       : 'See the output above. Where rubygems.org is out of reach, name a mirror in STAGER_RUBYGEMS_MIRROR or BUNDLE_MIRROR__…, or run ' +
         'bundle cache --all-platforms and add vendor/cache to the app. A gem with C code needs a compiler in the stack.',
   });
-  await settle(context);
+  await settle(context, engine);
 }
 
 /** Programs of gems begin with the place of Ruby while staging; archives of gems are of no use any more. */
-async function settle({ dep }: StepContext): Promise<void> {
-  const engines = dep.at('vendor_bundle/ruby');
+async function settle({ dep }: StepContext, engine: Engine): Promise<void> {
+  const engines = dep.at('vendor_bundle', engine);
   for (const version of await readdir(engines).catch(() => [])) {
     await rm(join(engines, version, 'cache'), { recursive: true, force: true });
     const bin = join(engines, version, 'bin');
     for (const name of await readdir(bin).catch(() => [])) {
       const text = await readFile(join(bin, name), 'utf8');
-      await writeFile(join(bin, name), text.replace(/^#!.*\bruby[\d.]*.*\n/, '#!/usr/bin/env ruby\n'));
+      await writeFile(join(bin, name), text.replace(/^#!.*\bj?ruby[\d.]*.*\n/, '#!/usr/bin/env ruby\n'));
     }
   }
 }

@@ -15,6 +15,8 @@ export interface Lock {
   readonly platforms: readonly string[];
   /** `3.1.2` of `ruby 3.1.2p20`. */
   readonly ruby: string | undefined;
+  /** `9.4.5.0` of `ruby 3.1.4p0 (jruby 9.4.5.0)`. */
+  readonly jruby?: string | undefined;
   readonly bundler: string | undefined;
   /** Gems in folders of the app, or from git. */
   readonly others: readonly { readonly kind: 'PATH' | 'GIT'; readonly remote: string }[];
@@ -72,6 +74,7 @@ export function parseLock(text: string, file: string): Lock {
     gems,
     platforms: (sections.get('PLATFORMS') ?? []).map((line) => line.trim()),
     ruby: /^ruby (\d+\.\d+\.\d+)/.exec(only('RUBY VERSION') ?? '')?.[1],
+    jruby: /\(jruby ([\d.]+)\)/.exec(only('RUBY VERSION') ?? '')?.[1],
     bundler: only('BUNDLED WITH'),
     others,
   };
@@ -85,23 +88,32 @@ function notALock(file: string, line: string | undefined): BuildpackFailure {
   });
 }
 
-/** The `ruby` line: requirements, `file:`, an engine; undefined when there is none. */
-export function rubyLine(
-  text: string,
-):
-  | { readonly requirements: readonly string[]; readonly file?: string; readonly engine?: string }
-  | undefined {
+/** The `ruby` line of a Gemfile. */
+export interface RubyLine {
+  readonly requirements: readonly string[];
+  readonly file?: string;
+  readonly engine?: string;
+  readonly engineVersion?: string;
+}
+
+/** Requirements, `file:`, an engine; undefined when there is no such line. */
+export function rubyLine(text: string): RubyLine | undefined {
   const [, line] = /^[ \t]*ruby[ \t(]+([^#\n]+)/m.exec(text) ?? [];
   if (line === undefined) return undefined;
   const named = (key: string) =>
     new RegExp(`${key}:\\s*['"]([^'"]+)['"]|:${key}\\s*=>\\s*['"]([^'"]+)['"]`).exec(line);
-  const [file, engine] = [named('file'), named('engine')];
+  const value = (key: string) =>
+    named(key)
+      ?.slice(1)
+      .find((one) => one !== undefined);
+  const [file, engine, engineVersion] = [value('file'), value('engine'), value('engine_version')];
   const rest = line.replace(/(:?\w+:|:\w+\s*=>)\s*['"][^'"]*['"]/g, '');
   const requirements = [...rest.matchAll(/['"]([^'"]+)['"]/g)].map(([, one = '']) => one);
   return {
     requirements,
-    ...(file === null ? {} : { file: file[1] ?? file[2] ?? '' }),
-    ...(engine === null ? {} : { engine: engine[1] ?? engine[2] ?? '' }),
+    ...(file !== undefined && { file }),
+    ...(engine !== undefined && { engine }),
+    ...(engineVersion !== undefined && { engineVersion }),
   };
 }
 

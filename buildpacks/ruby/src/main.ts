@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isThere, Kept, runHook, runSteps, type StepContext, tellIgnoredVariables } from '../../kit/index.ts';
-import { bundleEnv, bundlerVersion, installGems } from './bundle.ts';
+import { bundleEnv, bundlerVersion, type Engine, installGems } from './bundle.ts';
+import { chooseJRuby, installJRuby } from './jruby.ts';
 import { has, homeOf, type RubyApp, readRubyApp } from './lock.ts';
 import { precompileAssets, startProcesses } from './rails.ts';
 import { installRuby } from './runtime.ts';
 import { chooseRuby, rubyWish } from './version.ts';
 
-const OPTIONS = /^(BUNDLE_|STAGER_RUBYGEMS|NOKOGIRI|CFLAGS|LDFLAGS|CC$)/;
+const OPTIONS = /^(BUNDLE_|STAGER_RUBYGEMS|NOKOGIRI|CFLAGS|LDFLAGS|CC$|JRUBY_OPTS$)/;
 
 /** Of Cloud Foundry's, Heroku's and Paketo's buildpacks. */
 const IGNORED = {
@@ -17,21 +18,36 @@ const IGNORED = {
   BP_RAILS_ASSETS_EXTRA_SOURCE_PATHS: 'assets are made again when app/, lib/, vendor/ or config/ changed',
   BP_RAILS_ASSETS_EXTRA_DESTINATION_PATHS: 'only public/assets is kept',
   BUNDLER_WITHOUT: 'its name is BUNDLE_WITHOUT',
-  JRUBY_OPTS: 'there is no JRuby',
-  JAVA_MEM: 'there is no JRuby',
 } as const;
+/** Of JRuby alone. */
+const IGNORED_BY_MRI = {
+  JRUBY_OPTS: 'the app runs on MRI, since its Gemfile does not name the engine jruby',
+  JAVA_MEM: 'the app runs on MRI, since its Gemfile does not name the engine jruby',
+} as const;
+
+/** By profile/ruby.sh: three fifths of the memory. */
+const HEAPS = [512, 768, 1024, 2048].map((mb) => `${mb}M: ${Math.floor((mb * 3) / 5)}M`).join(', ');
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, cacheDir, dep, env, log } = context;
   await runHook('pre_compile', context);
-  tellIgnoredVariables(context, IGNORED);
   const app = await readRubyApp(buildDir, env);
+  const wish = await rubyWish(buildDir, app);
+  const { engine } = wish;
+  tellIgnoredVariables(context, engine === 'jruby' ? IGNORED : { ...IGNORED, ...IGNORED_BY_MRI });
   log.step('Installing Ruby');
-  const ruby = chooseRuby(context, await rubyWish(buildDir, app));
+  const ruby = engine === 'jruby' ? await chooseJRuby(context, wish) : chooseRuby(context, wish);
   const home = homeOf(buildDir, app);
   const kept = await Kept.of(cacheDir, 'ruby', {
     facts: [
-      ...[context.version, ruby.uri, env['CF_STACK'], process.arch, app],
+      ...[
+        context.version,
+        ruby.uri,
+        engine === 'jruby' ? env['JAVA_HOME'] : '',
+        env['CF_STACK'],
+        process.arch,
+        app,
+      ],
       Object.entries(env)
         .filter(([name]) => OPTIONS.test(name))
         .sort(),
@@ -42,20 +58,22 @@ async function supply(context: StepContext): Promise<void> {
     log.info('Using Ruby and the gems of the last staging: the lock and options are the same');
     context.dependencies.useAll(await dep.readInstalled());
   } else {
-    await installRuby(context, ruby);
+    if (engine === 'jruby') await installJRuby(context, ruby);
+    else await installRuby(context, ruby);
     log.step('Installing gems');
-    await installGems(context, app);
+    await installGems(context, app, engine);
     await dep.writeInstalled(context.dependencies.installed);
     // Gems in folders of the app may change while the lock stays as it is; without a lock anything may.
     if (app.lock !== undefined && app.lock.others.length === 0) await kept.keep({ deps: dep.path });
   }
   Object.assign(env, await bundleEnv(context, app));
   await runHook('post_compile', context);
-  await writeRunTime(context, app);
+  await writeRunTime(context, app, engine);
+  if (engine === 'jruby') log.info(`Heap of JRuby: ${HEAPS} (JAVA_MEM sets another one)`);
 }
 
 /** profile.d: what Bundler and frameworks are told at run time; what the app sets wins. */
-async function writeRunTime(context: StepContext, app: RubyApp): Promise<void> {
+async function writeRunTime(context: StepContext, app: RubyApp, engine: Engine): Promise<void> {
   const { buildpackDir, dep } = context;
   const script = await readFile(join(buildpackDir, 'profile/ruby.sh'), 'utf8');
   const text = script
@@ -63,6 +81,7 @@ async function writeRunTime(context: StepContext, app: RubyApp): Promise<void> {
     .replaceAll('@GEMFILE@', app.gemfile)
     .replaceAll('@BUNDLER@', await bundlerVersion(context))
     .replaceAll('@DEPLOYMENT@', app.lock === undefined ? '' : 'true')
+    .replaceAll('@JRUBY@', engine === 'jruby' ? 'true' : '')
     .replaceAll('@RAILS@', has(app, 'railties') ? 'true' : '');
   await dep.writeProfile('ruby.sh', text);
 }

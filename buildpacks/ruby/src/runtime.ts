@@ -6,6 +6,7 @@ import {
   type Dependency,
   demandLibc,
   installLibraries,
+  librariesOnly,
   output,
   type StepContext,
 } from '../../kit/index.ts';
@@ -14,7 +15,7 @@ const TRIPLET = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-g
 
 /** @throws BuildpackFailure when it does not run on this stack. */
 export async function installRuby(context: StepContext, ruby: Dependency): Promise<void> {
-  const { dep, dependencies, env } = context;
+  const { dep, dependencies } = context;
   const home = dep.at('ruby');
   const options = {
     pick: (path: string) =>
@@ -30,16 +31,34 @@ export async function installRuby(context: StepContext, ruby: Dependency): Promi
   const libraries = join(home, 'lib', TRIPLET);
   const missing = await installLibraries(context, { from: [program, libraries], into: libraries });
   await writeWrappers(context, line);
-  const check = 'require "openssl"; require "yaml"; require "zlib"; require "bundler"';
-  const asked = await output([dep.at('bin/ruby'), '-e', check], { cwd: '/', env: rubyEnv(context) });
-  if (asked.ok) return;
+  await installOpenssl(context, ruby, libraries);
   const lacks = missing.length === 0 ? '' : `: it lacks ${missing.join(', ')}`;
-  throw new BuildpackFailure(
-    `Ruby ${ruby.version} does not run on stack ${env['CF_STACK'] ?? 'unknown'}${lacks}`,
-    {
-      next: 'See its output above. It needs glibc 2.34 or newer (Debian 12, Ubuntu 22.04).',
-    },
-  );
+  await demandRuns(context, `Ruby ${ruby.version}`, lacks);
+}
+
+/** What Bundler is there, so that nobody has to start Ruby to ask. */
+export const BUNDLER_VERSION = 'bundler-version';
+
+/** @throws BuildpackFailure when what was installed does not start on this stack, with what it needs. */
+export async function demandRuns(context: StepContext, name: string, lacks: string): Promise<void> {
+  const { dep, env } = context;
+  const check =
+    'require "openssl"; require "yaml"; require "zlib"; require "bundler"; print Bundler::VERSION';
+  const asked = await output([dep.at('bin/ruby'), '-e', check], { cwd: '/', env: rubyEnv(context) });
+  if (asked.ok) return await writeFile(dep.at(BUNDLER_VERSION), asked.stdout.trim());
+  throw new BuildpackFailure(`${name} does not run on stack ${env['CF_STACK'] ?? 'unknown'}${lacks}`, {
+    next: 'See its output above. It needs glibc 2.34 or newer (Debian 12, Ubuntu 22.04).',
+  });
+}
+
+/** A Ruby that was built with a later OpenSSL than the stack has brings its own: the names of the files are the same. */
+async function installOpenssl(context: StepContext, ruby: Dependency, into: string): Promise<void> {
+  const { dep, dependencies } = context;
+  const own = context.chooseGroup('openssl', { ruby: ruby.version });
+  if (own.length === 0) return;
+  const argv = ['sh', '-c', 'exec "$0" -ropenssl -e "" 2> /dev/null', dep.at('bin/ruby')] as const;
+  if ((await output(argv, { cwd: '/', env: rubyEnv(context) })).ok) return;
+  await dependencies.installAll(own, into, { pick: librariesOnly });
 }
 
 /** Programs that first say where Ruby's own files are: it was compiled for /usr. */
@@ -79,5 +98,7 @@ exec "$here/bin/ruby${line}" ${start}"$@"
 
 /** For every run of Ruby while staging. */
 export function rubyEnv({ dep, env }: Pick<StepContext, 'dep' | 'env'>): Record<string, string | undefined> {
-  return { ...env, PATH: `${dep.at('bin')}:${env['PATH'] ?? ''}` };
+  // JRuby starts sooner without its compiler, and every command here is a start.
+  const JRUBY_OPTS = env['JRUBY_OPTS'] ?? '--dev';
+  return { ...env, JRUBY_OPTS, PATH: `${dep.at('bin')}:${env['PATH'] ?? ''}` };
 }
