@@ -58,6 +58,8 @@ async function bundle(dir: string): Promise<void> {
       platform: 'node',
       resolve: { alias: { 'stager/kit': join(kit, 'index.ts') } },
       logLevel: 'warn',
+      // What one buildpack reads in any case another may never need.
+      checks: { ineffectiveDynamicImport: false },
       output: {
         dir: fresh,
         // Starts sooner than a module, and what only some apps need (YAML, archives) is not read by the others.

@@ -38,7 +38,7 @@ export function orderParts(parts: InstalledParts): OrderParts {
   const registry: InstalledBuildpacks = {
     candidates: () => candidates(parts),
     find: (name) => find(parts, name),
-    lease: (buildpack, signal, onDamaged) => store.lease(buildpack.digest, signal, onDamaged),
+    leases: (buildpacks, signal) => store.leases(buildpacks, signal),
   };
   return { registry, fetcher, store, ...(shipped !== undefined && { shipped }) };
 }

@@ -198,7 +198,7 @@ describe('look-up', () => {
 describe('content', () => {
   it('of an updated buildpack stays while somebody leases it, and goes afterwards', async () => {
     const before = await add('ruby');
-    const lease = await registry.lease(before, signal);
+    const [lease] = await registry.leases([before], signal);
     const after = await fetched(await buildpack('ruby-any', { text: 'new' }));
     await registry.update('ruby', { fetched: after, signal });
     await registry.sweep(signal);
@@ -317,7 +317,7 @@ describe('stager.lock', () => {
   it('brings the same bytes of an installed buildpack that was updated since', async () => {
     const before = await add('ruby');
     const lock = await locked(['ruby']);
-    const lease = await registry.lease(before, signal);
+    const [lease] = await registry.leases([before], signal);
     await registry.update('ruby', {
       fetched: await fetched(await buildpack('ruby-any', { text: 'new' })),
       signal,

@@ -36,6 +36,12 @@ export interface HeldTree {
 /** Told of a tree that is no longer what was stored: the path that differs, and how. */
 export type OnDamaged = (path: string, why: string) => void;
 
+/** A tree to lease. */
+export interface LeaseWish {
+  readonly digest: Sha256;
+  readonly onDamaged?: OnDamaged;
+}
+
 /** See the top of the file. */
 export class ContentStore {
   readonly root: string;
@@ -80,11 +86,37 @@ export class ContentStore {
    * that it is fetched again.
    */
   async lease(digest: Sha256, signal: AbortSignal, onDamaged?: OnDamaged): Promise<HeldTree | undefined> {
-    const lease = await this.#claimed(signal, () => this.#lease(digest));
-    const found = await this.#check(digest, signal).catch(async (error: unknown) => {
-      await lease.release();
+    const [lease] = await this.leases([{ digest, ...(onDamaged && { onDamaged }) }], signal);
+    return lease;
+  }
+
+  /** As {@link lease}, several under one claim. */
+  async leases(
+    wanted: readonly LeaseWish[],
+    signal: AbortSignal,
+  ): Promise<readonly (HeldTree | undefined)[]> {
+    const made: HeldTree[] = [];
+    try {
+      await this.#claimed(signal, async () => {
+        for (const { digest } of wanted) made.push(await this.#lease(digest));
+      });
+      const kept: (HeldTree | undefined)[] = [];
+      for (const [index, lease] of made.entries())
+        kept.push(await this.#intact(lease, signal, wanted[index]?.onDamaged));
+      return kept;
+    } catch (error) {
+      for (const lease of made) await lease.release();
       throw error;
-    });
+    }
+  }
+
+  async #intact(
+    lease: HeldTree,
+    signal: AbortSignal,
+    onDamaged: OnDamaged | undefined,
+  ): Promise<HeldTree | undefined> {
+    const { digest } = lease;
+    const found = await this.#check(digest, signal);
     if (found?.outcome === 'intact') return lease;
     await lease.release();
     if (found?.outcome === 'damaged') onDamaged?.(found.path, found.why);
@@ -178,10 +210,9 @@ export class ContentStore {
   }
 
   async #lease(digest: Sha256): Promise<HeldTree> {
-    const dir = join(this.root, 'leases');
-    await mkdir(dir, { recursive: true });
-    const path = join(dir, `${digest}.${randomUUID()}`);
-    await replaceFile(path, JSON.stringify(ownIdentity()), { durable: false });
+    const path = join(this.root, 'leases', `${digest}.${randomUUID()}`);
+    // Only who has the claim reads it.
+    await writeFile(path, JSON.stringify(ownIdentity()), { flag: 'wx' });
     // It ends with this process anyway, and must not hide why a staging failed.
     const release = (): Promise<void> => rm(path, { force: true }).catch(() => undefined);
     return { digest, dir: join(this.#place(digest), 'tree'), release };
@@ -221,7 +252,7 @@ export class ContentStore {
   }
 
   async #claimed<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await mkdir(this.root, { recursive: true, mode: 0o755 });
+    await mkdir(join(this.root, 'leases'), { recursive: true, mode: 0o755 });
     return await withClaim(join(this.root, 'store.lock'), { clock: this.clock, signal }, work);
   }
 

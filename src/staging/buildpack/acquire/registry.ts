@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../words/clock.ts';
 import type { Sha256 } from '../../../words/ids.ts';
-import type { ContentStore, HeldTree, OnDamaged } from './content-store.ts';
+import type { ContentStore, HeldTree, LeaseWish } from './content-store.ts';
 import type { FetchedBuildpack } from './fetch.ts';
 import {
   ambiguous,
@@ -187,13 +187,12 @@ export class BuildpackRegistry {
     throw disabled(found);
   }
 
-  /** Leases the bits of an installed one; undefined when the store lost them, or when they are not intact. */
-  async lease(
-    buildpack: InstalledBuildpack,
+  /** Leases the bits of installed ones; undefined when the store lost them, or when they are not intact. */
+  async leases(
+    buildpacks: readonly LeaseWish[],
     signal: AbortSignal,
-    onDamaged?: OnDamaged,
-  ): Promise<HeldTree | undefined> {
-    return await this.#store.lease(buildpack.digest, signal, onDamaged);
+  ): Promise<readonly (HeldTree | undefined)[]> {
+    return await this.#store.leases(buildpacks, signal);
   }
 
   /** Removes trees that no installed buildpack, young download or running staging uses. */

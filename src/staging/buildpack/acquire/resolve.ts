@@ -9,7 +9,7 @@ import { type BuildpackApi, type FoundFamily, findFamily, settleFamily } from '.
 import type { Reference } from '../contract/reference.ts';
 import { buildpackRoot } from '../contract/root.ts';
 import type { OrderMode, ResolvedBuildpack } from '../contract/staged.ts';
-import type { ContentStore, HeldTree, OnDamaged } from './content-store.ts';
+import type { ContentStore, HeldTree, LeaseWish } from './content-store.ts';
 import {
   type BuildpackFetcher,
   type FetchableReference,
@@ -47,12 +47,8 @@ export interface InstalledBuildpacks {
   candidates(stack: string): Promise<readonly InstalledBuildpack[]>;
   /** @throws StagerError BUILDPACK_NOT_FOUND, BUILDPACK_DISABLED. */
   find(name: string, stack: string): Promise<InstalledBuildpack>;
-  /** Undefined when the bits are lost, or not intact. */
-  lease(
-    buildpack: InstalledBuildpack,
-    signal: AbortSignal,
-    onDamaged?: OnDamaged,
-  ): Promise<HeldTree | undefined>;
+  /** In order; undefined where the bits are lost, or not intact. */
+  leases(buildpacks: readonly LeaseWish[], signal: AbortSignal): Promise<readonly (HeldTree | undefined)[]>;
 }
 
 /** What an order is resolved with. */
@@ -97,8 +93,7 @@ export async function resolveOrder(
       input.references.length === 0 && input.frozen === undefined ? 'detect' : 'explicit';
     if (input.frozen !== undefined) held.push(...(await holdLocked(input, input.frozen, { parts, io })));
     else if (mode === 'detect') {
-      for (const it of await parts.registry.candidates(input.stack))
-        held.push(await holdInstalled(it, parts, io));
+      held.push(...(await holdInstalled(await parts.registry.candidates(input.stack), parts, io)));
     } else {
       for (const it of input.references) held.push(await hold(it, input.stack, { parts, io }));
     }
@@ -115,8 +110,9 @@ async function settle(
   input: ResolveInput,
   mode: OrderMode,
 ): Promise<readonly ResolvedBuildpack[]> {
-  const found: FoundFamily[] = [];
-  for (const it of held) found.push(await findFamily(join(it.lease.dir, it.inner), it.key, input.api));
+  const found: readonly FoundFamily[] = await Promise.all(
+    held.map((it) => findFamily(join(it.lease.dir, it.inner), it.key, input.api)),
+  );
   return held.map((it, index) => ({
     key: it.key,
     cacheKey: it.cacheKey,
@@ -137,15 +133,33 @@ interface Means {
 
 async function hold(reference: Reference, stack: string, { parts, io }: Means): Promise<Held> {
   if (reference.kind === 'installed') {
-    return await holdInstalled(await parts.registry.find(reference.name, stack), parts, io);
+    const [held] = await holdInstalled([await parts.registry.find(reference.name, stack)], parts, io);
+    if (held !== undefined) return held;
+    throw new Error('unreachable: what was asked for is held or was refused');
   }
   return heldFetched(reference, await parts.fetcher.fetch(reference, io));
 }
 
-async function holdInstalled(buildpack: InstalledBuildpack, parts: OrderParts, io: FetchIo): Promise<Held> {
-  const lease =
-    (await parts.registry.lease(buildpack, io.signal, tellsOfDamage(buildpack.name, io))) ??
-    (await reinstalled(buildpack, parts, io));
+/** All of them, in order. */
+async function holdInstalled(
+  buildpacks: readonly InstalledBuildpack[],
+  parts: OrderParts,
+  io: FetchIo,
+): Promise<readonly Held[]> {
+  const wishes = buildpacks.map(({ name, digest }) => ({ digest, onDamaged: tellsOfDamage(name, io) }));
+  const leases = [...(await parts.registry.leases(wishes, io.signal))];
+  try {
+    for (const [index, buildpack] of buildpacks.entries())
+      leases[index] ??= await reinstalled(buildpack, parts, io);
+  } catch (error) {
+    for (const lease of leases) await lease?.release();
+    throw error;
+  }
+  return buildpacks.flatMap((it, index) => heldInstalled(it, leases[index]) ?? []);
+}
+
+function heldInstalled(buildpack: InstalledBuildpack, lease: HeldTree | undefined): Held | undefined {
+  if (lease === undefined) return undefined;
   return {
     key: buildpack.name,
     name: buildpack.name,
