@@ -1,5 +1,6 @@
 /** What an installation follows from: with all of it unchanged, installing again would give the same packages. */
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, Kept, type StepContext, stackLibc } from '../../kit/index.ts';
@@ -96,11 +97,11 @@ export async function wholeApp(context: InstallContext, app: App, added: readonl
   return (await Kept.of(context.cacheDir, 'node_modules', from)).key;
 }
 
-/** Whether the installation of this package runs something; `names` are those beside its package.json. */
-export async function hasInstallScript(dir: string): Promise<boolean> {
-  const names: readonly string[] = await readdir(dir).catch(() => []);
-  if (names.includes('binding.gyp')) return true;
-  const text = names.includes('package.json') ? await readFile(join(dir, 'package.json'), 'utf8') : '{}';
+/** Whether the installation of this package runs something. */
+export function hasInstallScript(dir: string): boolean {
+  if (existsSync(join(dir, 'binding.gyp'))) return true;
+  const file = join(dir, 'package.json');
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '{}';
   return /"(preinstall|install|postinstall)"\s*:/.test(text);
 }
 

@@ -5,7 +5,8 @@
  * thousands of files, and one digest says that it is unchanged. It is taken before the build script runs, since that may
  * write into node_modules as well.
  */
-import { lstat, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { lstat, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { BuildpackFailure, hashFile, type Kept, run, type StepContext, succeeds } from '../../kit/index.ts';
@@ -102,7 +103,7 @@ export class KeptModules {
     if (this.#before === undefined) return;
     const { dir } = this.#app;
     const { added, touched } = changesSince(this.#before.app, dir);
-    const whole = this.#inputs.readsApp || (await addedScripts(dir, added));
+    const whole = this.#inputs.readsApp || addedScripts(dir, added);
     const outside = whole ? this.#addedAtHome(this.#before.home) : [];
     const strange = [...touched, ...outside, ...added.filter((path) => path.includes('\n'))];
     if (added.length === 0 || strange.length > 0) return await this.#leave(strange);
@@ -145,18 +146,25 @@ export class KeptModules {
 }
 
 /** Whether a package that was installed has scripts of its own. */
-async function addedScripts(dir: string, added: readonly string[]): Promise<boolean> {
+function addedScripts(dir: string, added: readonly string[]): boolean {
   const ahead = added.map((path) => join(dir, path));
   for (let at = ahead.pop(); at !== undefined; at = ahead.pop()) {
-    const entries = await readdir(at, { withFileTypes: true }).catch(() => []);
-    for (const entry of entries) {
-      if (!entry.isDirectory()) continue;
-      const path = join(at, entry.name);
+    for (const entry of directoriesIn(at)) {
+      const path = join(at, entry);
       ahead.push(path);
-      if (/\/node_modules\/(@[^/]+\/)?[^/@][^/]*$/.test(path) && (await hasInstallScript(path))) return true;
+      if (/\/node_modules\/(@[^/]+\/)?[^/@][^/]*$/.test(path) && hasInstallScript(path)) return true;
     }
   }
   return false;
+}
+
+function directoriesIn(dir: string): string[] {
+  try {
+    const entries = readdirSync(dir, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 function factsOrNothing(dir: string): TreeFacts {

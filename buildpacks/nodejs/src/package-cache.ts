@@ -2,7 +2,8 @@
  * The package manager's cache between stagings. It lies in CACHE_DIR as one tar, which is restored sooner than thousands
  * of files, and is unpacked when a manager is started: most restagings start none.
  */
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdirSync, statSync } from 'node:fs';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildpackFailure, errnoOf, type Log, pruneCache, run, succeeds } from '../../kit/index.ts';
 import { CACHE_FOLDERS } from './commands.ts';
@@ -66,13 +67,13 @@ export class PackageCache {
         for (const path of [dir, tar]) await rm(path, { recursive: true, force: true });
       }
     }
-    return await this.#held();
+    return this.#held();
   }
 
   async #pack(): Promise<void> {
     const { dir, tar } = this.#paths();
     const before = await this.#opened;
-    const after = await this.#held();
+    const after = this.#held();
     // Nobody started a manager, or it left nothing.
     if (after.length === 0) return await this.#drop(CACHE_FOLDERS[this.#used]);
     const isNew = before?.join('\n') !== after.join('\n');
@@ -86,12 +87,13 @@ export class PackageCache {
   }
 
   /** Paths and sizes below, sorted: files of these caches are named by what is in them. */
-  async #held(): Promise<readonly string[]> {
+  #held(): readonly string[] {
     const { dir } = this.#paths();
     const root = this.#used === 'npm' ? join(dir, NEW_IN_NPM) : dir;
     const found: string[] = [];
-    for (const path of await namesBelow(root)) {
-      const facts = await stat(join(root, path)).catch(() => undefined);
+    // Synchronous: nothing else runs in this process, and a promise for each of thousands of files takes far longer.
+    for (const path of namesBelow(root)) {
+      const facts = statSync(join(root, path), { throwIfNoEntry: false });
       if (facts?.isFile() === true) found.push(`${path} ${facts.size}`);
     }
     return found.sort();
@@ -111,9 +113,9 @@ async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
-async function namesBelow(dir: string): Promise<string[]> {
+function namesBelow(dir: string): string[] {
   try {
-    return await readdir(dir, { recursive: true });
+    return readdirSync(dir, { recursive: true, encoding: 'utf8' });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
     throw error;
