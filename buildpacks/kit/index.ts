@@ -37,6 +37,7 @@ export { statedMavenSum } from './maven.ts';
 export { type Env, fileNameOf, locate, type RegistryName, registryUrl } from './mirrors.ts';
 export { checkNginx, installNginx } from './nginx.ts';
 export { makeOffline, type OfflineOptions } from './offline.ts';
+export { type OptionTable, tellOptions } from './options.ts';
 export { findOnPypi, type PypiFile, pypiFiles } from './pypi.ts';
 export { runSteps, type StepContext, type Steps } from './step.ts';
 export { highestMatch, newestFirst, normaliseRange } from './versions.ts';

@@ -7,26 +7,17 @@ import {
   isThere,
   runSteps,
   type StepContext,
-  tellIgnoredVariables,
+  tellOptions,
 } from '../../kit/index.ts';
 import { type DotnetApp, readDotnetApp } from './app.ts';
 import { installNative } from './native.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { chooseRuntime, installRuntime, tellEnd } from './runtime.ts';
-
-/** Of Cloud Foundry's and Paketo's buildpacks, which build from source. */
-const IGNORED = {
-  PUBLISH_RELEASE_CONFIG: 'nothing is built here',
-  INSTALL_NODE: 'nothing is built here; the nodejs buildpack before this one brings Node',
-  BP_DOTNET_PROJECT_PATH: 'nothing is built here; DOTNET_APP chooses among several published apps',
-  BP_DOTNET_PUBLISH_FLAGS: 'nothing is built here',
-  BP_DOTNET_FRAMEWORK_VERSION: 'the app says which framework it wants in its runtimeconfig.json',
-  BP_OPENSSL_ACTIVATE_LEGACY_PROVIDER: 'OpenSSL is configured as the stack has it',
-} as const;
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, env, log } = context;
   const app = await readDotnetApp(buildDir, env);
-  tellIgnoredVariables(context, IGNORED);
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   for (const warning of app.warnings) log.warning(warning);
   const frameworks = app.config?.frameworks ?? [];
   if (app.config === undefined) log.step(`${app.name} is a single file with its runtime inside`);

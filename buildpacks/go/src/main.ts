@@ -9,10 +9,11 @@ import {
   runSteps,
   type StepContext,
   stagingEnv,
-  tellIgnoredVariables,
+  tellOptions,
 } from '../../kit/index.ts';
 import { type GoApp, readGoApp } from './app.ts';
 import { buildGo, removeSources } from './build.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { chooseGo, installGo } from './toolchain.ts';
 import { goWish } from './version.ts';
 
@@ -21,20 +22,12 @@ const OPTIONS = /^(GO|CGO_|CC$|CXX$|STAGER_GO)/;
 const HOOKS = ['bin/go-pre-compile', 'bin/go-post-compile', 'bin/pre_compile', 'bin/post_compile'];
 
 /** Of Paketo's buildpack. */
-const IGNORED = {
-  BP_GO_VERSION: 'GOVERSION, or the go and toolchain lines of go.mod say it',
-  BP_GO_TARGETS: 'GO_INSTALL_PACKAGE_SPEC names packages',
-  BP_GO_BUILD_FLAGS: 'flags belong in GOFLAGS',
-  BP_GO_BUILD_LDFLAGS: 'GO_LINKER_SYMBOL and GO_LINKER_VALUE, or ldflags in buildpack.yml set symbols',
-  BP_GO_BUILD_IMPORT_PATH: 'go.mod says it',
-  BP_KEEP_FILES: 'sources stay unless GO_REMOVE_SOURCES is true',
-} as const;
 
 async function supply(context: StepContext): Promise<void> {
   const { log, env, dep } = context;
   const app = await readGoApp(context.buildDir, env);
   log.step('Installing Go');
-  tellIgnoredVariables(context, IGNORED);
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   const go = await chooseGo(context, goWish(app, env));
   const kept = await keptBuild(context, app, go.version);
   // The last one builds: when nothing has changed there is nothing to build, and no toolchain is needed.

@@ -8,6 +8,7 @@ import {
   runHook,
   runSteps,
   type StepContext,
+  tellOptions,
 } from '../../kit/index.ts';
 import { readAuthorities } from './authorities.ts';
 import { buildFromSource } from './build.ts';
@@ -16,6 +17,7 @@ import { chooseGradle } from './gradle.ts';
 import { jdkOf } from './jdk.ts';
 import { installJre } from './jre.ts';
 import { chooseMaven } from './maven.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { readPom } from './pom.ts';
 import { writeRunTime } from './run-time.ts';
 import { tellIgnoredOptions } from './settings.ts';
@@ -24,6 +26,7 @@ import { chooseJava, javaWish } from './version.ts';
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, dependencies, env, log } = context;
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   tellIgnoredOptions(env, log);
   await runHook('pre_compile', context);
   const container = await containerFor(context);

@@ -11,10 +11,11 @@ import {
   runHook,
   runSteps,
   type StepContext,
-  tellIgnoredVariables,
+  tellOptions,
 } from '../../kit/index.ts';
 import { type Config, readConfig } from './config.ts';
 import { installModules } from './modules.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { chooseNginx, readSettings, type Settings, tellIgnored } from './settings.ts';
 import { demandForeground, demandPort, modulesOf, templateOf, withDefaults } from './template.ts';
 
@@ -22,20 +23,13 @@ import { demandForeground, demandPort, modulesOf, templateOf, withDefaults } fro
 const loadsSchema = z.array(z.tuple([z.string(), z.string()]));
 
 /** Of Paketo's buildpack. */
-const IGNORED = {
-  BP_NGINX_VERSION: 'nginx: version in buildpack.yml says it',
-  BP_WEB_SERVER: 'nginx.conf of the app is used',
-  BP_WEB_SERVER_ROOT: 'root of nginx.conf says it',
-  BP_WEB_SERVER_ENABLE_PUSH_STATE: 'try_files in nginx.conf does it; the staticfile buildpack has pushstate',
-  BP_WEB_SERVER_FORCE_HTTPS: 'a redirect in nginx.conf does it; the staticfile buildpack has force_https',
-} as const;
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, log, isLast } = context;
   await runHook('pre_compile', context);
   const settings = await readSettings(buildDir);
   await tellIgnored(context);
-  tellIgnoredVariables(context, IGNORED);
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   const config = await readConfig(buildDir);
   const has = config.files.size > 0;
   if (!has && isLast) {

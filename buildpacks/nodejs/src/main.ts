@@ -1,35 +1,23 @@
 /** The nodejs buildpack: supply installs Node and builds the app, finalize says how to start it. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runSteps, type StepContext, stagingEnv, tellIgnoredVariables } from '../../kit/index.ts';
+import { runSteps, type StepContext, stagingEnv, tellOptions } from '../../kit/index.ts';
 import { buildApp } from './build.ts';
 import { demandDependencies } from './complete.ts';
 import { chooseManager, mayCompile } from './manager.ts';
 import { nodeRange } from './node-version.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { PackageCache } from './package-cache.ts';
 import { readApp } from './package-json.ts';
 import { pnpProfile } from './plug-and-play.ts';
 import { dropHeaders, installManagers, installNode } from './runtime.ts';
 import { startProcesses } from './start.ts';
 
-/** Of Cloud Foundry's, Heroku's and Paketo's buildpacks. */
-const IGNORED = {
-  NODE_VERBOSE: 'package managers say in the log what they install',
-  BP_NODE_VERSION: 'write the version into engines.node of package.json',
-  BP_NODE_PROJECT_PATH: 'stage that folder, or use workspaces',
-  BP_NODE_RUN_SCRIPTS: 'heroku-prebuild, heroku-postbuild and build are run',
-  BP_KEEP_FILES: 'all files of the app stay',
-  BP_LAUNCHPOINT: 'write it into scripts.start or a Procfile',
-  BP_NPM_VERSION: 'write the version into engines.npm or packageManager',
-  USE_NPM_INSTALL: 'with a lock file, npm ci installs',
-  USE_YARN_CACHE: 'NODE_CACHE_LIMIT_MB bounds the cache',
-} as const;
-
 async function supply(context: StepContext): Promise<void> {
   const { log, dep, env } = context;
   const app = await readApp(context.buildDir);
   log.step('Installing Node.js');
-  tellIgnoredVariables(context, IGNORED);
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   const manager = await chooseManager(app, log);
   const headers = await mayCompile(app, manager);
   const node = await installNode(context, await nodeRange(app, log), headers);

@@ -12,11 +12,12 @@ import {
   runHook,
   runSteps,
   type StepContext,
-  tellIgnoredVariables,
+  tellOptions,
   tellWorkers,
 } from '../../kit/index.ts';
 import { composerInstall, tellDrift, vendored } from './composer.ts';
 import { iniFiles, wantedExtensions } from './extensions.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { installPhp, MEMORY_LIMIT } from './runtime.ts';
 import { installWebServer, writeServerConf } from './server.ts';
 import { readSettings, type Settings, tellIgnored, webRoot } from './settings.ts';
@@ -25,21 +26,13 @@ import { choosePhp } from './version.ts';
 const OPTIONS = /^(COMPOSER|STAGER_COMPOSER)/;
 
 /** Of Heroku's and Paketo's buildpacks. */
-const IGNORED = {
-  BP_PHP_VERSION: 'require.php of composer.json, or PHP_VERSION in .bp-config/options.json says it',
-  BP_PHP_SERVER: 'WEB_SERVER in .bp-config/options.json chooses',
-  BP_PHP_WEB_DIR: 'WEBDIR in .bp-config/options.json names it',
-  BP_COMPOSER_INSTALL_OPTIONS: 'its name is COMPOSER_INSTALL_OPTIONS',
-  BP_COMPOSER_INSTALL_GLOBAL: 'no packages are installed globally',
-  COMPOSER_PATH: 'composer.json is at the top',
-} as const;
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, cacheDir, dep, env, log, isLast } = context;
   await runHook('pre_compile', context);
   const settings = await readSettings(buildDir, env);
   await tellIgnored(buildDir, settings, context);
-  tellIgnoredVariables(context, IGNORED);
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   log.step('Installing PHP');
   const php = choosePhp(context, settings);
   const wanted = await wantedExtensions(buildDir, settings);

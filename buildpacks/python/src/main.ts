@@ -9,13 +9,14 @@ import {
   runHook,
   runSteps,
   type StepContext,
-  tellIgnoredVariables,
+  tellOptions,
   tellWorkers,
 } from '../../kit/index.ts';
 import { collectStatic, startProcesses } from './django.ts';
 
 import { installPackages } from './install.ts';
 import { chooseManager, type Manager } from './manager.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { installPython, installUv, pythonEnv } from './runtime.ts';
 import { choosePython, pythonWish } from './version.ts';
 
@@ -32,23 +33,10 @@ const INPUTS = [
   'vendor',
 ];
 
-/** Of Cloud Foundry's, Heroku's and Paketo's buildpacks. */
-const IGNORED = {
-  BP_PIP_VERSION: 'uv installs, whatever the version of pip',
-  BP_CPYTHON_VERSION: 'write the version into .python-version',
-  BP_PIP_REQUIREMENT: 'requirements.txt at the top is read; it may name others with -r',
-  BP_PIP_DEST_PATH: 'vendored packages are looked for in vendor/',
-  BP_PIP_FIND_LINKS: 'vendored packages are looked for in vendor/',
-  BP_POETRY_VERSION: 'poetry.lock is read without Poetry',
-  BP_PIPENV_VERSION: 'Pipfile.lock is read without Pipenv',
-  BP_CONDA_SOLVER: 'conda is not supported',
-  DEBUG_COLLECTSTATIC: 'all output of collectstatic is in the log',
-} as const;
-
 async function supply(context: StepContext): Promise<void> {
   const { log, env, dep, cacheDir, dependencies } = context;
   const manager = await chooseManager(context.buildDir);
-  tellIgnoredVariables(context, IGNORED);
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   if (await isThere(join(context.buildDir, 'nltk.txt'))) {
     log.warning(
       'nltk.txt is ignored: its data comes from no package registry. Add the folder nltk_data to the app.',

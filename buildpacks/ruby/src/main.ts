@@ -1,29 +1,16 @@
 /** The ruby buildpack: supply installs Ruby and the gems, finalize makes assets and says what is started. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, Kept, runHook, runSteps, type StepContext, tellIgnoredVariables } from '../../kit/index.ts';
+import { isThere, Kept, runHook, runSteps, type StepContext, tellOptions } from '../../kit/index.ts';
 import { bundleEnv, bundlerVersion, type Engine, installGems } from './bundle.ts';
 import { chooseJRuby, installJRuby } from './jruby.ts';
 import { has, homeOf, type RubyApp, readRubyApp } from './lock.ts';
+import { JRUBY_OPTIONS, OPTIONS_OF_OTHERS } from './options.ts';
 import { precompileAssets, startProcesses } from './rails.ts';
 import { installRuby } from './runtime.ts';
 import { chooseRuby, rubyWish } from './version.ts';
 
 const OPTIONS = /^(BUNDLE_|STAGER_RUBYGEMS|NOKOGIRI|CFLAGS|LDFLAGS|CC$|JRUBY_OPTS$)/;
-
-/** Of Cloud Foundry's, Heroku's and Paketo's buildpacks. */
-const IGNORED = {
-  BP_MRI_VERSION: 'write the version into the Gemfile or .ruby-version',
-  BP_BUNDLER_VERSION: "Debian's Bundler reads any lock",
-  BP_RAILS_ASSETS_EXTRA_SOURCE_PATHS: 'assets are made again when app/, lib/, vendor/ or config/ changed',
-  BP_RAILS_ASSETS_EXTRA_DESTINATION_PATHS: 'only public/assets is kept',
-  BUNDLER_WITHOUT: 'its name is BUNDLE_WITHOUT',
-} as const;
-/** Of JRuby alone. */
-const IGNORED_BY_MRI = {
-  JRUBY_OPTS: 'the app runs on MRI, since its Gemfile does not name the engine jruby',
-  JAVA_MEM: 'the app runs on MRI, since its Gemfile does not name the engine jruby',
-} as const;
 
 /** By profile/ruby.sh: three fifths of the memory. */
 const HEAPS = [512, 768, 1024, 2048].map((mb) => `${mb}M: ${Math.floor((mb * 3) / 5)}M`).join(', ');
@@ -34,7 +21,7 @@ async function supply(context: StepContext): Promise<void> {
   const app = await readRubyApp(buildDir, env);
   const wish = await rubyWish(buildDir, app);
   const { engine } = wish;
-  tellIgnoredVariables(context, engine === 'jruby' ? IGNORED : { ...IGNORED, ...IGNORED_BY_MRI });
+  await tellOptions(context, engine === 'jruby' ? JRUBY_OPTIONS : OPTIONS_OF_OTHERS);
   log.step('Installing Ruby');
   const ruby = engine === 'jruby' ? await chooseJRuby(context, wish) : chooseRuby(context, wish);
   const home = homeOf(buildDir, app);

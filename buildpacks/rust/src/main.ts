@@ -9,12 +9,13 @@ import {
   runSteps,
   type StepContext,
   stagingEnv,
-  tellIgnoredVariables,
+  tellOptions,
 } from '../../kit/index.ts';
 import { type RustApp, readRustApp } from './app.ts';
 import { buildRust, dropPushedTarget, dropSources, linkOldPlace } from './build.ts';
 import { CARGO_CACHES } from './cargo.ts';
 import { demandLockFits } from './lock.ts';
+import { OPTIONS_OF_OTHERS } from './options.ts';
 import { pruneCargo } from './prune.ts';
 import { chooseRust, installRust } from './toolchain.ts';
 import { rustWish } from './version.ts';
@@ -23,15 +24,6 @@ const HOOKS = ['pre_compile', 'post_compile'];
 /** Different in every staging, or in both steps of one; any other may be compiled in (`env!`). */
 const PASSING =
   /^(PATH|LD_LIBRARY_PATH|LIBRARY_PATH|CPATH|PKG_CONFIG_PATH|HOME|PWD|OLDPWD|SHLVL|_|TMPDIR|BUILDPACK_DIR|CARGO_HOME|VCAP_APPLICATION|STAGER_.*)$/;
-const IGNORED = {
-  BP_CARGO_INSTALL_ARGS: 'flags for cargo build belong in RUST_CARGO_BUILD_FLAGS',
-  BP_CARGO_INSTALL_TOOLS: 'no more tools are installed',
-  BP_CARGO_TINI_DISABLED: 'programs are started as they are',
-  BP_STATIC_BINARY_TYPE: 'programs use the C library of the stack',
-  BP_INCLUDE_FILES: 'files that are no sources stay; RUST_KEEP_SOURCES=true keeps those too',
-  RUST_INSTALL_DIESEL: 'diesel_cli is not installed; the crate diesel_migrations runs migrations without it',
-  RUST_SKIP_BUILD: 'for a toolchain only, name another buildpack after this one',
-} as const;
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, cacheDir, dep, env, isLast, log } = context;
@@ -47,7 +39,7 @@ async function supply(context: StepContext): Promise<void> {
   }
   const app = await readRustApp(buildDir, env);
   demandLockFits(app);
-  tellIgnoredVariables(context, IGNORED);
+  await tellOptions(context, OPTIONS_OF_OTHERS);
   await dropPushedTarget(context, app);
   log.step('Installing Rust');
   const wish = await rustWish(app, env);

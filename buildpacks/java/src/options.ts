@@ -1,0 +1,52 @@
+import type { OptionTable } from '../../kit/index.ts';
+
+const AT_START = 'honoured when the app starts';
+
+/** Of Cloud Foundry's, Heroku's and Paketo's buildpacks; settings.ts names those without an effect, which have patterns. */
+export const OPTIONS_OF_OTHERS = {
+  works: {
+    BP_JAVA_VERSION: 'honoured',
+    BP_JVM_VERSION: 'honoured',
+    JBP_CONFIG_OPEN_JDK_JRE: 'honoured: jre.version, memory_calculator',
+    JBP_CONFIG_JAVA_MAIN: 'honoured',
+    JAVA_MAIN_CLASS: 'honoured',
+    JBP_CONFIG_JAVA_OPTS: 'honoured',
+    JAVA_OPTS: AT_START,
+    JAVA_TOOL_OPTIONS: AT_START,
+    JDK_JAVA_OPTIONS: AT_START,
+    JBP_CONFIG_TOMCAT: 'honoured, but for external_configuration',
+    JBP_CONFIG_DEBUG: 'honoured',
+    JBP_CONFIG_JMX: 'honoured',
+    MEMORY_CALCULATOR_HEADROOM: AT_START,
+    MEMORY_CALCULATOR_STACK_THREADS: AT_START,
+    BPL_JVM_HEAD_ROOM: AT_START,
+    BPL_JVM_THREAD_COUNT: AT_START,
+    BPL_JVM_LOADED_CLASS_COUNT: AT_START,
+    BPL_DEBUG_ENABLED: AT_START,
+    BPL_JMX_ENABLED: AT_START,
+    BPL_HEAP_DUMP_PATH: AT_START,
+    'system.properties': 'honoured: java.runtime.version, maven.version',
+    '.java-version': 'honoured',
+    '.sdkmanrc': 'honoured: java',
+    BP_MAVEN_BUILD_ARGUMENTS: 'honoured',
+    BP_MAVEN_ADDITIONAL_BUILD_ARGUMENTS: 'honoured',
+    BP_MAVEN_ACTIVE_PROFILES: 'honoured',
+    BP_MAVEN_POM_FILE: 'honoured',
+    BP_MAVEN_SETTINGS_PATH: 'honoured',
+    BP_MAVEN_BUILT_MODULE: 'honoured',
+    BP_MAVEN_BUILT_ARTIFACT: 'honoured',
+    BP_MAVEN_VERSION: 'honoured',
+    MAVEN_CUSTOM_GOALS: 'honoured',
+    MAVEN_CUSTOM_OPTS: 'honoured',
+    MAVEN_JAVA_OPTS: 'honoured',
+    MAVEN_SETTINGS_PATH: 'honoured',
+    MAVEN_SETTINGS_URL: 'honoured',
+    '.mvn/wrapper/maven-wrapper.properties':
+      'replaced: its version of Maven is installed, the wrapper itself is not run',
+    BP_GRADLE_BUILD_ARGUMENTS: 'honoured',
+    BP_GRADLE_BUILT_MODULE: 'honoured',
+    BP_GRADLE_BUILT_ARTIFACT: 'honoured',
+    GRADLE_TASK: 'honoured',
+  },
+  ignored: {},
+} as const satisfies OptionTable;
