@@ -139,13 +139,16 @@ export function tasksOf(env: Env): string[] {
   return ['--no-daemon', '--console=plain', ...(task.length > 0 ? task : ['assemble'])];
 }
 
-/** Maven Central, and only that, is asked at the mirror. */
+/** Maven Central, and only that, is asked at the mirror: where projects name it, and where settings.gradle does for all of them. */
 function mirrorScript(env: Env): string {
   const mirror = registryUrl('maven', env);
   return `def central = { repositories ->
-  repositories.withType(MavenArtifactRepository).configureEach {
+  repositories.withType(MavenArtifactRepository).all {
     if (it.url.toString() ==~ 'https://repo(1)?\\\\.maven(\\\\.apache)?\\\\.org/maven2/?') it.url = uri('${mirror.replaceAll("'", "\\'")}')
   }
+}
+['pluginManagement', 'dependencyResolutionManagement'].each { block ->
+  settingsEvaluated { if (it.hasProperty(block)) central(it[block].repositories) }
 }
 allprojects { central(repositories); central(buildscript.repositories) }
 `;
