@@ -37,6 +37,8 @@ export const LIMITS: SandboxLimits = {
 export interface Staging {
   readonly buildpacks: readonly string[];
   readonly mode?: 'detect' | 'explicit';
+  /** As if these buildpacks were part of stager. */
+  readonly ship?: boolean;
   /** Path → content. */
   readonly app?: Readonly<Record<string, string>>;
   readonly cache?: Readonly<Record<string, string>>;
@@ -116,7 +118,7 @@ export class BuildpackRig {
       {
         build: newGuid(),
         workspace,
-        order: resolved.order,
+        order: staging.ship === true ? resolved.order.map((it) => ({ ...it, ships: true })) : resolved.order,
         mode: resolved.mode,
         rootfs: { kind: 'host' },
         env,

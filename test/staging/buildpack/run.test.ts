@@ -8,9 +8,10 @@ import { MappedSandbox } from '../../support/mapped-sandbox.ts';
 
 let rig: BuildpackRig;
 let outcomes: ReadonlyMap<string, ExitOutcome>;
+let sandbox: MappedSandbox | undefined;
 beforeAll(async () => {
   rig = await BuildpackRig.open((workspace) => {
-    const sandbox = new MappedSandbox(workspace);
+    sandbox = new MappedSandbox(workspace);
     for (const [end, outcome] of outcomes) sandbox.staged.set(end, outcome);
     return sandbox;
   });
@@ -111,6 +112,48 @@ describe('detect', () => {
   it('removes the copies of those that refused', async () => {
     const staged = await stage({ mode: 'detect', buildpacks: ['always-fails-detect', 'always-detects'] });
     expect(await readdir(staged.workspace.buildpacks)).toHaveLength(1);
+  });
+
+  it.each<[string, string, boolean, number]>([
+    ['share a sandbox', 'exit 7', true, 2],
+    ['have one each since one does not end by itself', 'kill -9 $$', true, 8],
+    ['have one each since they do not ship', 'exit 7', false, 7],
+  ])('is the same for buildpacks that %s', async (_what, refusal, ship, sandboxes) => {
+    const says = (name: string, text: string) =>
+      rig.scripted(name, { detect: text, compile: 'true', release: 'true' });
+    const refusing = ['one', 'two', 'three', 'four', 'five'].map((name) =>
+      says(name, `echo "no $1 for ${name}"; exit 1`),
+    );
+    const buildpacks = [
+      ...(await Promise.all(refusing)),
+      await says('odd', `echo "$PWD"; echo more; ${refusal}`),
+      await says('yes', 'echo "  yes"; echo; exit 0'),
+      await says('late', 'exit 0'),
+    ];
+    const staged = await stage({ mode: 'detect', buildpacks, ship });
+    expect(staged.outcome).toMatchObject({
+      kind: 'staged',
+      result: { lifecycle_metadata: { detected_buildpack: '  yes' } },
+    });
+    expect(await readdir(staged.workspace.buildpacks)).toHaveLength(1);
+    const rows = staged.outcome.tries?.map(({ buildpack, outcome, firstLine }) => [
+      buildpack,
+      outcome,
+      firstLine,
+    ]);
+    const names = ['one', 'two', 'three', 'four', 'five'];
+    expect(rows).toEqual([
+      ...names.map((name) => [name, 'exit 1', `no ${staged.workspace.app} for ${name}`]),
+      [
+        'odd',
+        refusal === 'exit 7' ? 'exit 7' : 'killed by SIGKILL',
+        expect.stringContaining(staged.workspace.buildpacks),
+      ],
+      ['yes', 'exit 0', '  yes'],
+    ]);
+    expect(sandbox?.specs.filter(({ argv }) => argv.join(' ').includes('bin/detect'))).toHaveLength(
+      sandboxes,
+    );
   });
 
   it('without any buildpack says how to get one', async () => {

@@ -30,8 +30,13 @@ export async function reinstalled(
   throw filesGone(buildpack, `${buildpack.source} holds another version now, sha256 ${fetched.lease.digest}`);
 }
 
+/** The name of a buildpack that ships with stager, by where it was installed from; undefined for others. */
+export function shippedName(source: string): string | undefined {
+  return /^stager:([\w-]+)$/.exec(source)?.[1];
+}
+
 function sourceOf(source: string, shipped: string | undefined): FetchableReference | undefined {
-  const name = /^stager:([\w-]+)$/.exec(source)?.[1];
+  const name = shippedName(source);
   if (name !== undefined) {
     return shipped === undefined ? undefined : { kind: 'directory', key: source, path: join(shipped, name) };
   }

@@ -20,7 +20,7 @@ import {
 } from './fetch.ts';
 import { type BuildpackLock, type LockEntry, moved } from './lock-file.ts';
 import type { BuildpackRegistry, InstalledBuildpack } from './registry.ts';
-import { reinstalled } from './reinstall.ts';
+import { reinstalled, shippedName } from './reinstall.ts';
 
 /** What to resolve. */
 export interface ResolveInput {
@@ -71,6 +71,7 @@ interface Held {
   readonly inner: string;
   readonly version?: string;
   readonly origin: Origin;
+  readonly ships?: true;
 }
 
 /**
@@ -118,6 +119,7 @@ async function settle(
     cacheKey: it.cacheKey,
     name: it.name,
     ...(it.version !== undefined && { version: it.version }),
+    ...(it.ships === true && { ships: it.ships }),
     digest: it.lease.digest,
     dir: it.lease.dir,
     root: join(it.lease.dir, it.inner),
@@ -168,6 +170,7 @@ function heldInstalled(buildpack: InstalledBuildpack, lease: HeldTree | undefine
     lease,
     inner: buildpack.inner,
     ...(buildpack.version !== undefined && { version: buildpack.version }),
+    ...(shippedName(buildpack.source) !== undefined && { ships: true }),
     origin: { kind: 'installed' },
   };
 }

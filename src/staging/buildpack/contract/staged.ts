@@ -30,6 +30,8 @@ export interface ResolvedBuildpack {
   /** Host directory of the buildpack's root: `dir` or the one directory nested in it. */
   readonly root: string;
   readonly family: Family;
+  /** Part of stager: its detect reads the app and does nothing else. */
+  readonly ships?: true;
 }
 
 /** A buildpack in a workspace. */

@@ -3,6 +3,7 @@
 import { removeBelow } from '../../../machine/host/remove-below.ts';
 import { StagerError } from '../../../words/errors.ts';
 import type { ResolvedBuildpack, StagedBuildpack } from '../contract/staged.ts';
+import { detectTogether, type EndedDetect, neighboursThatShip } from './detect-together.ts';
 import { isShowstopper, outcomePhrase, scriptFailure } from './failure.ts';
 import { phaseOf, type Session, scriptMode, start, warn } from './session.ts';
 
@@ -27,7 +28,7 @@ export interface Detected {
 
 /**
  * Runs detect of each candidate in order; exit 0 wins, everything else means the next one. A script without
- * execute permission is named in a warning and still tried.
+ * execute permission is named in a warning and still tried. Neighbours that ship with stager share a sandbox.
  *
  * @param bring copies a candidate into the workspace.
  * @throws StagerError STAGING_TIMEOUT, OUT_OF_DISK, CANCELLED: no later candidate could do better.
@@ -38,26 +39,47 @@ export async function detect(
   bring: (candidate: ResolvedBuildpack) => Promise<StagedBuildpack>,
 ): Promise<Detected> {
   const tries: DetectTry[] = [];
-  for (const candidate of candidates) {
-    const buildpack = await bring(candidate);
-    const tried = await tryOne(session, buildpack);
-    tries.push(tried.row);
-    if (tried.output !== undefined) return { winner: { buildpack, output: tried.output }, tries };
-    // A refused one would count against the disk limit of the one that builds.
-    await removeBelow(session.runner.setting.workspace.root, buildpack.copy);
+  for (let at = 0; at < candidates.length; ) {
+    const group = neighboursThatShip(candidates, at);
+    const brought: StagedBuildpack[] = [];
+    for (const one of group) brought.push(await bring(one));
+    const tried = await tryAll(session, brought);
+    let winner: Detected['winner'];
+    for (const [index, buildpack] of brought.entries()) {
+      const one = tried[index];
+      if (one !== undefined) tries.push(one.row);
+      if (one?.output !== undefined) winner = { buildpack, output: one.output };
+      // A refused one would count against the disk limit of the one that builds.
+      else await removeBelow(session.runner.setting.workspace.root, buildpack.copy);
+    }
+    if (winner !== undefined) return { winner, tries };
+    at += group.length;
   }
   return { tries };
 }
 
-async function tryOne(
-  session: Session,
-  buildpack: StagedBuildpack,
-): Promise<{ readonly row: DetectTry; readonly output?: string }> {
+/** What became of one; with `output` it took the app. */
+interface Tried {
+  readonly row: DetectTry;
+  readonly output?: string;
+}
+
+/** Up to the one that takes the app. */
+async function tryAll(session: Session, brought: readonly StagedBuildpack[]): Promise<readonly Tried[]> {
+  const together = await detectTogether(session, brought);
+  if (together !== undefined)
+    return together.map(({ buildpack, ...ended }) => triedAs(session, buildpack, ended));
+  const tried: Tried[] = [];
+  for (const buildpack of brought) {
+    const one = await tryOne(session, buildpack);
+    tried.push(one);
+    if (one.output !== undefined) break;
+  }
+  return tried;
+}
+
+async function tryOne(session: Session, buildpack: StagedBuildpack): Promise<Tried> {
   const phase = phaseOf('detect', buildpack);
-  const about = {
-    buildpack: buildpack.name,
-    ...(buildpack.version !== undefined && { version: buildpack.version }),
-  };
   const mode = await scriptMode(buildpack, 'detect');
   if (mode === undefined) {
     warn(session, {
@@ -65,33 +87,44 @@ async function tryOne(
       message: `${buildpack.name} has no bin/detect and was skipped`,
       phase,
     });
-    return { row: { ...about, outcome: 'no bin/detect', firstLine: '', durationMs: 0 } };
+    return triedAs(session, buildpack, { outcome: 'no bin/detect', stdout: '', durationMs: 0 });
   }
   if ((mode & 0o111) === 0) {
     const message = `bin/detect of ${buildpack.name} is not executable (mode 0${mode.toString(8)})`;
     warn(session, { code: 'detect-not-executable', message, phase });
   }
   const { report, stdout } = await start(session, buildpack, 'detect', { phase, capture: true });
+  const { outcome, durationMs } = report;
   const failed = {
     phase,
     script: 'bin/detect',
     code: 'NO_APP_DETECTED',
     timeoutMs: session.runner.setting.limits.wallMs,
   } as const;
-  if (isShowstopper(report.outcome)) {
-    const failure = scriptFailure(report.outcome, failed, session.runner.ports.signal);
+  if (isShowstopper(outcome)) {
+    const failure = scriptFailure(outcome, failed, session.runner.ports.signal);
     if (failure !== undefined) throw failure;
   }
-  const output = stdout.toString('utf8').replace(/[\r\n]+$/, '');
+  return triedAs(session, buildpack, {
+    outcome: outcomePhrase(outcome),
+    ...(outcome.kind === 'exited' && { exitStatus: outcome.code }),
+    stdout: stdout.toString('utf8'),
+    durationMs,
+  });
+}
+
+function triedAs(session: Session, { name, version }: StagedBuildpack, ended: EndedDetect): Tried {
+  const { outcome, exitStatus, stdout, durationMs } = ended;
+  const output = stdout.replace(/[\r\n]+$/, '');
   const row: DetectTry = {
-    ...about,
-    outcome: outcomePhrase(report.outcome),
-    ...(report.outcome.kind === 'exited' && { exitStatus: report.outcome.code }),
+    buildpack: name,
+    ...(version !== undefined && { version }),
+    outcome,
+    ...(exitStatus !== undefined && { exitStatus }),
     firstLine: session.runner.setting.filter.redact(output.split(/\r?\n/, 1)[0] ?? '').slice(0, 200),
-    durationMs: Math.round(report.durationMs),
+    durationMs: Math.round(durationMs),
   };
-  const taken = report.outcome.kind === 'exited' && report.outcome.code === 0;
-  return taken ? { row, output } : { row };
+  return exitStatus === 0 ? { row, output } : { row };
 }
 
 /** NO_APP_DETECTED; `details.tries` is the table. */
