@@ -3,14 +3,15 @@
  * fifth, and two seconds.
  *
  *     node bench/languages.ts [--runs 3] [LANGUAGE…]
- *     node bench/languages.ts --buildpack override --buildpack nodejs-buildpack.zip --stack cflinuxfs3 nodejs
+ *     node bench/languages.ts --buildpack ./nodejs-buildpack --with '--cf-stack cflinuxfs4' [--app DIR] nodejs
  *
  * What counts is what a user gets: the phases supply and finalize of `stager stage --json`, in the sandbox, with the
  * trees that the machine offers, in a new data home. Beside it the scripts alone, without stager and without such trees,
  * also in processor time, which other work on the machine hardly changes. The last row is a buildpack that does nothing:
  * what two scripts in the sandbox take at least. Medians; writes bench/out/languages.json.
  *
- * With `--buildpack` those are measured instead of ours, in stager alone: the original's, for one.
+ * With `--buildpack` that one is measured in place of ours, in stager only: the original's. `--with` are more options of
+ * `stager stage`, `--app` is another app than the sample.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -42,8 +43,9 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     runs: { type: 'string', default: '3' },
-    buildpack: { type: 'string', multiple: true },
-    stack: { type: 'string', default: 'host' },
+    buildpack: { type: 'string' },
+    with: { type: 'string', default: '' },
+    app: { type: 'string' },
   },
 });
 // Removed at the end of all: files are slow to make where many were just removed.
@@ -79,9 +81,9 @@ const event = z.object({
   durationMs: z.number().optional(),
 });
 
-function staged(app: string, buildpacks: readonly string[], home: string): Staged {
-  const order = buildpacks.flatMap((name) => ['-b', name]);
-  const argv = ['stage', app, ...order, '--stack', values.stack, '--json', '-m', '2G', '--disk', '8G'];
+function staged(app: string, buildpack: string, home: string): Staged {
+  const more = values.with.split(' ').filter(Boolean);
+  const argv = ['stage', app, '-b', buildpack, '--json', '-m', '2G', '--disk', '8G', ...more];
   spawnSync('sync');
   const begun = performance.now();
   const text = execFileSync(join(ROOT, 'bin/stager'), argv, {
@@ -142,15 +144,15 @@ const seconds = (ms: number): string => (ms / 1000).toFixed(2);
 const ratio = (second: number, first: number): string => (second / first).toFixed(2);
 
 async function row(language: string): Promise<Record<string, unknown>> {
-  const app = await appOf(language);
-  const own = language === NOTHING ? [nothing()] : [language];
+  const app = values.app ?? (await appOf(language));
+  const buildpack = values.buildpack ?? (language === NOTHING ? nothing() : language);
   const inStager: [Staged[], Staged[]] = [[], []];
   const scripts: [Time[], Time[]] = [[], []];
   for (let n = 0; n < Number(values.runs); n++) {
     const home = join(dir, `home-${language}-${n}`);
     mkdirSync(home);
-    for (const list of inStager) list.push(staged(app, values.buildpack ?? own, home));
-    if (values.buildpack !== undefined || language === NOTHING) continue;
+    for (const list of inStager) list.push(staged(app, buildpack, home));
+    if (buildpack !== language) continue;
     const { first, second } = await alone(language, app);
     scripts[0].push(first);
     scripts[1].push(second);
