@@ -3,7 +3,7 @@
  * fifth, and two seconds.
  *
  *     node bench/languages.ts [--runs 3] [LANGUAGE…]
- *     node bench/languages.ts --buildpack ./nodejs-buildpack --with '--cf-stack cflinuxfs4' [--app DIR] nodejs
+ *     node bench/languages.ts --buildpack ./nodejs-buildpack --with='--cf-stack cflinuxfs4' [--app DIR] nodejs
  *
  * What counts is what a user gets: the phases supply and finalize of `stager stage --json`, in the sandbox, with the
  * trees that the machine offers, in a new data home. Beside it the scripts alone, without stager and without such trees,
