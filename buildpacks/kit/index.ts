@@ -40,5 +40,6 @@ export { makeOffline, type OfflineOptions } from './offline.ts';
 export { type OptionTable, tellOptions } from './options.ts';
 export { findOnPypi, type PypiFile, pypiFiles } from './pypi.ts';
 export { runSteps, type StepContext, type Steps } from './step.ts';
+export { hasTar, packTar, unpackTar } from './tar-tool.ts';
 export { highestMatch, newestFirst, normaliseRange } from './versions.ts';
 export { tellWorkers } from './workers.ts';

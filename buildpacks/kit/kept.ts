@@ -5,6 +5,8 @@ import { lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from
 import { basename, join } from 'node:path';
 import { copy } from './copy.ts';
 import { errnoOf } from './failure.ts';
+import { isThere } from './files.ts';
+import { hasTar, packTar, unpackTar } from './tar-tool.ts';
 
 /** Up to this size a file is read in one piece. */
 const SMALL = 4 * 1024 * 1024;
@@ -45,7 +47,7 @@ export class Kept {
     return this.#key;
   }
 
-  /** Where something that was kept lies. It is not to be changed. */
+  /** Where a file that was kept lies. It is not to be changed. */
   path(name: string): string {
     return join(this.#dir, name);
   }
@@ -59,16 +61,23 @@ export class Kept {
   async restore(to: Readonly<Record<string, string>>): Promise<boolean> {
     if (!(await this.isThere())) return false;
     for (const [name, path] of Object.entries(to)) {
+      const kept = this.path(name);
       // What else lies there stays: it was part of the input.
-      await copy(join(this.#dir, name), path);
+      if (await isThere(`${kept}.tar`)) await unpackTar(`${kept}.tar`, path);
+      else await copy(kept, path);
     }
     return true;
   }
 
-  /** Keeps these, in place of what was kept before. */
+  /** Keeps these, in place of what was kept before: files as they are, of a directory one tar. */
   async keep(from: Readonly<Record<string, string>>): Promise<void> {
+    const mayPack = await hasTar();
     await this.keepWritten(async (dir) => {
-      for (const [name, path] of Object.entries(from)) await copy(path, join(dir, name));
+      for (const [name, path] of Object.entries(from)) {
+        const to = join(dir, name);
+        if (mayPack && (await lstat(path)).isDirectory()) await packTar(path, `${to}.tar`);
+        else await copy(path, to);
+      }
     });
   }
 

@@ -9,7 +9,7 @@ import { readdirSync } from 'node:fs';
 import { lstat, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { BuildpackFailure, hashFile, type Kept, run, type StepContext, succeeds } from '../../kit/index.ts';
+import { BuildpackFailure, hashFile, hasTar, packTar, type StepContext, unpackTar } from '../../kit/index.ts';
 import type { InstallPlan } from './commands.ts';
 import {
   hasInstallScript,
@@ -23,8 +23,6 @@ import { changesSince, type TreeFacts, treeFacts } from './tree-changes.ts';
 
 const TAR = 'added.tar';
 const RECORD = 'record.json';
-/** tar of the stack, as {@link Kept} takes its cp. */
-const TOOLS = { PATH: '/usr/local/bin:/usr/bin:/bin' };
 /** What managers themselves write into HOME. */
 const OF_MANAGERS = /^\.(npm|yarn|node-gyp)|pnpm|^\.(cache|config|local)(\/(share|state))?$/;
 
@@ -55,7 +53,7 @@ export class KeptModules {
   static async of(context: InstallContext, app: App, plan: InstallPlan): Promise<KeptModules | undefined> {
     const { lock } = plan.manager;
     const wanted = context.env['NODE_MODULES_CACHE'] !== 'false';
-    if (lock !== undefined && wanted && (await succeeds(['tar', '--version'], TOOLS)) === true) {
+    if (lock !== undefined && wanted && (await hasTar())) {
       return new KeptModules(context, app, await installInputs(context, app, { plan, lock }));
     }
     await KeptModules.forget(context);
@@ -79,7 +77,7 @@ export class KeptModules {
       return false;
     }
     try {
-      await run(['tar', '-xpf', tar, '-C', this.#app.dir], { cwd: '/', env: TOOLS });
+      await unpackTar(tar, this.#app.dir);
     } catch (error) {
       if (!(error instanceof BuildpackFailure)) throw error;
       log.warning('The kept packages could not be unpacked; they are installed again.');
@@ -111,7 +109,7 @@ export class KeptModules {
     await this.#inputs.kept.keepWritten(async (to) => {
       const [tar, list] = [join(to, TAR), join(to, 'list')];
       await writeFile(list, added.map((path) => `./${path}\n`).join(''));
-      await run(['tar', '-cf', tar, '-C', dir, '-T', list], { cwd: '/', env: TOOLS });
+      await packTar(dir, tar, list);
       await rm(list);
       const written = { added, sha256: await hashFile(tar, 'sha256'), ...(app !== undefined && { app }) };
       await writeFile(join(to, RECORD), JSON.stringify(written));

@@ -3,16 +3,22 @@
  * of files, and is unpacked when a manager is started: most restagings start none.
  */
 import { readdirSync, statSync } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BuildpackFailure, errnoOf, type Log, pruneCache, run, succeeds } from '../../kit/index.ts';
+import {
+  BuildpackFailure,
+  errnoOf,
+  hasTar,
+  type Log,
+  packTar,
+  pruneCache,
+  unpackTar,
+} from '../../kit/index.ts';
 import { CACHE_FOLDERS } from './commands.ts';
 import type { ManagerName } from './manager.ts';
 
 /** What of npm's cache says that it has something new: its index has a line with the time for every installation. */
 const NEW_IN_NPM = '_cacache/content-v2';
-/** Those of the stack, as kept packages have them. */
-const TOOLS = { PATH: '/usr/local/bin:/usr/bin:/bin' };
 
 /** Used once in a staging. */
 export class PackageCache {
@@ -58,9 +64,8 @@ export class PackageCache {
     const { dir, tar } = this.#paths();
     if (await isThere(tar)) {
       await rm(dir, { recursive: true, force: true });
-      await mkdir(dir);
       try {
-        await run(['tar', '-xpf', tar, '-C', dir], { cwd: '/', env: TOOLS });
+        await unpackTar(tar, dir);
       } catch (error) {
         if (!(error instanceof BuildpackFailure)) throw error;
         this.#io.log.warning('The package cache could not be unpacked; packages are downloaded again.');
@@ -79,8 +84,8 @@ export class PackageCache {
     const isNew = before?.join('\n') !== after.join('\n');
     if (isNew || !(await isThere(tar))) {
       // Without tar it stays as it is, and the next staging finds it so.
-      if ((await succeeds(['tar', '--version'], TOOLS)) !== true) return;
-      await run(['tar', '-cf', `${tar}.new`, '-C', dir, '.'], { cwd: '/', env: TOOLS });
+      if (!(await hasTar())) return;
+      await packTar(dir, `${tar}.new`);
       await rename(`${tar}.new`, tar);
     }
     await this.#drop(CACHE_FOLDERS[this.#used]);

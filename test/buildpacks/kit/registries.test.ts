@@ -1,5 +1,5 @@
 /** What the kit has for languages: addresses of registries, archives without modes, groups, the C library, kept results. */
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -155,10 +155,21 @@ describe('a kept result', () => {
     expect(await first.restore({ out: at('out') })).toBe(false);
     await mkdir(at('made'));
     await writeFile(at('made/file'), 'result', { mode: 0o755 });
-    await first.keep({ out: at('made') });
-    expect(await (await kept('a')).restore({ out: at('out') })).toBe(true);
-    expect(await readFile(at('out/file'), 'utf8')).toBe('result');
-    expect((await stat(at('out/file'))).mode & 0o777).toBe(0o755);
+    await symlink('file', at('made/link'));
+    await utimes(at('made/file'), 1_000_000, 1_000_000);
+    await first.keep({ out: at('made'), one: at('made/file') });
+    await mkdir(at('out/of-the-app'), { recursive: true });
+    const again = { out: at('out'), one: at('one') };
+    expect(await (await kept('a')).restore(again)).toBe(true);
+    expect((await readdir(at('out'))).sort()).toEqual(['file', 'link', 'of-the-app']);
+    expect(await readlink(at('out/link'))).toBe('file');
+    for (const file of ['out/file', 'one']) {
+      expect(await readFile(at(file), 'utf8')).toBe('result');
+      const { mode, mtimeMs } = await stat(at(file));
+      expect([mode & 0o777, mtimeMs]).toEqual([0o755, 1_000_000_000]);
+    }
+    // One file in the cache, whatever is in the directory.
+    expect((await readdir(at('cache/kept/x'))).sort()).toEqual(['key', 'one', 'out.tar']);
     expect(await (await kept('b')).isThere()).toBe(false);
     await writeFile(at('app/lock'), '2');
     expect(await (await kept('a')).isThere()).toBe(false);
