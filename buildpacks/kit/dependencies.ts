@@ -94,37 +94,40 @@ export class Dependencies {
 
   /** Keeps its copy in the cache although this staging did not need it; it counts as installed. */
   use(dependency: Dependency): void {
-    this.#used.add(createHash('sha256').update(dependency.uri).digest('hex'));
+    this.#use(dependency);
     this.#note(dependency);
   }
 
   /** The same for all that an earlier staging installed, as `DepDir.readInstalled` has it. */
   useAll(installed: readonly Installed[]): void {
     for (const one of installed) {
-      this.#used.add(createHash('sha256').update(one.uri).digest('hex'));
+      this.#use(one);
       this.#installed.push(one);
     }
+  }
+
+  #use({ uri }: { readonly uri: string }): void {
+    this.#used.add(createHash('sha256').update(uri).digest('hex'));
   }
 
   #note({ name, version, uri, checksum }: Dependency): void {
     this.#installed.push({ name, version, uri, checksum: `${checksum.algorithm}:${checksum.digest}` });
   }
 
-  /** Fetches the dependency and unpacks it into `target`. */
+  /** Fetches the dependency and unpacks it into `target`. Several at once are listed in the order of the calls. */
   async install(dependency: Dependency, target: string, options: InstallOptions = {}): Promise<void> {
     const { log } = this.#options;
     const { name, version, origin } = dependency;
+    this.#note(dependency);
     log.info(`Installing ${name} ${version}${origin === undefined ? '' : ` (${origin})`}`);
     const note = noteOf(dependency, options);
     const tree = await unpackedTree(note, this.#options.unpackedDir ?? UNPACKED_DIR);
     if (tree !== undefined) {
       log.info(`Using ${name} ${version} as this machine has it unpacked`);
-      await copy(tree, target);
-      this.use(dependency);
-      return;
+      this.#use(dependency);
+      return await copy(tree, target);
     }
     const file = await this.fetch(dependency);
-    this.#note(dependency);
     if (!isArchive(basename(file))) {
       await mkdir(target, { recursive: true });
       await copyFile(file, join(target, basename(file)));

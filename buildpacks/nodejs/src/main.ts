@@ -10,7 +10,7 @@ import { OPTIONS_OF_OTHERS } from './options.ts';
 import { PackageCache } from './package-cache.ts';
 import { readApp } from './package-json.ts';
 import { pnpProfile } from './plug-and-play.ts';
-import { dropHeaders, installManagers, installNode } from './runtime.ts';
+import { dropHeaders, installRuntime } from './runtime.ts';
 import { startProcesses } from './start.ts';
 
 async function supply(context: StepContext): Promise<void> {
@@ -20,8 +20,7 @@ async function supply(context: StepContext): Promise<void> {
   await tellOptions(context, OPTIONS_OF_OTHERS);
   const manager = await chooseManager(app, log);
   const headers = await mayCompile(app, manager);
-  const node = await installNode(context, await nodeRange(app, log), headers);
-  await installManagers(context, manager, node);
+  await installRuntime(context, manager, { range: await nodeRange(app, log), headers });
 
   const defaults = { NODE_HOME: dep.at('node'), NODE_ENV: env['NODE_ENV'] ?? 'production' };
   for (const [name, value] of Object.entries(defaults)) await dep.writeEnv(name, value);

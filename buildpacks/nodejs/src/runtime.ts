@@ -26,19 +26,39 @@ const PROGRAMS = {
 /** What choosing a version needs. */
 export type Chooser = Pick<StepContext, 'manifest' | 'env' | 'log' | 'choose'>;
 
-/** Node itself; with its headers until {@link dropHeaders} where native modules may have to be compiled. */
-export async function installNode(
+interface ChosenManager extends Pick<Manager, 'name' | 'pin'> {
+  readonly found: Dependency;
+}
+
+/**
+ * Node itself, with its headers until {@link dropHeaders} where native modules may have to be compiled; npm always, since
+ * the app is started with it; the app's own manager besides. All are chosen first, then put in place together.
+ */
+export async function installRuntime(
   context: StepContext,
-  range: string | undefined,
-  headers: boolean,
-): Promise<string> {
-  const { dep, dependencies } = context;
+  manager: Manager,
+  { range, headers }: { readonly range: string | undefined; readonly headers: boolean },
+): Promise<void> {
   const node = await chooseNode(context, range);
+  const managers: ChosenManager[] = [];
+  for (const one of managersOf(manager)) {
+    managers.push({ name: one.name, found: await choose(context, one, node.version), pin: one.pin });
+  }
+  const placing = [placeNode(context, node, headers), ...managers.map((one) => placeManager(context, one))];
+  // One that fails does not leave another at work.
+  for (const placed of await Promise.allSettled(placing))
+    if (placed.status === 'rejected') throw placed.reason;
+}
+
+async function placeNode(
+  { dep, dependencies }: StepContext,
+  node: Dependency,
+  headers: boolean,
+): Promise<void> {
   const only = ['bin/node', 'LICENSE', ...(headers ? ['include'] : [])];
   await dependencies.install(node, dep.at('node'), { strip: 1, only });
   await chmod(dep.at('node/bin/node'), 0o755);
   await dep.linkBin('node', dep.at('node/bin/node'));
-  return node.version;
 }
 
 /** What the manifest has first; any other version straight from the registry. */
@@ -60,14 +80,13 @@ function isOffline({ manifest }: Chooser): boolean {
   return manifest.dependencies.some(({ file }) => file !== undefined);
 }
 
-/** npm always, since the app is started with it; the app's own manager besides. */
-export async function installManagers(context: StepContext, manager: Manager, node: string): Promise<void> {
+/** npm and the app's own, where it is another. */
+function managersOf(manager: Manager): readonly Manager[] {
   const any = { version: undefined, line: undefined, pin: undefined, carried: false };
-  await installOne(context, manager.name === 'npm' ? manager : { ...manager, ...any, name: 'npm' }, node);
-  if (manager.name === 'npm') return;
+  if (manager.name === 'npm') return [manager];
   // Yarn 1 hands over to the release that the app carries.
   const own = manager.carried ? { ...manager, ...any, name: 'yarn' as const } : manager;
-  await installOne(context, own, node);
+  return [{ ...manager, ...any, name: 'npm' }, own];
 }
 
 /** Headers are megabytes that no running app needs. */
@@ -75,28 +94,29 @@ export async function dropHeaders(context: StepContext): Promise<void> {
   await rm(context.dep.at('node/include'), { recursive: true, force: true });
 }
 
-async function installOne(context: StepContext, manager: Manager, node: string): Promise<void> {
-  const { dep } = context;
-  const program = PROGRAMS[manager.name];
-  const found = await choose(context, manager, node);
-  if (manager.name === 'berry') refuseYarn30(found.version, node);
+async function placeManager(
+  { dep, dependencies }: StepContext,
+  { name, found, pin }: ChosenManager,
+): Promise<void> {
+  const program = PROGRAMS[name];
   const home = dep.at('node/lib/node_modules', program.package);
   await rm(home, { recursive: true, force: true });
-  await context.dependencies.install(found, home, { strip: 1 });
-  if (manager.pin !== undefined && manager.name === 'berry') {
+  await dependencies.install(found, home, { strip: 1 });
+  if (pin !== undefined && name === 'berry') {
     // As corepack does: for Yarn 2 and later the pin is of the program, not of the package.
-    const actual = await hashFile(`${home}/bin/yarn.js`, manager.pin.algorithm);
-    if (actual !== manager.pin.digest) throw pinBroken(found, actual);
+    const actual = await hashFile(`${home}/bin/yarn.js`, pin.algorithm);
+    if (actual !== pin.digest) throw pinBroken(found, actual);
   }
-  for (const [name, script] of Object.entries(program.bins)) {
+  for (const [bin, script] of Object.entries(program.bins)) {
     await chmod(`${home}/${script}`, 0o755);
-    await dep.linkBin(name, `${home}/${script}`);
+    await dep.linkBin(bin, `${home}/${script}`);
   }
 }
 
 async function choose(context: StepContext, manager: Manager, node: string): Promise<Dependency> {
   const name = manager.name === 'berry' ? 'yarn' : manager.name;
   const found = await chooseVersion(context, manager, { name, node });
+  if (manager.name === 'berry') refuseYarn30(found.version, node);
   if (manager.pin === undefined || manager.name === 'berry') return found;
   return { ...found, checksum: manager.pin };
 }

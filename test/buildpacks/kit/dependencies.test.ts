@@ -178,6 +178,16 @@ describe('what the machine has unpacked', () => {
     expect(lines.join('\n')).toContain('Using tool 1.0.0 as this machine has it unpacked');
   });
 
+  it('is listed in the order in which it was asked for, whatever is there first', async () => {
+    const all = dependencies();
+    const slow = tool({ name: 'slow', uri: `http://${base}/slow` });
+    answers = [{ status: 503, body: '' }];
+    const first = all.install(slow, join(temp.path, 'slow'));
+    await all.install(tool({ name: 'quick', uri: `http://${base}/quick` }), join(temp.path, 'quick'));
+    await first;
+    expect(all.installed.map(({ name }) => name)).toEqual(['slow', 'quick']);
+  });
+
   it('is asked for by a note beside the archive, only of what is taken as it is', () => {
     expect(noteOf(packed(), { strip: 1 })).toBe(note(null));
     expect(noteOf(packed(), { strip: 1, pick: (path) => path })).toBeUndefined();
