@@ -10,6 +10,7 @@ import {
   tellLockDrift,
 } from '../../kit/index.ts';
 import {
+  BUILD_SCRIPTS,
   completeCommand,
   type InstallPlan,
   installCommand,
@@ -26,9 +27,8 @@ import { readLock } from './lock-file.ts';
 import type { Manager } from './manager.ts';
 import type { PackageCache } from './package-cache.ts';
 import type { App } from './package-json.ts';
+import { runsScripts, SeenPackages } from './seen-packages.ts';
 
-/** Scripts whose presence means that build-time dependencies are needed. */
-const BUILD_SCRIPTS = ['heroku-prebuild', 'build', 'heroku-postbuild', 'prepare'];
 /** With them, a manager takes a partly filled node_modules for a complete one. */
 const STATE_FILES = ['.package-lock.json', '.yarn-integrity', '.yarn-state.yml', '.modules.yaml'];
 const OFFLINE_MIRROR = 'npm-packages-offline-cache';
@@ -62,6 +62,7 @@ export async function buildApp(
     );
   };
 
+  if (await runsScripts(app, manager)) await SeenPackages.forget(context.cacheDir);
   if (app.json.scripts['heroku-prebuild'] !== undefined) await script('heroku-prebuild');
   const vendored = await prepare(context, app, { plan, start });
 
@@ -91,8 +92,9 @@ async function install(context: StepContext, app: App, plan: InstallPlan, start:
       'There is no lock file: the next staging may install other versions. Commit the one that your package manager writes.',
     );
   }
+  const lock = manager.lock === undefined ? '' : await readLock(app, manager.lock);
   if (manager.lock !== undefined) {
-    const missing = missingInLock(manager, app.json, await readLock(app, manager.lock));
+    const missing = missingInLock(manager, app.json, lock);
     const repair = `${manager.name === 'npm' ? 'npm' : 'yarn'} install`;
     tellLockDrift(context.log, { lock: manager.lock, source: 'package.json', missing, repair });
   }
@@ -101,7 +103,10 @@ async function install(context: StepContext, app: App, plan: InstallPlan, start:
       ? 'See the output above; a native module needs a compiler and python3 in the stack.'
       : `See the output above. If ${manager.lock} does not match package.json, install locally and commit it; ` +
         'a native module needs a compiler and python3 in the stack.';
-  await start(installCommand(plan), advice);
+  const seen = (await runsScripts(app, manager)) ? undefined : new SeenPackages(plan, lock);
+  const cached = (await seen?.areEnough()) === true ? ['--prefer-offline'] : [];
+  await start([...installCommand(plan), ...cached], advice);
+  await seen?.add();
 }
 
 /**

@@ -77,6 +77,9 @@ export function rebuildCommand(manager: Manager): Argv {
   return manager.name === 'pnpm' ? ['pnpm', 'rebuild'] : ['npm', 'rebuild'];
 }
 
+/** Scripts of package.json that are run; their presence means that build-time dependencies are needed. */
+export const BUILD_SCRIPTS = ['heroku-prebuild', 'build', 'heroku-postbuild', 'prepare'];
+
 /** Runs a script of package.json. */
 export function scriptCommand(manager: Manager, script: string): Argv {
   return [manager.name === 'berry' ? 'yarn' : manager.name, 'run', script];

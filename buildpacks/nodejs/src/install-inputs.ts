@@ -9,7 +9,7 @@ import { type App, readText } from './package-json.ts';
 import { workspacesOf } from './workspaces.ts';
 
 /** Scripts that managers run while they install. */
-const LIFECYCLE = [
+export const LIFECYCLE = [
   'preinstall',
   'install',
   'postinstall',

@@ -13,6 +13,9 @@ const npmLock = z.object({
       z.string(),
       z.object({
         version: z.string().optional(),
+        name: z.string().optional(),
+        link: z.boolean().optional(),
+        inBundle: z.boolean().optional(),
         integrity: z.string().optional(),
         dependencies: strings.optional(),
         optionalDependencies: strings.optional(),
