@@ -229,6 +229,12 @@ export class DiskWatch {
     const added = known === undefined ? Number.POSITIVE_INFINITY : use.bytes - known.diskBytes;
     const files = this.#mayHoldTooMany(use);
     if (!files && Math.abs(added) < Math.min(NOISE_BYTES, limitBytes / 100)) return;
+    // What a file system of its own has more than before is the tree's.
+    const total = (known?.usage.totalBytes ?? 0) + added;
+    if (backing !== undefined && !files && total <= limitBytes) {
+      this.#peakBytes = Math.max(this.#peakBytes, total);
+      return;
+    }
     await this.#walk({ bytes: false, files });
   }
 
