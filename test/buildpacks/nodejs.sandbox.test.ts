@@ -1,6 +1,6 @@
 /** The nodejs buildpack over the fixture apps: real registries, real Node, real HTTP answers. */
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, lstat, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sha256OfBytes } from '../../src/words/digest.ts';
@@ -30,6 +30,21 @@ async function treeOf(app: Driver): Promise<string[]> {
 function withoutTimes(path: string, bytes: Buffer): Buffer {
   if (!/\/\.(modules\.yaml|pnpm-workspace-state-v1\.json)$/.test(path)) return bytes;
   return Buffer.from(bytes.toString().replace(/"?(prunedAt|lastValidatedTimestamp)"?: .*/, ''));
+}
+
+/** As `npm install picocolors` writes it. */
+async function addDependency(app: Driver): Promise<void> {
+  const integrity =
+    'sha512-xceH2snhtb5M9liqDsmEw56le376mTZkEX/jEb/RxNFyegNul7eNslCXP9FDj/Lcu0X8KEyMceP2ntpaHrDEVA==';
+  const entry = `"node_modules/picocolors": { "version": "1.1.1", "integrity": "${integrity}", "license": "ISC" }`;
+  const asked = '"express": "5.1.0", "picocolors": "1.1.1"';
+  for (const name of ['package.json', 'package-lock.json']) {
+    const text = await readFile(app.at('app', name), 'utf8');
+    const changed = text
+      .replace('"express": "5.1.0"', asked)
+      .replace('"node_modules/accepts":', `${entry},\n"node_modules/accepts":`);
+    await writeFile(app.at('app', name), changed);
+  }
 }
 
 /** Stages once more with the cache that the first staging left; the packages are reused, and all is as it was. */
@@ -72,6 +87,24 @@ describe('nodejs buildpack', () => {
     expect(run.output).toContain('closed');
   });
 
+  it('asks nothing about packages in its cache for one more dependency, and installs what a fresh staging does', async () => {
+    await using app = await Driver.of('express');
+    expect(await app.stage('nodejs')).toMatchObject({ code: 0 });
+    await app.restart('express');
+    await addDependency(app);
+    const added = await app.stage('nodejs');
+    expect(added.output).toContain('$ npm ci --omit=dev --prefer-offline');
+    const tree = await treeOf(app);
+    await app.restart('express');
+    await addDependency(app);
+    await rm(app.at('cache'), { recursive: true });
+    await mkdir(app.at('cache'));
+    const fresh = await app.stage('nodejs');
+    expect(fresh, fresh.output).toMatchObject({ code: 0 });
+    expect(fresh.output).not.toContain('--prefer-offline');
+    expect(await treeOf(app)).toEqual(tree);
+  });
+
   it('rebuilds node_modules that the app carries, and installs nothing', async () => {
     await using app = await Driver.of('vendored');
     const staged = await app.stage('nodejs');
@@ -98,7 +131,7 @@ describe('nodejs buildpack', () => {
       'yarn install --non-interactive --ignore-engines --production=true --frozen-lockfile',
     );
     await restage(app, 'yarn');
-    expect(existsSync(app.at('cache/yarn'))).toBe(true);
+    expect(existsSync(app.at('cache/yarn.tar'))).toBe(true);
     await app.launch('node server.js', async (url) =>
       expect(await answer(url)).toBe('a minute is 60000 ms\n'),
     );
