@@ -1,20 +1,25 @@
-/** The python buildpack with real packages: pip, Pipenv, Poetry and uv, compiled wheels, Django's static files, nothing changed. */
+/** The python buildpack with real packages, each on another line of Python: pip, Pipenv, Poetry and uv, compiled wheels, Django's static files, nothing changed. */
 import { existsSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { pypiFiles } from '../../buildpacks/kit/pypi.ts';
 import { Driver } from '../support/buildpack-driver.ts';
+import { isUbuntuThere } from '../support/ubuntu.ts';
 
 async function body(url: string): Promise<string> {
   return (await fetch(url)).text();
 }
 
-async function staged(app: string): Promise<Driver & { readonly log: string }> {
+async function staged(app: string, version?: string): Promise<Driver & { readonly log: string }> {
   const driver = await Driver.of(app);
+  if (version !== undefined) await writeFile(driver.at('app/.python-version'), `${version}\n`);
   const result = await driver.stage('python');
   expect(result, result.output).toMatchObject({ code: 0 });
   return Object.assign(driver, { log: result.output });
 }
+
+/** 3.10 is Ubuntu's. */
+const OLD = (await isUbuntuThere()) ? '3.10' : '3.11';
 
 describe('python buildpack', () => {
   it('installs requirements.txt with a compiled wheel, and nothing when nothing has changed', async () => {
@@ -43,7 +48,8 @@ describe('python buildpack', () => {
   });
 
   it('installs poetry.lock without the groups for development, and collects static files of Django', async () => {
-    await using app = await staged('django');
+    await using app = await staged('django', '3.12');
+    expect(app.log).toMatch(/Python 3\.12\.\d+ \(\.python-version\)/);
     expect(app.log).toContain('-----> Collecting static files');
     expect(app.log).not.toContain('pytest');
     await app.launch('gunicorn shop.wsgi', async (url) => {
@@ -52,13 +58,14 @@ describe('python buildpack', () => {
     });
   });
 
-  it('installs Pipfile.lock by its hashes, and refuses a package with another one', async () => {
+  it(`installs Pipfile.lock by its hashes on Python ${OLD}, and refuses a package with another one`, async () => {
     const files = (await pypiFiles('markupsafe', process.env)).filter(({ name }) =>
-      /^markupsafe-3\.0\.2-cp313-cp313-manylinux/.test(name),
+      name.startsWith(`markupsafe-3.0.2-cp${OLD.replace('.', '')}-cp${OLD.replace('.', '')}-manylinux`),
     );
     const hashes = files.flatMap(({ sha256 }) => (sha256 === undefined ? [] : [`sha256:${sha256}`]));
     await using app = await Driver.of('flask');
     await rm(app.at('app/requirements.txt'));
+    await writeFile(app.at('app/runtime.txt'), `python-${OLD}.x\n`);
     await writeFile(app.at('app/Pipfile'), '[packages]\nmarkupsafe = "*"\nsix = "*"\n');
     await lock(hashes);
     const good = await app.stage('python');
@@ -79,7 +86,8 @@ describe('python buildpack', () => {
   });
 
   it('installs uv.lock, and starts FastAPI', async () => {
-    await using app = await staged('fastapi');
+    await using app = await staged('fastapi', '3.11');
+    expect(app.log).toContain('built by Debian, bookworm');
     expect(readFileSync(app.at('deps/0/launch.yml'), 'utf8')).toContain('uvicorn main:app --host 0.0.0.0');
     await app.launch('uvicorn main:app --host 0.0.0.0 --port $PORT', async (url) => {
       expect(JSON.parse(await body(url))).toMatchObject({ hello: 'fastapi on stager' });

@@ -7,6 +7,6 @@ it('an app in Go finds the Node and the Python that buildpacks before it supplie
   const staged = await app.stage('nodejs', 'python', 'go');
   expect(staged, staged.output).toMatchObject({ code: 0 });
   await app.launch('./bin/three-languages', async (url) => {
-    expect(await (await fetch(url)).text()).toBe('Hello from go, node 24, python 3.13\n');
+    expect(await (await fetch(url)).text()).toBe('Hello from go, node 24, python 3.14\n');
   });
 });

@@ -1,9 +1,16 @@
 # Sourced before the app starts. Every value that the app sets itself wins.
 export PATH="$DEPS_DIR/@IDX@/python/bin:$PATH"
-# 3.12 has a libffi of its own beside it.
-if [ -n "$(ls "$DEPS_DIR/@IDX@/python/lib"/libffi.so* 2>/dev/null)" ]; then
-  export LD_LIBRARY_PATH="$DEPS_DIR/@IDX@/python/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-fi
+# Libraries that the stack lacks, where there are any; 3.12 has a libffi of its own.
+for library in "$DEPS_DIR/@IDX@/python/lib"/lib*.so.*; do
+  case $library in
+    */libpython* | *'*'*) ;;
+    *)
+      export LD_LIBRARY_PATH="$DEPS_DIR/@IDX@/python/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+      break
+      ;;
+  esac
+done
+unset library
 export PYTHONUNBUFFERED="${PYTHONUNBUFFERED:-1}"
 export PYTHONHASHSEED="${PYTHONHASHSEED:-random}"
 export LANG="${LANG:-C.UTF-8}"

@@ -1,5 +1,5 @@
 /**
- * Rewrites ../manifest.yml from Maven Central (CPython as bytedeco builds it) and the Python index (uv):
+ * Rewrites ../manifest.yml from Maven Central (CPython as bytedeco builds it), Debian, Ubuntu and the Python index (uv):
  * `node buildpacks/python/tools/update-manifest.ts`. The newest build of each line. Sums of files that the manifest has
  * already are taken from it.
  */
@@ -7,12 +7,22 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compare, rcompare, valid } from 'semver';
 import { stringify } from 'yaml';
+import { z } from 'zod';
+import { debianEntries } from '../../kit/debian-manifest.ts';
 import { fetchText } from '../../kit/download.ts';
 import { manifestSums } from '../../kit/manifest-sums.ts';
 import { registryUrl } from '../../kit/mirrors.ts';
 import { pypiFiles } from '../../kit/pypi.ts';
 
-const LINES = ['3.14', '3.13', '3.12', '3.11', '3.10'];
+/** Of bytedeco; its older builds need libraries that no stack has any more. */
+const LINES = ['3.14', '3.13', '3.12'];
+const SUITES = [
+  { line: '3.11', suite: 'bookworm', distribution: 'debian', machines: ['x64', 'arm64'] },
+  { line: '3.10', suite: 'jammy', distribution: 'ubuntu', machines: ['x64'] },
+] as const;
+const listed = z.array(
+  z.looseObject({ name: z.string(), version: z.string(), libraries: z.unknown().optional() }),
+);
 const ENDS = {
   '3.10': '2026-10-31',
   '3.11': '2027-10-31',
@@ -57,6 +67,34 @@ for (const line of LINES) {
     });
   }
 }
+for (const { line, suite, distribution, machines } of SUITES) {
+  const main = `python${line}-minimal`;
+  const lib = `libpython${line}`;
+  const found = listed.parse(
+    await debianEntries({
+      ...{ suite, distribution, machines, manifest: path, withLibraries: distribution === 'debian' },
+      packages: [main, `${lib}-minimal`, `${lib}-stdlib`, `${lib}-dev`, 'python3-distutils'],
+    }),
+  );
+  const version = found.find(({ name }) => name === main)?.version ?? '';
+  for (const entry of found) {
+    if (entry.name === main) {
+      const origin = `built by ${distribution === 'ubuntu' ? 'Ubuntu' : 'Debian'}, ${suite}`;
+      dependencies.push({ ...entry, name: 'python', requires: { glibc: '>=2.35' }, origin });
+    } else if (entry.libraries === undefined) {
+      dependencies.push({ ...entry, group: 'python', requires: { python: version } });
+    } else if (entry.name !== lib) dependencies.push(entry);
+  }
+}
+/** What those of 3.10 and 3.14 need besides. */
+const MORE = [
+  { name: 'libmpdec3', libraries: ['libmpdec.so.3'], ...SUITES[1] },
+  { name: 'libzstd1', libraries: ['libzstd.so.1'], ...SUITES[0] },
+] as const;
+for (const { name, libraries, suite, distribution, machines } of MORE) {
+  const query = { suite, distribution, machines, manifest: path, packages: [name] };
+  dependencies.push(...(await debianEntries({ ...query, more: () => ({ libraries }) })));
+}
 const wheels = (await pypiFiles('uv', process.env)).flatMap(({ name, sha256: sum }) => {
   const [, version, machine] =
     /^uv-([\d.]+)-py3-none-manylinux_2_17_(x86_64|aarch64)\.manylinux2014_[\w.]+\.whl$/.exec(name) ?? [];
@@ -93,5 +131,5 @@ const manifest = {
   dependencies,
 };
 const header =
-  '# Written by tools/update-manifest.ts. Files of Maven Central and of the Python index, or of their mirrors.\n';
+  '# Written by tools/update-manifest.ts. Files of Maven Central, Debian, Ubuntu and the Python index, or of their mirrors.\n';
 await writeFile(path, header + stringify(manifest, { lineWidth: 0 }));
