@@ -19,7 +19,8 @@ const FOR = { x64: /amd64|x86_64|x64|@libphp\//, arm64: /arm64|aarch64/ } as con
 /** What a newer stack has beside what every stack has. */
 const LIBCS = ['2.36.0', '2.41.0'];
 /** Nobody publishes these for arm64 in a registry. */
-const ONLY_X64 = /^(Microsoft\.|dotnet-host|php 8\.[345]|python 3\.1[03])/;
+const ONLY_X64 =
+  /^(Microsoft\.|dotnet-host|php 8\.[345]|python 3\.1[03]|libpython3\.10|python3-distutils 3\.10|libmpdec3)/;
 
 /** Node's lines are those of its first number, and their patches are not published for all machines at once. */
 const lineOf = (name: string, version: string) =>
