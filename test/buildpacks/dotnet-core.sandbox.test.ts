@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { dir as tempDir } from 'tmp-promise';
@@ -34,11 +34,14 @@ describe.skipIf(!(await isUbuntuThere()))('dotnet-core buildpack (needs x64 and 
     await using app = await Driver.of('dotnet-aspnet');
     expect((await app.detect('dotnet-core')).output).toMatch(/^dotnet-core \d/);
     expect((await app.release('dotnet-core')).output).toContain('web: dotnet ./web.dll');
+    await mkdir(app.at('app/bin'));
+    await writeFile(app.at('app/bin/post_compile'), 'dotnet --list-runtimes | sed "s/ .*/ hooked/"\n');
     const shared = await app.stage('dotnet-core');
     expect(shared, shared.output).toMatchObject({ code: 0 });
     expect(shared.output).toMatch(
       /Microsoft\.AspNetCore\.App (8\.0\.\d+) \(the app names 8\.0\.0, roll forward: Minor\)/,
     );
+    expect(shared.output).toContain('Microsoft.AspNetCore.App hooked');
     expect(shared.output).toContain('8.0.x reached its end of life on 2026-11-10');
     expect(app.commands['web']).toBe('dotnet ./web.dll');
     await app.restart('dotnet-aspnet');

@@ -116,6 +116,7 @@ describe('nodejs buildpack', () => {
     await using app = await Driver.of('typescript');
     const staged = await app.stage('nodejs');
     expect(staged, staged.output).toMatchObject({ code: 0 });
+    expect(staged.output).toContain('there is no compiler any more');
     expect(existsSync(app.at('app/dist/server.js'))).toBe(true);
     await app.launch('npm start', async (url) => {
       expect(await answer(`${url}/x`)).toBe(

@@ -6,6 +6,7 @@ import { loadManifest, resolve } from '../../buildpacks/kit/manifest.ts';
 import { chooseManager } from '../../buildpacks/python/src/manager.ts';
 import { fromPipfileLock } from '../../buildpacks/python/src/pipfile.ts';
 import { fromPoetryLock } from '../../buildpacks/python/src/poetry.ts';
+import { unfitWheels } from '../../buildpacks/python/src/vendor.ts';
 import { choosePython, fromSpecifiers, pythonWish } from '../../buildpacks/python/src/version.ts';
 import { type AppFiles, withAppFiles } from '../support/app-files.ts';
 
@@ -141,6 +142,30 @@ describe('locks become requirements', () => {
       'both==3',
       'deep==4 ; os_name == "nt"',
     ]);
+  });
+});
+
+describe('vendor/', () => {
+  it('is told which wheels are for another machine or another Python', () => {
+    const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+    const fitting = [
+      'flask-3.1.0-py3-none-any.whl',
+      `numpy-2.1.0-cp313-cp313-manylinux_2_17_${machine}.manylinux2014_${machine}.whl`,
+      `cryptography-44.0.0-cp39-abi3-manylinux_2_34_${machine}.whl`,
+      'six-1.17.0-py2.py3-none-any.whl',
+      'pyyaml-6.0.2.tar.gz',
+    ];
+    const unfit = [
+      ['numpy-2.1.0-cp313-cp313-macosx_14_0_arm64.whl', 'machine'],
+      ['numpy-2.1.0-cp313-cp313-win_amd64.whl', 'machine'],
+      [`numpy-2.1.0-cp313-cp313-musllinux_1_2_${machine}.whl`, 'machine'],
+      ['numpy-2.1.0-cp313-cp313-manylinux_2_17_ppc64le.whl', 'machine'],
+      [`numpy-2.1.0-cp312-cp312-manylinux_2_17_${machine}.whl`, 'Python'],
+      ['old-1.0-py2-none-any.whl', 'Python'],
+    ] as const;
+    expect(unfitWheels([...fitting, ...unfit.map(([name]) => name)], '3.13')).toEqual(
+      unfit.map(([name, what]) => `${name} (for another ${what})`),
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import {
   demandLibc,
   installOnce,
   isThere,
+  runHook,
   runSteps,
   type StepContext,
   tellOptions,
@@ -16,6 +17,7 @@ import { chooseRuntime, installRuntime, tellEnd } from './runtime.ts';
 
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, env, log } = context;
+  await runHook('pre_compile', context);
   const app = await readDotnetApp(buildDir, env);
   await tellOptions(context, OPTIONS_OF_OTHERS);
   for (const warning of app.warnings) log.warning(warning);
@@ -41,6 +43,8 @@ async function supply(context: StepContext): Promise<void> {
     await demandLibc(`./${app.program}`, programs);
   }
   await installNative(context, app);
+  const path = `${dep.at('bin')}:${env['PATH'] ?? ''}`;
+  await runHook('post_compile', { ...context, env: { ...env, PATH: path } });
   await dep.writeProfile('dotnet.sh', profile(context, app));
 }
 

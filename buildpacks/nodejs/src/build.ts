@@ -71,6 +71,7 @@ export async function buildApp(
   if (plan.dev && policy === 'prune' && !vendored && Object.keys(app.json.devDependencies).length > 0) {
     await prune(context, plan, start);
   }
+  if (app.json.scripts['heroku-cleanup'] !== undefined) await script('heroku-cleanup');
 }
 
 type Start = (argv: Argv, next?: string) => Promise<void>;

@@ -68,7 +68,9 @@ export class SeenPackages {
 
 /** Whether an installation, or what is done after it, runs scripts of the app or of packages. */
 export async function runsScripts(app: App, manager: Manager): Promise<boolean> {
-  const own = [...LIFECYCLE, ...BUILD_SCRIPTS].some((name) => app.json.scripts[name] !== undefined);
+  const own = [...LIFECYCLE, ...BUILD_SCRIPTS, 'heroku-cleanup'].some(
+    (name) => app.json.scripts[name] !== undefined,
+  );
   return own || app.json.workspaces.length > 0 || (await mayCompile(app, manager));
 }
 

@@ -18,6 +18,7 @@ import type { Manager } from './manager.ts';
 import { fromPipfileLock } from './pipfile.ts';
 import { fromPoetryLock } from './poetry.ts';
 import { pythonEnv } from './runtime.ts';
+import { unfitWheels } from './vendor.ts';
 
 /** Packages of the app go into site-packages of `deps/<idx>/python`. */
 export async function installPackages(context: StepContext, manager: Manager, uv: string): Promise<void> {
@@ -117,6 +118,9 @@ async function installFile(
   if (carried.length === 0) return await start([...pip, ...lock, '-r', file], ADVICE);
   const only = /^--no-index\b/m.test(text);
   log.info(`vendor/ has ${carried.length} packages`);
+  const unfit = unfitWheels(carried, await lineOf(context));
+  if (unfit.length > 0)
+    log.warning(`vendor/ has packages that can not be installed here:\n${unfit.join('\n')}`);
   try {
     await start(
       [...pip, ...lock, '--no-index', '--find-links', vendor, '-r', file],
@@ -127,6 +131,12 @@ async function installFile(
     log.warning('vendor/ lacks some of what the app needs (above); the rest comes from the index.');
     await start([...pip, ...lock, '--find-links', vendor, '-r', file], ADVICE);
   }
+}
+
+/** `3.13` of the Python that is installed. */
+async function lineOf({ dep }: Pick<StepContext, 'dep'>): Promise<string> {
+  const names = await readdir(dep.at('python/lib'));
+  return names.map((name) => /^python(3\.\d+)$/.exec(name)?.[1]).find((line) => line !== undefined) ?? '';
 }
 
 /** Nothing is rewritten when the app starts: programs and links to the app's own folders are made right now. */
@@ -142,8 +152,7 @@ async function settle({ dep, buildDir }: StepContext): Promise<void> {
     const body = text.startsWith('#!/bin/sh\n') ? rest.slice(rest.indexOf("' '''") + 6) : rest;
     await writeFile(path, `#!/usr/bin/env python3\n${body}`);
   }
-  const [line = ''] = (await readdir(dep.at('python/lib'))).filter((name) => /^python3\.\d+$/.test(name));
-  const site = dep.at('python/lib', line, 'site-packages');
+  const site = dep.at('python/lib', `python${await lineOf({ dep })}`, 'site-packages');
   for (const name of (await isThere(site)) ? await readdir(site) : []) {
     if (!name.endsWith('.pth')) continue;
     const text = await readFile(join(site, name), 'utf8');
