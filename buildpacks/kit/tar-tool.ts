@@ -18,5 +18,6 @@ export async function packTar(dir: string, tar: string, list?: string): Promise<
 /** Unpacks into a directory, which is made; what else is there stays. */
 export async function unpackTar(tar: string, dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
-  await run(['tar', '-xpf', tar, '-C', dir], OF_STACK);
+  // A MiB at a time: with its 10 KiB tar takes a fifth longer for large files.
+  await run(['tar', '-b', '2048', '-xpf', tar, '-C', dir], OF_STACK);
 }
