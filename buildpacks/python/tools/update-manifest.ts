@@ -93,7 +93,7 @@ const MORE = [
 ] as const;
 for (const { name, libraries, suite, distribution, machines } of MORE) {
   const query = { suite, distribution, machines, manifest: path, packages: [name] };
-  dependencies.push(...(await debianEntries({ ...query, more: () => ({ libraries }) })));
+  dependencies.push(...(await debianEntries({ ...query, more: () => ({ libraries: [...libraries] }) })));
 }
 const wheels = (await pypiFiles('uv', process.env)).flatMap(({ name, sha256: sum }) => {
   const [, version, machine] =

@@ -1,5 +1,5 @@
 /** The manifests that ship, for both kinds of machines: what runs here shows only one of them. */
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../../buildpacks/kit/log.ts';
 import {
@@ -20,7 +20,7 @@ const FOR = { x64: /amd64|x86_64|x64|@libphp\//, arm64: /arm64|aarch64/ } as con
 const LIBCS = ['2.36.0', '2.41.0'];
 /** Nobody publishes these for arm64 in a registry. */
 const ONLY_X64 =
-  /^(Microsoft\.|dotnet-host|php 8\.[345]|python 3\.1[03]|libpython3\.10|python3-distutils 3\.10|libmpdec3)/;
+  /^(Microsoft\.|dotnet-|aspnetcore-|php 8\.[345]|python 3\.1[03]|libpython3\.10|python3-distutils 3\.10|libmpdec3)/;
 
 /** Node's lines are those of its first number, and their patches are not published for all machines at once. */
 const lineOf = (name: string, version: string) =>
@@ -37,7 +37,11 @@ const shipped = manifests.flatMap(({ name, manifest }) =>
   manifest === undefined ? [] : [{ name, manifest }],
 );
 
-describe.each(shipped)('manifest.yml of $name', ({ manifest }) => {
+describe.each(shipped)('manifest.yml of $name', ({ name: buildpack, manifest }) => {
+  it('has entries that stand for themselves, since a package has only some of them', async () => {
+    expect(await readFile(`buildpacks/${buildpack}/manifest.yml`, 'utf8')).not.toMatch(/^\s*[\w-]+: [&*]\w/m);
+  });
+
   it('names files for the machine that each entry is for, where packaging finds them too', () => {
     for (const { arch, uri, checksum } of manifest.dependencies) {
       expect(checksum.digest, uri).toMatch(/^([0-9a-f]{64}|[0-9a-f]{128}|[\w+/]{86}==)$/);
