@@ -111,6 +111,8 @@ export class Dependencies {
   }
 
   #note({ name, version, uri, checksum }: Dependency): void {
+    // For a build and for the app.
+    if (this.#installed.some((it) => it.uri === uri)) return;
     this.#installed.push({ name, version, uri, checksum: `${checksum.algorithm}:${checksum.digest}` });
   }
 

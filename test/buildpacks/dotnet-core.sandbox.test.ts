@@ -29,7 +29,7 @@ async function answers(app: Driver, command: string, hello: string, runtime: Reg
 }
 
 describe.skipIf(!(await isUbuntuThere()))('dotnet-core buildpack (needs x64 and Ubuntu)', () => {
-  it('runs an app of ASP.NET Core on the shared runtime, with the runtime inside, and on the runtime of a mirror', async () => {
+  it('runs an app of ASP.NET Core on the shared runtime, builds its sources, runs one with the runtime inside, and one on the runtime of a mirror', async () => {
     const scratch = await tempDir({ unsafeCleanup: true });
     await using app = await Driver.of('dotnet-aspnet');
     expect((await app.detect('dotnet-core')).output).toMatch(/^dotnet-core \d/);
@@ -44,11 +44,19 @@ describe.skipIf(!(await isUbuntuThere()))('dotnet-core buildpack (needs x64 and 
     expect(shared.output).toContain('Microsoft.AspNetCore.App hooked');
     expect(shared.output).toContain('8.0.x reached its end of life on 2026-11-10');
     expect(app.commands['web']).toBe('dotnet ./web.dll');
-    await app.restart('dotnet-aspnet');
+    await answers(app, 'dotnet ./web.dll', 'ASP.NET Core', /^8\.0\.\d+ Production\n$/);
+
+    await app.restart('dotnet-source');
+    const built = await app.stage('dotnet-core');
+    expect(built, built.output).toMatchObject({ code: 0 });
+    expect(built.output).toContain('-----> Building web.csproj (net8.0)');
+    expect(built.output).toContain('Using .NET of the last staging');
+    await app.restart('dotnet-source');
     const again = await app.stage('dotnet-core');
     expect(again, again.output).toMatchObject({ code: 0 });
-    expect(again.output).toContain('Using .NET of the last staging');
-    await answers(app, 'dotnet ./web.dll', 'ASP.NET Core', /^8\.0\.\d+ Production\n$/);
+    expect(again.output).toContain('Using what the last staging built of web.csproj');
+    expect((await readdir(app.at('app'))).sort()).not.toContain('Program.cs');
+    await answers(app, './web', 'ASP.NET Core', /^8\.0\.\d+ Production\n$/);
 
     const runtime = join(scratch.path, 'runtime');
     await cp(app.at('deps/0/dotnet'), runtime, { recursive: true });

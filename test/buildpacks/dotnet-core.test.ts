@@ -1,6 +1,7 @@
 import { satisfies } from 'semver';
 import { describe, expect, it } from 'vitest';
 import { readDotnetApp } from '../../buildpacks/dotnet-core/src/app.ts';
+import { findProject } from '../../buildpacks/dotnet-core/src/build.ts';
 import { type Policy, rollForward } from '../../buildpacks/dotnet-core/src/roll-forward.ts';
 import { chooseRuntime } from '../../buildpacks/dotnet-core/src/runtime.ts';
 import { stackLibc } from '../../buildpacks/kit/libc.ts';
@@ -117,6 +118,36 @@ describe('the version of .NET', () => {
       await expect(told).rejects.toMatchObject({
         next: expect.stringMatching(/10\.0\.\d+ needs glibc >=2\.38/),
       });
+  });
+});
+
+describe('the project to build', () => {
+  const sdk = (kind: string) => `<Project Sdk="Microsoft.NET.Sdk${kind}"></Project>`;
+  const two = { 'a/a.csproj': sdk(''), 'b/b.csproj': sdk('') };
+  it.each<[string, AppFiles, Env, string | undefined]>([
+    ['none', { 'x.txt': '' }, {}, undefined],
+    ['the only one', { 'web.csproj': sdk('.Web') }, {}, 'web.csproj'],
+    ['the only one for the web', { ...two, 'c/c.fsproj': sdk('.Web') }, {}, 'c/c.fsproj'],
+    ['that of a folder', two, { BP_DOTNET_PROJECT_PATH: './b/' }, 'b/b.csproj'],
+    [
+      'that of .deployment',
+      { ...two, '.deployment': '[config]\r\nproject = a/a.csproj\r\n' },
+      {},
+      'a/a.csproj',
+    ],
+    ['none of .NET Framework', { 'Old.csproj': '<Project ToolsVersion="15.0"></Project>' }, {}, undefined],
+  ])('is %s', async (_what, files, env, expected) => {
+    await withAppFiles(files, async (dir) => expect(await findProject(dir, env)).toBe(expected));
+  });
+
+  it('is asked for where there are several, or not the one that is named', async () => {
+    await withAppFiles(two, async (dir) => {
+      await expect(findProject(dir, {})).rejects.toThrow(
+        'there are several projects: a/a.csproj, b/b.csproj',
+      );
+      const named = findProject(dir, { BP_DOTNET_PROJECT_PATH: 'c' });
+      await expect(named).rejects.toMatchObject({ next: 'It has to be one of a/a.csproj, b/b.csproj.' });
+    });
   });
 });
 

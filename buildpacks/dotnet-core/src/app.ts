@@ -133,7 +133,7 @@ async function singleFile(dir: string, env: Env): Promise<DotnetApp> {
   throw await sourcesOnly(dir);
 }
 
-/** No registry has the SDK. What was published before may lie further down. */
+/** There is no SDK for them. What was published before may lie further down. */
 async function sourcesOnly(dir: string): Promise<BuildpackFailure> {
   const projects: string[] = [];
   for await (const file of glob('{*,*/*,*/*/*}.{cs,fs,vb}proj', { cwd: dir })) projects.push(file);
@@ -151,7 +151,7 @@ async function sourcesOnly(dir: string): Promise<BuildpackFailure> {
   }
   const several = projects.length > 1 ? ` (of ${projects.join(', ')})` : '';
   return new BuildpackFailure(
-    `there is ${first}${several}: sources, and no registry has the SDK of .NET that builds them`,
+    `there is ${first}${several}: sources, and there is no SDK of .NET here that builds them`,
     {
       next: `Publish them where there is an SDK, and stage the result: ${PUBLISH.replace('publish', `publish ${first}`)}, then stager stage out.`,
     },
@@ -188,7 +188,9 @@ async function warningsOf(
     found.push('System.GC.Server is on: a heap for each processor. DOTNET_gcServer=0 needs less memory.');
   }
   if (await isThere(join(dir, 'buildpack.yml'))) {
-    found.push('buildpack.yml is ignored: it chooses an SDK, and none is installed.');
+    found.push(
+      'buildpack.yml is ignored: it chooses an SDK, and the one for the framework of the project is used.',
+    );
   }
   for (const file of ['appsettings.json', 'appsettings.Production.json']) {
     // Comments are allowed there; those files are not looked into.

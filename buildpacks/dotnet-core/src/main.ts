@@ -11,6 +11,7 @@ import {
   tellOptions,
 } from '../../kit/index.ts';
 import { type DotnetApp, readDotnetApp } from './app.ts';
+import { buildSources } from './build.ts';
 import { installNative } from './native.ts';
 import { OPTIONS_OF_OTHERS } from './options.ts';
 import { chooseRuntime, installRuntime, tellEnd } from './runtime.ts';
@@ -18,6 +19,7 @@ import { chooseRuntime, installRuntime, tellEnd } from './runtime.ts';
 async function supply(context: StepContext): Promise<void> {
   const { buildDir, dep, env, log } = context;
   await runHook('pre_compile', context);
+  await buildSources(context);
   const app = await readDotnetApp(buildDir, env);
   await tellOptions(context, OPTIONS_OF_OTHERS);
   for (const warning of app.warnings) log.warning(warning);

@@ -175,12 +175,13 @@ function runtimesIn(text: string, name: string): Dependency[] {
 }
 
 /** Without ASP.NET Core where the app does not want it. */
-function partsOf(context: Pick<StepContext, 'chooseGroup'>, runtime: Dependency): Dependency[] {
+export function partsOf(context: Pick<StepContext, 'chooseGroup'>, runtime: Dependency): Dependency[] {
   const all = context.chooseGroup(GROUP, { [GROUP]: runtime.version });
   return all.filter(({ name }) => name !== ASPNET || runtime.name === ASPNET);
 }
 
-const inPackage = (path: string): string | undefined => /^usr\/lib\/dotnet\/(.+)$/.exec(path)?.[1];
+/** Where files of Ubuntu's packages go; undefined for all else in them. */
+export const inPackage = (path: string): string | undefined => /^usr\/lib\/dotnet\/(.+)$/.exec(path)?.[1];
 
 /** Unpacks it to deps/<idx>/dotnet and lets it name what it has. */
 export async function installRuntime(context: StepContext, runtime: Dependency): Promise<void> {

@@ -32,6 +32,8 @@ const NAMES: Readonly<Record<string, string>> = {
   'dotnet-hostfxr': 'dotnet-hostfxr',
   'dotnet-host': 'dotnet-host',
 };
+/** With the packs of its frameworks. */
+const SDK = ['dotnet-sdk', 'dotnet-targeting-pack', 'aspnetcore-targeting-pack', 'dotnet-apphost-pack'];
 const listed = z.looseObject({ version: z.string() });
 
 /** Of the policy of support; the last day of each. */
@@ -65,6 +67,24 @@ for (const { line, suite, glibc } of UBUNTU) {
     }
   }
 }
+const sdks = [];
+for (const { line, suite, glibc } of UBUNTU) {
+  const query = { suite, distribution: 'ubuntu', machines: ['x64'], manifest: path } as const;
+  const found = (await debianEntries({ ...query, packages: SDK.map((name) => `${name}-${line}`) })).map(
+    (it) => listed.parse(it),
+  );
+  const version = found[0]?.version ?? '';
+  for (const [index, entry] of found.entries()) {
+    const requires = { 'dotnet-sdk': version, glibc };
+    sdks.push({
+      ...entry,
+      name: SDK[index],
+      group: 'dotnet-sdk',
+      requires,
+      origin: `built by Ubuntu, ${suite}`,
+    });
+  }
+}
 const manifest = {
   language: 'dotnet-core',
   default_versions: [{ name: 'Microsoft.NETCore.App', version: '10.x' }],
@@ -76,6 +96,7 @@ const manifest = {
   })),
   dependencies: [
     ...runtimes,
+    ...sdks,
     {
       name: 'Microsoft.NETCore.App',
       version: '8.0.4',
