@@ -4,6 +4,8 @@ import { type FileClass, of } from './classes.ts';
 const SENT = ['serve', 'send'] as const;
 
 export const PROGRAM_CLASSES: readonly FileClass[] = [
+  of('archive beside a build cache, link', 'home/blobs/buildpack_cache/**/*.archives/*', ['tooled']),
+  of('archive beside a build cache, data', 'home/blobs/buildpack_cache/**/*.archives/*@', ['tooled']),
   of('file of an unpacked tree', 'home/unpacked/store/*/tree/data', ['tooled']),
   of('tree of what is unpacked', 'home/unpacked/store/*/tree', ['tooled']),
   of('seal of an unpacked tree', 'home/unpacked/store/*/tree.seal', ['tooled']),

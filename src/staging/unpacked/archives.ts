@@ -28,7 +28,10 @@ export async function storeArchives(
   for (const wish of wishes) {
     if (!wish.isThere) continue;
     const key = keyOf(place, wish);
-    if ((await place.store.stat(key, { signal })) === undefined) {
+    // Whatever can't be looked at is replaced.
+    const known = await place.store.stat(key, { signal }).catch(() => undefined);
+    throwIfCancelled(signal);
+    if (known === undefined) {
       if ((await fileChecksum(wish.archive, wish.algorithm, signal)) !== wish.digest) continue;
       await place.store.putFile(key, wish.archive, { contentType: 'application/gzip', signal });
     }
@@ -47,14 +50,18 @@ export async function restoreArchive(
   place: BuildCachePlace,
   { owner, signal }: { readonly owner: Owner; readonly signal: AbortSignal },
 ): Promise<void> {
+  const key = keyOf(place, wish);
   try {
-    const { body } = await place.store.get(keyOf(place, wish), { signal });
+    const { body } = await place.store.get(key, { signal });
     await pipeline(body, createWriteStream(wish.archive, { flags: 'wx' }), { signal });
     if (needsChown(owner)) await lchown(wish.archive, owner.uid, owner.gid);
   } catch (error) {
     throwIfCancelled(signal);
     if (!isStagerError(error) && !(error instanceof Error && 'code' in error)) throw error;
     await rm(wish.archive, { force: true }).catch(() => undefined);
+    // The one that is fetched instead is stored in its place.
+    if (isStagerError(error, 'BLOB_CORRUPT'))
+      await place.store.delete(key, { signal }).catch(() => undefined);
   }
 }
 

@@ -1,7 +1,15 @@
 /** Archives that lie beside a build cache instead of in it. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  existsSync,
+  globSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { restoreBuildCache, saveBuildCache } from '../../../src/staging/build-cache/tarball.ts';
 import { dropOtherArchives, restoreArchive, storeArchives } from '../../../src/staging/unpacked/archives.ts';
@@ -72,6 +80,31 @@ describe('an archive that a note asks to be unpacked', () => {
     change(wish);
     await restoreArchive(wish, placeOf(), { owner, signal });
     expect(existsSync(wish.archive)).toBe(false);
+  });
+
+  it('is stored again when the stored one is damaged, or can not be looked at', async () => {
+    const [wish] = await storeArchives(await wishFor('archive'), placeOf(), signal);
+    if (wish === undefined) throw new Error('it is not stored');
+    const [name = ''] = await names();
+    const stored = globSync(dir.at('blobs/buildpack_cache/**', basename(name)))[0] ?? '';
+    const damages = [
+      () => writeFileSync(realpathSync(stored), 'ARCHIVE'),
+      () => {
+        rmSync(stored);
+        symlinkSync(basename(stored), stored);
+      },
+    ];
+    for (const damage of damages) {
+      damage();
+      rmSync(wish.archive);
+      await restoreArchive(wish, placeOf(), { owner, signal });
+      expect(existsSync(wish.archive)).toBe(false);
+      writeFileSync(wish.archive, 'archive');
+      await storeArchives([wish], placeOf(), signal);
+      rmSync(wish.archive);
+      await restoreArchive(wish, placeOf(), { owner, signal });
+      expect(readFileSync(wish.archive, 'utf8')).toBe('archive');
+    }
   });
 
   it('is not written through a link that a script left in its place', async () => {
