@@ -126,9 +126,19 @@ const compiledSchema = z.object({ sha256: z.string(), checked: z.custom<Manifest
 async function readCompiled(root: string): Promise<Manifest | undefined> {
   const text = await readFile(join(root, 'dist/manifest.json'), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const { sha256, checked } = compiledSchema.parse(JSON.parse(text));
+  // One that an older kit made has another form.
+  const { data } = compiledSchema.safeParse(jsonOf(text));
   const source = await readFile(join(root, 'manifest.yml')).catch(() => '');
-  return createHash('sha256').update(source).digest('hex') === sha256 ? checked : undefined;
+  const isOf = createHash('sha256').update(source).digest('hex') === data?.sha256;
+  return isOf ? data?.checked : undefined;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

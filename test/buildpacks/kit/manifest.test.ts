@@ -86,7 +86,7 @@ describe('manifest.yml', () => {
   });
 });
 
-it('is read as it was compiled, for as long as manifest.yml is what was compiled', async () => {
+it('is read as it was compiled, for as long as that is whole and of this manifest.yml', async () => {
   const { path, cleanup } = await tempDir({ unsafeCleanup: true });
   try {
     await mkdir(join(path, 'dist'));
@@ -96,6 +96,10 @@ it('is read as it was compiled, for as long as manifest.yml is what was compiled
     expect((await loadManifest(path)).dependencies.map(({ version }) => version)).toContain('1.2.4');
     await writeFile(join(path, 'manifest.yml'), `${TEXT}\n`);
     expect((await loadManifest(path)).dependencies.map(({ version }) => version)).toContain('1.2.3');
+    for (const damaged of ['{', compiled.replace('checked', 'value')]) {
+      await writeFile(join(path, 'dist/manifest.json'), damaged);
+      expect((await loadManifest(path)).dependencies.map(({ version }) => version)).toContain('1.2.3');
+    }
     await writeFile(join(path, 'manifest.yml'), `${TEXT}  - name: nothing else\n`);
     await expect(compileManifest(path)).rejects.toThrow('not a valid manifest');
   } finally {
@@ -105,7 +109,12 @@ it('is read as it was compiled, for as long as manifest.yml is what was compiled
 
 describe('package addresses', () => {
   it('point at the mirror that the environment names', () => {
-    const env = { NPM_CONFIG_REGISTRY: 'https://npm.example/', STAGER_DEBIAN_MIRROR: 'http://deb.example/d' };
+    const env = {
+      NPM_CONFIG_REGISTRY: 'https://npm.example/',
+      STAGER_DEBIAN_MIRROR: 'http://deb.example/d',
+      STAGER_UBUNTU_MIRROR: 'http://ubuntu.example/u/',
+    };
+    expect(locate('ubuntu:pool/main/d/x.deb', env)).toBe('http://ubuntu.example/u/pool/main/d/x.deb');
     expect(locate('npm:@yarnpkg/cli-dist@4.0.0', env)).toBe(
       'https://npm.example/@yarnpkg/cli-dist/-/cli-dist-4.0.0.tgz',
     );
