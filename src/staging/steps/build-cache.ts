@@ -92,7 +92,11 @@ export async function saveCache(
         { sizeBytes: apparentBytes, limitBytes: limitBytes(staging) },
         async () => {
           const wishes = await wishesIn(workspace.cache);
-          const apart = new Set((await storeArchives(wishes, place, signal)).map(({ path }) => `./${path}`));
+          // A person who clears the cache may do it because of what is stored.
+          const replace = request.cache === 'clear';
+          const apart = new Set(
+            (await storeArchives(wishes, place, { signal, replace })).map(({ path }) => `./${path}`),
+          );
           const leaveOut = (name: string): boolean => apart.has(name);
           const result = await tarball.saveBuildCache(workspace.cache, place, { ...options, leaveOut });
           if (result.outcome === 'saved') await dropOtherArchives(wishes, place, signal);

@@ -14,7 +14,7 @@ import type { BuildCachePlace } from '../build-cache/tarball.ts';
 import type { Wish } from './wish.ts';
 
 /**
- * Stores those that are not stored yet, if they are what their notes say.
+ * Stores those that are not stored yet, if they are what their notes say. With `replace`, whatever is stored.
  *
  * @returns those that are stored, which the cache's tarball need not hold.
  * @throws StagerError those of the store, CANCELLED.
@@ -22,7 +22,7 @@ import type { Wish } from './wish.ts';
 export async function storeArchives(
   wishes: readonly Wish[],
   place: BuildCachePlace,
-  signal: AbortSignal,
+  { signal, replace = false }: { readonly signal: AbortSignal; readonly replace?: boolean },
 ): Promise<readonly Wish[]> {
   const stored: Wish[] = [];
   for (const wish of wishes) {
@@ -31,7 +31,7 @@ export async function storeArchives(
     // Whatever can't be looked at is replaced.
     const known = await place.store.stat(key, { signal }).catch(() => undefined);
     throwIfCancelled(signal);
-    if (known === undefined) {
+    if (known === undefined || replace) {
       if ((await fileChecksum(wish.archive, wish.algorithm, signal)) !== wish.digest) continue;
       await place.store.putFile(key, wish.archive, { contentType: 'application/gzip', signal });
     }

@@ -24,7 +24,7 @@ const REMEDIES = {
   packages: 'Create the package again (`stager package create`)',
   resources: 'Create the package again (`stager package create`): what is missing will be sent',
   droplets: 'Stage its app again',
-  buildpack_cache: 'Stage its app again: it gets a new one',
+  buildpack_cache: 'Stage its app again with --clear-cache: it gets a new one',
 } satisfies Record<BlobKind, string>;
 
 /** What a person does to have a blob of this kind again. */
