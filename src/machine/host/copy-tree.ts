@@ -1,9 +1,26 @@
 /** Copies a directory tree: modes and links kept, reflinked where the file system can, cancellable. */
-import { constants } from 'node:fs';
-import { chmod, copyFile, lchown, mkdir, readdir, readlink, stat, symlink, utimes } from 'node:fs/promises';
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfCancelled } from '../../words/errors.ts';
 import { needsChown, type Owner } from './owner.ts';
+import { Pace } from './pace.ts';
+
+/** Bytes of a file from which it is copied by a thread, so that the event loop is not held up. */
+const LARGE = 256 * 1024;
+/** Set-id bits never travel. */
+const MODE_BITS = 0o777;
 
 /** How to copy. */
 export interface CopyOptions {
@@ -22,33 +39,52 @@ export interface CopyOptions {
  */
 export async function copyTree(from: string, to: string, options: CopyOptions): Promise<void> {
   throwIfCancelled(options.signal);
-  const facts = await stat(from);
-  await mkdir(to, { mode: 0o700 });
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    if (options.skip?.has(entry.name) === true) continue;
-    const source = join(from, entry.name);
-    const target = join(to, entry.name);
-    const { skip: _topOnly, ...below } = options;
-    if (entry.isDirectory()) await copyTree(source, target, below);
-    else if (entry.isSymbolicLink()) await symlink(await readlink(source), target);
-    else if (entry.isFile()) await copyOne(source, target, options.signal);
-    else options.onSpecial?.(source);
-    if (!entry.isDirectory()) await giveTo(target, options.owner, entry.isFile() || entry.isSymbolicLink());
+  await new Copy(options).directory(from, to, options.skip);
+}
+
+class Copy {
+  readonly #options: CopyOptions;
+  readonly #pace: Pace;
+
+  constructor(options: CopyOptions) {
+    this.#options = options;
+    this.#pace = new Pace(options.signal);
   }
-  await utimes(to, facts.atime, facts.mtime);
-  await chmod(to, (facts.mode & 0o777) | 0o700);
-  await giveTo(to, options.owner, true);
-}
 
-async function copyOne(source: string, target: string, signal: AbortSignal): Promise<void> {
-  throwIfCancelled(signal);
-  const facts = await stat(source);
-  await copyFile(source, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-  // Set-id bits never travel.
-  await chmod(target, facts.mode & 0o777);
-  await utimes(target, facts.atime, facts.mtime);
-}
+  async directory(from: string, to: string, skip?: ReadonlySet<string>): Promise<void> {
+    const facts = statSync(from);
+    mkdirSync(to, { mode: 0o700 });
+    for (const entry of readdirSync(from, { withFileTypes: true })) {
+      if (skip?.has(entry.name) === true) continue;
+      const [source, target] = [join(from, entry.name), join(to, entry.name)];
+      if (this.#pace.spent) await this.#pace.rest();
+      if (entry.isDirectory()) await this.directory(source, target);
+      else if (entry.isFile()) await this.#file(source, target);
+      else if (entry.isSymbolicLink()) {
+        symlinkSync(readlinkSync(source), target);
+        this.#give(target);
+      } else this.#options.onSpecial?.(source);
+    }
+    utimesSync(to, facts.atime, facts.mtime);
+    chmodSync(to, (facts.mode & MODE_BITS) | 0o700);
+    this.#give(to);
+  }
 
-async function giveTo(path: string, owner: Owner | undefined, exists: boolean): Promise<void> {
-  if (owner !== undefined && exists && needsChown(owner)) await lchown(path, owner.uid, owner.gid);
+  async #file(source: string, target: string): Promise<void> {
+    const how = constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL;
+    const facts = statSync(source);
+    if (facts.size < LARGE) copyFileSync(source, target, how);
+    else {
+      await copyFile(source, target, how);
+      throwIfCancelled(this.#options.signal);
+    }
+    chmodSync(target, facts.mode & MODE_BITS);
+    utimesSync(target, facts.atime, facts.mtime);
+    this.#give(target);
+  }
+
+  #give(path: string): void {
+    const { owner } = this.#options;
+    if (owner !== undefined && needsChown(owner)) lchownSync(path, owner.uid, owner.gid);
+  }
 }
