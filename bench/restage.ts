@@ -8,7 +8,16 @@
  * with a dependency added, the latter also without what the last staging installed.
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,6 +32,8 @@ const { values } = parseArgs({
   },
 });
 const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'stager-restage-'));
+// Scripts have to get through to what is unpacked below it: else it is unpacked at each staging.
+chmodSync(dir, 0o711);
 const app = values.express ? join(dir, 'app') : packagesApp(Number(values.files));
 const changing = join(app, 'server.js');
 
