@@ -1,10 +1,11 @@
 /** Makes directories and files with exactly the mode asked for, whatever the caller's umask is. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { chmod, writeFile } from 'node:fs/promises';
 
-/** Makes one directory; it must not exist. */
+/** Makes one directory; it must not exist. A root has two dozen, and promises of them take longer than the rest of it. */
 export async function makeDirectory(path: string, mode: number): Promise<void> {
-  await mkdir(path, { mode });
-  await chmod(path, mode);
+  mkdirSync(path, { mode });
+  chmodSync(path, mode);
 }
 
 /** Rewrites a file. */

@@ -5,6 +5,7 @@
  * The name alone says whether the owner lives, so there is no moment at which a directory exists without its claim.
  */
 
+import { rmSync } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { namesNow } from '../../host/names-in.ts';
@@ -35,7 +36,12 @@ export const RUNTIME_STATE = 'state';
 export async function removeDirectory(path: string): Promise<void> {
   // Not after a failure: that it is busy is found out only after many tries, which take seconds.
   await unmountBelow(join(path, RUNTIME_STATE));
-  await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    // One call for a tree of a few directories, which a bundle is.
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  }
 }
 
 /** First of `candidates` that a user of no rights may pass through to; the runtime works as one. */
