@@ -1,7 +1,6 @@
 /** Trees that this machine has already unpacked for the buildpacks of a staging, and those it keeps for the next. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { firstSearchable } from '../../machine/sandbox/child/state-directory.ts';
 import type { Mount } from '../../machine/sandbox/port/sandbox.ts';
 import { isStagerError } from '../../words/errors.ts';
 import type { HeldTree } from '../buildpack/acquire/content-store.ts';
@@ -32,7 +31,7 @@ export class OfferedTrees implements AsyncDisposable {
   async offer(workspace: Workspace): Promise<readonly Wish[]> {
     const { ports, signal } = this.#staging;
     const wishes = await wishesIn(workspace.cache);
-    if (!(await this.#isUsable())) return wishes;
+    if (!this.#isUsable) return wishes;
     const mounts: Mount[] = [];
     const lacking: Wish[] = [];
     for (const wish of wishes) {
@@ -71,7 +70,7 @@ export class OfferedTrees implements AsyncDisposable {
 
   async #keep(workspace: Workspace): Promise<void> {
     const { ports, signal, request } = this.#staging;
-    if (request.cache === 'none' || !(await this.#isUsable())) return;
+    if (request.cache === 'none' || !this.#isUsable) return;
     if ((await replacedPart(workspace, workspace.cache)) !== undefined) return;
     const wishes = await wishesIn(workspace.cache);
     for (const wish of wishes) {
@@ -85,10 +84,8 @@ export class OfferedTrees implements AsyncDisposable {
     if (wishes.some(({ isThere }) => isThere)) await ports.unpacked.sweep(signal);
   }
 
-  /** Only a container shows a tree without letting it be changed, and root's has to get there as nobody. */
-  async #isUsable(): Promise<boolean> {
-    const { sandbox, unpacked } = this.#staging.ports;
-    if (sandbox.kind !== 'oci') return false;
-    return process.getuid?.() !== 0 || (await firstSearchable([unpacked.root])) !== undefined;
+  /** Only a container shows a tree without letting it be changed. */
+  get #isUsable(): boolean {
+    return this.#staging.ports.sandbox.kind === 'oci';
   }
 }

@@ -28,10 +28,6 @@ export class UnpackedTrees {
     this.#store = store;
   }
 
-  get root(): string {
-    return this.#store.root;
-  }
-
   /** The tree of a wish, held; undefined when there is none that is intact. */
   async hold({ key }: Wish, signal: AbortSignal, onDamaged: OnDamaged): Promise<HeldTree | undefined> {
     const digest = await this.#store.recall(key);
@@ -66,7 +62,7 @@ export class UnpackedTrees {
 
   /** Scripts, who are nobody out here, have to get through to what they see. */
   async #makeSearchable(): Promise<void> {
-    for (const dir of [this.root, join(this.root, 'store')])
+    for (const dir of [this.#store.root, join(this.#store.root, 'store')])
       await mkdir(dir, { recursive: true, mode: 0o711 });
   }
 
