@@ -1,15 +1,26 @@
 /** Which version is taken: the buildpack's own choice inside of what is asked for, and then the registry. */
 
 import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { createLog, loadManifest, type Manifest, resolve } from '../../buildpacks/kit/index.ts';
+import {
+  createLog,
+  DepDir,
+  Dependencies,
+  loadManifest,
+  type Manifest,
+  resolve,
+} from '../../buildpacks/kit/index.ts';
 import type { Manager } from '../../buildpacks/nodejs/src/manager.ts';
 import {
   type Chooser,
   chooseNode,
   chooseVersion,
+  installRuntime,
   refuseYarn30,
 } from '../../buildpacks/nodejs/src/runtime.ts';
 
@@ -145,5 +156,42 @@ describe('Node', () => {
     await expect(chooseNode(chooser({}, packed), '22.11.0')).rejects.toThrow(
       'no node version matches "22.11.0". Available: 26.',
     );
+  });
+});
+
+describe('what is installed', () => {
+  it('is listed in one order, whatever takes longer to put in place', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'runtime-'));
+    try {
+      const dep = new DepDir(root, '0');
+      // What an earlier buildpack left takes a while to remove.
+      const old = dep.at('node/lib/node_modules/npm');
+      await mkdir(old, { recursive: true });
+      for (let n = 0; n < 500; n++) await writeFile(join(old, `${n}`), '');
+      const { env, log } = chooser();
+      const dependencies = new Dependencies({ buildpackDir: root, cacheDir: root, env, log });
+      const asked: string[] = [];
+      vi.spyOn(dependencies, 'install').mockImplementation(async ({ name }, target) => {
+        asked.push(name);
+        for (const program of [
+          'bin/node',
+          'bin/npm-cli.js',
+          'bin/npx-cli.js',
+          'bin/pnpm.cjs',
+          'bin/pnpx.cjs',
+        ]) {
+          await mkdir(dirname(join(target, program)), { recursive: true });
+          await writeFile(join(target, program), '');
+        }
+      });
+      const manager = { ...BARE, name: 'pnpm' as const, version: '9.15.9' };
+      await installRuntime({ ...chooser(), dep, dependencies }, manager, {
+        range: undefined,
+        headers: false,
+      });
+      expect(asked).toEqual(['node', 'npm', 'pnpm']);
+    } finally {
+      await rm(root, { recursive: true });
+    }
   });
 });

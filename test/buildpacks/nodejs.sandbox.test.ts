@@ -53,7 +53,9 @@ async function restage(app: Driver, fixture: string): Promise<void> {
   await app.restart(fixture);
   const again = await app.stage('nodejs');
   expect(again, again.output).toMatchObject({ code: 0 });
-  expect(again.output).toMatch(/-----> Reusing the packages of an earlier staging \(key [0-9a-f]{12}\)/);
+  expect(again.output, again.output).toMatch(
+    /-----> Reusing the packages of an earlier staging \(key [0-9a-f]{12}\)/,
+  );
   expect(again.output).not.toContain('Installing dependencies');
   expect(await treeOf(app)).toEqual(fresh);
 }

@@ -12,7 +12,7 @@ import {
   type StepContext,
   versionsOf,
 } from '../../kit/index.ts';
-import type { Manager } from './manager.ts';
+import type { Manager, ManagerName } from './manager.ts';
 import { fromRegistry } from './registry.ts';
 
 /** Folder and program of each manager's package. */
@@ -26,6 +26,9 @@ const PROGRAMS = {
 /** What choosing a version needs. */
 export type Chooser = Pick<StepContext, 'manifest' | 'env' | 'log' | 'choose'>;
 
+/** What putting them in place needs. */
+type Placing = Chooser & Pick<StepContext, 'dep' | 'dependencies'>;
+
 interface ChosenManager extends Pick<Manager, 'name' | 'pin'> {
   readonly found: Dependency;
 }
@@ -35,7 +38,7 @@ interface ChosenManager extends Pick<Manager, 'name' | 'pin'> {
  * the app is started with it; the app's own manager besides. All are chosen first, then put in place together.
  */
 export async function installRuntime(
-  context: StepContext,
+  context: Placing,
   manager: Manager,
   { range, headers }: { readonly range: string | undefined; readonly headers: boolean },
 ): Promise<void> {
@@ -44,17 +47,15 @@ export async function installRuntime(
   for (const one of managersOf(manager)) {
     managers.push({ name: one.name, found: await choose(context, one, node.version), pin: one.pin });
   }
+  // Before the first, so that they begin, and are listed, in this order: what is kept of a staging goes by the list.
+  for (const { name } of managers) await rm(homeOf(context, name), { recursive: true, force: true });
   const placing = [placeNode(context, node, headers), ...managers.map((one) => placeManager(context, one))];
   // One that fails does not leave another at work.
   for (const placed of await Promise.allSettled(placing))
     if (placed.status === 'rejected') throw placed.reason;
 }
 
-async function placeNode(
-  { dep, dependencies }: StepContext,
-  node: Dependency,
-  headers: boolean,
-): Promise<void> {
+async function placeNode({ dep, dependencies }: Placing, node: Dependency, headers: boolean): Promise<void> {
   const only = ['bin/node', 'LICENSE', ...(headers ? ['include'] : [])];
   await dependencies.install(node, dep.at('node'), { strip: 1, only });
   await chmod(dep.at('node/bin/node'), 0o755);
@@ -94,13 +95,13 @@ export async function dropHeaders(context: StepContext): Promise<void> {
   await rm(context.dep.at('node/include'), { recursive: true, force: true });
 }
 
-async function placeManager(
-  { dep, dependencies }: StepContext,
-  { name, found, pin }: ChosenManager,
-): Promise<void> {
+const homeOf = ({ dep }: Placing, name: ManagerName): string =>
+  dep.at('node/lib/node_modules', PROGRAMS[name].package);
+
+async function placeManager(context: Placing, { name, found, pin }: ChosenManager): Promise<void> {
+  const { dep, dependencies } = context;
   const program = PROGRAMS[name];
-  const home = dep.at('node/lib/node_modules', program.package);
-  await rm(home, { recursive: true, force: true });
+  const home = homeOf(context, name);
   await dependencies.install(found, home, { strip: 1 });
   if (pin !== undefined && name === 'berry') {
     // As corepack does: for Yarn 2 and later the pin is of the program, not of the package.
@@ -113,7 +114,7 @@ async function placeManager(
   }
 }
 
-async function choose(context: StepContext, manager: Manager, node: string): Promise<Dependency> {
+async function choose(context: Chooser, manager: Manager, node: string): Promise<Dependency> {
   const name = manager.name === 'berry' ? 'yarn' : manager.name;
   const found = await chooseVersion(context, manager, { name, node });
   if (manager.name === 'berry') refuseYarn30(found.version, node);
