@@ -1,6 +1,6 @@
 /** Turning a source into a package: fingerprint, match, send what is missing, then publish the listing. */
 import { setImmediate } from 'node:timers/promises';
-import { heldEntries } from '../../machine/host/heap-growth.ts';
+import { heldEntries, letGo } from '../../machine/host/heap-growth.ts';
 import { withLease } from '../../stores/blobs/lease.ts';
 import type { BlobStore } from '../../stores/blobs/port/blob-store.ts';
 import type { Digests } from '../../stores/blobs/port/digests.ts';
@@ -88,7 +88,7 @@ export async function storePackage(source: Source, options: CreateOptions): Prom
   options.onListed?.({ entries, ...(hostRoot !== undefined && { hostRoot }) });
   const files = entries.filter((entry) => entry.kind === 'file');
   const holds = { purpose: `upload of ${source.description}`, holds: [], signal };
-  return withLease(store, holds, async () => {
+  const stored = await withLease(store, holds, async () => {
     const sent = await sendMissing({ pool, source, files: gathered.files, hostRoot }, options);
     const header: ListingHeader = {
       guid: newGuid(),
@@ -118,6 +118,8 @@ export async function storePackage(source: Source, options: CreateOptions): Prom
       listingBytes: sizeBytes,
     };
   });
+  letGo();
+  return stored;
 }
 
 const sum = (files: readonly ListedFile[]): number =>
