@@ -1,6 +1,7 @@
 /** A package that lost the file that loading it needs, as after a .cfignore with dist/ or lib/. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isThere } from '../../kit/index.ts';
 
 /** What a package.json says of it. */
 export interface EntryPoints {
@@ -45,9 +46,4 @@ async function kindOf(path: string): Promise<'file' | 'directory' | undefined> {
   const facts = await stat(path).catch(() => undefined);
   if (facts === undefined) return undefined;
   return facts.isDirectory() ? 'directory' : 'file';
-}
-
-/** Whether there is anything at a path. */
-export async function isThere(path: string): Promise<boolean> {
-  return (await kindOf(path)) !== undefined;
 }

@@ -9,8 +9,8 @@ import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { satisfies, valid, validRange } from 'semver';
 import { z } from 'zod';
-import { errnoOf } from '../../kit/index.ts';
-import { isHollow, isThere } from './hollow.ts';
+import { errnoOf, isThere } from '../../kit/index.ts';
+import { isHollow } from './hollow.ts';
 import type { App } from './package-json.ts';
 import { changesPackages, leftOut, replacesVersions, workspacesOf } from './workspaces.ts';
 

@@ -3,12 +3,13 @@
  * of files, and is unpacked when a manager is started: most restagings start none.
  */
 import { readdirSync, statSync } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   BuildpackFailure,
   errnoOf,
   hasTar,
+  isThere,
   type Log,
   packTar,
   pruneCache,
@@ -112,10 +113,6 @@ export class PackageCache {
     const dir = join(this.#cacheDir, CACHE_FOLDERS[this.#used]);
     return { dir, tar: `${dir}.tar` };
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 function namesBelow(dir: string): string[] {

@@ -15,8 +15,8 @@ const LIMIT_MS = 10_000;
 const MAX_ALIASES = 100;
 
 /** Where the script finds what it runs: it takes no argument, and a context of its own costs 5 ms. */
-const READ = Symbol.for('stager.hostile-yaml');
-const script = new Script(`globalThis[Symbol.for('stager.hostile-yaml')]()`);
+const READ = 'stager.hostile-yaml';
+const script = new Script(`globalThis['${READ}']()`);
 
 const timedOut = z.object({ code: z.literal('ERR_SCRIPT_EXECUTION_TIMEOUT') });
 

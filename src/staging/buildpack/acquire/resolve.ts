@@ -94,7 +94,7 @@ export async function resolveOrder(
       input.references.length === 0 && input.frozen === undefined ? 'detect' : 'explicit';
     if (input.frozen !== undefined) held.push(...(await holdLocked(input, input.frozen, { parts, io })));
     else if (mode === 'detect') {
-      held.push(...(await holdInstalled(await parts.registry.candidates(input.stack), parts, io)));
+      held.push(...(await holdCandidates(input.stack, { parts, io })));
     } else {
       for (const it of input.references) held.push(await hold(it, input.stack, { parts, io }));
     }
@@ -135,33 +135,35 @@ interface Means {
 
 async function hold(reference: Reference, stack: string, { parts, io }: Means): Promise<Held> {
   if (reference.kind === 'installed') {
-    const [held] = await holdInstalled([await parts.registry.find(reference.name, stack)], parts, io);
-    if (held !== undefined) return held;
-    throw new Error('unreachable: what was asked for is held or was refused');
+    const buildpack = await parts.registry.find(reference.name, stack);
+    const [lease] = await parts.registry.leases([wishFor(buildpack, io)], io.signal);
+    return heldInstalled(buildpack, lease ?? (await reinstalled(buildpack, parts, io)));
   }
   return heldFetched(reference, await parts.fetcher.fetch(reference, io));
 }
 
-/** All of them, in order. */
-async function holdInstalled(
-  buildpacks: readonly InstalledBuildpack[],
-  parts: OrderParts,
-  io: FetchIo,
-): Promise<readonly Held[]> {
-  const wishes = buildpacks.map(({ name, digest }) => ({ digest, onDamaged: tellsOfDamage(name, io) }));
-  const leases = [...(await parts.registry.leases(wishes, io.signal))];
+const wishFor = ({ name, digest }: InstalledBuildpack, io: FetchIo): LeaseWish => ({
+  digest,
+  onDamaged: tellsOfDamage(name, io),
+});
+
+/** All that detect may try, in order. */
+async function holdCandidates(stack: string, { parts, io }: Means): Promise<readonly Held[]> {
+  const buildpacks = await parts.registry.candidates(stack);
+  const wishes = buildpacks.map((it) => wishFor(it, io));
+  const leases = await parts.registry.leases(wishes, io.signal);
+  const held: Held[] = [];
   try {
-    for (const [index, buildpack] of buildpacks.entries())
-      leases[index] ??= await reinstalled(buildpack, parts, io);
+    for (const [index, it] of buildpacks.entries())
+      held.push(heldInstalled(it, leases[index] ?? (await reinstalled(it, parts, io))));
+    return held;
   } catch (error) {
-    for (const lease of leases) await lease?.release();
+    for (const lease of [...leases, ...held.map((it) => it.lease)]) await lease?.release();
     throw error;
   }
-  return buildpacks.flatMap((it, index) => heldInstalled(it, leases[index]) ?? []);
 }
 
-function heldInstalled(buildpack: InstalledBuildpack, lease: HeldTree | undefined): Held | undefined {
-  if (lease === undefined) return undefined;
+function heldInstalled(buildpack: InstalledBuildpack, lease: HeldTree): Held {
   return {
     key: buildpack.name,
     name: buildpack.name,
